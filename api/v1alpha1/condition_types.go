@@ -1,0 +1,89 @@
+package v1alpha1
+
+// Condition types. All but Stalled are good when True.
+const (
+	// ConditionReady (both kinds): everything that is declared has been applied. A person who is locked out, or who
+	// must change the password, does not make it False: it is about the declaration.
+	ConditionReady = "Ready"
+	// ConditionPasswordApplied: the password that is declared is stored. Only there where a Secret is declared.
+	ConditionPasswordApplied = "PasswordApplied"
+	// ConditionPolicyResolved: the policy that is declared applies.
+	ConditionPolicyResolved = "PolicyResolved"
+	// ConditionUsernameAccepted: the username is this account's.
+	ConditionUsernameAccepted = "UsernameAccepted"
+	// ConditionCredentialFound: the credential of the account is there and can be read.
+	ConditionCredentialFound = "CredentialFound"
+	// ConditionStalled, only there when True: somebody has to act before Ready can become True. Tools that follow
+	// kstatus (Flux, Argo CD) then stop waiting.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of conditions; events bear the same words.
+const (
+	// ConditionReasonSucceeded (Ready): everything has been applied.
+	ConditionReasonSucceeded = "Succeeded"
+	// ConditionReasonApplied (PasswordApplied): the Secret's password is, or was, the account's.
+	ConditionReasonApplied = "Applied"
+	// ConditionReasonSecretNotFound (PasswordApplied): there is no such Secret. Waits for it.
+	ConditionReasonSecretNotFound = "SecretNotFound"
+	// ConditionReasonSecretNotUsable (PasswordApplied): the Secret is not of type accounts.keyturn.dev/password.
+	ConditionReasonSecretNotUsable = "SecretNotUsable"
+	// ConditionReasonKeyNotFound (PasswordApplied): the Secret has no such key.
+	ConditionReasonKeyNotFound = "KeyNotFound"
+	// ConditionReasonValueInvalid (PasswordApplied): the value is empty, over 1 KiB, not UTF-8, or has characters that
+	// no password may have.
+	ConditionReasonValueInvalid = "ValueInvalid"
+	// ConditionReasonPolicyViolation (PasswordApplied): the value does not meet the policy.
+	ConditionReasonPolicyViolation = "PolicyViolation"
+	// ConditionReasonDenyListNotFound (PasswordApplied, PasswordPolicy Ready): a ConfigMap of refused passwords is missing.
+	ConditionReasonDenyListNotFound = "DenyListNotFound"
+	// ConditionReasonPending (PasswordApplied): waits for what another condition tells, or for its turn to be hashed.
+	ConditionReasonPending = "Pending"
+
+	// ConditionReasonResolved (PolicyResolved): the policy applies.
+	ConditionReasonResolved = "Resolved"
+	// ConditionReasonPolicyNotFound (PolicyResolved): there is no such policy; the next in line applies.
+	ConditionReasonPolicyNotFound = "PolicyNotFound"
+	// ConditionReasonPolicyNotAllowed (PolicyResolved): the policy does not allow this namespace; the namespace's applies.
+	ConditionReasonPolicyNotAllowed = "PolicyNotAllowed"
+	// ConditionReasonExpiryExemptionRefused (PolicyResolved): the policy refuses expiry: Never.
+	ConditionReasonExpiryExemptionRefused = "ExpiryExemptionRefused"
+
+	// ConditionReasonAccepted (UsernameAccepted): the username is this account's.
+	ConditionReasonAccepted = "Accepted"
+	// ConditionReasonUsernameConflict (UsernameAccepted): another account had the username first.
+	ConditionReasonUsernameConflict = "UsernameConflict"
+	// ConditionReasonUsernameInvalid (UsernameAccepted): metadata.name is longer than a username may be.
+	ConditionReasonUsernameInvalid = "UsernameInvalid"
+
+	// ConditionReasonFound (CredentialFound): the credential is there.
+	ConditionReasonFound = "Found"
+	// ConditionReasonCredentialNotFound (CredentialFound): the account was restored and its credential is not there yet.
+	ConditionReasonCredentialNotFound = "CredentialNotFound"
+	// ConditionReasonCredentialInvalid (CredentialFound): the credential cannot be read.
+	ConditionReasonCredentialInvalid = "CredentialInvalid"
+
+	// ConditionReasonSeveralDefaults (PasswordPolicy Ready, False only on those that lose): more than one policy is
+	// annotated as the default.
+	ConditionReasonSeveralDefaults = "SeveralDefaultPolicies"
+	// ConditionReasonInUse (PasswordPolicy Ready): deletion waits until nothing names the policy.
+	ConditionReasonInUse = "InUse"
+)
+
+// Reasons of events that no condition bears.
+const (
+	// EventPasswordReset: the Secret's password was applied.
+	EventPasswordReset = "PasswordReset"
+	// EventNewlineTrimmed: a newline at the end of the Secret's value was left out.
+	EventNewlineTrimmed = "NewlineTrimmed"
+	// EventPasswordChanged: the person changed the password.
+	EventPasswordChanged = "PasswordChanged"
+	// EventLocked: failed logins locked the account.
+	EventLocked = "Locked"
+	// EventUnlocked: a lock ended.
+	EventUnlocked = "Unlocked"
+	// EventAdopted: a restored account found its credential.
+	EventAdopted = "CredentialAdopted"
+	// EventReplaced: the credential of a former account of the same name was replaced.
+	EventReplaced = "CredentialReplaced"
+)

@@ -1,0 +1,25 @@
+package v1alpha1
+
+import corev1 "k8s.io/api/core/v1"
+
+const (
+	// AnnotationInitialized marks an account whose credential has been created. It has no authority of its own: it
+	// only tells an account that was restored from a backup from one that was deleted and created again.
+	AnnotationInitialized = GroupName + "/initialized"
+
+	// AnnotationDefaultPolicy, "true" on a PasswordPolicy, makes it the policy of every namespace that names none.
+	AnnotationDefaultPolicy = GroupName + "/is-default-policy"
+
+	// LabelPasswordPolicy on a Namespace names the PasswordPolicy of its accounts.
+	LabelPasswordPolicy = GroupName + "/password-policy"
+
+	// FinalizerInUse holds a PasswordPolicy until no account and no namespace names it.
+	FinalizerInUse = GroupName + "/in-use"
+
+	// SecretTypePassword is the type of a Secret that hands out a password. A Secret of any other type is never
+	// evaluated, so that no account can be pointed at a foreign Secret to guess at its content.
+	SecretTypePassword corev1.SecretType = GroupName + "/password"
+
+	// DefaultPasswordKey is the key of the password in such a Secret unless the account names another.
+	DefaultPasswordKey = "password"
+)

@@ -1,0 +1,416 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// UserAccountSpec declares an account. The times in it that ask for something (resetTime, changeRequiredTime,
+// unlockTime, signOutTime) are one-shot requests: one that is later than the last that was handled and not in the
+// future takes effect once and for good, whatever becomes of the field afterwards.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.password) || self.authentication.type == 'Local'",message="password may only be set with authentication.type Local: the passwords of other accounts are kept elsewhere",fieldPath=".password"
+// +kubebuilder:validation:XValidation:rule="!has(self.startTime) || !has(self.endTime) || self.startTime < self.endTime",message="endTime must be later than startTime",fieldPath=".endTime"
+type UserAccountSpec struct {
+	// username is the login name, by default metadata.name. It is unique in its namespace without regard to case, and
+	// cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._@+-]+$')",message="username may only have ASCII letters, digits and the characters . _ @ + -"
+	Username string `json:"username,omitempty"`
+
+	// displayName is the name that people read.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\p{Cc}\\p{Zl}\\p{Zp}\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}]')",message="displayName must not have control characters, line breaks or characters that turn the direction of writing"
+	DisplayName string `json:"displayName,omitempty"`
+
+	// email is the e-mail address. Keyturn sends nothing to it; it is told to the applications that people log in to.
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[^@\\p{Z}\\p{C}]+@[^@\\p{Z}\\p{C}]+$')",message="email must be an address such as ada@example.org"
+	Email string `json:"email,omitempty"`
+
+	// groups are the groups of the account in its organisation.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches(r'[,:\\p{Cc}\\p{Zl}\\p{Zp}]')",message="a group must not have commas, colons or control characters"
+	Groups []string `json:"groups,omitempty"`
+
+	// authentication says where the password is verified.
+	// +optional
+	// +default={}
+	Authentication Authentication `json:"authentication,omitzero"`
+
+	// access turns the account on or off. Disabling it ends its sessions for good.
+	// +optional
+	// +default="Enabled"
+	Access Access `json:"access,omitempty"`
+
+	// startTime is when the account becomes valid.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// endTime is when the account ceases to be valid. Its sessions end for good.
+	// +optional
+	EndTime *metav1.Time `json:"endTime,omitempty"`
+
+	// policyRef chooses a PasswordPolicy that allows this namespace. Without it, the namespace's policy applies.
+	// +optional
+	PolicyRef *PolicyReference `json:"policyRef,omitempty"`
+
+	// password says where the password comes from and what may become of it.
+	// +optional
+	Password *PasswordSpec `json:"password,omitempty"`
+
+	// unlockTime is a request: forget failed logins and end a lockout.
+	// +optional
+	UnlockTime *metav1.Time `json:"unlockTime,omitempty"`
+
+	// signOutTime is a request: end all sessions.
+	// +optional
+	SignOutTime *metav1.Time `json:"signOutTime,omitempty"`
+}
+
+// Authentication says where the password of an account is verified.
+type Authentication struct {
+	// type is Local (by Keyturn) or External (elsewhere). An External account cannot log in yet.
+	// +optional
+	// +default="Local"
+	Type AuthenticationType `json:"type,omitempty"`
+}
+
+// PolicyReference names a PasswordPolicy.
+type PolicyReference struct {
+	// name of the PasswordPolicy.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="name must be that of a PasswordPolicy: lowercase letters, digits, - and ."
+	Name string `json:"name,omitempty"`
+}
+
+// PasswordSpec says where the password of an account comes from and what may become of it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.resetTime) || has(self.secretRef)",message="resetTime needs secretRef: it applies the Secret's password again",fieldPath=".resetTime"
+type PasswordSpec struct {
+	// secretRef names the Secret that hands out the password: the first one and, when its value changes, the next one.
+	// Without it the account keeps the password it has.
+	// +optional
+	SecretRef *PasswordSecretReference `json:"secretRef,omitempty"`
+
+	// resetTime is a request: apply the Secret's password again, though its value is the same.
+	// +optional
+	ResetTime *metav1.Time `json:"resetTime,omitempty"`
+
+	// change says whether the person may change the password. Where it is Forbidden, everything that would require a
+	// change makes the account unavailable until an administrator resets the password.
+	// +optional
+	// +default="Allowed"
+	Change PasswordChange `json:"change,omitempty"`
+
+	// changeRequiredTime is a request: the password must be changed at the next login.
+	// +optional
+	ChangeRequiredTime *metav1.Time `json:"changeRequiredTime,omitempty"`
+
+	// expiry is Policy (the password expires as the policy says) or Never, where the policy's expiryExemption allows it.
+	// +optional
+	// +default="Policy"
+	Expiry PasswordExpiry `json:"expiry,omitempty"`
+}
+
+// PasswordSecretReference names the key of a Secret of type accounts.keyturn.dev/password in the account's namespace.
+type PasswordSecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="name must be that of a Secret: lowercase letters, digits, - and ."
+	Name string `json:"name,omitempty"`
+
+	// key of the password in the Secret's data.
+	// +optional
+	// +default="password"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="key may only have letters, digits and the characters - _ ."
+	Key string `json:"key,omitempty"`
+}
+
+// AuthenticationType says where a password is verified.
+// +kubebuilder:validation:Enum=Local;External
+type AuthenticationType string
+
+// The values of AuthenticationType.
+const (
+	AuthenticationLocal    AuthenticationType = "Local"
+	AuthenticationExternal AuthenticationType = "External"
+)
+
+// Access turns an account on or off.
+// +kubebuilder:validation:Enum=Enabled;Disabled
+type Access string
+
+// The values of Access.
+const (
+	AccessEnabled  Access = "Enabled"
+	AccessDisabled Access = "Disabled"
+)
+
+// PasswordChange says whether the person may change the password.
+// +kubebuilder:validation:Enum=Allowed;Forbidden
+type PasswordChange string
+
+// The values of PasswordChange.
+const (
+	PasswordChangeAllowed   PasswordChange = "Allowed"
+	PasswordChangeForbidden PasswordChange = "Forbidden"
+)
+
+// PasswordExpiry says whether a password expires.
+// +kubebuilder:validation:Enum=Policy;Never
+type PasswordExpiry string
+
+// The values of PasswordExpiry.
+const (
+	PasswordExpiryPolicy PasswordExpiry = "Policy"
+	PasswordExpiryNever  PasswordExpiry = "Never"
+)
+
+// UserAccountStatus is a projection of the spec, the policy, the credential and the time. Nothing reads it back:
+// losing it loses nothing.
+type UserAccountStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// policyName is the PasswordPolicy that applies; empty where it is Keyturn's built-in default.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PolicyName string `json:"policyName,omitempty"`
+
+	// username is the login name in force.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Username string `json:"username,omitempty"`
+
+	// standing is how the account stands, in one word.
+	// +optional
+	Standing Standing `json:"standing,omitempty"`
+
+	// standingReason says why the standing is not Active.
+	// +optional
+	StandingReason StandingReason `json:"standingReason,omitempty"`
+
+	// password is what is known of the password in force.
+	// +optional
+	Password *PasswordStatus `json:"password,omitempty"`
+
+	// login is what is known of logins.
+	// +optional
+	Login *LoginStatus `json:"login,omitempty"`
+
+	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound and Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// PasswordStatus is what is known of the password in force.
+type PasswordStatus struct {
+	// setTime is when the password was set.
+	// +optional
+	SetTime *metav1.Time `json:"setTime,omitempty"`
+
+	// setBy says who set it.
+	// +optional
+	SetBy PasswordSetter `json:"setBy,omitempty"`
+
+	// mustChange says whether it must be changed at the next login.
+	// +optional
+	MustChange ChangeRequirement `json:"mustChange,omitempty"`
+
+	// mustChangeReason says why.
+	// +optional
+	MustChangeReason MustChangeReason `json:"mustChangeReason,omitempty"`
+
+	// expirationTime is when the password ceases to log in as it is.
+	// +optional
+	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
+}
+
+// LoginStatus is what is known of logins.
+type LoginStatus struct {
+	// lastSuccessTime is when the last login succeeded, to within an hour.
+	// +optional
+	LastSuccessTime *metav1.Time `json:"lastSuccessTime,omitempty"`
+
+	// failures is the number of failed logins since.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Failures int32 `json:"failures,omitempty"`
+
+	// lockedUntilTime is when the lock ends by itself; none where an administrator has to end it.
+	// +optional
+	LockedUntilTime *metav1.Time `json:"lockedUntilTime,omitempty"`
+}
+
+// Standing is how an account stands, in one word. It is derived at every look, never read back.
+// +kubebuilder:validation:Enum=Active;ChangeRequired;ResetRequired;Expired;Locked;Disabled;NoPassword
+type Standing string
+
+// The values of Standing.
+const (
+	// StandingActive: the right password logs in.
+	StandingActive Standing = "Active"
+	// StandingChangeRequired: the right password only serves to choose a new one.
+	StandingChangeRequired Standing = "ChangeRequired"
+	// StandingResetRequired: a change is required and the person may not make it; an administrator has to reset the
+	// password.
+	StandingResetRequired Standing = "ResetRequired"
+	// StandingExpired: the password, or the account, is past its time; the reason tells.
+	StandingExpired Standing = "Expired"
+	// StandingLocked: too many failures, or too long without a login.
+	StandingLocked Standing = "Locked"
+	// StandingDisabled: turned off, or not valid yet.
+	StandingDisabled Standing = "Disabled"
+	// StandingNoPassword: nothing has been set that could log in.
+	StandingNoPassword Standing = "NoPassword"
+)
+
+// StandingReason says why an account is not Active. The login answers account-unavailable with the same words.
+// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid
+type StandingReason string
+
+// The values of StandingReason.
+const (
+	// ReasonInitialLogin: the first password must be changed.
+	ReasonInitialLogin StandingReason = "InitialLogin"
+	// ReasonReset: a password that was handed out later must be changed.
+	ReasonReset StandingReason = "Reset"
+	// ReasonRequested: an administrator asked for a change.
+	ReasonRequested StandingReason = "Requested"
+	// ReasonPolicyChanged: the policy asks for a change of passwords that were set before.
+	ReasonPolicyChanged StandingReason = "PolicyChanged"
+	// ReasonPasswordExpired: the password is older than the policy's maxAgeDays.
+	ReasonPasswordExpired StandingReason = "PasswordExpired"
+	// ReasonGraceLogin: the password has expired, but a grace login is left.
+	ReasonGraceLogin StandingReason = "GraceLogin"
+	// ReasonPasswordLapsed: a handed-out password was not changed within the policy's withinHours.
+	ReasonPasswordLapsed StandingReason = "PasswordLapsed"
+	// ReasonAccountDisabled: spec.access is Disabled.
+	ReasonAccountDisabled StandingReason = "AccountDisabled"
+	// ReasonAccountNotStarted: spec.startTime is in the future.
+	ReasonAccountNotStarted StandingReason = "AccountNotStarted"
+	// ReasonAccountEnded: spec.endTime is past.
+	ReasonAccountEnded StandingReason = "AccountEnded"
+	// ReasonTooManyFailures: failed logins locked the account.
+	ReasonTooManyFailures StandingReason = "TooManyFailures"
+	// ReasonTooManyConsecutiveFailures: failed logins locked the account until an administrator acts.
+	ReasonTooManyConsecutiveFailures StandingReason = "TooManyConsecutiveFailures"
+	// ReasonIdle: nobody logged in for the policy's idleLockDays.
+	ReasonIdle StandingReason = "Idle"
+	// ReasonNoPassword: no password has been set.
+	ReasonNoPassword StandingReason = "NoPassword"
+	// ReasonExternal: the account is verified elsewhere, and cannot log in yet.
+	ReasonExternal StandingReason = "External"
+	// ReasonCredentialNotFound: the credential of a restored account is missing.
+	ReasonCredentialNotFound StandingReason = "CredentialNotFound"
+	// ReasonUsernameNotAccepted: another account has the username, or it is not a username.
+	ReasonUsernameNotAccepted StandingReason = "UsernameNotAccepted"
+	// ReasonCredentialInvalid: the credential cannot be read.
+	ReasonCredentialInvalid StandingReason = "CredentialInvalid"
+)
+
+// PasswordSetter says who set a password.
+// +kubebuilder:validation:Enum=Reset;User
+type PasswordSetter string
+
+// The values of PasswordSetter.
+const (
+	// SetByReset: handed out by a Secret.
+	SetByReset PasswordSetter = "Reset"
+	// SetByUser: chosen by the person.
+	SetByUser PasswordSetter = "User"
+)
+
+// MustChangeReason says why a password must be changed.
+// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;Expired;PolicyChanged
+type MustChangeReason string
+
+// The values of MustChangeReason.
+const (
+	// MustChangeInitialLogin: it is the account's first, and was handed out.
+	MustChangeInitialLogin MustChangeReason = "InitialLogin"
+	// MustChangeReset: it was handed out.
+	MustChangeReset MustChangeReason = "Reset"
+	// MustChangeRequested: an administrator asked for it.
+	MustChangeRequested MustChangeReason = "Requested"
+	// MustChangeExpired: it is older than the policy's maxAgeDays.
+	MustChangeExpired MustChangeReason = "Expired"
+	// MustChangePolicyChanged: it does not meet the policy, or was set before the policy's changeRequiredTime.
+	MustChangePolicyChanged MustChangeReason = "PolicyChanged"
+)
+
+// UserAccount is an account of one person or machine. Its namespace is its organisation: who may edit UserAccounts, or
+// write password Secrets, in a namespace administers the accounts of it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=ua,categories=keyturn
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Standing",type=string,JSONPath=`.status.standing`
+// +kubebuilder:printcolumn:name="Password-Expires",type=string,JSONPath=`.status.password.expirationTime`
+// +kubebuilder:printcolumn:name="Last-Login",type=date,JSONPath=`.status.login.lastSuccessTime`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Username",type=string,priority=1,JSONPath=`.status.username`
+// +kubebuilder:printcolumn:name="Policy",type=string,priority=1,JSONPath=`.status.policyName`
+// +kubebuilder:printcolumn:name="Locked-Until",type=string,priority=1,JSONPath=`.status.login.lockedUntilTime`
+// +kubebuilder:printcolumn:name="Must-Change-Reason",type=string,priority=1,JSONPath=`.status.password.mustChangeReason`
+// +kubebuilder:validation:XValidation:rule="(has(self.spec.username) ? self.spec.username : self.metadata.name) == (has(oldSelf.spec.username) ? oldSelf.spec.username : oldSelf.metadata.name)",message="username is immutable: create another account instead",fieldPath=".spec.username"
+type UserAccount struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec declares the account.
+	// +optional
+	// +default={}
+	Spec UserAccountSpec `json:"spec,omitzero"`
+
+	// status is a projection of the spec, the policy, the credential and the time.
+	// +optional
+	Status UserAccountStatus `json:"status,omitzero"`
+}
+
+// Username is the login name as it was declared: spec.username or, without it, metadata.name.
+func (a *UserAccount) Username() string {
+	if a.Spec.Username != "" {
+		return a.Spec.Username
+	}
+	return a.Name
+}
+
+// UserAccountList is a list of UserAccounts.
+//
+// +kubebuilder:object:root=true
+type UserAccountList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitzero"`
+
+	// Items of the list.
+	Items []UserAccount `json:"items"`
+}
