@@ -1,0 +1,99 @@
+package session
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// now is the fixed time of all tests.
+var now = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+
+var life = Lifetimes{Idle: time.Hour, Max: 12 * time.Hour, RememberMe: 30 * 24 * time.Hour}
+
+func webClaims() Claims { return New("account-1", "uid-1", 3, Web, life, false, now) }
+
+func TestNew(t *testing.T) {
+	tests := map[string]struct {
+		life         Lifetimes
+		remember     bool
+		now          time.Time
+		wantLifetime time.Duration
+		wantRemember bool
+	}{
+		"idle time":                     {life: life, now: now, wantLifetime: time.Hour},
+		"maximum shorter than idle":     {life: Lifetimes{Idle: time.Hour, Max: time.Minute}, now: now, wantLifetime: time.Minute},
+		"remembered":                    {life: life, remember: true, now: now, wantLifetime: 30 * 24 * time.Hour, wantRemember: true},
+		"policy remembers nobody":       {life: Lifetimes{Idle: time.Hour, Max: 2 * time.Hour}, remember: true, now: now, wantLifetime: time.Hour},
+		"fractions and zone are normal": {life: life, now: now.Add(900 * time.Millisecond).In(time.FixedZone("", 3600)), wantLifetime: time.Hour},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := New("account-1", "uid-1", 3, Kubernetes, tt.life, tt.remember, tt.now)
+			want := Claims{
+				AccountID: "account-1", SessionID: got.SessionID, CredentialUID: "uid-1", Generation: 3,
+				Audience: Kubernetes, LoginTime: now, IssuedTime: now, ExpiresTime: now.Add(tt.wantLifetime), RememberMe: tt.wantRemember,
+			}
+			if got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if len(got.SessionID) < 26 || got.SessionID == webClaims().SessionID {
+				t.Errorf("session ID %q is not 128 random bits", got.SessionID)
+			}
+		})
+	}
+}
+
+func TestLongestToken(t *testing.T) {
+	for _, tt := range []struct {
+		life Lifetimes
+		want time.Duration
+	}{
+		{life, 30 * 24 * time.Hour},
+		{Lifetimes{Idle: time.Hour, Max: 12 * time.Hour}, time.Hour},
+		{Lifetimes{Idle: time.Hour, Max: time.Minute}, time.Minute},
+	} {
+		if got := tt.life.LongestToken(); got != tt.want {
+			t.Errorf("%+v: got %s, want %s", tt.life, got, tt.want)
+		}
+	}
+}
+
+func TestParseAudience(t *testing.T) {
+	for name, want := range map[string]Audience{"": Web, "web": Web, "kubernetes": Kubernetes} {
+		if got, err := ParseAudience(name); got != want || err != nil {
+			t.Errorf("%q: got %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"Web", "web ", "cluster"} {
+		if got, err := ParseAudience(name); got != "" || !errors.Is(err, ErrUnknownAudience) {
+			t.Errorf("%q: got %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestValidity(t *testing.T) {
+	tests := map[string]struct {
+		claims Claims
+		known  Known
+		want   Validity
+	}{
+		"same generation":                     {webClaims(), Known{"uid-1", 3}, Valid},
+		"this replica has not heard of it":    {webClaims(), Known{"uid-1", 2}, Valid},
+		"generation was raised":               {webClaims(), Known{"uid-1", 4}, Ended},
+		"other credential":                    {webClaims(), Known{"uid-2", 3}, Unconfirmed},
+		"other credential, higher generation": {webClaims(), Known{"uid-2", 9}, Unconfirmed},
+		"no credential is known":              {webClaims(), Known{}, Unconfirmed},
+		"no claims at all":                    {Claims{}, Known{}, Ended},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := tt.claims.Validity(tt.known); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+	if Validity(0) != Ended {
+		t.Error("the zero Validity lets people in")
+	}
+}
