@@ -1,0 +1,142 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/hash"
+)
+
+// Policy is a PasswordPolicySpec with every default filled in, in plain values.
+// Zero counts and durations mean that a rule is off, unless a field says otherwise.
+type Policy struct {
+	// Name of the PasswordPolicy; "" is the built-in default.
+	Name string
+
+	MinLength, MaxLength                              int // code points
+	MinUppercase, MinLowercase, MinDigits, MinSymbols int // code points of each class
+	MinClasses                                        int // 0 to 4
+	MinScore                                          int // zxcvbn score, 0 to 4
+	DenyCommon, DenyAccountWords                      bool
+	DenyLists                                         []string // names of ConfigMaps
+	HistoryCount                                      int      // previous passwords refused besides the current one
+	MinAge, MaxAge, ExpiryWarning                     time.Duration
+	GraceLogins                                       int
+	ExpiryExemptionAllowed                            bool
+	ChangeOnInitialLogin, ChangeOnReset               bool
+	ChangeWithin                                      time.Duration
+	ChangeRequiredTime                                time.Time // zero: none
+	EnforceExisting                                   bool
+	MaxFailures                                       int
+	FailureWindow                                     time.Duration // 0: until a login succeeds
+	LockDuration                                      time.Duration // 0: until an administrator acts
+	MaxConsecutiveFailures                            int
+	IdleLock                                          time.Duration
+	Hashing                                           hash.Parameters
+	SessionIdle, SessionMax, SessionRememberMe        time.Duration
+}
+
+const day = 24 * time.Hour
+
+// The defaults of the PasswordPolicy schema. An object that was stored before a
+// field was there has not been defaulted by the API server, so they live here too.
+const (
+	defaultMinLength              = 8
+	defaultMaxLength              = 64
+	defaultExpiryWarningDays      = 14
+	defaultMaxFailures            = 10
+	defaultWindowMinutes          = 15
+	defaultDurationMinutes        = 15
+	defaultMaxConsecutiveFailures = 100
+	defaultIdleMinutes            = 60
+	defaultMaxMinutes             = 720
+	defaultRememberMeDays         = 30
+)
+
+// Default returns Keyturn's built-in policy, which is that of an empty spec.
+func Default() Policy { return From("", nil) }
+
+// From returns the policy of a spec, whose pointers may all be nil; so may spec
+// itself. Numbers below zero, which the schema refuses, count as zero.
+func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
+	if spec == nil {
+		spec = &v1alpha1.PasswordPolicySpec{}
+	}
+	p := Policy{
+		Name: name,
+
+		MinLength:    number(spec.Length.Min, defaultMinLength),
+		MaxLength:    number(spec.Length.Max, defaultMaxLength),
+		MinUppercase: number(spec.Characters.Uppercase, 0),
+		MinLowercase: number(spec.Characters.Lowercase, 0),
+		MinDigits:    number(spec.Characters.Digits, 0),
+		MinSymbols:   number(spec.Characters.Symbols, 0),
+		MinClasses:   number(spec.MinCharacterClasses, 0),
+		MinScore:     number(spec.Strength.MinScore, 0),
+
+		DenyCommon:       spec.DenyList.Common != v1alpha1.ToggleDisabled,
+		DenyAccountWords: spec.DenyList.AccountWords != v1alpha1.ToggleDisabled,
+		HistoryCount:     number(spec.History.Count, 0),
+
+		MinAge:                 duration(spec.MinAgeHours, 0, time.Hour),
+		MaxAge:                 duration(spec.MaxAgeDays, 0, day),
+		ExpiryWarning:          duration(spec.ExpiryWarningDays, defaultExpiryWarningDays, day),
+		GraceLogins:            number(spec.GraceLogins, 0),
+		ExpiryExemptionAllowed: spec.ExpiryExemption == v1alpha1.ExpiryExemptionAllowed,
+
+		ChangeOnInitialLogin: spec.MustChange.OnInitialLogin != v1alpha1.ChangeNotRequired,
+		ChangeOnReset:        spec.MustChange.OnReset != v1alpha1.ChangeNotRequired,
+		ChangeWithin:         duration(spec.MustChange.WithinHours, 0, time.Hour),
+		EnforceExisting:      spec.ExistingPasswords == v1alpha1.ExistingPasswordsEnforce,
+
+		MaxFailures:            number(spec.Lockout.MaxFailures, defaultMaxFailures),
+		FailureWindow:          duration(spec.Lockout.WindowMinutes, defaultWindowMinutes, time.Minute),
+		LockDuration:           duration(spec.Lockout.DurationMinutes, defaultDurationMinutes, time.Minute),
+		MaxConsecutiveFailures: number(spec.Lockout.MaxConsecutiveFailures, defaultMaxConsecutiveFailures),
+		IdleLock:               duration(spec.IdleLockDays, 0, day),
+
+		Hashing: hashing(spec.Hashing),
+
+		SessionIdle:       duration(spec.Session.IdleMinutes, defaultIdleMinutes, time.Minute),
+		SessionMax:        duration(spec.Session.MaxMinutes, defaultMaxMinutes, time.Minute),
+		SessionRememberMe: duration(spec.Session.RememberMeDays, defaultRememberMeDays, day),
+	}
+	for _, ref := range spec.DenyList.ConfigMapRefs {
+		p.DenyLists = append(p.DenyLists, ref.Name)
+	}
+	if spec.ChangeRequiredTime != nil {
+		p.ChangeRequiredTime = spec.ChangeRequiredTime.Time
+	}
+	return p
+}
+
+// hashing fills every block, as hash.DefaultParameters does, so that what an unused one says never differs.
+func hashing(rule v1alpha1.HashingRule) hash.Parameters {
+	p := hash.DefaultParameters()
+	if rule.Algorithm != "" {
+		p.Algorithm = hash.Algorithm(rule.Algorithm)
+	}
+	if a := rule.Argon2id; a != nil {
+		p.Argon2id.MemoryKiB = uint32(number(a.MemoryKiB, int(p.Argon2id.MemoryKiB)))
+		p.Argon2id.Iterations = uint32(number(a.Iterations, int(p.Argon2id.Iterations)))
+		p.Argon2id.Parallelism = uint8(min(number(a.Parallelism, int(p.Argon2id.Parallelism)), 255))
+	}
+	if b := rule.Bcrypt; b != nil {
+		p.Bcrypt.Cost = number(b.Cost, p.Bcrypt.Cost)
+	}
+	if b := rule.PBKDF2SHA512; b != nil {
+		p.PBKDF2.Iterations = number(b.Iterations, p.PBKDF2.Iterations)
+	}
+	return p
+}
+
+func number(value *int32, otherwise int) int {
+	if value == nil {
+		return otherwise
+	}
+	return max(0, int(*value))
+}
+
+func duration(value *int32, otherwise int, unit time.Duration) time.Duration {
+	return time.Duration(number(value, otherwise)) * unit
+}

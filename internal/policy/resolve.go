@@ -1,0 +1,147 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// Source says by which rule a policy was chosen.
+type Source string
+
+// The sources, in the order in which they go before each other.
+const (
+	PolicyRef         Source = "PolicyRef"         // the account's policyRef
+	NamespaceLabel    Source = "NamespaceLabel"    // the namespace's label
+	DefaultAnnotation Source = "DefaultAnnotation" // the policy annotated as the default
+	BuiltIn           Source = "BuiltIn"           // Default()
+)
+
+// Problem says why a policy that is asked for does not apply. The values are
+// reasons of the condition PolicyResolved.
+type Problem string
+
+// The problems.
+const (
+	NoProblem         Problem = ""
+	ProblemNotFound   Problem = v1alpha1.ConditionReasonPolicyNotFound
+	ProblemNotAllowed Problem = v1alpha1.ConditionReasonPolicyNotAllowed
+)
+
+// Resolution is the policy that applies to an account, or to a namespace, and why.
+type Resolution struct {
+	Policy  Policy
+	Source  Source
+	Problem Problem
+	// Message tells people about Problem and what to do; "" without one.
+	Message string
+}
+
+// Resolve returns the policy that applies to an account with this policyRef ("":
+// none) in a namespace with these labels. First comes the policyRef, if that
+// policy exists and allows the namespace; then the policy that the namespace's label
+// names, if it exists; then the one annotated as the default; then Default(). What
+// is asked for and not applied is the Problem, the account's own before the
+// namespace's. With several defaults, see DefaultPolicies. A policy that is being
+// deleted applies until it is gone.
+//
+// It goes through the policies once and copies none, as it is called at each
+// login. It neither keeps nor changes its arguments; nil policies are skipped.
+func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1alpha1.PasswordPolicy) Resolution {
+	label := namespaceLabels[v1alpha1.LabelPasswordPolicy]
+	var referred, labelled, standard *v1alpha1.PasswordPolicy
+	for _, p := range policies {
+		if p == nil {
+			continue
+		}
+		if policyRef != "" && p.Name == policyRef {
+			referred = p
+		}
+		if label != "" && p.Name == label {
+			labelled = p
+		}
+		if IsDefault(p) && (standard == nil || byPrecedence(p, standard) < 0) {
+			standard = p
+		}
+	}
+	if referred != nil && allows(referred.Spec.AllowedNamespaces, namespaceLabels) {
+		return resolution(referred, PolicyRef)
+	}
+	r := namespacePolicy(labelled, standard)
+	switch applied := describe(r); {
+	case referred != nil:
+		r.Problem = ProblemNotAllowed
+		r.Message = fmt.Sprintf("PasswordPolicy %q does not allow this namespace, %s applies: choose another policyRef, or have it allowed in the policy's allowedNamespaces", policyRef, applied)
+	case policyRef != "":
+		r.Problem = ProblemNotFound
+		r.Message = fmt.Sprintf("PasswordPolicy %q does not exist, %s applies: create it or choose another policyRef", policyRef, applied)
+	case label != "" && labelled == nil:
+		r.Problem = ProblemNotFound
+		r.Message = fmt.Sprintf("PasswordPolicy %q, which the namespace's label %s names, does not exist, %s applies: create it or change the label", label, v1alpha1.LabelPasswordPolicy, applied)
+	}
+	return r
+}
+
+func namespacePolicy(labelled, standard *v1alpha1.PasswordPolicy) Resolution {
+	switch {
+	case labelled != nil:
+		return resolution(labelled, NamespaceLabel)
+	case standard != nil:
+		return resolution(standard, DefaultAnnotation)
+	}
+	return Resolution{Policy: Default(), Source: BuiltIn}
+}
+
+func resolution(p *v1alpha1.PasswordPolicy, source Source) Resolution {
+	return Resolution{Policy: From(p.Name, &p.Spec), Source: source}
+}
+
+func describe(r Resolution) string {
+	if r.Source == BuiltIn {
+		return "the built-in policy"
+	}
+	return fmt.Sprintf("%q", r.Policy.Name)
+}
+
+// IsDefault reports whether a policy is annotated as the default. A nil one is not.
+func IsDefault(p *v1alpha1.PasswordPolicy) bool {
+	return p != nil && p.Annotations[v1alpha1.AnnotationDefaultPolicy] == "true"
+}
+
+// DefaultPolicies returns the policies that are annotated as the default, the
+// one that applies first: the newest, then by name, as with StorageClasses.
+func DefaultPolicies(policies []*v1alpha1.PasswordPolicy) []*v1alpha1.PasswordPolicy {
+	var defaults []*v1alpha1.PasswordPolicy
+	for _, p := range policies {
+		if IsDefault(p) {
+			defaults = append(defaults, p)
+		}
+	}
+	slices.SortFunc(defaults, byPrecedence)
+	return defaults
+}
+
+func byPrecedence(a, b *v1alpha1.PasswordPolicy) int {
+	return cmp.Or(
+		b.CreationTimestamp.Compare(a.CreationTimestamp.Time),
+		cmp.Compare(a.Name, b.Name),
+	)
+}
+
+// allows reports whether accounts in a namespace with these labels may choose a policy. A selector that is
+// missing or cannot be read matches nothing.
+func allows(from v1alpha1.AllowedNamespaces, namespaceLabels map[string]string) bool {
+	switch from.From {
+	case v1alpha1.NamespacesFromAll:
+		return true
+	case v1alpha1.NamespacesFromSelector:
+		selector, err := metav1.LabelSelectorAsSelector(from.Selector)
+		return err == nil && selector.Matches(labels.Set(namespaceLabels))
+	}
+	return false
+}
