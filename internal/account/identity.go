@@ -1,0 +1,84 @@
+package account
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// OwnerState is what is known of the account that a credential names as its owner.
+type OwnerState int
+
+// The values of OwnerState.
+const (
+	// OwnerUnknown: nobody has looked.
+	OwnerUnknown OwnerState = iota
+	// OwnerExists: it exists and has this username (a live read, not a cache).
+	OwnerExists
+	// OwnerGone: it does not.
+	OwnerGone
+)
+
+// Identity says what becomes of the credential found under an account's username.
+type Identity int
+
+// The values of Identity.
+const (
+	// IdentityOurs: it is the account's.
+	IdentityOurs Identity = iota + 1
+	// IdentityAdopt: the account was restored from a backup; the credential becomes its again.
+	IdentityAdopt
+	// IdentityReplace: it belonged to a former account; a new person never gets the old password.
+	IdentityReplace
+	// IdentityCheckOwner: it is another account's; look whether that still exists, and ask again.
+	IdentityCheckOwner
+	// IdentityConflict: it is another account's, which was there first.
+	IdentityConflict
+	// IdentityWait: the account was restored and its credential is not there yet.
+	IdentityWait
+	// IdentityCreate: there is none, and there should be.
+	IdentityCreate
+)
+
+// Identify decides what becomes of the credential found under an account's username; found is nil where there is none.
+// The annotation on the account has no authority of its own: it never makes another account's credential this one's.
+func (r Rules) Identify(account *v1alpha1.UserAccount, found *Owner, owner OwnerState) Identity {
+	marked := account.Annotations[v1alpha1.AnnotationInitialized] == "true"
+	switch {
+	case found == nil && !marked:
+		return IdentityCreate
+	case found == nil && r.startsAnew(account):
+		return IdentityCreate
+	case found == nil:
+		return IdentityWait
+	case found.UID == string(account.UID):
+		return IdentityOurs
+	case found.Namespace == account.Namespace && found.Name == account.Name && marked:
+		return IdentityAdopt
+	case found.Namespace == account.Namespace && found.Name == account.Name:
+		return IdentityReplace
+	case owner == OwnerUnknown:
+		return IdentityCheckOwner
+	case owner == OwnerExists:
+		return IdentityConflict
+	default:
+		return IdentityReplace
+	}
+}
+
+// startsAnew tells whether an administrator has asked, since the account was restored, for a password to be handed out.
+func (r Rules) startsAnew(account *v1alpha1.UserAccount) bool {
+	p := r.Spec.Password
+	return p != nil && r.due(p.ResetTime, account.CreationTimestamp.Time)
+}
+
+// OwnerOf names an account as an owner.
+func OwnerOf(account *v1alpha1.UserAccount) Owner {
+	return Owner{Namespace: account.Namespace, Name: account.Name, UID: string(account.UID)}
+}
+
+// Adopt makes a credential the restored account's.
+func Adopt(c Credential, account *v1alpha1.UserAccount) Credential {
+	c.Owner, c.OrphanedTime = OwnerOf(account), time.Time{}
+	return c
+}

@@ -1,0 +1,198 @@
+package account_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+)
+
+// declaredAs is an account of organisation org, created an hour ago.
+func declaredAs(name, uid, mark string) *v1alpha1.UserAccount {
+	a := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "org", Name: name, UID: types.UID(uid), CreationTimestamp: metav1.NewTime(ago(time.Hour)),
+	}}
+	a.Spec.Username = "ada"
+	if mark != "" {
+		a.Annotations = map[string]string{v1alpha1.AnnotationInitialized: mark}
+	}
+	return a
+}
+
+func TestIdentify(t *testing.T) {
+	asks := func(t time.Time) func(*v1alpha1.UserAccount) {
+		return func(a *v1alpha1.UserAccount) {
+			a.Spec.Password = &v1alpha1.PasswordSpec{ResetTime: at(t)}
+		}
+	}
+	ours := &account.Owner{Namespace: "org", Name: "ada", UID: "u1"}
+	former := &account.Owner{Namespace: "org", Name: "ada", UID: "u0"}
+	another := &account.Owner{Namespace: "org", Name: "ada-too", UID: "u9"}
+	elsewhere := &account.Owner{Namespace: "other", Name: "ada", UID: "u9"}
+	unknown, exists, gone := account.OwnerUnknown, account.OwnerExists, account.OwnerGone
+
+	for _, row := range []struct {
+		name  string
+		mark  string
+		edit  func(*v1alpha1.UserAccount)
+		found *account.Owner
+		owner account.OwnerState
+		want  account.Identity
+	}{
+		{name: "same UID, marked", mark: "true", found: ours, want: account.IdentityOurs},
+		{name: "same UID, not marked", found: ours, want: account.IdentityOurs},
+		{name: "other UID, marked", mark: "true", found: former, want: account.IdentityAdopt},
+		{name: "other UID, not marked", found: former, want: account.IdentityReplace},
+		{name: "other UID, marked as something else", mark: "True", found: former, want: account.IdentityReplace},
+		{name: "another's, not looked", found: another, owner: unknown, want: account.IdentityCheckOwner},
+		{name: "another's, not looked, marked", mark: "true", found: another, owner: unknown, want: account.IdentityCheckOwner},
+		{name: "another's that exists", found: another, owner: exists, want: account.IdentityConflict},
+		{name: "another's that exists, mark copied", mark: "true", found: another, owner: exists, want: account.IdentityConflict},
+		{name: "another's that is gone", found: another, owner: gone, want: account.IdentityReplace},
+		{name: "another's that is gone, mark copied", mark: "true", found: another, owner: gone, want: account.IdentityReplace},
+		{name: "same name in another namespace is another's", mark: "true", found: elsewhere, owner: gone, want: account.IdentityReplace},
+		{name: "none, not marked", want: account.IdentityCreate},
+		{name: "none, marked", mark: "true", want: account.IdentityWait},
+		{name: "none, marked, resetTime later than creation", mark: "true", edit: asks(ago(time.Minute)), want: account.IdentityCreate},
+		{name: "none, marked, resetTime of the creation", mark: "true", edit: asks(ago(time.Hour)), want: account.IdentityWait},
+		{name: "none, marked, resetTime from before (restored with it)", mark: "true", edit: asks(ago(day)), want: account.IdentityWait},
+		{name: "none, marked, resetTime in the future", mark: "true", edit: asks(in(time.Minute)), want: account.IdentityWait},
+		{name: "none, marked, a password without resetTime", mark: "true", edit: func(a *v1alpha1.UserAccount) {
+			a.Spec.Password = &v1alpha1.PasswordSpec{}
+		}, want: account.IdentityWait},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := declaredAs("ada", "u1", row.mark)
+			if row.edit != nil {
+				row.edit(a)
+			}
+			r := account.NewRules(&a.Spec, begin().policy, now)
+			if got := r.Identify(a, row.found, row.owner); got != row.want {
+				t.Errorf("Identify() = %d, want %d", got, row.want)
+			}
+		})
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	s := begin(lock, looked)
+	s.c.OrphanedTime = ago(time.Hour)
+	want := s.c
+	want.Owner.UID, want.OrphanedTime = "u2", time.Time{}
+	same(t, account.Adopt(s.c, declaredAs("ada", "u2", "true")), want)
+}
+
+// TestRestoreInAnyOrder exports an account and its credential, and deletes and creates both again in any order, with a
+// look of the operator after any of the steps. A person's own password works in the end, whatever the order.
+func TestRestoreInAnyOrder(t *testing.T) {
+	type step string
+	const deleteAccount, createAccount = step("delete account"), step("create account")
+	const deleteCredential, createCredential = step("delete credential"), step("create credential")
+
+	var orders [][]step
+	var grow func(done []step)
+	grow = func(done []step) {
+		has := func(s step) bool {
+			for _, d := range done {
+				if d == s {
+					return true
+				}
+			}
+			return false
+		}
+		if len(done) == 4 {
+			orders = append(orders, append([]step(nil), done...))
+			return
+		}
+		for s, needs := range map[step]step{
+			deleteAccount: "", createAccount: deleteAccount, deleteCredential: "", createCredential: deleteCredential,
+		} {
+			if !has(s) && (needs == "" || has(needs)) {
+				grow(append(done, s))
+			}
+		}
+	}
+	grow(nil)
+	if len(orders) != 6 {
+		t.Fatalf("%d orders, want 6", len(orders))
+	}
+
+	for _, order := range orders {
+		for looks := range 1 << len(order) {
+			t.Run(fmt.Sprintf("%v, looks %04b", order, looks), func(t *testing.T) {
+				s := begin(looked, resetTime(at(ago(50*day))), func(s *state) { s.c.Handled.Reset = ago(50 * day) })
+				exported := s.c
+				stored, declared := &s.c, declaredAs("ada", "u1", "true")
+				operator := func() { stored = reconcileIdentity(t, s, declared, stored) }
+				for i, step := range order {
+					switch step {
+					case deleteAccount:
+						declared = nil
+					case createAccount:
+						declared = declaredAs("ada", "u2", "true")
+						declared.CreationTimestamp = metav1.NewTime(ago(time.Minute))
+					case deleteCredential:
+						stored = nil
+					case createCredential:
+						stored = new(exported)
+					}
+					if looks&(1<<i) != 0 {
+						operator()
+					}
+				}
+				operator()
+				if stored == nil {
+					t.Fatal("there is no credential in the end")
+				}
+				want := exported
+				want.Owner.UID = "u2"
+				same(t, *stored, want)
+			})
+		}
+	}
+}
+
+// reconcileIdentity does to the credential what Identify says, as the operator would.
+func reconcileIdentity(t *testing.T, s *state, declared *v1alpha1.UserAccount, stored *account.Credential) *account.Credential {
+	t.Helper()
+	if declared == nil {
+		return stored
+	}
+	declared.Spec = s.spec
+	var found *account.Owner
+	if stored != nil {
+		found = &stored.Owner
+	}
+	switch identity := s.rules(now).Identify(declared, found, account.OwnerUnknown); identity {
+	case account.IdentityOurs, account.IdentityWait:
+		return stored
+	case account.IdentityAdopt:
+		return new(account.Adopt(*stored, declared))
+	default:
+		t.Fatalf("Identify() = %d", identity)
+		return nil
+	}
+}
+
+// TestSameNameFromYAMLIsANewPerson: an account that is deleted and created again without its mark never gets the old
+// password, whenever the operator looks.
+func TestSameNameFromYAMLIsANewPerson(t *testing.T) {
+	s := begin()
+	declared := declaredAs("ada", "u2", "")
+	if got := s.rules(now).Identify(declared, &s.c.Owner, account.OwnerUnknown); got != account.IdentityReplace {
+		t.Fatalf("Identify() = %d", got)
+	}
+	c := s.rules(now).New(account.OwnerOf(declared), "a2")
+	if !c.Password.IsZero() || c.AccountID == s.c.AccountID || c.Owner.UID != "u2" {
+		t.Errorf("the new person's credential is %+v", c)
+	}
+	// A crash between this write and the mark: the credential says whose it is.
+	if got := s.rules(now).Identify(declared, &c.Owner, account.OwnerUnknown); got != account.IdentityOurs {
+		t.Errorf("after a crash, Identify() = %d", got)
+	}
+}

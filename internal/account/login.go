@@ -1,0 +1,112 @@
+package account
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// Outcome is the kind of answer that a right password gets.
+type Outcome int
+
+// The values of Outcome.
+const (
+	// Granted: logged in.
+	Granted Outcome = iota + 1
+	// ChangeRequired: the password serves to choose a new one only.
+	ChangeRequired
+	// Unavailable: the account cannot be used; the reason tells.
+	Unavailable
+	// ChangeForbidden (of a change): the person may not change the password.
+	ChangeForbidden
+	// TooYoung (of a change): the password was set too short a time ago.
+	TooYoung
+)
+
+// Answer is what a person is told who knew the password.
+type Answer struct {
+	Outcome Outcome
+
+	// Reason of Unavailable.
+	Reason v1alpha1.StandingReason
+	// MustChange is the reason of ChangeRequired.
+	MustChange v1alpha1.MustChangeReason
+	// NotBefore, of TooYoung, is when the password may be changed.
+	NotBefore time.Time
+
+	// PasswordExpires is when the password ceases to log in as it is; zero: never.
+	PasswordExpires time.Time
+	// WarnExpiry: PasswordExpires is near, or past with grace logins left.
+	WarnExpiry bool
+	// GraceLogin: the password has expired, and this login used up one of the grace logins.
+	GraceLogin bool
+	// GraceLoginsLeft after this login.
+	GraceLoginsLeft int
+	// FailuresBefore is the number of failed logins since the last success; LastSuccessTime is when that was.
+	FailuresBefore  int
+	LastSuccessTime time.Time
+}
+
+// Compliance tells whether a password that was just verified meets the policy, history and age aside.
+type Compliance int
+
+// The values of Compliance.
+const (
+	// ComplianceUnknown: it was not, or could not be, evaluated.
+	ComplianceUnknown Compliance = iota
+	// Compliant: it meets the policy.
+	Compliant
+	// NotCompliant: it does not.
+	NotCompliant
+)
+
+// Login decides about a login with the right password. The credential it returns is to be written, if it differs,
+// before the answer is given.
+func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
+	c, answer := r.verified(c, compliance)
+	s := r.Standing(c)
+	answer.PasswordExpires = s.PasswordExpires
+	switch s.Standing {
+	case v1alpha1.StandingActive:
+		answer.Outcome = Granted
+	case v1alpha1.StandingExpired, v1alpha1.StandingChangeRequired:
+		switch s.Reason {
+		case v1alpha1.ReasonGraceLogin:
+			c.Password.GraceLoginsUsed++
+			answer.Outcome, answer.GraceLogin, answer.GraceLoginsLeft = Granted, true, r.graceLoginsLeft(c)
+		case v1alpha1.ReasonAccountEnded, v1alpha1.ReasonPasswordLapsed:
+			answer.Outcome, answer.Reason = Unavailable, s.Reason
+		default:
+			answer.Outcome, answer.MustChange = ChangeRequired, s.MustChange
+		}
+	default:
+		answer.Outcome, answer.Reason = Unavailable, s.Reason
+		if s.Standing == v1alpha1.StandingResetRequired {
+			answer.Reason = v1alpha1.StandingReason(v1alpha1.StandingResetRequired)
+		}
+	}
+	if answer.Outcome != Granted {
+		return c, answer
+	}
+	answer.WarnExpiry = answer.GraceLogin || r.expiresSoon(s.PasswordExpires)
+	if r.Now.Sub(c.LastSuccessTime).Abs() >= LastSuccessGrain {
+		c.LastSuccessTime = r.Now
+	}
+	return c, answer
+}
+
+// verified is what every right password does: requests take effect, failures are forgotten, and a password that no
+// longer meets a policy that is enforced is recorded as one to be changed.
+func (r Rules) verified(c Credential, compliance Compliance) (Credential, Answer) {
+	c = r.ApplyRequests(c)
+	answer := Answer{FailuresBefore: c.Failures.Consecutive, LastSuccessTime: c.LastSuccessTime}
+	c.Failures = Failures{}
+	if r.Policy.EnforceExisting && compliance == NotCompliant && c.Password.MustChange == "" {
+		c.Password.MustChange = v1alpha1.MustChangePolicyChanged
+	}
+	return c, answer
+}
+
+func (r Rules) expiresSoon(expires time.Time) bool {
+	return !expires.IsZero() && r.Policy.ExpiryWarning > 0 && expires.Sub(r.Now) <= r.Policy.ExpiryWarning
+}

@@ -1,0 +1,84 @@
+package account
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// ResetDue tells whether the Secret has to be looked at: it, the key, its revision or resetTime are not as they were at
+// the last look, or the policy that then rejected it has changed. While it is false nothing is read and nothing hashed.
+// After a rejection a resetTime that was taken back counts too: what it asked for is not rejected any more.
+func (r Rules) ResetDue(c Credential, source Source, fingerprint string) bool {
+	return c.Reset.Source != source ||
+		(r.ResetRequested(c) && !c.Reset.ResetTime.Equal(r.resetTime())) ||
+		(len(c.Reset.Rejected) > 0 && (c.Reset.RejectedPolicy != fingerprint || !c.Reset.ResetTime.Equal(r.lookedAt())))
+}
+
+// ResetRequested tells whether resetTime asks for the Secret's password to be applied again.
+func (r Rules) ResetRequested(c Credential) bool {
+	return r.Spec.Password != nil && r.due(r.Spec.Password.ResetTime, c.Handled.Reset)
+}
+
+// Reset applies a handed-out password: it lifts a lockout, ends all sessions and, if the policy says so and the person
+// may, makes the person change it.
+func (r Rules) Reset(c Credential, source Source, encoded hash.Encoded, digests Digests) Credential {
+	p := Password{Hash: encoded, SetTime: r.Now, SetBy: v1alpha1.SetByReset, MustChange: r.mustChangeAfterReset(c)}
+	c = r.set(c, p, digests)
+	if r.ResetRequested(c) {
+		c.Handled.Reset = r.resetTime()
+	}
+	c.Reset = Reset{Source: source, ResetTime: r.lookedAt(), AppliedHash: encoded}
+	return c
+}
+
+// mustChangeAfterReset: whoever was to change the first password and has not still logs in for the first time. A change
+// that an administrator asked for stays asked for: who hands out a password and asks for its change at once means this one,
+// whichever of the two is seen first.
+func (r Rules) mustChangeAfterReset(c Credential) v1alpha1.MustChangeReason {
+	initial := c.Password.IsZero() || c.Password.MustChange == v1alpha1.MustChangeInitialLogin
+	switch {
+	case r.changeForbidden():
+		return ""
+	case initial && r.Policy.ChangeOnInitialLogin:
+		return v1alpha1.MustChangeInitialLogin
+	case !initial && r.Policy.ChangeOnReset:
+		return v1alpha1.MustChangeReset
+	case c.Password.MustChange == v1alpha1.MustChangeRequested:
+		return v1alpha1.MustChangeRequested
+	default:
+		return ""
+	}
+}
+
+// NoteRevision records that a revision of the Secret holds what was last applied.
+func (r Rules) NoteRevision(c Credential, source Source) Credential {
+	c.Reset = Reset{Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash}
+	return c
+}
+
+// RejectReset records that a revision of the Secret does not meet the policy. The password in force stays.
+func (r Rules) RejectReset(c Credential, source Source, fingerprint string, unmet []policy.RequirementID) Credential {
+	c.Reset = Reset{
+		Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash,
+		Rejected: unmet, RejectedPolicy: fingerprint,
+	}
+	return c
+}
+
+// lookedAt is the resetTime of this look at the Secret; one in the future has not been looked at.
+func (r Rules) lookedAt() time.Time {
+	if t := r.resetTime(); !t.After(r.Now) {
+		return t
+	}
+	return time.Time{}
+}
+
+func (r Rules) resetTime() time.Time {
+	if r.Spec.Password == nil {
+		return time.Time{}
+	}
+	return instant(r.Spec.Password.ResetTime)
+}

@@ -1,0 +1,82 @@
+package account
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// LastSuccessGrain is how exact the time of the last login is, so that a login need not write.
+const LastSuccessGrain = time.Hour
+
+// Rules is what decides besides the credential: the account as it is declared, the policy that applies to it, and the
+// time. Every rule is a method of it.
+type Rules struct {
+	Spec   *v1alpha1.UserAccountSpec
+	Policy policy.Policy
+	Now    time.Time
+}
+
+// NewRules returns the rules for a declared account at an instant.
+func NewRules(spec *v1alpha1.UserAccountSpec, p policy.Policy, now time.Time) Rules {
+	return Rules{Spec: spec, Policy: p, Now: now.UTC().Round(0)}
+}
+
+func (r Rules) changeForbidden() bool {
+	return r.Spec.Password != nil && r.Spec.Password.Change == v1alpha1.PasswordChangeForbidden
+}
+
+// ExpiryExempt tells whether the password never expires: the account asks for it and the policy allows it.
+func (r Rules) ExpiryExempt() bool { return r.asksExemption() && r.Policy.ExpiryExemptionAllowed }
+
+// ExpiryExemptionRefused tells whether the account asks for a password that never expires, and the policy, under
+// which it otherwise would, refuses that.
+func (r Rules) ExpiryExemptionRefused() bool {
+	return r.asksExemption() && !r.Policy.ExpiryExemptionAllowed && r.Policy.MaxAge > 0
+}
+
+func (r Rules) asksExemption() bool {
+	return r.Spec.Password != nil && r.Spec.Password.Expiry == v1alpha1.PasswordExpiryNever
+}
+
+// IsExternal tells whether the password is verified elsewhere.
+func (r Rules) IsExternal() bool {
+	return r.Spec.Authentication.Type == v1alpha1.AuthenticationExternal
+}
+
+// CanVerify tells whether there is a password to verify at all. Where there is none, an account answers like an
+// unknown one.
+func (r Rules) CanVerify(c Credential) bool { return !r.IsExternal() && !c.Password.IsZero() }
+
+// Unavailable tells why the account, whatever its password, cannot be used now; empty where it can.
+func (r Rules) Unavailable() v1alpha1.StandingReason {
+	switch {
+	case r.Spec.Access == v1alpha1.AccessDisabled:
+		return v1alpha1.ReasonAccountDisabled
+	case r.ended():
+		return v1alpha1.ReasonAccountEnded
+	case r.Spec.StartTime != nil && r.Spec.StartTime.After(r.Now):
+		return v1alpha1.ReasonAccountNotStarted
+	default:
+		return ""
+	}
+}
+
+func (r Rules) ended() bool {
+	return r.Spec.EndTime != nil && !r.Spec.EndTime.After(r.Now)
+}
+
+// due tells whether a request takes effect: it is later than the last that did, and not in the future.
+func (r Rules) due(request *metav1.Time, handled time.Time) bool {
+	return request != nil && request.After(handled) && !request.After(r.Now)
+}
+
+func instant(t *metav1.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC().Round(0)
+}

@@ -1,0 +1,374 @@
+package credential
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// SecretType is the type of a credential's Secret.
+const SecretType corev1.SecretType = v1alpha1.GroupName + "/credential"
+
+// formatVersion of the keys below. A credential of a later one is not touched.
+const formatVersion = "1"
+
+// Annotations of a credential.
+const (
+	annotationNamespace  = v1alpha1.GroupName + "/account-namespace"
+	annotationName       = v1alpha1.GroupName + "/account-name"
+	annotationUID        = v1alpha1.GroupName + "/account-uid"
+	annotationGeneration = v1alpha1.GroupName + "/session-generation"
+	annotationOrphaned   = v1alpha1.GroupName + "/orphaned-time"
+)
+
+// Keys of a credential's data.
+const (
+	keyFormat    = "format"
+	keyAccountID = "accountID"
+	keyCreated   = "createdTime"
+
+	keyHash       = "password.hash"
+	keySetTime    = "password.setTime"
+	keySetBy      = "password.setBy"
+	keyMustChange = "password.mustChange"
+	keyGraceUsed  = "password.graceLoginsUsed"
+
+	keyHistorySalt = "history.salt"
+	keyHistory     = "history.digests"
+
+	keyFailureTimes = "failures.times"
+	keyConsecutive  = "failures.consecutive"
+	keyLockedTime   = "failures.lockedTime"
+
+	keyLastSuccess   = "login.lastSuccessTime"
+	keySessionsEnded = "sessions.ended"
+
+	keyHandledReset   = "handled.resetTime"
+	keyHandledChange  = "handled.changeRequiredTime"
+	keyHandledUnlock  = "handled.unlockTime"
+	keyHandledSignOut = "handled.signOutTime"
+
+	keyResetSecret   = "reset.secretName"
+	keyResetKey      = "reset.secretKey"
+	keyResetUID      = "reset.secretUID"
+	keyResetRevision = "reset.secretResourceVersion"
+	keyResetTime     = "reset.resetTime"
+	keyResetApplied  = "reset.appliedHash"
+	keyResetRejected = "reset.rejected"
+	keyResetPolicy   = "reset.rejectedPolicy"
+)
+
+// ErrInvalid: the Secret is not a credential that this version can read. It wraps what is wrong with which key, and
+// never a value.
+var ErrInvalid = errors.New("credential cannot be read")
+
+// encode writes a credential into a Secret, over what is there; keys and annotations it does not know stay.
+func encode(c account.Credential, secret *corev1.Secret) {
+	secret.Type = SecretType
+	e := encoder{data: maps.Clone(secret.Data), annotations: maps.Clone(secret.Annotations)}
+	if e.data == nil {
+		e.data = map[string][]byte{}
+	}
+	if e.annotations == nil {
+		e.annotations = map[string]string{}
+	}
+	e.annotate(annotationNamespace, c.Owner.Namespace)
+	e.annotate(annotationName, c.Owner.Name)
+	e.annotate(annotationUID, c.Owner.UID)
+	e.annotate(annotationGeneration, strconv.FormatInt(c.SessionGeneration, 10))
+	e.annotate(annotationOrphaned, formatTime(c.OrphanedTime))
+
+	e.text(keyFormat, formatVersion)
+	e.text(keyAccountID, c.AccountID)
+	e.time(keyCreated, c.CreatedTime)
+
+	e.text(keyHash, c.Password.Hash.PHC())
+	e.time(keySetTime, c.Password.SetTime)
+	e.text(keySetBy, string(c.Password.SetBy))
+	e.text(keyMustChange, string(c.Password.MustChange))
+	e.number(keyGraceUsed, c.Password.GraceLoginsUsed)
+
+	e.text(keyHistorySalt, base64.RawStdEncoding.EncodeToString(c.History.Salt))
+	digests := make([]string, len(c.History.Digests))
+	for i, d := range c.History.Digests {
+		digests[i] = base64.RawStdEncoding.EncodeToString(d)
+	}
+	e.lines(keyHistory, digests)
+
+	times := make([]string, len(c.Failures.Times))
+	for i, t := range c.Failures.Times {
+		times[i] = formatTime(t)
+	}
+	e.lines(keyFailureTimes, times)
+	e.number(keyConsecutive, c.Failures.Consecutive)
+	e.time(keyLockedTime, c.Failures.LockedTime)
+
+	e.time(keyLastSuccess, c.LastSuccessTime)
+	ended := ""
+	if c.SessionsEnded {
+		ended = "true"
+	}
+	e.text(keySessionsEnded, ended)
+
+	e.time(keyHandledReset, c.Handled.Reset)
+	e.time(keyHandledChange, c.Handled.ChangeRequired)
+	e.time(keyHandledUnlock, c.Handled.Unlock)
+	e.time(keyHandledSignOut, c.Handled.SignOut)
+
+	e.text(keyResetSecret, c.Reset.Source.SecretName)
+	e.text(keyResetKey, c.Reset.Source.Key)
+	e.text(keyResetUID, c.Reset.Source.UID)
+	e.text(keyResetRevision, c.Reset.Source.ResourceVersion)
+	e.time(keyResetTime, c.Reset.ResetTime)
+	e.text(keyResetApplied, c.Reset.AppliedHash.PHC())
+	rejected := make([]string, len(c.Reset.Rejected))
+	for i, id := range c.Reset.Rejected {
+		rejected[i] = string(id)
+	}
+	e.lines(keyResetRejected, rejected)
+	e.text(keyResetPolicy, c.Reset.RejectedPolicy)
+
+	secret.Data, secret.Annotations = e.data, e.annotations
+}
+
+// decode reads a credential. The hashes are not parsed: a login or a reset that meets one it cannot verify says so.
+func decode(secret *corev1.Secret) (account.Credential, error) {
+	d := decoder{data: secret.Data}
+	if secret.Type != SecretType {
+		d.fail("type", fmt.Errorf("is not %s", SecretType))
+	}
+	if format := d.text(keyFormat); format != formatVersion {
+		d.fail(keyFormat, fmt.Errorf("is not %s, the one this version of Keyturn knows", formatVersion))
+	}
+	meta := decoder{data: map[string][]byte{}}
+	for k, v := range secret.Annotations {
+		meta.data[k] = []byte(v)
+	}
+	c := account.Credential{
+		AccountID:   d.required(keyAccountID),
+		CreatedTime: d.time(keyCreated),
+		Owner: account.Owner{
+			Namespace: meta.required(annotationNamespace),
+			Name:      meta.required(annotationName),
+			UID:       meta.required(annotationUID),
+		},
+		SessionGeneration: meta.generation(),
+		OrphanedTime:      meta.time(annotationOrphaned),
+		Password: account.Password{
+			Hash:            hash.Encoded(d.text(keyHash)),
+			SetTime:         d.time(keySetTime),
+			SetBy:           oneOf(&d, keySetBy, v1alpha1.SetByReset, v1alpha1.SetByUser),
+			MustChange:      oneOf(&d, keyMustChange, v1alpha1.MustChangeInitialLogin, v1alpha1.MustChangeReset, v1alpha1.MustChangeRequested, v1alpha1.MustChangePolicyChanged),
+			GraceLoginsUsed: d.number(keyGraceUsed),
+		},
+		History: account.History{Salt: d.bytes(keyHistorySalt, d.text(keyHistorySalt))},
+		Failures: account.Failures{
+			Consecutive: d.number(keyConsecutive),
+			LockedTime:  d.time(keyLockedTime),
+		},
+		LastSuccessTime: d.time(keyLastSuccess),
+		SessionsEnded:   oneOf(&d, keySessionsEnded, "true") == "true",
+		Handled: account.Requests{
+			Reset:          d.time(keyHandledReset),
+			ChangeRequired: d.time(keyHandledChange),
+			Unlock:         d.time(keyHandledUnlock),
+			SignOut:        d.time(keyHandledSignOut),
+		},
+		Reset: account.Reset{
+			Source: account.Source{
+				SecretName:      d.text(keyResetSecret),
+				Key:             d.text(keyResetKey),
+				UID:             d.text(keyResetUID),
+				ResourceVersion: d.text(keyResetRevision),
+			},
+			ResetTime:      d.time(keyResetTime),
+			AppliedHash:    hash.Encoded(d.text(keyResetApplied)),
+			RejectedPolicy: d.text(keyResetPolicy),
+		},
+	}
+	for _, line := range d.lines(keyHistory) {
+		c.History.Digests = append(c.History.Digests, d.bytes(keyHistory, line))
+	}
+	for _, line := range d.lines(keyFailureTimes) {
+		c.Failures.Times = append(c.Failures.Times, d.parseTime(keyFailureTimes, line))
+	}
+	for _, line := range d.lines(keyResetRejected) {
+		c.Reset.Rejected = append(c.Reset.Rejected, policy.RequirementID(line))
+	}
+	if err := errors.Join(meta.err, d.err); err != nil {
+		return account.Credential{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return c, nil
+}
+
+// Session is what a metadata-only watch of credentials tells: enough to know whether a session is over.
+type Session struct {
+	// CredentialUID is the UID of the credential's Secret.
+	CredentialUID string
+	// Owner is the account that the credential belongs to.
+	Owner account.Owner
+	// Generation is the session generation: a session of a lower one is over.
+	Generation int64
+}
+
+// SessionOf reads what the metadata of a credential tells of sessions. The error wraps ErrInvalid.
+func SessionOf(meta *metav1.ObjectMeta) (Session, error) {
+	d := decoder{data: map[string][]byte{}}
+	for k, v := range meta.Annotations {
+		d.data[k] = []byte(v)
+	}
+	s := Session{
+		CredentialUID: string(meta.UID),
+		Owner: account.Owner{
+			Namespace: d.required(annotationNamespace),
+			Name:      d.required(annotationName),
+			UID:       d.required(annotationUID),
+		},
+		Generation: d.generation(),
+	}
+	if d.err != nil {
+		return Session{}, fmt.Errorf("%w: %w", ErrInvalid, d.err)
+	}
+	return s, nil
+}
+
+type encoder struct {
+	data        map[string][]byte
+	annotations map[string]string
+}
+
+// text stores a value; an empty one is the absence of the key.
+func (e *encoder) text(key, value string) {
+	if value == "" {
+		delete(e.data, key)
+		return
+	}
+	e.data[key] = []byte(value)
+}
+
+func (e *encoder) annotate(key, value string) {
+	if value == "" {
+		delete(e.annotations, key)
+		return
+	}
+	e.annotations[key] = value
+}
+
+func (e *encoder) time(key string, t time.Time)      { e.text(key, formatTime(t)) }
+func (e *encoder) lines(key string, values []string) { e.text(key, strings.Join(values, "\n")) }
+func (e *encoder) number(key string, n int) {
+	if n == 0 {
+		delete(e.data, key)
+		return
+	}
+	e.text(key, strconv.Itoa(n))
+}
+
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+type decoder struct {
+	data map[string][]byte
+	err  error
+}
+
+func (d *decoder) fail(key string, err error) {
+	d.err = errors.Join(d.err, fmt.Errorf("%s %w", key, err))
+}
+
+func (d *decoder) text(key string) string { return string(d.data[key]) }
+
+func (d *decoder) required(key string) string {
+	value := d.text(key)
+	if value == "" {
+		d.fail(key, errors.New("is missing"))
+	}
+	return value
+}
+
+func (d *decoder) lines(key string) []string {
+	if len(d.data[key]) == 0 {
+		return nil
+	}
+	lines := strings.Split(string(d.data[key]), "\n")
+	if slices.Contains(lines, "") {
+		d.fail(key, errors.New("has an empty line"))
+		return nil
+	}
+	return lines
+}
+
+func (d *decoder) time(key string) time.Time { return d.parseTime(key, d.text(key)) }
+
+func (d *decoder) parseTime(key, value string) time.Time {
+	if value == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, value)
+	// An offset can carry a time out of the years that RFC 3339 can write, and never is written as nothing.
+	if t = t.UTC(); err != nil || t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
+		d.fail(key, errors.New("is not a time of RFC 3339"))
+		return time.Time{}
+	}
+	return t
+}
+
+// generation is required: without it, sessions that have been ended would come back.
+func (d *decoder) generation() int64 {
+	n, err := strconv.ParseInt(d.required(annotationGeneration), 10, 64)
+	if d.text(annotationGeneration) != "" && (err != nil || n < 0) {
+		d.fail(annotationGeneration, errors.New("is not a whole number of 0 or more"))
+	}
+	return n
+}
+
+func (d *decoder) number(key string) int {
+	value := d.text(key)
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		d.fail(key, errors.New("is not a whole number of 0 or more"))
+	}
+	return n
+}
+
+func (d *decoder) bytes(key, value string) []byte {
+	if value == "" {
+		return nil
+	}
+	b, err := base64.RawStdEncoding.DecodeString(value)
+	if err != nil || len(b) == 0 {
+		d.fail(key, errors.New("is not base64 without padding"))
+		return nil
+	}
+	return b
+}
+
+// oneOf reads a value that is empty or one of those allowed.
+func oneOf[T ~string](d *decoder, key string, allowed ...T) T {
+	value := T(d.text(key))
+	if value != "" && !slices.Contains(allowed, value) {
+		d.fail(key, errors.New("has a value that this version of Keyturn does not know"))
+		return ""
+	}
+	return value
+}

@@ -1,0 +1,139 @@
+package credential
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/internal/account"
+)
+
+// DefaultNamespace is where credentials are kept.
+const DefaultNamespace = "keyturn-credentials"
+
+var (
+	// ErrNotFound: there is no such credential.
+	ErrNotFound = errors.New("credential not found")
+	// ErrConflict: the credential was written, created or deleted by another since it was read. Decide again from the start.
+	ErrConflict = errors.New("credential was changed by another")
+)
+
+// Name returns the name of the credential of a username, folded as by policy.FoldUsername, in a namespace. Two
+// accounts of one username meet at one name, so that only one of them can have it.
+func Name(namespace, foldedUsername string) string {
+	sum := sha256.Sum256([]byte(namespace + "\x00" + foldedUsername))
+	return "account-" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))
+}
+
+// Record is a credential as it was read, with what a later write needs.
+type Record struct {
+	account.Credential
+	secret *corev1.Secret
+}
+
+// Name of the credential's Secret.
+func (r *Record) Name() string { return r.secret.Name }
+
+// UID of the credential's Secret: another after a restore, so that no session comes back with a backup.
+func (r *Record) UID() string { return string(r.secret.UID) }
+
+// ResourceVersion at which the credential was read or written.
+func (r *Record) ResourceVersion() string { return r.secret.ResourceVersion }
+
+// Store reads and writes credentials.
+type Store struct {
+	// Reader reads them: live, wherever a login depends on it; from a cache where a stale read only costs a retry.
+	Reader client.Reader
+	// Writer writes them.
+	Writer client.Writer
+	// Namespace they are in.
+	Namespace string
+}
+
+// Get reads a credential. Errors: ErrNotFound, ErrInvalid, or the API server's.
+func (s *Store) Get(ctx context.Context, name string) (*Record, error) {
+	secret := &corev1.Secret{}
+	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read credential: %w", err)
+	}
+	return FromSecret(secret)
+}
+
+// FromSecret reads a credential from its Secret, which must not be changed afterwards. The error wraps ErrInvalid.
+func FromSecret(secret *corev1.Secret) (*Record, error) {
+	c, err := decode(secret)
+	if err != nil {
+		return nil, err
+	}
+	return &Record{Credential: c, secret: secret}, nil
+}
+
+// Create writes a new credential. Errors: ErrConflict where there is one already, or the API server's.
+func (s *Store) Create(ctx context.Context, name string, c account.Credential) (*Record, error) {
+	secret := &corev1.Secret{}
+	secret.Namespace, secret.Name = s.Namespace, name
+	encode(c, secret)
+	if err := s.Writer.Create(ctx, secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("create credential: namespace %q has to be created first: %w", s.Namespace, err)
+		}
+		return nil, writeError("create", err)
+	}
+	return &Record{Credential: c, secret: secret}, nil
+}
+
+// Update writes a credential over the one that was read, in one write, and only if it differs. Errors: ErrConflict
+// where it was changed or deleted since, or the API server's.
+func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) (*Record, error) {
+	if read.Equal(c) {
+		return read, nil
+	}
+	secret := read.secret.DeepCopy()
+	encode(c, secret)
+	if err := s.Writer.Update(ctx, secret); err != nil {
+		return nil, writeError("update", err)
+	}
+	return &Record{Credential: c, secret: secret}, nil
+}
+
+// Replace writes a new person's credential over a former one's, of which nothing stays, in one write. Errors: as Update.
+func (s *Store) Replace(ctx context.Context, read *Record, c account.Credential) (*Record, error) {
+	secret := read.secret.DeepCopy()
+	secret.Data, secret.Annotations = nil, nil
+	encode(c, secret)
+	if err := s.Writer.Update(ctx, secret); err != nil {
+		return nil, writeError("replace", err)
+	}
+	return &Record{Credential: c, secret: secret}, nil
+}
+
+// Delete deletes the credential that was read, and no later one of its name. Errors: ErrConflict where it was changed
+// since, or the API server's; none where it is gone already.
+func (s *Store) Delete(ctx context.Context, read *Record) error {
+	err := s.Writer.Delete(ctx, read.secret, client.Preconditions{
+		UID: &read.secret.UID, ResourceVersion: &read.secret.ResourceVersion,
+	})
+	if err == nil || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return writeError("delete", err)
+}
+
+// writeError maps the API server's refusals. A Secret in an error text is named, never shown.
+func writeError(verb string, err error) error {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	return fmt.Errorf("%s credential: %w", verb, err)
+}

@@ -1,0 +1,134 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+var (
+	// ErrNotFound: there is no such account.
+	ErrNotFound = errors.New("account not found")
+	// ErrDenyListNotFound: a ConfigMap of refused passwords that the policy names is missing. A new password cannot be
+	// judged until it is there.
+	ErrDenyListNotFound = errors.New("ConfigMap of refused passwords not found")
+)
+
+// Directory looks up what is declared. It is safe for concurrent use.
+type Directory struct {
+	reader          client.Reader
+	systemNamespace string
+
+	mu    sync.Mutex
+	lists map[string]compiledList
+}
+
+// compiledList is a deny list and the revision of the ConfigMap that it was made from.
+type compiledList struct {
+	uid             types.UID
+	resourceVersion string
+	list            *policy.DenyList
+}
+
+// New returns a directory that reads from a cache; ConfigMaps of refused passwords are in systemNamespace.
+func New(reader client.Reader, systemNamespace string) *Directory {
+	return &Directory{reader: reader, systemNamespace: systemNamespace, lists: map[string]compiledList{}}
+}
+
+// Account returns a declared account, which must not be changed. Errors: ErrNotFound, or the reader's.
+func (d *Directory) Account(ctx context.Context, namespace, name string) (*v1alpha1.UserAccount, error) {
+	account := &v1alpha1.UserAccount{}
+	err := d.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, account, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up account: %w", err)
+	}
+	return account, nil
+}
+
+// PolicyFor resolves the policy that applies to an account.
+func (d *Directory) PolicyFor(ctx context.Context, account *v1alpha1.UserAccount) (policy.Resolution, error) {
+	ref := ""
+	if account.Spec.PolicyRef != nil {
+		ref = account.Spec.PolicyRef.Name
+	}
+	return d.resolve(ctx, account.Namespace, ref)
+}
+
+// NamespacePolicy resolves the policy of a namespace. One that does not exist has the default policy.
+func (d *Directory) NamespacePolicy(ctx context.Context, namespace string) (policy.Resolution, error) {
+	return d.resolve(ctx, namespace, "")
+}
+
+func (d *Directory) resolve(ctx context.Context, namespace, ref string) (policy.Resolution, error) {
+	ns := &metav1.PartialObjectMetadata{}
+	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	err := d.reader.Get(ctx, client.ObjectKey{Name: namespace}, ns, client.UnsafeDisableDeepCopy)
+	if client.IgnoreNotFound(err) != nil {
+		return policy.Resolution{}, fmt.Errorf("look up namespace: %w", err)
+	}
+	list := &v1alpha1.PasswordPolicyList{}
+	if err := d.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return policy.Resolution{}, fmt.Errorf("look up policies: %w", err)
+	}
+	policies := make([]*v1alpha1.PasswordPolicy, len(list.Items))
+	for i := range list.Items {
+		policies[i] = &list.Items[i]
+	}
+	return policy.Resolve(ref, ns.Labels, policies), nil
+}
+
+// DenyLists returns the compiled deny lists of a policy. Errors: ErrDenyListNotFound, or the reader's.
+func (d *Directory) DenyLists(ctx context.Context, p policy.Policy) ([]*policy.DenyList, error) {
+	lists := make([]*policy.DenyList, 0, len(p.DenyLists))
+	for _, name := range p.DenyLists {
+		cm := &corev1.ConfigMap{}
+		err := d.reader.Get(ctx, client.ObjectKey{Namespace: d.systemNamespace, Name: name}, cm, client.UnsafeDisableDeepCopy)
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("%w: %s in namespace %s", ErrDenyListNotFound, name, d.systemNamespace)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look up ConfigMap of refused passwords: %w", err)
+		}
+		lists = append(lists, d.compile(cm))
+	}
+	return lists, nil
+}
+
+func (d *Directory) compile(cm *corev1.ConfigMap) *policy.DenyList {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known, found := d.lists[cm.Name]
+	if found && known.uid == cm.UID && known.resourceVersion == cm.ResourceVersion {
+		return known.list
+	}
+	values := make([]string, 0, len(cm.Data))
+	for _, value := range cm.Data {
+		values = append(values, value)
+	}
+	list := policy.NewDenyList(values...)
+	d.lists[cm.Name] = compiledList{uid: cm.UID, resourceVersion: cm.ResourceVersion, list: list}
+	return list
+}
+
+// SubjectOf returns the words of an account that its password may not be.
+func SubjectOf(account *v1alpha1.UserAccount) policy.Subject {
+	return policy.Subject{
+		Username:     account.Username(),
+		DisplayName:  account.Spec.DisplayName,
+		Email:        account.Spec.Email,
+		Organisation: account.Namespace,
+	}
+}

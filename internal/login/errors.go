@@ -1,0 +1,65 @@
+package login
+
+import (
+	"errors"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+var (
+	// ErrInvalidCredentials: the username is unknown, or the password wrong; which, is not told.
+	ErrInvalidCredentials = errors.New("username or password is wrong")
+	// ErrOverloaded: more attempts than can be hashed; try again soon.
+	ErrOverloaded = errors.New("too many logins at once")
+	// ErrUnavailable: it cannot be known, or not recorded, whether the login is right. It is refused.
+	ErrUnavailable = errors.New("login is not possible at present")
+)
+
+// TooManyAttemptsError refuses an attempt without looking at the password.
+type TooManyAttemptsError struct {
+	// RetryAfter is when another attempt makes sense; zero where an administrator has to unlock the account.
+	RetryAfter time.Duration
+}
+
+func (e *TooManyAttemptsError) Error() string { return "too many attempts" }
+
+// ChangeRequiredError refuses a login with the right password: it serves to choose a new one only.
+type ChangeRequiredError struct {
+	Reason       v1alpha1.MustChangeReason
+	Requirements []policy.Requirement
+}
+
+func (e *ChangeRequiredError) Error() string { return "password change required: " + string(e.Reason) }
+
+// AccountUnavailableError refuses a login or a change with the right password.
+type AccountUnavailableError struct {
+	Reason v1alpha1.StandingReason
+}
+
+func (e *AccountUnavailableError) Error() string { return "account unavailable: " + string(e.Reason) }
+
+// Reasons of ChangeForbiddenError.
+const (
+	// ChangeForbidden: the account may not change its password.
+	ChangeForbidden = "ChangeForbidden"
+	// PasswordTooYoung: it was set too short a time ago.
+	PasswordTooYoung = "PasswordTooYoung"
+)
+
+// ChangeForbiddenError refuses a change with the right current password.
+type ChangeForbiddenError struct {
+	Reason string
+	// NotBefore is when a change will be possible; zero where it will not.
+	NotBefore time.Time
+}
+
+func (e *ChangeForbiddenError) Error() string { return "password change forbidden: " + e.Reason }
+
+// PasswordRejectedError refuses a new password.
+type PasswordRejectedError struct {
+	Results []policy.Result
+}
+
+func (e *PasswordRejectedError) Error() string { return "new password does not meet the requirements" }

@@ -1,0 +1,152 @@
+package login
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// saltSize of history digests in bytes, as RFC 9106 recommends for password hashing.
+const saltSize = 16
+
+// Login checks a password. Errors: ErrInvalidCredentials, TooManyAttemptsError, ChangeRequiredError,
+// AccountUnavailableError, ErrOverloaded, ErrUnavailable, or the context's.
+func (s *Service) Login(ctx context.Context, who Who, password string) (*Result, error) {
+	return s.check(ctx, who, password, func(ctx context.Context, a *attempt) (decision, error) {
+		c, answer := a.rules.Login(a.record.Credential, s.compliance(ctx, a))
+		d := decision{credential: c, answer: answer}
+		switch answer.Outcome {
+		case account.ChangeRequired:
+			d.refusal = &ChangeRequiredError{Reason: answer.MustChange, Requirements: a.rules.Policy.Requirements()}
+		case account.Unavailable:
+			d.refusal = &AccountUnavailableError{Reason: answer.Reason}
+		case account.Granted:
+			return d, s.rehash(ctx, a, &d.credential)
+		}
+		return d, nil
+	})
+}
+
+// Change checks the current password and sets a new one. Errors: those of Login but ChangeRequiredError,
+// ChangeForbiddenError, PasswordRejectedError.
+func (s *Service) Change(ctx context.Context, who Who, current, next string) (*Result, error) {
+	return s.check(ctx, who, current, func(ctx context.Context, a *attempt) (decision, error) {
+		c, answer := a.rules.MayChange(a.record.Credential, s.compliance(ctx, a))
+		d := decision{credential: c, answer: answer}
+		switch answer.Outcome {
+		case account.Granted:
+			return d, s.set(ctx, a, &d, next)
+		case account.ChangeForbidden:
+			d.refusal = &ChangeForbiddenError{Reason: ChangeForbidden}
+		case account.TooYoung:
+			d.refusal = &ChangeForbiddenError{Reason: PasswordTooYoung, NotBefore: answer.NotBefore}
+		default:
+			d.refusal = &AccountUnavailableError{Reason: answer.Reason}
+		}
+		return d, nil
+	})
+}
+
+// set judges the new password and puts it into the decision, or the refusal.
+func (s *Service) set(ctx context.Context, a *attempt, d *decision, next string) error {
+	password, err := policy.Prepare(next)
+	if err != nil {
+		d.refusal = &PasswordRejectedError{Results: []policy.Result{{Requirement: policy.RequirementFor(err)}}}
+		return nil
+	}
+	lists, err := s.directory.DenyLists(ctx, a.rules.Policy)
+	if err != nil {
+		return err
+	}
+	digests, err := s.digests(ctx, a, password)
+	if err != nil {
+		return err
+	}
+	p, history := a.rules.Policy, a.record.History
+	results := p.Evaluate(password, directory.SubjectOf(a.account), lists...)
+	for i := range results {
+		switch results[i].ID {
+		case policy.RequirementNotCurrent:
+			results[i].Satisfied = !password.Equal(a.password)
+		case policy.RequirementHistory:
+			results[i].Satisfied = !history.HasDigest(digests.New, p.HistoryCount)
+		}
+	}
+	if len(policy.Unmet(results)) > 0 {
+		d.refusal = &PasswordRejectedError{Results: results}
+		return nil
+	}
+	encoded, err := s.create(ctx, password, p.Hashing)
+	if errors.Is(err, hash.ErrTooLong) {
+		d.refusal = &PasswordRejectedError{Results: []policy.Result{{Requirement: policy.RequirementFor(err)}}}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.credential = a.rules.Change(d.credential, encoded, digests)
+	return nil
+}
+
+// digests makes the history digests for a new password; none where the policy keeps no history.
+func (s *Service) digests(ctx context.Context, a *attempt, next policy.Password) (account.Digests, error) {
+	if a.rules.Policy.HistoryCount == 0 {
+		return account.Digests{}, nil
+	}
+	d := account.Digests{Salt: a.record.History.Salt}
+	if len(d.Salt) == 0 {
+		d.Salt = make([]byte, saltSize)
+		_, _ = rand.Read(d.Salt) // Never fails, says its documentation.
+	}
+	err := s.hashing.Do(ctx, func() {
+		d.New = hash.Digest(next.Text(), d.Salt)
+		if len(a.record.History.Digests) == 0 {
+			d.Current = hash.Digest(a.password.Text(), d.Salt)
+		}
+	})
+	return d, err
+}
+
+func (s *Service) create(ctx context.Context, password policy.Password, p hash.Parameters) (encoded hash.Encoded, err error) {
+	if poolErr := s.hashing.Do(ctx, func() { encoded, err = hash.Create(password.Text(), p) }); poolErr != nil {
+		return "", poolErr
+	}
+	return encoded, err
+}
+
+// rehash replaces the hash where the policy asks for other parameters by now. What bcrypt cannot hash keeps its hash.
+func (s *Service) rehash(ctx context.Context, a *attempt, c *account.Credential) error {
+	p := a.rules.Policy.Hashing
+	if !hash.NeedsRehash(c.Password.Hash, p) {
+		return nil
+	}
+	encoded, err := s.create(ctx, a.password, p)
+	if errors.Is(err, hash.ErrTooLong) {
+		return nil
+	}
+	if err == nil {
+		c.Password.Hash = encoded
+	}
+	return err
+}
+
+// compliance tells whether the password meets the policy, where that matters at a login.
+func (s *Service) compliance(ctx context.Context, a *attempt) account.Compliance {
+	if !a.rules.Policy.EnforceExisting {
+		return account.ComplianceUnknown
+	}
+	lists, err := s.directory.DenyLists(ctx, a.rules.Policy)
+	if err != nil {
+		return account.ComplianceUnknown // The policy's status tells; the login itself is right.
+	}
+	content := policy.Content(a.rules.Policy.Evaluate(a.password, directory.SubjectOf(a.account), lists...))
+	if len(policy.Unmet(content)) > 0 {
+		return account.NotCompliant
+	}
+	return account.Compliant
+}

@@ -1,0 +1,301 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+const (
+	// retrySoon is told where nothing but the load of the moment is in the way.
+	retrySoon = time.Second
+	// maxConflicts is how often an attempt begins again because another wrote the credential in between.
+	maxConflicts = 8
+	// finishTimeout bounds what follows a verification. It goes on when the caller has gone: hanging up must not keep
+	// a failure from being recorded.
+	finishTimeout = 10 * time.Second
+)
+
+// Service checks passwords.
+type Service struct {
+	directory *directory.Directory
+	store     *credential.Store
+	clock     clock.PassiveClock
+
+	// turns bounds the attempts that are under way, hashing those that hash. An attempt loads the credential when its
+	// turn has come, so that it is as fresh as can be; there are more turns than hashes, so that cores need not idle
+	// while one loads.
+	turns   *hash.Pool
+	hashing *hash.Pool
+
+	slots slots
+
+	mu sync.Mutex
+	// unrecorded counts the failures, per credential, that could not be written yet. Until they are, the account is
+	// refused.
+	unrecorded map[string]int
+}
+
+// NewService returns a service. The store has to read live. At most hashes passwords are hashed at once and at most
+// queue attempts wait for it.
+func NewService(d *directory.Directory, store *credential.Store, c clock.PassiveClock, hashes, queue int) *Service {
+	return &Service{
+		directory: d, store: store, clock: c,
+		turns: hash.NewPool(2*hashes, queue), hashing: hash.NewPool(hashes, 2*hashes),
+		unrecorded: map[string]int{},
+	}
+}
+
+// Hashing tells how many passwords are being hashed, and how many attempts wait for their turn.
+func (s *Service) Hashing() (running, waiting int) {
+	return s.hashing.Running(), s.turns.Waiting() + s.hashing.Waiting()
+}
+
+// Who names an account as a person does.
+type Who struct {
+	Namespace, Username string
+}
+
+// Result is a login that was granted.
+type Result struct {
+	Account *v1alpha1.UserAccount
+	Record  *credential.Record
+	Policy  policy.Policy
+	Answer  account.Answer
+}
+
+// attempt is one attempt whose password is right: what the rules know, and the credential that was verified.
+type attempt struct {
+	account  *v1alpha1.UserAccount
+	record   *credential.Record
+	rules    account.Rules
+	password policy.Password
+}
+
+// decision is what becomes of such an attempt: the credential to write, and the error to answer with, if any.
+type decision struct {
+	credential account.Credential
+	answer     account.Answer
+	refusal    error
+}
+
+// check runs an attempt to its end. decide is called when the password is right, and again from the start when the
+// credential was written by another before its decision was.
+func (s *Service) check(ctx context.Context, who Who, raw string, decide func(context.Context, *attempt) (decision, error)) (*Result, error) {
+	name := credentialName(who)
+	release, err := s.slots.acquire(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+
+	var result *Result
+	poolErr := s.turns.Do(ctx, func() {
+		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+		defer cancel()
+		result, err = s.turn(finish, name, who, raw, decide)
+	})
+	switch {
+	case errors.Is(poolErr, hash.ErrOverloaded):
+		return nil, ErrOverloaded
+	case poolErr != nil:
+		return nil, poolErr
+	}
+	return result, err
+}
+
+// turn begins again as long as another writes the credential in between. A verification holds for the exact hash that was
+// verified, and no longer.
+func (s *Service) turn(ctx context.Context, name string, who Who, raw string, decide func(context.Context, *attempt) (decision, error)) (*Result, error) {
+	password, err := policy.Prepare(raw)
+	text := password.Text()
+	if err != nil {
+		text = raw // No stored password is like this: it is verified, and fails, as any other.
+	}
+	var verified hash.Encoded
+	var right bool
+	for range maxConflicts {
+		a, err := s.load(ctx, name, who)
+		if err != nil {
+			return nil, err
+		}
+		if a == nil {
+			return nil, s.decoy(ctx, who, text)
+		}
+		a.password = password
+		if err := s.recordOwed(ctx, name, a); err != nil {
+			if errors.Is(err, credential.ErrConflict) {
+				continue
+			}
+			return nil, s.fault(err, a)
+		}
+		if lock := a.rules.Lock(a.rules.ApplyRequests(a.record.Credential)); lock.Locked {
+			return nil, locked(lock, a.rules.Now)
+		}
+		if encoded := a.record.Password.Hash; verified != encoded {
+			if right, err = s.verify(ctx, encoded, text); err != nil {
+				return nil, s.fault(err, a)
+			}
+			verified = encoded
+		}
+		result, err := s.settle(ctx, name, a, right, decide)
+		if !errors.Is(err, credential.ErrConflict) {
+			return result, err
+		}
+	}
+	return nil, ErrOverloaded
+}
+
+// settle writes what a verified attempt means. It returns credential.ErrConflict where that has to be decided again.
+func (s *Service) settle(ctx context.Context, name string, a *attempt, right bool, decide func(context.Context, *attempt) (decision, error)) (*Result, error) {
+	if !right {
+		_, err := s.store.Update(ctx, a.record, a.rules.Failed(a.record.Credential))
+		switch {
+		case errors.Is(err, credential.ErrConflict):
+			return nil, err
+		case err != nil:
+			s.owe(name)
+			return nil, s.fault(err, a)
+		}
+		return nil, ErrInvalidCredentials
+	}
+	d, err := decide(ctx, a)
+	if err != nil {
+		return nil, s.fault(err, a)
+	}
+	record, err := s.store.Update(ctx, a.record, d.credential)
+	switch {
+	case errors.Is(err, credential.ErrConflict):
+		return nil, err
+	case err != nil:
+		return nil, s.fault(err, a)
+	case d.refusal != nil:
+		return nil, d.refusal
+	}
+	return &Result{Account: a.account, Record: record, Policy: a.rules.Policy, Answer: d.answer}, nil
+}
+
+// load reads the credential of a name, live, and the account that it belongs to. It returns nil where no password can be
+// verified: an unknown account, or one that answers like it.
+func (s *Service) load(ctx context.Context, name string, who Who) (*attempt, error) {
+	record, err := s.store.Get(ctx, name)
+	if errors.Is(err, credential.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.fault(err, nil)
+	}
+	if record.Owner.Namespace != who.Namespace {
+		return nil, nil
+	}
+	declared, err := s.directory.Account(ctx, record.Owner.Namespace, record.Owner.Name)
+	if errors.Is(err, directory.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.fault(err, nil)
+	}
+	folded, err := policy.FoldUsername(declared.Username())
+	if err != nil || string(declared.UID) != record.Owner.UID || credential.Name(declared.Namespace, folded) != name {
+		return nil, nil
+	}
+	resolved, err := s.directory.PolicyFor(ctx, declared)
+	if err != nil {
+		return nil, s.fault(err, nil)
+	}
+	rules := account.NewRules(&declared.Spec, resolved.Policy, s.clock.Now())
+	if !rules.CanVerify(record.Credential) {
+		return nil, nil
+	}
+	return &attempt{account: declared, record: record, rules: rules}, nil
+}
+
+// decoy spends what a wrong password of a known account costs.
+func (s *Service) decoy(ctx context.Context, who Who, text string) error {
+	resolved, err := s.directory.NamespacePolicy(ctx, who.Namespace)
+	if err != nil {
+		return s.fault(err, nil)
+	}
+	if _, err := s.verify(ctx, hash.Decoy(resolved.Policy.Hashing), text); err != nil {
+		return s.fault(err, nil)
+	}
+	return ErrInvalidCredentials
+}
+
+// verify hashes in the pool.
+func (s *Service) verify(ctx context.Context, encoded hash.Encoded, text string) (right bool, err error) {
+	if poolErr := s.hashing.Do(ctx, func() { right, err = hash.Verify(encoded, text) }); poolErr != nil {
+		return false, poolErr
+	}
+	return right, err
+}
+
+// recordOwed writes the failures that could not be written when they happened.
+func (s *Service) recordOwed(ctx context.Context, name string, a *attempt) error {
+	s.mu.Lock()
+	owed := s.unrecorded[name]
+	s.mu.Unlock()
+	if owed == 0 {
+		return nil
+	}
+	c := a.record.Credential
+	for range owed {
+		c = a.rules.Failed(c)
+	}
+	record, err := s.store.Update(ctx, a.record, c)
+	if err != nil {
+		return err
+	}
+	a.record = record
+	s.mu.Lock()
+	delete(s.unrecorded, name)
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *Service) owe(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unrecorded[name]++
+}
+
+// fault logs what stands in the way of knowing, and refuses.
+func (s *Service) fault(err error, a *attempt) error {
+	if errors.Is(err, hash.ErrOverloaded) {
+		return ErrOverloaded
+	}
+	attrs := []any{"error", err}
+	if a != nil {
+		attrs = append(attrs, "namespace", a.account.Namespace, "account", a.account.Name)
+	}
+	slog.Error("Login refused because it cannot be decided", attrs...)
+	return ErrUnavailable
+}
+
+func locked(lock account.Lock, now time.Time) error {
+	if lock.Until.IsZero() {
+		return &TooManyAttemptsError{}
+	}
+	return &TooManyAttemptsError{RetryAfter: lock.Until.Sub(now)}
+}
+
+// credentialName is where the credential of a name would be. What cannot be a username has a place of its own that
+// nothing is ever at, so that it costs the same.
+func credentialName(who Who) string {
+	folded, err := policy.FoldUsername(who.Username)
+	if err != nil {
+		folded = "\x00" + who.Username
+	}
+	return credential.Name(who.Namespace, folded)
+}
