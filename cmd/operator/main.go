@@ -1,0 +1,185 @@
+// Command operator reconciles accounts, policies, credentials and signing keys. It has no port that people reach.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	credentialcontroller "github.com/keyturn/keyturn/controllers/credential"
+	"github.com/keyturn/keyturn/controllers/keyring"
+	"github.com/keyturn/keyturn/controllers/passwordpolicy"
+	"github.com/keyturn/keyturn/controllers/useraccount"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+)
+
+// leaseName of the leader election.
+const leaseName = "keyturn-operator"
+
+// stopTimeout is how long reconciliations under way may take to end.
+const stopTimeout = 20 * time.Second
+
+type options struct {
+	metricsAddress      string
+	healthAddress       string
+	leaderElect         bool
+	systemNamespace     string
+	credentialNamespace string
+	orphanGrace         time.Duration
+	hashes              int
+	debug               bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address of the metrics, served over TLS to callers that the API server authorizes; 0 turns them off")
+	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz")
+	flag.BoolVar(&o.leaderElect, "leader-elect", false, "Let one of several replicas do the work; the others wait")
+	flag.StringVar(&o.systemNamespace, "system-namespace", "keyturn-system", "Namespace of the signing keys, the lists of refused passwords and the lease")
+	flag.StringVar(&o.credentialNamespace, "credential-namespace", credential.DefaultNamespace, "Namespace of the credentials")
+	flag.DurationVar(&o.orphanGrace, "orphan-grace", 72*time.Hour, "How long a credential outlives its account, which may come back from a backup")
+	flag.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "How many handed-out passwords are hashed at once; each takes the memory that its policy asks for")
+	flag.BoolVar(&o.debug, "debug", false, "Log more")
+	flag.Parse()
+
+	level := slog.LevelInfo
+	if o.debug {
+		level = slog.LevelDebug
+	}
+	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	slog.SetDefault(slog.New(handler))
+	ctrl.SetLogger(logr.FromSlogHandler(handler))
+	klog.SetSlogLogger(slog.Default())
+
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		slog.Error("Operator ends", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the API server: %w", err)
+	}
+	config.QPS = -1 // The API server's own priority and fairness decides.
+	mgr, err := newManager(config, o)
+	if err != nil {
+		return err
+	}
+	secrets, err := secretCache(config, mgr.GetScheme(), o)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(secrets); err != nil {
+		return fmt.Errorf("add cache of credentials: %w", err)
+	}
+	if err := addControllers(ctx, mgr, secrets, o); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add readiness check: %w", err)
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
+	scheme := apiruntime.NewScheme()
+	for _, add := range []func(*apiruntime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("build scheme: %w", err)
+		}
+	}
+	timeout := stopTimeout
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme,
+		Cache: cache.Options{
+			DefaultTransform:            cache.TransformStripManagedFields(),
+			ReaderFailOnMissingInformer: true,
+			ByObject: map[client.Object]cache.ByObject{
+				// Of the tenants' Secrets, only the metadata of those that hand out passwords is held.
+				&corev1.Secret{}:    {Field: fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword))},
+				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{o.systemNamespace: {}}},
+			},
+		},
+		Metrics: metricsserver.Options{
+			BindAddress: o.metricsAddress, SecureServing: true,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }},
+		},
+		HealthProbeBindAddress:        o.healthAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       o.systemNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       &timeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up manager: %w", err)
+	}
+	return mgr, nil
+}
+
+// secretCache caches the Secrets that are Keyturn's own, with their content: the credentials and the ring of keys.
+func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o options) (cache.Cache, error) {
+	secrets, err := cache.New(config, cache.Options{
+		Scheme:                      scheme,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{
+			o.credentialNamespace: {FieldSelector: fields.OneTermEqualSelector("type", string(credential.SecretType))},
+			o.systemNamespace:     {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, keyring.SecretName)},
+		}}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up cache of credentials: %w", err)
+	}
+	return secrets, nil
+}
+
+func addControllers(ctx context.Context, mgr ctrl.Manager, secrets cache.Cache, o options) error {
+	d, now := directory.New(mgr.GetClient(), o.systemNamespace), clock.RealClock{}
+	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
+		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d, Hashes: o.hashes, Clock: now,
+	}); err != nil {
+		return fmt.Errorf("set up accounts: %w", err)
+	}
+	if err := passwordpolicy.SetupWithManager(ctx, mgr, passwordpolicy.Options{Directory: d, Clock: now}); err != nil {
+		return fmt.Errorf("set up policies: %w", err)
+	}
+	if err := credentialcontroller.SetupWithManager(mgr, credentialcontroller.Options{
+		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Grace: o.orphanGrace, Clock: now,
+	}); err != nil {
+		return fmt.Errorf("set up credentials: %w", err)
+	}
+	if err := keyring.SetupWithManager(mgr, keyring.Options{Secrets: secrets, Namespace: o.systemNamespace, Clock: now}); err != nil {
+		return fmt.Errorf("set up signing keys: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package passwordpolicy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+const (
+	// maxNamed is how many users of a policy a message names.
+	maxNamed = 3
+	// maxNote is how many characters the API server takes in the note of an event.
+	maxNote = 1024
+)
+
+// Reconciler reconciles PasswordPolicies.
+type Reconciler struct {
+	client    client.Client
+	directory *directory.Directory
+	events    events.EventRecorder
+	clock     clock.PassiveClock
+}
+
+// scope is everything that one reconciliation knows.
+type scope struct {
+	object *v1alpha1.PasswordPolicy
+	policy policy.Policy
+	// users name the policy by policyRef or label.
+	users []string
+	// accounts is how many accounts it applies to.
+	accounts int
+	// defaults are all policies annotated as the default, the one that applies first.
+	defaults []string
+	// missing is why a deny list cannot be read.
+	missing error
+	now     time.Time
+}
+
+// Reconcile brings one policy's finalizer and status up to date.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	object := &v1alpha1.PasswordPolicy{}
+	if err := r.client.Get(ctx, req.NamespacedName, object); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s, err := r.gather(ctx, object)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	gone, err := r.hold(ctx, s)
+	if err != nil || gone {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{}, r.writeStatus(ctx, s)
+}
+
+// gather observes who uses the policy, and what it needs.
+func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.PasswordPolicy) (*scope, error) {
+	s := &scope{object: object, policy: policy.From(object.Name, &object.Spec), now: r.clock.Now()}
+	applied := &v1alpha1.UserAccountList{}
+	if err := r.client.List(ctx, applied, client.MatchingFields{indexApplied: object.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list accounts under the policy: %w", err)
+	}
+	s.accounts = len(applied.Items)
+
+	refs := &v1alpha1.UserAccountList{}
+	if err := r.client.List(ctx, refs, client.MatchingFields{indexPolicyRef: object.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list accounts that name the policy: %w", err)
+	}
+	for i := range refs.Items {
+		s.users = append(s.users, fmt.Sprintf("UserAccount %s/%s", refs.Items[i].Namespace, refs.Items[i].Name))
+	}
+	namespaces := &metav1.PartialObjectMetadataList{}
+	namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	if err := r.client.List(ctx, namespaces, client.MatchingLabels{v1alpha1.LabelPasswordPolicy: object.Name}); err != nil {
+		return nil, fmt.Errorf("list namespaces that name the policy: %w", err)
+	}
+	for i := range namespaces.Items {
+		s.users = append(s.users, "Namespace "+namespaces.Items[i].Name)
+	}
+	slices.Sort(s.users)
+
+	policies := &v1alpha1.PasswordPolicyList{}
+	if err := r.client.List(ctx, policies, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list policies: %w", err)
+	}
+	all := make([]*v1alpha1.PasswordPolicy, len(policies.Items))
+	for i := range policies.Items {
+		all[i] = &policies.Items[i]
+	}
+	for _, p := range policy.DefaultPolicies(all) {
+		s.defaults = append(s.defaults, p.Name)
+	}
+	_, s.missing = r.directory.DenyLists(ctx, s.policy)
+	return s, nil
+}
+
+// hold keeps the finalizer on the policy until nothing names it. It tells whether the policy is gone.
+func (r *Reconciler) hold(ctx context.Context, s *scope) (gone bool, err error) {
+	deleting := s.object.DeletionTimestamp != nil
+	if deleting && len(s.users) > 0 {
+		return false, nil
+	}
+	before := s.object.DeepCopy()
+	changed := false
+	if deleting {
+		changed = controllerutil.RemoveFinalizer(s.object, v1alpha1.FinalizerInUse)
+	} else {
+		changed = controllerutil.AddFinalizer(s.object, v1alpha1.FinalizerInUse)
+	}
+	if !changed {
+		return deleting, nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, s.object, patch); client.IgnoreNotFound(err) != nil {
+		return deleting, fmt.Errorf("write finalizer: %w", err)
+	}
+	return deleting, nil
+}
+
+func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
+	before := s.object.DeepCopy()
+	s.object.Status = project(s)
+	if equality.Semantic.DeepEqual(before.Status, s.object.Status) {
+		return nil
+	}
+	if err := r.client.Status().Patch(ctx, s.object, client.MergeFrom(before)); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			return nil
+		}
+		return fmt.Errorf("write status: %w", err)
+	}
+	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
+	is := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionReady)
+	if is.Status == metav1.ConditionFalse && (was == nil || was.Reason != is.Reason) {
+		r.events.Eventf(s.object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%.*s", maxNote, is.Message)
+	}
+	return nil
+}
+
+// project makes the status from what is known.
+func project(s *scope) v1alpha1.PasswordPolicyStatus {
+	status := v1alpha1.PasswordPolicyStatus{
+		ObservedGeneration: s.object.Generation,
+		Accounts:           new(int32(s.accounts)), //nolint:gosec // an API server holds far fewer objects
+		Advice:             s.policy.Advice(),
+		Conditions:         s.object.DeepCopy().Status.Conditions,
+	}
+	for _, requirement := range s.policy.Requirements() {
+		status.Requirements = append(status.Requirements, requirement.Message)
+	}
+	c := ready(s)
+	c.Type, c.ObservedGeneration, c.LastTransitionTime = v1alpha1.ConditionReady, s.object.Generation, metav1.NewTime(s.now.Truncate(time.Second))
+	meta.SetStatusCondition(&status.Conditions, c)
+	return status
+}
+
+// ready tells whether the policy applies as it is declared.
+func ready(s *scope) metav1.Condition {
+	no := func(reason, format string, args ...any) metav1.Condition {
+		return metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: fmt.Sprintf(format, args...)}
+	}
+	place := slices.Index(s.defaults, s.object.Name)
+	switch {
+	case s.object.DeletionTimestamp != nil:
+		return no(v1alpha1.ConditionReasonInUse, "Deletion waits until nothing names the policy any more: %s.", some(s.users))
+	case s.missing != nil:
+		return no(v1alpha1.ConditionReasonDenyListNotFound, "No new password can be judged: %v. Create it, or take it out of denyList.configMapRefs.", s.missing)
+	case place > 0:
+		return no(v1alpha1.ConditionReasonSeveralDefaults, "PasswordPolicy %q, which is newer, is the default. Take the annotation %s off one of them.", s.defaults[0], v1alpha1.AnnotationDefaultPolicy)
+	case place == 0 && len(s.defaults) > 1:
+		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonSeveralDefaults, Message: fmt.Sprintf(
+			"The policy is the default, as the newest of several that are annotated so: %s. Take the annotation %s off the others.", some(s.defaults[1:]), v1alpha1.AnnotationDefaultPolicy)}
+	case place == 0:
+		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonSucceeded, Message: "The policy is the default."}
+	default:
+		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonSucceeded, Message: "The policy can be used."}
+	}
+}
+
+// some names the first of a list, and counts the rest.
+func some(names []string) string {
+	if len(names) <= maxNamed {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
+}

@@ -1,0 +1,253 @@
+package useraccount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// maxConflicts is how often a reconciliation begins again at once because another wrote the credential in between.
+const maxConflicts = 5
+
+// Reconciler reconciles UserAccounts.
+type Reconciler struct {
+	// client reads accounts and the metadata of Secrets from the cache, and writes.
+	client client.Client
+	// live reads past the cache.
+	live      client.Reader
+	directory *directory.Directory
+	records   *records
+	// written accounts.
+	written *versions
+	turns   *turns
+	events  events.EventRecorder
+	clock   clock.PassiveClock
+}
+
+// scope is everything that one reconciliation knows.
+type scope struct {
+	account *v1alpha1.UserAccount
+	policy  policy.Resolution
+	rules   account.Rules
+
+	// credentialName is empty where the username is none.
+	credentialName string
+	// record is the credential; nil where there is none that is the account's.
+	record *credential.Record
+	// identity says how the account came by it.
+	identity account.Identity
+	// conflict is the account that has the username.
+	conflict account.Owner
+	// invalid is what makes the credential unreadable.
+	invalid error
+
+	// reset is what became of the password that is declared; nil where none is.
+	reset *resetResult
+	// trimmed tells that the Secret's value ended in a newline, which is not part of the password.
+	trimmed bool
+}
+
+// errWait ends a reconciliation that waits for its turn to hash.
+var errWait = errors.New("waits for its turn to be hashed")
+
+// Reconcile brings one account into the state that it declares.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	defer r.turns.done(req.NamespacedName)
+	declared := &v1alpha1.UserAccount{}
+	err := r.client.Get(ctx, req.NamespacedName, declared)
+	if apierrors.IsNotFound(err) {
+		r.written.forget(req.String())
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("look up account: %w", err)
+	}
+	if !r.written.caughtUp(req.String(), declared.ResourceVersion) {
+		return ctrl.Result{}, nil // What was written brings it back here.
+	}
+	if declared.DeletionTimestamp != nil {
+		return ctrl.Result{}, nil
+	}
+	s, err := r.reconcile(ctx, declared)
+	if errors.Is(err, errWait) {
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	status := project(s)
+	if err := r.writeStatus(ctx, declared, status); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: s.nextLook()}, nil
+}
+
+// reconcile does what is to be done, again from the start where the credential was written by another in between.
+func (r *Reconciler) reconcile(ctx context.Context, declared *v1alpha1.UserAccount) (*scope, error) {
+	var err error
+	for try := range maxConflicts {
+		s := &scope{account: declared}
+		for _, step := range []func(context.Context, *scope, bool) error{
+			r.resolvePolicy, r.findCredential, r.applyCredential, r.mark,
+		} {
+			if err = step(ctx, s, try > 0); err != nil {
+				break
+			}
+		}
+		if !errors.Is(err, credential.ErrConflict) {
+			return s, err
+		}
+	}
+	return nil, err
+}
+
+// resolvePolicy finds the policy that applies.
+func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope, _ bool) error {
+	resolved, err := r.directory.PolicyFor(ctx, s.account)
+	if err != nil {
+		return err
+	}
+	s.policy = resolved
+	s.rules = account.NewRules(&s.account.Spec, resolved.Policy, r.clock.Now())
+	return nil
+}
+
+// findCredential finds what is stored under the account's username, and decides whose it is.
+func (r *Reconciler) findCredential(ctx context.Context, s *scope, fresh bool) error {
+	folded, err := policy.FoldUsername(s.account.Username())
+	if err != nil {
+		return nil // Told by the condition UsernameAccepted.
+	}
+	s.credentialName = credential.Name(s.account.Namespace, folded)
+	record, err := r.records.get(ctx, s.credentialName, fresh)
+	switch {
+	case errors.Is(err, credential.ErrInvalid):
+		s.invalid = err
+		return nil
+	case err != nil && !errors.Is(err, credential.ErrNotFound):
+		return err
+	}
+	var found *account.Owner
+	if record != nil {
+		found = &record.Owner
+	}
+	s.identity = s.rules.Identify(s.account, found, account.OwnerUnknown)
+	if s.identity == account.IdentityCheckOwner {
+		state, err := r.ownerState(ctx, record)
+		if err != nil {
+			return err
+		}
+		s.identity = s.rules.Identify(s.account, found, state)
+	}
+	s.record = record
+	if s.identity == account.IdentityConflict {
+		s.conflict, s.record = *found, nil
+	}
+	return nil
+}
+
+// ownerState looks, live, whether the account that a credential names still has the username.
+func (r *Reconciler) ownerState(ctx context.Context, record *credential.Record) (account.OwnerState, error) {
+	owner := &v1alpha1.UserAccount{}
+	err := r.live.Get(ctx, types.NamespacedName{Namespace: record.Owner.Namespace, Name: record.Owner.Name}, owner)
+	if apierrors.IsNotFound(err) {
+		return account.OwnerGone, nil
+	}
+	if err != nil {
+		return account.OwnerUnknown, fmt.Errorf("look up the account that has the username: %w", err)
+	}
+	folded, err := policy.FoldUsername(owner.Username())
+	if err != nil || credential.Name(owner.Namespace, folded) != record.Name() {
+		return account.OwnerGone, nil
+	}
+	return account.OwnerExists, nil
+}
+
+// applyCredential decides everything about the credential and writes it once.
+func (r *Reconciler) applyCredential(ctx context.Context, s *scope, _ bool) error {
+	c, ok := s.start()
+	if !ok {
+		return nil
+	}
+	before := c.Reset.AppliedHash
+	c = s.rules.ApplyRequests(c)
+	c, err := r.applyReset(ctx, s, c)
+	if err != nil {
+		return err
+	}
+	record, err := r.records.put(ctx, s.credentialName, s.record, s.identity == account.IdentityReplace, c)
+	if err != nil {
+		return err
+	}
+	s.record = record
+	r.tellCredential(s, c.Reset.AppliedHash != before)
+	return nil
+}
+
+// start returns the credential to begin with; false where the account may have none.
+func (s *scope) start() (account.Credential, bool) {
+	switch s.identity {
+	case account.IdentityOurs:
+		return s.record.Credential, true
+	case account.IdentityAdopt:
+		return account.Adopt(s.record.Credential, s.account), true
+	case account.IdentityCreate:
+		return s.rules.New(account.OwnerOf(s.account), newAccountID()), true
+	case account.IdentityReplace:
+		c := s.rules.New(account.OwnerOf(s.account), newAccountID())
+		// The Secret stays the same object, so the sessions of the former account have to be ended by generation.
+		c.SessionGeneration = s.record.SessionGeneration + 1
+		return c, true
+	default:
+		return account.Credential{}, false
+	}
+}
+
+// mark notes on the account that its credential has been created.
+func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
+	if s.record == nil || s.account.Annotations[v1alpha1.AnnotationInitialized] == "true" {
+		return nil
+	}
+	before := s.account.DeepCopy()
+	metav1.SetMetaDataAnnotation(&s.account.ObjectMeta, v1alpha1.AnnotationInitialized, "true")
+	err := r.client.Patch(ctx, s.account, sameObject{client.MergeFrom(before)})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("mark account: %w", err)
+	}
+	if err == nil {
+		r.written.wrote(client.ObjectKeyFromObject(s.account).String(), s.account.ResourceVersion)
+	}
+	return nil
+}
+
+// credential returns the account's credential, or one that is empty.
+func (s *scope) credential() account.Credential {
+	if s.record == nil {
+		return account.Credential{}
+	}
+	return s.record.Credential
+}
+
+// nextLook is how long until the account's standing changes by itself; 0: never.
+func (s *scope) nextLook() time.Duration {
+	next := s.rules.Standing(s.credential()).Next
+	if next.IsZero() {
+		return 0
+	}
+	return max(next.Sub(s.rules.Now), time.Millisecond)
+}

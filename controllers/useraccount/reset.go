@@ -1,0 +1,244 @@
+package useraccount
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// accountIDSize in bytes: 128 random bits.
+const accountIDSize = 16
+
+// resetResult is what became of the password that is declared, as the condition PasswordApplied tells it.
+type resetResult struct {
+	applied bool
+	reason  string
+	message string
+}
+
+func notApplied(reason, format string, args ...any) *resetResult {
+	return &resetResult{reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// applyReset applies the password of the Secret that the account names, where that is due. What stands in its way is a
+// result, and the password in force stays; an error is something to try again.
+func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credential) (account.Credential, error) {
+	p := s.account.Spec.Password
+	if p == nil || p.SecretRef == nil || s.rules.IsExternal() {
+		return c, nil
+	}
+	meta, err := r.passwordSecret(ctx, s)
+	if err != nil || meta == nil {
+		return c, err
+	}
+	lists, missing := r.directory.DenyLists(ctx, s.policy.Policy)
+	if missing != nil && !errors.Is(missing, directory.ErrDenyListNotFound) {
+		return c, missing
+	}
+	fingerprint := s.policy.Policy.Fingerprint(lists...)
+	source := account.Source{SecretName: meta.Name, Key: p.SecretRef.Key, UID: string(meta.UID), ResourceVersion: meta.ResourceVersion}
+	if !s.rules.ResetDue(c, source, fingerprint) {
+		s.reset = standingReset(s, c)
+		return c, nil
+	}
+	if missing != nil {
+		s.reset = notApplied(v1alpha1.ConditionReasonDenyListNotFound,
+			"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, missing)
+		return c, nil
+	}
+	if !r.turns.take(types.NamespacedName{Namespace: s.account.Namespace, Name: s.account.Name}) {
+		return c, errWait
+	}
+	source, password, err := r.readPassword(ctx, s)
+	if err != nil || s.reset != nil {
+		return c, err
+	}
+	c, err = r.evaluateReset(s, c, source, password, resetPolicy{lists: lists, fingerprint: fingerprint})
+	if err == nil && s.reset == nil {
+		s.reset = standingReset(s, c)
+	}
+	return c, err
+}
+
+// resetPolicy is the policy's part in a reset.
+type resetPolicy struct {
+	lists       []*policy.DenyList
+	fingerprint string
+}
+
+// evaluateReset hashes: it tells a revision without a new password from a new password, and judges the latter.
+func (r *Reconciler) evaluateReset(s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
+	requested := s.rules.ResetRequested(c)
+	if c.Reset.AppliedHash != "" && !requested {
+		same, err := hash.Verify(c.Reset.AppliedHash, password.Text())
+		if err != nil {
+			s.reset = notApplied(v1alpha1.ConditionReasonCredentialInvalid,
+				"The hash of the last reset, in Secret %q of credentials, cannot be verified (%v), so a new password cannot be told from the old one. Set spec.password.resetTime to apply the Secret's.", s.credentialName, err)
+			return c, nil
+		}
+		if same {
+			return s.rules.NoteRevision(c, source), nil
+		}
+	}
+	digests := account.Digests{}
+	if s.policy.Policy.HistoryCount > 0 {
+		if digests.Salt = c.History.Salt; len(digests.Salt) == 0 {
+			digests.Salt = random(accountIDSize)
+		}
+		digests.New = hash.Digest(password.Text(), digests.Salt)
+	}
+	if unmet := unmetByReset(s, c, password, rp.lists, digests, requested); len(unmet) > 0 {
+		return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
+	}
+	encoded, err := hash.Create(password.Text(), s.policy.Policy.Hashing)
+	if errors.Is(err, hash.ErrTooLong) {
+		unmet := []policy.RequirementID{policy.RequirementFor(err).ID}
+		return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("hash password: %w", err)
+	}
+	return s.rules.Reset(c, source, encoded, digests), nil
+}
+
+// unmetByReset lists the requirements that a handed-out password does not meet. The history binds it unless an
+// administrator asks for this very password by resetTime.
+func unmetByReset(s *scope, c account.Credential, password policy.Password, lists []*policy.DenyList, digests account.Digests, requested bool) []policy.RequirementID {
+	var unmet []policy.RequirementID
+	content := policy.Content(s.policy.Policy.Evaluate(password, directory.SubjectOf(s.account), lists...))
+	for _, requirement := range policy.Unmet(content) {
+		unmet = append(unmet, requirement.ID)
+	}
+	if !requested && len(digests.New) > 0 && c.History.HasDigest(digests.New, s.policy.Policy.HistoryCount) {
+		unmet = append(unmet, policy.RequirementHistory)
+	}
+	return unmet
+}
+
+// standingReset tells what became of the revision that was last looked at.
+func standingReset(s *scope, c account.Credential) *resetResult {
+	if len(c.Reset.Rejected) == 0 {
+		return &resetResult{applied: true, reason: v1alpha1.ConditionReasonApplied, message: "The password of the Secret has been applied."}
+	}
+	return notApplied(v1alpha1.ConditionReasonPolicyViolation,
+		"The password in Secret %q does not meet PasswordPolicy %s: %s. The password in force stays.",
+		c.Reset.Source.SecretName, policyName(s.policy.Policy), describe(s.policy.Policy, c.Reset.Rejected))
+}
+
+// describe names the requirements of a policy as people read them.
+func describe(p policy.Policy, ids []policy.RequirementID) string {
+	named := slices.DeleteFunc(p.Requirements(), func(r policy.Requirement) bool { return !slices.Contains(ids, r.ID) })
+	return policy.Messages(named)
+}
+
+func policyName(p policy.Policy) string {
+	if p.Name == "" {
+		return "(built-in default)"
+	}
+	return fmt.Sprintf("%q", p.Name)
+}
+
+// passwordSecret finds the metadata of the Secret. The cache holds password Secrets only; one that is not in it is
+// looked up live, to tell one that is missing from one of another type.
+func (r *Reconciler) passwordSecret(ctx context.Context, s *scope) (*metav1.ObjectMeta, error) {
+	name := s.account.Spec.Password.SecretRef.Name
+	key := types.NamespacedName{Namespace: s.account.Namespace, Name: name}
+	cached := &metav1.PartialObjectMetadata{}
+	cached.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.client.Get(ctx, key, cached)
+	if err == nil {
+		return &cached.ObjectMeta, nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("look up Secret: %w", err)
+	}
+	secret, err := r.readSecret(ctx, s, key)
+	if err != nil || secret == nil {
+		return nil, err
+	}
+	return &secret.ObjectMeta, nil
+}
+
+// readSecret reads the Secret live. Where it is missing or of another type, that is the result and it returns nil.
+func (r *Reconciler) readSecret(ctx context.Context, s *scope, key types.NamespacedName) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	err := r.live.Get(ctx, key, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		s.reset = notApplied(v1alpha1.ConditionReasonSecretNotFound,
+			"Secret %q does not exist in this namespace. The password is applied when it does.", key.Name)
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read Secret: %w", err)
+	case secret.Type != v1alpha1.SecretTypePassword:
+		s.reset = notApplied(v1alpha1.ConditionReasonSecretNotUsable,
+			"Secret %q is not of type %s, so it is not read. Delete it and create it with that type.", key.Name, v1alpha1.SecretTypePassword)
+		return nil, nil
+	}
+	return secret, nil
+}
+
+// readPassword reads the declared password, live. Where there is none that could be one, that is the result.
+func (r *Reconciler) readPassword(ctx context.Context, s *scope) (account.Source, policy.Password, error) {
+	ref := s.account.Spec.Password.SecretRef
+	secret, err := r.readSecret(ctx, s, types.NamespacedName{Namespace: s.account.Namespace, Name: ref.Name})
+	if err != nil || secret == nil {
+		return account.Source{}, policy.Password{}, err
+	}
+	value, found := secret.Data[ref.Key]
+	if !found {
+		s.reset = notApplied(v1alpha1.ConditionReasonKeyNotFound, "Secret %q has no key %q.", ref.Name, ref.Key)
+		return account.Source{}, policy.Password{}, nil
+	}
+	if len(value) > policy.MaxBytes {
+		s.reset = notApplied(v1alpha1.ConditionReasonValueInvalid,
+			"The value of key %q in Secret %q has more than %d bytes.", ref.Key, ref.Name, policy.MaxBytes)
+		return account.Source{}, policy.Password{}, nil
+	}
+	text, trimmed := trimNewline(string(value))
+	password, err := policy.Prepare(text)
+	if err != nil {
+		s.reset = notApplied(v1alpha1.ConditionReasonValueInvalid,
+			"The value of key %q in Secret %q cannot be a password: %v.", ref.Key, ref.Name, err)
+		return account.Source{}, policy.Password{}, nil
+	}
+	s.trimmed = trimmed
+	return account.Source{
+		SecretName: ref.Name, Key: ref.Key, UID: string(secret.UID), ResourceVersion: secret.ResourceVersion,
+	}, password, nil
+}
+
+// trimNewline leaves out one newline at the end, which pipelines add by accident.
+func trimNewline(value string) (string, bool) {
+	n := len(value)
+	if n == 0 || value[n-1] != '\n' {
+		return value, false
+	}
+	n--
+	if n > 0 && value[n-1] == '\r' {
+		n--
+	}
+	return value[:n], true
+}
+
+func newAccountID() string { return hex.EncodeToString(random(accountIDSize)) }
+
+func random(size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.Read(b) // Never fails, says its documentation.
+	return b
+}

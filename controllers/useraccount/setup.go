@@ -1,0 +1,166 @@
+package useraccount
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+const (
+	indexSecret     = "spec.password.secretRef.name"
+	indexCredential = "credentialName"
+
+	reconciliationTimeout = time.Minute
+	// concurrentReconciles is more than the cores can hash, since most of a reconciliation is waiting for the API server.
+	concurrentReconciles = 16
+)
+
+// Options of the controller.
+type Options struct {
+	// Credentials caches the Secrets of the credentials' namespace.
+	Credentials cache.Cache
+	// CredentialNamespace is where credentials are kept.
+	CredentialNamespace string
+	// Directory looks up policies.
+	Directory *directory.Directory
+	// Hashes is how many passwords are hashed at once.
+	Hashes int
+	// Clock tells the time.
+	Clock clock.PassiveClock
+}
+
+// SetupWithManager adds the controller to a manager.
+func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	called := make(chan event.TypedGenericEvent[types.NamespacedName], o.Hashes) // No more turns than that are granted at once.
+	r := &Reconciler{
+		client:    mgr.GetClient(),
+		live:      mgr.GetAPIReader(),
+		directory: o.Directory,
+		records: newRecords(
+			&credential.Store{Reader: o.Credentials, Namespace: o.CredentialNamespace},
+			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
+		),
+		written: newVersions(),
+		turns: newTurns(o.Hashes, func(who types.NamespacedName) {
+			called <- event.TypedGenericEvent[types.NamespacedName]{Object: who}
+		}),
+		events: mgr.GetEventRecorder("keyturn-operator"),
+		clock:  o.Clock,
+	}
+	secretMeta := &metav1.PartialObjectMetadata{}
+	secretMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	namespaceMeta := &metav1.PartialObjectMetadata{}
+	namespaceMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	onlyDeletions := predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(event.UpdateEvent) bool { return false },
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("useraccount").
+		For(&v1alpha1.UserAccount{}).
+		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(onlyDeletions)).
+		WatchesMetadata(secretMeta, handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
+		WatchesMetadata(namespaceMeta, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.all)).
+		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), handler.EnqueueRequestsFromMapFunc(r.ofCredential))).
+		WatchesRawSource(source.TypedChannel(called, handler.TypedEnqueueRequestsFromMapFunc(
+			func(_ context.Context, who types.NamespacedName) []reconcile.Request {
+				return []reconcile.Request{{NamespacedName: who}}
+			}))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentReconciles, ReconciliationTimeout: reconciliationTimeout}).
+		Complete(r)
+}
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	bySecret := func(obj client.Object) []string {
+		declared, ok := obj.(*v1alpha1.UserAccount)
+		if !ok || declared.Spec.Password == nil || declared.Spec.Password.SecretRef == nil {
+			return nil
+		}
+		return []string{declared.Spec.Password.SecretRef.Name}
+	}
+	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexSecret, bySecret); err != nil {
+		return fmt.Errorf("index accounts by Secret: %w", err)
+	}
+	byCredential := func(obj client.Object) []string {
+		declared, ok := obj.(*v1alpha1.UserAccount)
+		if !ok {
+			return nil
+		}
+		folded, err := policy.FoldUsername(declared.Username())
+		if err != nil {
+			return nil
+		}
+		return []string{credential.Name(declared.Namespace, folded)}
+	}
+	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexCredential, byCredential); err != nil {
+		return fmt.Errorf("index accounts by credential: %w", err)
+	}
+	return nil
+}
+
+// sameUsername names the accounts that wait for the username of one that was deleted.
+func (r *Reconciler) sameUsername(ctx context.Context, obj client.Object) []reconcile.Request {
+	deleted, ok := obj.(*v1alpha1.UserAccount)
+	if !ok {
+		return nil
+	}
+	folded, err := policy.FoldUsername(deleted.Username())
+	if err != nil {
+		return nil
+	}
+	return r.list(ctx, client.MatchingFields{indexCredential: credential.Name(deleted.Namespace, folded)})
+}
+
+func (r *Reconciler) ofSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	return r.list(ctx, client.InNamespace(secret.GetNamespace()), client.MatchingFields{indexSecret: secret.GetName()})
+}
+
+func (r *Reconciler) ofCredential(ctx context.Context, secret client.Object) []reconcile.Request {
+	return r.list(ctx, client.MatchingFields{indexCredential: secret.GetName()})
+}
+
+func (r *Reconciler) ofNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	return r.list(ctx, client.InNamespace(namespace.GetName()))
+}
+
+func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.list(ctx)
+}
+
+func (r *Reconciler) list(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
+	accounts := &v1alpha1.UserAccountList{}
+	if err := r.client.List(ctx, accounts, append(opts, client.UnsafeDisableDeepCopy)...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Accounts could not be listed from the cache")
+		return nil
+	}
+	requests := make([]reconcile.Request, len(accounts.Items))
+	for i := range accounts.Items {
+		requests[i] = reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&accounts.Items[i])}
+	}
+	return requests
+}

@@ -1,0 +1,229 @@
+package useraccount
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/hash"
+)
+
+// project makes the status from what is known. Of the status that is there, it only takes when conditions last changed.
+func project(s *scope) v1alpha1.UserAccountStatus {
+	status := v1alpha1.UserAccountStatus{
+		ObservedGeneration: s.account.Generation,
+		PolicyName:         s.policy.Policy.Name,
+		Username:           s.account.Username(),
+		Conditions:         s.account.DeepCopy().Status.Conditions,
+	}
+	c := s.credential()
+	standing := s.rules.Standing(c)
+	status.Standing, status.StandingReason = standing.Standing, standing.Reason
+	if reason := s.withoutCredential(); reason != "" && s.rules.Unavailable() == "" {
+		status.Standing, status.StandingReason = v1alpha1.StandingNoPassword, reason
+	}
+	if s.record != nil {
+		status.Password = projectPassword(c, standing)
+		status.Login = projectLogin(c, standing)
+	}
+	setConditions(s, &status)
+	return status
+}
+
+// withoutCredential tells why there is nothing to log in with, where that is not for lack of a password.
+func (s *scope) withoutCredential() v1alpha1.StandingReason {
+	switch {
+	case s.credentialName == "", s.identity == account.IdentityConflict:
+		return v1alpha1.ReasonUsernameNotAccepted
+	case s.credentialProblem() != nil:
+		return v1alpha1.ReasonCredentialInvalid
+	case s.record == nil:
+		return v1alpha1.ReasonCredentialNotFound
+	default:
+		return ""
+	}
+}
+
+// credentialProblem tells what keeps the credential from being read, or its hash from being verified.
+func (s *scope) credentialProblem() error {
+	if s.invalid != nil || s.record == nil || s.record.Password.IsZero() {
+		return s.invalid
+	}
+	if _, err := hash.Parse(s.record.Password.Hash.PHC()); err != nil {
+		return fmt.Errorf("its password hash cannot be verified (%w)", err)
+	}
+	return nil
+}
+
+// remedy says how a password is handed out anew where the credential has no use any more.
+func (s *scope) remedy() string {
+	if s.record == nil {
+		return "delete it and set spec.password.resetTime to hand out a password anew"
+	}
+	return "set spec.password.resetTime to hand out a password anew"
+}
+
+func projectPassword(c account.Credential, standing account.Standing) *v1alpha1.PasswordStatus {
+	if c.Password.IsZero() {
+		return nil
+	}
+	p := &v1alpha1.PasswordStatus{
+		SetTime:          when(c.Password.SetTime),
+		SetBy:            c.Password.SetBy,
+		MustChange:       v1alpha1.ChangeNotRequired,
+		MustChangeReason: standing.MustChange,
+		ExpirationTime:   when(standing.PasswordExpires),
+	}
+	if standing.MustChange != "" {
+		p.MustChange = v1alpha1.ChangeRequired
+	}
+	return p
+}
+
+func projectLogin(c account.Credential, standing account.Standing) *v1alpha1.LoginStatus {
+	login := v1alpha1.LoginStatus{
+		LastSuccessTime: when(c.LastSuccessTime),
+		Failures:        int32(min(c.Failures.Consecutive, 1<<30)), //nolint:gosec // bounded by min
+		LockedUntilTime: when(standing.Lock.Until),
+	}
+	if login == (v1alpha1.LoginStatus{}) {
+		return nil
+	}
+	return &login
+}
+
+// when tells an instant to the second, as the API does, so that a status is equal to the one that was stored.
+func when(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &metav1.Time{Time: t.UTC().Truncate(time.Second)}
+}
+
+// condition is one condition as it is to be; an empty reason means that there is none.
+type condition struct {
+	kind, reason, message string
+	status                bool
+}
+
+func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
+	all := []condition{usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
+	all = append(all, ready(all)...)
+	for _, c := range all {
+		if c.reason == "" {
+			meta.RemoveStatusCondition(&status.Conditions, c.kind)
+			continue
+		}
+		value := metav1.ConditionFalse
+		if c.status {
+			value = metav1.ConditionTrue
+		}
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: c.kind, Status: value, Reason: c.reason, Message: c.message,
+			ObservedGeneration: s.account.Generation,
+			LastTransitionTime: metav1.NewTime(s.rules.Now.Truncate(time.Second)),
+		})
+	}
+}
+
+func usernameAccepted(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionUsernameAccepted}
+	switch {
+	case s.credentialName == "":
+		c.reason = v1alpha1.ConditionReasonUsernameInvalid
+		c.message = "metadata.name cannot be a username: it has more than 128 characters. Create the account with spec.username."
+	case s.identity == account.IdentityConflict:
+		c.reason = v1alpha1.ConditionReasonUsernameConflict
+		c.message = fmt.Sprintf("The username is that of UserAccount %q, which had it first. Create this account under another.", s.conflict.Name)
+	default:
+		c.status, c.reason = true, v1alpha1.ConditionReasonAccepted
+		c.message = "The username is this account's."
+	}
+	return c
+}
+
+func credentialFound(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionCredentialFound}
+	switch problem := s.credentialProblem(); {
+	case s.credentialName == "", s.identity == account.IdentityConflict:
+		c.reason = v1alpha1.ConditionReasonPending
+		c.message = "Waits for a username that is accepted."
+	case problem != nil && s.record != nil:
+		c.reason = v1alpha1.ConditionReasonCredentialInvalid
+		c.message = fmt.Sprintf("Secret %q of credentials: %v. Restore it from a backup; or set spec.password.resetTime to hand out a password anew.", s.credentialName, problem)
+	case problem != nil:
+		c.reason = v1alpha1.ConditionReasonCredentialInvalid
+		c.message = fmt.Sprintf("Secret %q of credentials: %v. Restore it from a backup; or %s.", s.credentialName, problem, s.remedy())
+	case s.record == nil:
+		c.reason = v1alpha1.ConditionReasonCredentialNotFound
+		c.message = fmt.Sprintf("The account had a credential, Secret %q, that is not there. Restore it from a backup; or set spec.password.resetTime to hand out a password anew.", s.credentialName)
+	default:
+		c.status, c.reason = true, v1alpha1.ConditionReasonFound
+		c.message = "The credential of the account is stored."
+	}
+	return c
+}
+
+func policyResolved(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionPolicyResolved}
+	switch {
+	case s.policy.Problem != "":
+		c.reason, c.message = string(s.policy.Problem), s.policy.Message
+	case s.rules.ExpiryExemptionRefused():
+		c.reason = v1alpha1.ConditionReasonExpiryExemptionRefused
+		c.message = fmt.Sprintf("PasswordPolicy %s refuses spec.password.expiry Never: the password expires. Allow it there by expiryExemption, or leave it out here.", policyName(s.policy.Policy))
+	default:
+		c.status, c.reason = true, v1alpha1.ConditionReasonResolved
+		c.message = fmt.Sprintf("PasswordPolicy %s applies.", policyName(s.policy.Policy))
+	}
+	return c
+}
+
+func passwordApplied(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionPasswordApplied}
+	p := s.account.Spec.Password
+	switch {
+	case p == nil || p.SecretRef == nil || s.rules.IsExternal():
+	case s.reset == nil:
+		c.reason, c.message = v1alpha1.ConditionReasonPending, "Waits for the account's credential."
+	default:
+		c.status, c.reason, c.message = s.reset.applied, s.reset.reason, s.reset.message
+	}
+	return c
+}
+
+// stalled lists the reasons for which somebody has to act on what is declared; for the others, waiting may help.
+var stalled = map[string]bool{
+	v1alpha1.ConditionReasonUsernameInvalid:        true,
+	v1alpha1.ConditionReasonUsernameConflict:       true,
+	v1alpha1.ConditionReasonCredentialInvalid:      true,
+	v1alpha1.ConditionReasonPolicyNotAllowed:       true,
+	v1alpha1.ConditionReasonExpiryExemptionRefused: true,
+	v1alpha1.ConditionReasonSecretNotUsable:        true,
+	v1alpha1.ConditionReasonKeyNotFound:            true,
+	v1alpha1.ConditionReasonValueInvalid:           true,
+	v1alpha1.ConditionReasonPolicyViolation:        true,
+}
+
+// ready sums up: the first condition that is not True tells why.
+func ready(all []condition) []condition {
+	for _, c := range all {
+		if c.reason == "" || c.status {
+			continue
+		}
+		summary := condition{kind: v1alpha1.ConditionReady, reason: c.reason, message: c.message}
+		stall := condition{kind: v1alpha1.ConditionStalled}
+		if stalled[c.reason] {
+			stall.status, stall.reason, stall.message = true, c.reason, c.message
+		}
+		return []condition{summary, stall}
+	}
+	return []condition{
+		{kind: v1alpha1.ConditionReady, status: true, reason: v1alpha1.ConditionReasonSucceeded, message: "Everything that is declared has been applied."},
+		{kind: v1alpha1.ConditionStalled},
+	}
+}
