@@ -34,7 +34,11 @@ import (
 	"github.com/keyturn/keyturn/controllers/useraccount"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/session"
 )
+
+// version of the build, set by the linker.
+var version = "unknown"
 
 // leaseName of the leader election.
 const leaseName = "keyturn-operator"
@@ -73,6 +77,7 @@ func main() {
 	slog.SetDefault(slog.New(handler))
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
 	klog.SetSlogLogger(slog.Default())
+	slog.Info("Operator starts", "version", version)
 
 	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
 		slog.Error("Operator ends", "error", err)
@@ -154,7 +159,7 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o options) (cac
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{
 			o.credentialNamespace: {FieldSelector: fields.OneTermEqualSelector("type", string(credential.SecretType))},
-			o.systemNamespace:     {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, keyring.SecretName)},
+			o.systemNamespace:     {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, session.SecretName)},
 		}}},
 	})
 	if err != nil {

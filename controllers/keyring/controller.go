@@ -21,9 +21,6 @@ import (
 )
 
 const (
-	// SecretName is the name of the ring's Secret.
-	SecretName = "keyturn-signing-keys"
-
 	// keep is how long a key is kept after another signs: as long as the longest session that a policy may allow.
 	keep = 366 * 24 * time.Hour
 	// rotation is how often a new key is made: as often as the bounded size of the ring allows.
@@ -54,12 +51,12 @@ type Reconciler struct {
 func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	r := &Reconciler{
 		live: mgr.GetAPIReader(), writer: mgr.GetClient(), clock: o.Clock,
-		key: types.NamespacedName{Namespace: o.Namespace, Name: SecretName},
+		key: types.NamespacedName{Namespace: o.Namespace, Name: session.SecretName},
 	}
 	// The first look has no event to wait for: there may be no Secret yet.
 	first := make(chan event.TypedGenericEvent[client.Object], 1)
 	secret := &corev1.Secret{}
-	secret.Namespace, secret.Name = o.Namespace, SecretName
+	secret.Namespace, secret.Name = o.Namespace, session.SecretName
 	first <- event.TypedGenericEvent[client.Object]{Object: secret}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("keyring").

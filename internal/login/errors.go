@@ -9,11 +9,11 @@ import (
 )
 
 var (
-	// ErrInvalidCredentials: the username is unknown, or the password wrong; which, is not told.
+	// ErrInvalidCredentials means that the username is unknown or the password wrong; which, is not told.
 	ErrInvalidCredentials = errors.New("username or password is wrong")
-	// ErrOverloaded: more attempts than can be hashed; try again soon.
+	// ErrOverloaded means that there are more attempts than can be hashed; try again soon.
 	ErrOverloaded = errors.New("too many logins at once")
-	// ErrUnavailable: it cannot be known, or not recorded, whether the login is right. It is refused.
+	// ErrUnavailable means that it cannot be known, or not recorded, whether the login is right. It is refused.
 	ErrUnavailable = errors.New("login is not possible at present")
 )
 

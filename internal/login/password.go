@@ -90,6 +90,7 @@ func (s *Service) set(ctx context.Context, a *attempt, d *decision, next string)
 		return err
 	}
 	d.credential = a.rules.Change(d.credential, encoded, digests)
+	d.answer.PasswordExpires = a.rules.Standing(d.credential).PasswordExpires
 	return nil
 }
 

@@ -117,7 +117,7 @@ func (s *Service) check(ctx context.Context, who Who, raw string, decide func(co
 
 // turn begins again as long as another writes the credential in between. A verification holds for the exact hash that was
 // verified, and no longer.
-func (s *Service) turn(ctx context.Context, name string, who Who, raw string, decide func(context.Context, *attempt) (decision, error)) (*Result, error) {
+func (s *Service) turn(ctx context.Context, name string, who Who, raw string, decide func(context.Context, *attempt) (decision, error)) (result *Result, err error) {
 	password, err := policy.Prepare(raw)
 	text := password.Text()
 	if err != nil {
@@ -125,6 +125,12 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 	}
 	var verified hash.Encoded
 	var right bool
+	defer func() {
+		// A guess that was verified counts, whatever kept it from being recorded.
+		if verified != "" && !right && !errors.Is(err, ErrInvalidCredentials) {
+			s.owe(name)
+		}
+	}()
 	for range maxConflicts {
 		a, err := s.load(ctx, name, who)
 		if err != nil {
@@ -144,10 +150,11 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 			return nil, locked(lock, a.rules.Now)
 		}
 		if encoded := a.record.Password.Hash; verified != encoded {
-			if right, err = s.verify(ctx, encoded, text); err != nil {
+			ok, err := s.verify(ctx, encoded, text)
+			if err != nil {
 				return nil, s.fault(err, a)
 			}
-			verified = encoded
+			verified, right = encoded, ok
 		}
 		result, err := s.settle(ctx, name, a, right, decide)
 		if !errors.Is(err, credential.ErrConflict) {
@@ -165,7 +172,6 @@ func (s *Service) settle(ctx context.Context, name string, a *attempt, right boo
 		case errors.Is(err, credential.ErrConflict):
 			return nil, err
 		case err != nil:
-			s.owe(name)
 			return nil, s.fault(err, a)
 		}
 		return nil, ErrInvalidCredentials

@@ -18,6 +18,9 @@ import (
 // it meets a token of it.
 const PublicationDelay = 5 * time.Minute
 
+// SecretName is the name of the Secret that holds the ring, in Keyturn's own namespace.
+const SecretName = "keyturn-signing-keys" //nolint:gosec // a name, not a secret
+
 // keyIDBytes is the length of a key ID before it is written in hex: 128 bits, more than enough to tell apart
 // keys that nobody else chooses.
 const keyIDBytes = 16

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/klog/v2"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+const (
+	// readHeaderTimeout and readTimeout bound how long a slow client holds a connection before its 16 KiB are there.
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	// writeTimeout leaves room for an attempt that waits 15 s for its turn and takes 10 s to finish.
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 2 * time.Minute
+	// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.
+	maxHeaderBytes = 16 << 10
+
+	// drainDelay is how long a server that was told to stop still takes connections: load balancers need a moment to see
+	// that it is no longer ready.
+	drainDelay = 2 * time.Second
+	// drainTimeout bounds the requests that are under way; Kubernetes kills after 30 s.
+	drainTimeout = 25 * time.Second
+)
+
+func main() {
+	o := &options{}
+	o.add(flag.CommandLine)
+	flag.Parse()
+	if err := o.validate(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	handler := o.logHandler(os.Stderr)
+	slog.SetDefault(slog.New(handler))
+	klog.SetLogger(logr.FromSlogHandler(handler))
+	ctrllog.SetLogger(logr.FromSlogHandler(handler))
+
+	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(stop, cancel) // A second signal ends the process at once.
+	if err := run(stop, o); err != nil {
+		slog.Error("Login server ends", "error", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until stop ends or something fails.
+func run(stop context.Context, o *options) error {
+	config, err := ctrlconfig.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	people, err := net.Listen("tcp", o.bindAddress)
+	if err != nil {
+		return fmt.Errorf("open the people's port: %w", err)
+	}
+	defer func() { _ = people.Close() }()
+	health, err := net.Listen("tcp", o.healthBindAddress)
+	if err != nil {
+		return fmt.Errorf("open the health port: %w", err)
+	}
+	defer func() { _ = health.Close() }()
+
+	// The watches go on until the last request is answered.
+	running, end := context.WithCancel(context.WithoutCancel(stop))
+	defer end()
+	s, err := newServer(running, config, o)
+	if err != nil {
+		return err
+	}
+	group, failed := errgroup.WithContext(running)
+	group.Go(func() error { return s.caches.Start(failed) })
+	group.Go(func() error { s.awaitSync(failed); return nil })
+	group.Go(func() error {
+		defer end()
+		return s.serve(stop, failed, people, health)
+	})
+	return group.Wait()
+}
+
+// serve serves both ports until stop ends, and then drains, or until something else has failed.
+func (s *server) serve(stop, failed context.Context, people, health net.Listener) error {
+	peopleServer, healthServer := newHTTPServer(s.people), newHTTPServer(s.health)
+	defer func() { _ = healthServer.Close() }()
+	ended := make(chan error, 2)
+	go func() { ended <- peopleServer.Serve(people) }()
+	go func() { ended <- healthServer.Serve(health) }()
+	slog.Info("Login server listens", "address", people.Addr().String(), "healthAddress", health.Addr().String())
+
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-failed.Done():
+		return peopleServer.Close()
+	case <-stop.Done():
+	}
+	slog.Info("Login server drains")
+	s.draining.Store(true)
+	select {
+	case <-time.After(drainDelay):
+	case <-failed.Done():
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(stop), drainTimeout)
+	defer cancel()
+	if err := peopleServer.Shutdown(limit); errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("requests were cut off: they took longer than %s", drainTimeout)
+	}
+	return nil
+}
+
+func newHTTPServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/test/controlplane"
+)
+
+var shared *controlplane.ControlPlane
+
+func TestMain(m *testing.M) {
+	os.Exit(controlplane.Main(m, controlplane.Options{}, func(ctx context.Context, c *controlplane.ControlPlane) error {
+		shared = c
+		definitions, err := filepath.Glob("../../config/crd/bases/*.yaml")
+		if err != nil {
+			return err
+		}
+		for _, file := range definitions {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			object := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal(text, &object.Object); err != nil {
+				return err
+			}
+			if err := controlplane.Apply(ctx, c.Config(), object); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func get(url string) (int, string) {
+	response, err := http.Get(url) //nolint:noctx // The address is this test's own server.
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode, string(text)
+}
+
+// TestLifecycle: not ready without keys, ready with them, drained when told to stop.
+func TestLifecycle(t *testing.T) {
+	g := gomega.NewWithT(t)
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	g.Expect(controlplane.WriteKubeconfig(kubeconfig, shared.Config())).To(gomega.Succeed())
+	t.Setenv("KUBECONFIG", kubeconfig)
+	people, err := controlplane.FreePort(0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	health, err := controlplane.FreePort(0)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	o := &options{
+		bindAddress: controlplane.Address(people), healthBindAddress: controlplane.Address(health),
+		defaultNamespace: "default", systemNamespace: "keyturn-system", credentialNamespace: "keyturn-credentials",
+		hashes: 1, hashQueue: 1, logFormat: "text",
+	}
+	stop, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- run(stop, o) }()
+	expect := func(path string, status int, text string) {
+		t.Helper()
+		g.Eventually(func(g gomega.Gomega) {
+			gotStatus, gotText := get("http://" + path)
+			g.Expect(gotStatus).To(gomega.Equal(status), gotText)
+			g.Expect(gotText).To(gomega.ContainSubstring(text))
+		}, 20*time.Second, 20*time.Millisecond).Should(gomega.Succeed())
+	}
+
+	expect(o.healthBindAddress+"/readyz", http.StatusServiceUnavailable, "waiting for a signing key")
+	expect(o.healthBindAddress+"/healthz", http.StatusOK, "ok")
+	response, err := http.Post("http://"+o.bindAddress+"/api/v1/login", "application/json", strings.NewReader(`{"username":"a","password":"b"}`)) //nolint:noctx // As above.
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	_ = response.Body.Close()
+	g.Expect(response.StatusCode).To(gomega.Equal(http.StatusServiceUnavailable))
+	g.Expect(response.Header.Get("Retry-After")).NotTo(gomega.BeEmpty())
+
+	makeKeys(t, o.systemNamespace)
+	expect(o.healthBindAddress+"/readyz", http.StatusOK, "ok")
+	expect(o.bindAddress+"/api/v1/requirements", http.StatusOK, "minLength")
+	expect(o.healthBindAddress+"/metrics", http.StatusOK, `keyturn_login_attempts_total{door="login",outcome="unavailable"} 1`)
+	expect(o.healthBindAddress+"/metrics", http.StatusOK, "go_goroutines")
+	expect(o.bindAddress+"/metrics", http.StatusNotFound, "not-found")
+
+	cancel()
+	expect(o.healthBindAddress+"/readyz", http.StatusServiceUnavailable, "stopping")
+	expect(o.bindAddress+"/api/v1/requirements", http.StatusOK, "minLength") // It still answers for a moment.
+	g.Eventually(ended, 20*time.Second).Should(gomega.Receive(gomega.BeNil()))
+	status, _ := get("http://" + o.bindAddress + "/api/v1/requirements")
+	g.Expect(status).To(gomega.BeZero())
+}
+
+func makeKeys(t *testing.T, namespace string) {
+	t.Helper()
+	c, err := client.New(shared.Config(), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, _, _, err := (&session.Ring{}).Rotate(time.Now(), 24*time.Hour, 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: session.SecretName}, Data: ring.Encode()},
+	} {
+		if err := c.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := controlplane.WriteKubeconfig(kubeconfig, shared.Config()); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", kubeconfig)
+	taken := fmt.Sprintf("127.0.0.1:%d", shared.Ports().APIServer)
+	err := run(t.Context(), &options{bindAddress: taken, healthBindAddress: "127.0.0.1:0"})
+	if err == nil || !strings.Contains(err.Error(), "people's port") {
+		t.Errorf("answered %v, want which port", err)
+	}
+}

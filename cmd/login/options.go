@@ -1,0 +1,59 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+
+	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // Adds the flag --kubeconfig.
+)
+
+// options are the flags. --kubeconfig is controller-runtime's; without it the server takes the environment variable
+// KUBECONFIG, then its ServiceAccount.
+type options struct {
+	bindAddress         string
+	healthBindAddress   string
+	defaultNamespace    string
+	systemNamespace     string
+	credentialNamespace string
+	hashes              int
+	hashQueue           int
+	logFormat           string
+}
+
+func (o *options) add(flags *flag.FlagSet) {
+	flags.StringVar(&o.bindAddress, "bind-address", ":8080", "Address of the people's port: the API. Plain HTTP: put an ingress that ends TLS in front.")
+	flags.StringVar(&o.healthBindAddress, "health-bind-address", ":8081", "Address of the health port: /healthz, /readyz, /metrics.")
+	flags.StringVar(&o.defaultNamespace, "default-namespace", "default", "Namespace of the accounts of those who name none.")
+	flags.StringVar(&o.systemNamespace, "system-namespace", "keyturn-system", "Namespace of the signing keys and of the lists of refused passwords.")
+	flags.StringVar(&o.credentialNamespace, "credential-namespace", "keyturn-credentials", "Namespace of the credentials.")
+	flags.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "Passwords hashed at once, each in memory of its own (19 MiB unless a policy says otherwise).")
+	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed; more are told to try again.")
+	flags.StringVar(&o.logFormat, "log-format", "json", "Format of the log: json or text.")
+}
+
+// validate tells of flags that cannot be meant.
+func (o *options) validate() error {
+	switch {
+	case o.hashes < 1:
+		return fmt.Errorf("--hashes is %d: give 1 or more", o.hashes)
+	case o.hashQueue < 0:
+		return fmt.Errorf("--hash-queue is %d: give 0 or more", o.hashQueue)
+	case o.defaultNamespace == "" || o.systemNamespace == "" || o.credentialNamespace == "":
+		return fmt.Errorf("--default-namespace, --system-namespace and --credential-namespace must not be empty")
+	case o.systemNamespace == o.credentialNamespace:
+		return fmt.Errorf("--system-namespace and --credential-namespace are both %q: credentials need a namespace of their own", o.systemNamespace)
+	case o.logFormat != "json" && o.logFormat != "text":
+		return fmt.Errorf("--log-format is %q: give json or text", o.logFormat)
+	}
+	return nil
+}
+
+func (o *options) logHandler(to io.Writer) slog.Handler {
+	if o.logFormat == "text" {
+		return slog.NewTextHandler(to, nil)
+	}
+	return slog.NewJSONHandler(to, nil)
+}

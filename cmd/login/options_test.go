@@ -1,0 +1,34 @@
+package main
+
+import (
+	"flag"
+	"strings"
+	"testing"
+)
+
+func TestOptions(t *testing.T) {
+	for name, row := range map[string]struct {
+		args []string
+		want string // part of the error; empty for none
+	}{
+		"defaults":                 {nil, ""},
+		"all":                      {[]string{"--bind-address=:1", "--health-bind-address=:2", "--default-namespace=a", "--hashes=3", "--hash-queue=0", "--log-format=text"}, ""},
+		"no hashes":                {[]string{"--hashes=0"}, "--hashes"},
+		"queue below nothing":      {[]string{"--hash-queue=-1"}, "--hash-queue"},
+		"no namespace":             {[]string{"--system-namespace="}, "must not be empty"},
+		"credentials among others": {[]string{"--credential-namespace=keyturn-system"}, "a namespace of their own"},
+		"unknown format":           {[]string{"--log-format=xml"}, "--log-format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, flags := &options{}, flag.NewFlagSet("login", flag.ContinueOnError)
+			o.add(flags)
+			if err := flags.Parse(row.args); err != nil {
+				t.Fatal(err)
+			}
+			err := o.validate()
+			if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+				t.Errorf("answered %v, want %q", err, row.want)
+			}
+		})
+	}
+}

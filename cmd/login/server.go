@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/web"
+	"github.com/keyturn/keyturn/internal/web/cluster"
+)
+
+// What the server waits for.
+var (
+	errDraining  = errors.New("stopping")
+	errNotSynced = errors.New("waiting for the watches: can the API server be reached, and are the rights in place?")
+	errNoKeys    = errors.New("waiting for a signing key: is the operator running?")
+)
+
+// server is everything wired together.
+type server struct {
+	caches   *cluster.Caches
+	sessions *web.Sessions
+	// people and health are the handlers of the two ports.
+	people, health http.Handler
+
+	synced, draining atomic.Bool
+}
+
+func newServer(ctx context.Context, config *rest.Config, o *options) (*server, error) {
+	config = rest.CopyConfig(config)
+	config.UserAgent = "keyturn-login"
+	// Each login reads its credential live: the client's own limit, made for controllers, would be that of logins. The
+	// slots for hashing are the limit here, and the API server has its own.
+	config.QPS = -1
+
+	scheme, err := cluster.NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	live, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	caches, err := cluster.NewCaches(ctx, config, live, cluster.Namespaces{
+		System: o.systemNamespace, Credentials: o.credentialNamespace,
+	})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := caches.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	declared := directory.New(caches.Reader(), o.systemNamespace)
+	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
+	logins := login.NewService(declared, store, clock.RealClock{}, o.hashes, o.hashQueue)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	s := &server{caches: caches, sessions: &web.Sessions{
+		Keys: keys, Credentials: caches.Credentials(), Directory: declared, Clock: clock.RealClock{},
+	}}
+	s.people = web.Handler(web.Dependencies{
+		Logins: logins, Directory: declared, Sessions: s.sessions,
+		Metrics: web.NewMetrics(registry, logins), DefaultNamespace: o.defaultNamespace,
+	})
+	s.health = (&web.Health{Ready: s.ready, Metrics: registry}).Handler()
+	return s, nil
+}
+
+// ready tells what the server waits for.
+func (s *server) ready() error {
+	switch {
+	case s.draining.Load():
+		return errDraining
+	case !s.synced.Load():
+		return errNotSynced
+	case !s.sessions.Ready():
+		return errNoKeys
+	}
+	return nil
+}
+
+func (s *server) awaitSync(ctx context.Context) {
+	if s.caches.WaitForSync(ctx) {
+		s.synced.Store(true)
+		slog.Info("Login server knows the accounts")
+	}
+}

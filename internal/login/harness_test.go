@@ -1,0 +1,180 @@
+package login_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+const (
+	team     = "team"
+	password = "correct horse battery"
+	wrong    = "wrong horse battery"
+	fresh    = "another staple entirely"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// world is a cluster with one organisation under one policy, and what happens at its API.
+type world struct {
+	t      *testing.T
+	client client.WithWatch
+	store  *credential.Store
+	clock  *clocktesting.FakePassiveClock
+	policy *v1alpha1.PasswordPolicy
+
+	mu sync.Mutex
+	// beforeGet and beforeUpdate, where set, are called before a credential is read or written by a service; an error
+	// takes the place of the call.
+	beforeGet, beforeUpdate func() error
+	updates                 int
+}
+
+// newWorld makes one whose hashes are cheap.
+func newWorld(t *testing.T, spec v1alpha1.PasswordPolicySpec) *world {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spec.Hashing.Argon2id = &v1alpha1.Argon2idParameters{
+		MemoryKiB: new(int32(64)), Iterations: new(int32(1)), Parallelism: new(int32(1)),
+	}
+	w := &world{t: t, clock: clocktesting.NewFakePassiveClock(now), policy: &v1alpha1.PasswordPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{v1alpha1.AnnotationDefaultPolicy: "true"}},
+		Spec:       spec,
+	}}
+	w.client = fake.NewClientBuilder().WithScheme(scheme).
+		WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: team}}, w.policy).Build()
+	w.store = &credential.Store{Reader: w.client, Writer: w.client, Namespace: credential.DefaultNamespace}
+	return w
+}
+
+// service returns a replica of the login server.
+func (w *world) service(hashes, queue int) *login.Service {
+	call := func(hook *func() error) error {
+		w.mu.Lock()
+		f := *hook
+		w.mu.Unlock()
+		if f == nil {
+			return nil
+		}
+		return f()
+	}
+	c := interceptor.NewClient(w.client, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if err := call(&w.beforeGet); err != nil {
+				return err
+			}
+			return c.Get(ctx, key, obj, opts...)
+		},
+		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			if err := call(&w.beforeUpdate); err != nil {
+				return err
+			}
+			err := c.Update(ctx, obj, opts...)
+			if err == nil {
+				w.mu.Lock()
+				w.updates++
+				w.mu.Unlock()
+			}
+			return err
+		},
+	})
+	store := &credential.Store{Reader: c, Writer: c, Namespace: credential.DefaultNamespace}
+	return login.NewService(directory.New(w.client, "keyturn-system"), store, w.clock, hashes, queue)
+}
+
+// on sets the hooks.
+func (w *world) on(beforeGet, beforeUpdate func() error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.beforeGet, w.beforeUpdate = beforeGet, beforeUpdate
+}
+
+// once returns a hook that lets something happen before the first call.
+func once(f func()) func() error {
+	var o sync.Once
+	return func() error { o.Do(f); return nil }
+}
+
+func (w *world) parameters() hash.Parameters { return policy.From("", &w.policy.Spec).Hashing }
+
+func (w *world) hash(text string) hash.Encoded {
+	w.t.Helper()
+	encoded, err := hash.Create(text, w.parameters())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return encoded
+}
+
+// person declares an account whose password was chosen two days ago.
+func (w *world) person(name string, spec v1alpha1.UserAccountSpec, changes ...func(*account.Credential)) login.Who {
+	w.t.Helper()
+	declared := &v1alpha1.UserAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: name, UID: types.UID("uid-of-" + name)}, Spec: spec,
+	}
+	if err := w.client.Create(context.Background(), declared); err != nil {
+		w.t.Fatal(err)
+	}
+	rules := account.NewRules(&spec, policy.Default(), now.Add(-48*time.Hour))
+	c := rules.Change(rules.New(account.OwnerOf(declared), "id-of-"+name), w.hash(password), account.Digests{})
+	for _, change := range changes {
+		change(&c)
+	}
+	if _, err := w.store.Create(context.Background(), credential.Name(team, name), c); err != nil {
+		w.t.Fatal(err)
+	}
+	return login.Who{Namespace: team, Username: name}
+}
+
+func (w *world) record(who login.Who) *credential.Record {
+	w.t.Helper()
+	r, err := w.store.Get(context.Background(), credential.Name(who.Namespace, who.Username))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// write writes a credential as another server would.
+func (w *world) write(who login.Who, change func(*account.Credential)) {
+	w.t.Helper()
+	r := w.record(who)
+	c := r.Credential
+	change(&c)
+	if _, err := w.store.Update(context.Background(), r, c); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// reset does what the operator does when an administrator hands out another password.
+func (w *world) reset(who login.Who, next string) {
+	w.write(who, func(c *account.Credential) {
+		c.Password = account.Password{Hash: w.hash(next), SetTime: now, SetBy: v1alpha1.SetByReset}
+		c.Failures = account.Failures{}
+		c.SessionGeneration++
+	})
+}

@@ -1,0 +1,141 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+// stubReader answers with what it is given, and counts how often it is asked.
+type stubReader struct {
+	credentials []string // UIDs
+	keys        map[string][]byte
+	err         error
+	asked       int
+}
+
+func (s *stubReader) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	s.asked++
+	for _, uid := range s.credentials {
+		m := metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid), Annotations: map[string]string{
+			v1alpha1.GroupName + "/account-namespace": "team", v1alpha1.GroupName + "/account-name": "ada",
+			v1alpha1.GroupName + "/account-uid": "u", v1alpha1.GroupName + "/session-generation": "3",
+		}}}
+		list.(*metav1.PartialObjectMetadataList).Items = append(list.(*metav1.PartialObjectMetadataList).Items, m)
+	}
+	return s.err
+}
+
+func (s *stubReader) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	s.asked++
+	object.(*corev1.Secret).Data = s.keys
+	return s.err
+}
+
+func TestCredentialBehindTheWatch(t *testing.T) {
+	watched, live := &stubReader{credentials: []string{"a"}}, &stubReader{credentials: []string{"a", "b"}}
+	c := newCredentials(watched, live, "keyturn-credentials")
+	for _, step := range []struct {
+		uid   string
+		want  error
+		asked int // live
+	}{
+		{"a", nil, 0},
+		{"b", nil, 1},
+		{"gone", credential.ErrNotFound, 2},
+		{"gone", credential.ErrNotFound, 2}, // It does not come back.
+		{"gone too", ErrBusy, 2},
+		{"a", nil, 2},
+	} {
+		got, err := c.Session(t.Context(), step.uid)
+		if !errors.Is(err, step.want) || live.asked != step.asked {
+			t.Fatalf("%q: %v after %d live lists, want %v after %d", step.uid, err, live.asked, step.want, step.asked)
+		}
+		if err == nil && (got.Generation != 3 || got.CredentialUID != step.uid || got.Owner.Name != "ada") {
+			t.Errorf("%q: %+v", step.uid, got)
+		}
+	}
+}
+
+func TestCredentialWhileTheAPIServerIsAway(t *testing.T) {
+	away := errors.New("away")
+	c := newCredentials(&stubReader{}, &stubReader{err: away}, "keyturn-credentials")
+	if _, err := c.Session(t.Context(), "a"); !errors.Is(err, away) {
+		t.Errorf("answered %v: what is not known must not be taken for gone", err)
+	}
+	if len(c.gone) != 0 {
+		t.Error("it is remembered as gone")
+	}
+}
+
+func TestKeysReload(t *testing.T) {
+	now := time.Now()
+	ring, _, _, err := (&session.Ring{}).Rotate(now, time.Hour, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := &stubReader{keys: ring.Encode()}
+	k := &Keys{live: live, reloads: rate.NewLimiter(rate.Every(time.Hour), 1)}
+	k.ring.Store(&session.Ring{})
+	for range 3 {
+		got, err := k.Reload(t.Context())
+		if err != nil || got.Len() != 1 || k.Ring().Len() != 1 {
+			t.Fatalf("reloaded %v, %v", got, err)
+		}
+	}
+	if live.asked != 1 {
+		t.Errorf("%d live reads: anybody can make up a key", live.asked)
+	}
+
+	live.err, k.reloads = errors.New("away"), rate.NewLimiter(rate.Inf, 1)
+	if _, err := k.Reload(t.Context()); !errors.Is(err, live.err) || k.Ring().Len() != 1 {
+		t.Errorf("while the API server is away: %v, %v", err, k.Ring())
+	}
+	live.err, live.keys = apierrors.NewNotFound(schema.GroupResource{}, "x"), nil
+	if got, err := k.Reload(t.Context()); err != nil || got.Len() != 0 {
+		t.Errorf("after the keys were deleted: %v, %v", got, err)
+	}
+}
+
+func TestKeysThatAreDamaged(t *testing.T) {
+	k := &Keys{}
+	ring, _, _, err := (&session.Ring{}).Rotate(time.Now(), time.Hour, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := ring.Encode()
+	data["damaged"] = []byte("-----BEGIN nonsense")
+	k.observe(&corev1.Secret{Data: data})
+	if k.Ring().Len() != 1 {
+		t.Errorf("%v, want the key that is whole", k.Ring())
+	}
+}
+
+func TestStrip(t *testing.T) {
+	declared := &v1alpha1.UserAccount{
+		ObjectMeta: metav1.ObjectMeta{
+			ManagedFields: []metav1.ManagedFieldsEntry{{}},
+			Annotations:   map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "other": "kept"},
+		},
+		Status: v1alpha1.UserAccountStatus{Username: "ada"},
+	}
+	if _, err := strip(declared); err != nil {
+		t.Fatal(err)
+	}
+	if declared.ManagedFields != nil || len(declared.Annotations) != 1 || declared.Status.Username != "" {
+		t.Errorf("left is %+v", declared)
+	}
+}

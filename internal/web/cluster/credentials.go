@@ -1,0 +1,105 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/internal/credential"
+)
+
+// indexUID is the index of credentials by their UID.
+const indexUID = "metadata.uid"
+
+const (
+	// liveListInterval bounds how often credentials are looked up past the watch. Only a token that was signed here can
+	// ask for it, and a watch that works is milliseconds behind.
+	liveListInterval = 2 * time.Second
+	liveListBurst    = 2
+	// maxGone bounds what is remembered of credentials that are no more.
+	maxGone = 4096
+)
+
+// ErrBusy means that credentials were looked up live too often of late. Try again in a few seconds.
+var ErrBusy = errors.New("credentials were looked up too often: try again in a few seconds")
+
+// Credentials tells of credentials what sessions need to know, from a watch of their metadata.
+type Credentials struct {
+	cached, live client.Reader
+	namespace    string
+	lists        *rate.Limiter
+
+	mu sync.Mutex
+	// gone are UIDs that a live list did not have. None ever comes back.
+	gone map[string]struct{}
+}
+
+func newCredentials(cached, live client.Reader, namespace string) *Credentials {
+	return &Credentials{
+		cached: cached, live: live, namespace: namespace,
+		lists: rate.NewLimiter(rate.Every(liveListInterval), liveListBurst),
+		gone:  map[string]struct{}{},
+	}
+}
+
+// Session returns what is known of the credential with a UID. One that the watch does not know is looked up live: a token
+// names no credential but by its UID, so that takes a list of metadata, and is limited. Errors: credential.ErrNotFound
+// where there is none for certain, credential.ErrInvalid, ErrBusy, or the API server's.
+func (c *Credentials) Session(ctx context.Context, uid string) (credential.Session, error) {
+	found, err := c.find(ctx, c.cached, uid, client.MatchingFields{indexUID: uid}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return credential.Session{}, err
+	}
+	if found == nil {
+		if found, err = c.findLive(ctx, uid); err != nil {
+			return credential.Session{}, err
+		}
+	}
+	return credential.SessionOf(&found.ObjectMeta)
+}
+
+func (c *Credentials) findLive(ctx context.Context, uid string) (*metav1.PartialObjectMetadata, error) {
+	c.mu.Lock()
+	_, gone := c.gone[uid]
+	c.mu.Unlock()
+	switch {
+	case gone:
+		return nil, credential.ErrNotFound
+	case !c.lists.Allow():
+		return nil, ErrBusy
+	}
+	found, err := c.find(ctx, c.live, uid)
+	if found != nil || err != nil {
+		return found, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.gone) >= maxGone {
+		clear(c.gone)
+	}
+	c.gone[uid] = struct{}{}
+	return nil, credential.ErrNotFound
+}
+
+func (c *Credentials) find(ctx context.Context, from client.Reader, uid string, opts ...client.ListOption) (*metav1.PartialObjectMetadata, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	if err := from.List(ctx, list, append(opts, client.InNamespace(c.namespace))...); err != nil {
+		return nil, fmt.Errorf("look up credential of a session: %w", err)
+	}
+	for i := range list.Items {
+		if string(list.Items[i].UID) == uid {
+			return &list.Items[i], nil
+		}
+	}
+	return nil, nil
+}
+
+func uidOf(obj client.Object) []string { return []string{string(obj.GetUID())} }

@@ -1,0 +1,84 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+// reloadInterval bounds how often the ring is read live because of an unknown key: anybody can make up a key ID.
+const reloadInterval = 10 * time.Second
+
+// Keys holds the key ring as it is in the cluster.
+type Keys struct {
+	live    client.Reader
+	key     client.ObjectKey
+	ring    atomic.Pointer[session.Ring]
+	reloads *rate.Limiter
+}
+
+func newKeys(ctx context.Context, watched cache.Cache, live client.Reader, namespace string) (*Keys, error) {
+	k := &Keys{
+		live:    live,
+		key:     client.ObjectKey{Namespace: namespace, Name: session.SecretName},
+		reloads: rate.NewLimiter(rate.Every(reloadInterval), 1),
+	}
+	k.ring.Store(&session.Ring{})
+	informer, err := watched.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("prepare watch of signing keys: %w", err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    k.observe,
+		UpdateFunc: func(_, secret any) { k.observe(secret) },
+		DeleteFunc: func(any) { k.ring.Store(&session.Ring{}) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare watch of signing keys: %w", err)
+	}
+	return k, nil
+}
+
+// Ring returns the ring as it was last seen; it has no keys until the operator has made the first.
+func (k *Keys) Ring() *session.Ring { return k.ring.Load() }
+
+// Reload reads the ring live, for a token of an unknown key, and returns it. Where that was done a moment ago it returns
+// the ring as it is: a key is published for minutes before it signs, so one that is still unknown is no key. The error
+// is the API server's.
+func (k *Keys) Reload(ctx context.Context) (*session.Ring, error) {
+	if !k.reloads.Allow() {
+		return k.Ring(), nil
+	}
+	secret := &corev1.Secret{}
+	err := k.live.Get(ctx, k.key, secret)
+	if apierrors.IsNotFound(err) {
+		secret = &corev1.Secret{}
+	} else if err != nil {
+		return nil, fmt.Errorf("read signing keys: %w", err)
+	}
+	k.observe(secret)
+	return k.Ring(), nil
+}
+
+func (k *Keys) observe(obj any) {
+	secret, ok := obj.(*corev1.Secret)
+	if !ok {
+		return
+	}
+	ring, err := session.Decode(secret.Data)
+	if err != nil {
+		slog.Warn("Signing keys that cannot be used are left out", "error", err)
+	}
+	k.ring.Store(ring)
+}

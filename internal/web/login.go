@@ -1,0 +1,42 @@
+package web
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/keyturn/keyturn/internal/login"
+)
+
+// Login serves POST /api/v1/login.
+type Login struct{ *Attempts }
+
+// Mount adds the endpoint to a mux.
+func (h *Login) Mount(mux *http.ServeMux) { mux.Handle("POST /api/v1/login", h) }
+
+type loginRequest struct {
+	Namespace  string `json:"namespace"`
+	Username   string `json:"username"`
+	Password   string `json:"password"`
+	RememberMe bool   `json:"rememberMe"`
+	Audience   string `json:"audience"`
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body loginRequest
+	refusal := readJSON(w, r, &body, "namespace (text), username (text), password (text), rememberMe (true or false), audience (text)")
+	if refusal == nil && (body.Username == "" || body.Password == "") {
+		refusal = invalidRequest("Give a username and a password.")
+	}
+	if refusal != nil {
+		refusal.write(w, r)
+		return
+	}
+	h.serve(w, r, try{
+		door: doorLogin, audience: body.Audience, remember: body.RememberMe,
+		who: login.Who{Namespace: body.Namespace, Username: body.Username},
+		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
+			return h.Logins.Login(ctx, who, body.Password)
+		},
+	})
+}

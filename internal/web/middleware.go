@@ -1,0 +1,143 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// trace is what the log tells of a request: nothing that a person has typed.
+type trace struct {
+	// route is the pattern that matched; empty where none did, as a path can hold anything.
+	route string
+	// outcome is the ID of the problem; empty where there was none.
+	outcome string
+}
+
+type traceKey struct{}
+
+// traceOf returns the request's trace.
+func traceOf(ctx context.Context) *trace {
+	if t, ok := ctx.Value(traceKey{}).(*trace); ok {
+		return t
+	}
+	return &trace{}
+}
+
+// statusWriter remembers the status of the answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController and http.MaxBytesReader.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// logged gives each request an ID, logs it when it is answered, and answers for a handler that panics.
+func logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began, id, t := time.Now(), rand.Text(), &trace{}
+		written := &statusWriter{ResponseWriter: w}
+		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, t))
+		w.Header().Set("X-Request-Id", id)
+		defer func() {
+			if value := recover(); value != nil {
+				// The value is left out: it can hold anything.
+				slog.Error("Request failed by a fault in the program: please report it",
+					"requestId", id, "route", t.route, "stack", string(debug.Stack()))
+				newProblem(http.StatusInternalServerError, problemInternal, "Something went wrong on our side",
+					"Try again. If it happens again, give an administrator the value of the header X-Request-Id.").write(written, r)
+			}
+			slog.Info("Request", "requestId", id, "method", method(r), "route", t.route,
+				"status", written.status, "outcome", t.outcome, "duration", time.Since(began))
+		}()
+		next.ServeHTTP(written, r)
+	})
+}
+
+// method of a request, if it is one that exists: the log takes no words from strangers.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return r.Method
+	}
+	return "other"
+}
+
+// secured sets the headers that keep an answer from being stored, framed or taken for something else.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range map[string]string{
+			"Cache-Control":                "no-store",
+			"Content-Security-Policy":      "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			"Cross-Origin-Opener-Policy":   "same-origin",
+			"Cross-Origin-Resource-Policy": "same-origin",
+			"Referrer-Policy":              "no-referrer",
+			"X-Content-Type-Options":       "nosniff",
+			"X-Frame-Options":              "DENY",
+		} {
+			w.Header().Set(name, value)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sameOrigin refuses what another site's page makes a browser send.
+func sameOrigin(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		newProblem(http.StatusForbidden, problemCrossOrigin, "The request comes from another site",
+			"Open the login page itself, and try again there.").write(w, r)
+	}))
+	return protection.Handler(next)
+}
+
+// routed serves a mux whose own refusals (unknown path, wrong method) are problem documents too.
+func routed(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse, pattern := mux.Handler(r)
+		if pattern != "" {
+			traceOf(r.Context()).route = pattern
+			mux.ServeHTTP(w, r)
+			return
+		}
+		refusal := &refusalWriter{header: http.Header{}}
+		refuse.ServeHTTP(refusal, r)
+		if refusal.status != http.StatusMethodNotAllowed {
+			newProblem(http.StatusNotFound, problemNotFound, "There is nothing here",
+				"Check the address. The API is below /api/v1/.").write(w, r)
+			return
+		}
+		allowed := refusal.header.Get("Allow")
+		w.Header().Set("Allow", allowed)
+		newProblem(http.StatusMethodNotAllowed, problemMethodNotAllowed, "The method is not allowed",
+			"Use one of: "+allowed+".").write(w, r)
+	})
+}
+
+// refusalWriter takes what the mux would have answered.
+type refusalWriter struct {
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (w *refusalWriter) Header() http.Header { return w.header }
+
+// Write implements http.ResponseWriter.
+func (w *refusalWriter) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *refusalWriter) WriteHeader(status int) { w.status = status }

@@ -1,0 +1,186 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/web"
+)
+
+func TestSession(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{DisplayName: "Ada", Groups: []string{"one", "two"}})
+	granted := logIn(t, a, password)
+	got := currentSession(t, granted.Token)
+	got.expect(t, http.StatusOK, "")
+	if got.Account.Username != "ada" || got.Account.Namespace != a.Namespace || len(got.Account.Groups) != 2 || !got.ExpiresAt.Equal(granted.ExpiresAt) {
+		t.Errorf("answered %s, want what the login said", got.text)
+	}
+}
+
+func TestSessionRefused(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	kubernetes := post(t, "/api/v1/login", map[string]any{
+		"namespace": a.Namespace, "username": "ada", "password": password, "audience": "kubernetes",
+	})
+	kubernetes.expect(t, http.StatusOK, "")
+	for name, header := range map[string]string{
+		"none":             "",
+		"no scheme":        token,
+		"another scheme":   "Basic " + token,
+		"no token":         "Bearer ",
+		"garbage":          "Bearer garbage",
+		"cut":              "Bearer " + token[:len(token)-2],
+		"twice":            "Bearer " + token + " " + token,
+		"another audience": "Bearer " + kubernetes.Token,
+		"far too long":     "Bearer " + strings.Repeat("x", 8000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": header})
+			got.expect(t, http.StatusUnauthorized, "invalid-session")
+		})
+	}
+	currentSession(t, token).expect(t, http.StatusOK, "")
+	send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": "bearer  " + token}).expect(t, http.StatusOK, "")
+}
+
+// TestSessionEnds: every way in which a session ends is heard of, by watches alone.
+func TestSessionEnds(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *v1alpha1.UserAccount){
+		"the generation is raised": func(t *testing.T, a *v1alpha1.UserAccount) {
+			t.Helper()
+			r := record(t, a)
+			c := r.Credential
+			c.SessionGeneration++
+			if _, err := shared.store.Update(t.Context(), r, c); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the account is disabled": func(t *testing.T, a *v1alpha1.UserAccount) {
+			t.Helper()
+			a.Spec.Access = v1alpha1.AccessDisabled
+			update(t, a)
+		},
+		"the account ends": func(t *testing.T, a *v1alpha1.UserAccount) {
+			t.Helper()
+			a.Spec.EndTime = new(metav1.NewTime(time.Now().Add(-time.Second)))
+			update(t, a)
+		},
+		"the account is deleted": func(t *testing.T, a *v1alpha1.UserAccount) {
+			t.Helper()
+			if err := shared.admin.Delete(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the credential is deleted": func(t *testing.T, a *v1alpha1.UserAccount) {
+			t.Helper()
+			if err := shared.store.Delete(t.Context(), record(t, a)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the credential is another's": func(t *testing.T, a *v1alpha1.UserAccount) {
+			t.Helper()
+			r := record(t, a)
+			c := r.Credential
+			c.Owner.UID = "another"
+			if _, err := shared.store.Update(t.Context(), r, c); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the credential is restored": func(t *testing.T, a *v1alpha1.UserAccount) {
+			t.Helper()
+			r := record(t, a)
+			if err := shared.store.Delete(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := shared.store.Create(t.Context(), credentialName(a), r.Credential); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+			token := logIn(t, a, password).Token
+			currentSession(t, token).expect(t, http.StatusOK, "")
+			end(t, a)
+			eventually(t, func(g gomega.Gomega) {
+				g.Expect(currentSession(t, token).problem()).To(gomega.Equal("invalid-session"))
+			})
+		})
+	}
+}
+
+// TestCredentialEditedByHand: what cannot be read lets nobody in, and is not called the person's fault.
+func TestCredentialEditedByHand(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: credential.DefaultNamespace, Name: credentialName(a)}
+	if err := shared.admin.Get(t.Context(), key, secret); err != nil {
+		t.Fatal(err)
+	}
+	secret.Annotations[v1alpha1.GroupName+"/session-generation"] = "many"
+	if err := shared.admin.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func(g gomega.Gomega) {
+		g.Expect(currentSession(t, token).problem()).To(gomega.Equal("unavailable"))
+	})
+	logIn(t, a, password).expect(t, http.StatusServiceUnavailable, "unavailable")
+}
+
+// stubKeys is a key ring that is behind until it is reloaded.
+type stubKeys struct {
+	ring, reloaded *session.Ring
+	err            error
+	reloads        int
+}
+
+func (k *stubKeys) Ring() *session.Ring { return k.ring }
+
+func (k *stubKeys) Reload(context.Context) (*session.Ring, error) {
+	k.reloads++
+	return k.reloaded, k.err
+}
+
+func TestUnknownKey(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	currentSession(t, token).expect(t, http.StatusOK, "") // The credential is known from here on.
+	empty, whole := &session.Ring{}, shared.sessions.Keys.Ring()
+	for name, row := range map[string]struct {
+		keys    stubKeys
+		token   string
+		want    error
+		reloads int
+	}{
+		"known after a reload":   {stubKeys{ring: empty, reloaded: whole}, token, nil, 1},
+		"unknown after a reload": {stubKeys{ring: empty, reloaded: empty}, token, web.ErrInvalidSession, 1},
+		"no reload":              {stubKeys{ring: empty, err: errors.New("down")}, token, web.ErrSessionUnknown, 1},
+		"known":                  {stubKeys{ring: whole}, token, nil, 0},
+		"no token":               {stubKeys{ring: empty}, "", web.ErrInvalidSession, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sessions := *shared.sessions
+			sessions.Keys = &row.keys
+			if _, err := sessions.Verify(t.Context(), row.token, session.Web); !errors.Is(err, row.want) {
+				t.Errorf("error is %v, want %v", err, row.want)
+			}
+			if row.keys.reloads != row.reloads {
+				t.Errorf("%d reloads, want %d", row.keys.reloads, row.reloads)
+			}
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+var (
+	// ErrInvalidSession means no session, or one that is over; which, is not told.
+	ErrInvalidSession = errors.New("session is not valid")
+	// ErrSessionUnknown means that it cannot be known at present whether the session holds. It is refused.
+	ErrSessionUnknown = errors.New("session cannot be checked at present")
+)
+
+// Keys is the key ring of the cluster.
+type Keys interface {
+	// Ring returns the ring as it was last seen; it may have no keys.
+	Ring() *session.Ring
+	// Reload reads the ring live unless that was done a moment ago, and returns it as it is now.
+	Reload(ctx context.Context) (*session.Ring, error)
+}
+
+// Credentials tells what sessions need to know of credentials.
+type Credentials interface {
+	// Session returns what is known of the credential with a UID. The error is credential.ErrNotFound where there is
+	// none for certain.
+	Session(ctx context.Context, uid string) (credential.Session, error)
+}
+
+// Sessions issues sessions and tells whether they hold. Every door that takes a token goes through it.
+type Sessions struct {
+	Keys        Keys
+	Credentials Credentials
+	Directory   *directory.Directory
+	Clock       clock.PassiveClock
+}
+
+// Session is a session that holds.
+type Session struct {
+	Account *v1alpha1.UserAccount
+	Expires time.Time
+}
+
+// Ready tells whether sessions can be issued. Whoever is about to spend an attempt asks first.
+func (s *Sessions) Ready() bool { return s.Keys.Ring().Len() > 0 }
+
+// Issue makes a new session after a login or a change that was granted. It returns the token and when it expires.
+func (s *Sessions) Issue(granted *login.Result, audience session.Audience, remember bool) (session.Token, time.Time, error) {
+	p, now := granted.Policy, s.Clock.Now()
+	lifetimes := session.Lifetimes{Idle: p.SessionIdle, Max: p.SessionMax, RememberMe: p.SessionRememberMe}
+	claims := session.New(granted.Record.AccountID, granted.Record.UID(), granted.Record.SessionGeneration,
+		audience, lifetimes, remember, now)
+	token, err := s.Keys.Ring().Sign(claims, now)
+	return token, claims.ExpiresTime, err
+}
+
+// Verify returns the session of a token. Errors: ErrInvalidSession, ErrSessionUnknown.
+func (s *Sessions) Verify(ctx context.Context, token string, audience session.Audience) (Session, error) {
+	claims, err := s.verifyToken(ctx, token, audience)
+	if err != nil {
+		return Session{}, err
+	}
+	known, err := s.Credentials.Session(ctx, claims.CredentialUID)
+	switch {
+	case errors.Is(err, credential.ErrNotFound):
+		return Session{}, ErrInvalidSession
+	case err != nil:
+		return Session{}, unknown(err)
+	case claims.Validity(session.Known{UID: known.CredentialUID, Generation: known.Generation}) != session.Valid:
+		return Session{}, ErrInvalidSession
+	}
+	declared, err := s.Directory.Account(ctx, known.Owner.Namespace, known.Owner.Name)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return Session{}, ErrInvalidSession
+	case err != nil:
+		return Session{}, unknown(err)
+	}
+	rules := account.Rules{Spec: &declared.Spec, Now: s.Clock.Now()}
+	if string(declared.UID) != known.Owner.UID || rules.Unavailable() != "" || rules.IsExternal() {
+		return Session{}, ErrInvalidSession
+	}
+	return Session{Account: declared, Expires: claims.ExpiresTime}, nil
+}
+
+// verifyToken looks at the token alone. A key that is not in the ring may be newer than it.
+func (s *Sessions) verifyToken(ctx context.Context, token string, audience session.Audience) (session.Claims, error) {
+	claims, err := s.Keys.Ring().Verify(token, audience, s.Clock.Now())
+	if errors.Is(err, session.ErrUnknownKey) {
+		ring, reloadErr := s.Keys.Reload(ctx)
+		if reloadErr != nil {
+			return session.Claims{}, unknown(reloadErr)
+		}
+		claims, err = ring.Verify(token, audience, s.Clock.Now())
+	}
+	if err != nil {
+		return session.Claims{}, ErrInvalidSession
+	}
+	return claims, nil
+}
+
+func unknown(err error) error {
+	slog.Warn("Session refused because it cannot be checked", "error", err)
+	return ErrSessionUnknown
+}
