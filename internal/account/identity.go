@@ -82,3 +82,11 @@ func Adopt(c Credential, account *v1alpha1.UserAccount) Credential {
 	c.Owner, c.OrphanedTime = OwnerOf(account), time.Time{}
 	return c
 }
+
+// Succeed returns the credential of a new person in the place of a former owner's. It begins at a higher session
+// generation: the Secret, which sessions name, stays the same object.
+func (r Rules) Succeed(former Credential, owner Owner, accountID string) Credential {
+	c := r.New(owner, accountID)
+	c.SessionGeneration = former.SessionGeneration + 1
+	return c
+}

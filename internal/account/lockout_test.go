@@ -145,6 +145,18 @@ func TestPolicyInForceDecidesOnALock(t *testing.T) {
 	}
 }
 
+// TestLockThatEndedIsSpent: after a failure that follows it, no policy brings it back.
+func TestLockThatEndedIsSpent(t *testing.T) {
+	s := begin(lock)
+	s.c = s.rules(in(2 * time.Hour)).Failed(s.c)
+	for _, duration := range []time.Duration{0, 30 * day} {
+		s.policy.LockDuration = duration
+		if got := s.rules(in(2 * time.Hour)).Lock(s.c); got.Locked {
+			t.Errorf("with a duration of %v: %+v", duration, got)
+		}
+	}
+}
+
 // TestFailureOwedDuringALock: one that could not be recorded in time counts when it can be.
 func TestFailureOwedDuringALock(t *testing.T) {
 	s := begin(lock)

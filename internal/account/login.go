@@ -61,7 +61,7 @@ const (
 )
 
 // Login decides about a login with the right password. The credential it returns is to be written, if it differs,
-// before the answer is given.
+// before the answer is given. The caller has refused what Lock refuses, before the password was looked at.
 func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
 	c, answer := r.verified(c, compliance)
 	s := r.Standing(c)

@@ -66,6 +66,7 @@ func TestRequests(t *testing.T) {
 		{"of this instant", at(now), time.Time{}, true},
 		{"in the future", at(in(time.Second)), time.Time{}, false},
 		{"in the future, after one that was handled", at(in(time.Second)), ago(day), false},
+		{"the first, in another time zone", at(ago(time.Minute).In(time.FixedZone("", 7200))), time.Time{}, true},
 		{"later than the last", at(ago(time.Minute)), ago(time.Hour), true},
 		{"the last again (re-applied)", at(ago(time.Hour)), ago(time.Hour), false},
 		{"taken back (GitOps)", nil, ago(time.Hour), false},
@@ -178,6 +179,17 @@ func TestChangeRequestKeepsTheReasonThatWas(t *testing.T) {
 		if c.Password.MustChange != m || !c.Handled.ChangeRequired.Equal(ago(time.Minute)) {
 			t.Errorf("must change %q since %v, want %q as before and the request handled", c.Password.MustChange, c.Handled.ChangeRequired, m)
 		}
+	}
+}
+
+func TestChangeRequestWaitsForAPassword(t *testing.T) {
+	s := begin(func(s *state) {
+		s.c.Password = account.Password{}
+		s.spec.Password.ChangeRequiredTime = at(ago(time.Minute))
+	})
+	same(t, s.rules(now).ApplyRequests(s.c), s.c)
+	if got := s.rules(now).Standing(s.c); got.MustChange != "" || !got.Next.IsZero() {
+		t.Errorf("stands as %+v", got)
 	}
 }
 

@@ -149,6 +149,9 @@ func TestStandingOfThePassword(t *testing.T) {
 		{name: "a request to come", want: active, next: in(time.Hour), then: required(v1alpha1.ReasonRequested), edits: edits(func(s *state) {
 			s.spec.Password.ChangeRequiredTime = at(in(time.Hour))
 		})},
+		{name: "a request that was handled, with a clock that has gone back since", want: active, edits: edits(func(s *state) {
+			s.spec.Password.ChangeRequiredTime, s.c.Handled.ChangeRequired = at(in(time.Minute)), in(time.Minute)
+		})},
 		{name: "found not to meet the policy", want: required(v1alpha1.ReasonPolicyChanged), mustChange: v1alpha1.MustChangePolicyChanged,
 			edits: edits(record(v1alpha1.MustChangePolicyChanged))},
 		{name: "set before the policy's time", want: required(v1alpha1.ReasonPolicyChanged), mustChange: v1alpha1.MustChangePolicyChanged, edits: edits(changed(hourAgo))},
