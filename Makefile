@@ -1,0 +1,96 @@
+# Keyturn's build. Needs Go, git, make and a shell; whatever else a target needs, it builds first, once per version,
+# into the user's cache folder.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# State and address of the local cluster.
+LOCAL_DIR ?= .local
+LOGIN_ADDR ?= 127.0.0.1:8080
+
+# How long one package's tests, and one fuzz target of fuzz-smoke, may take.
+TEST_TIMEOUT ?= 20m
+FUZZ_TIME ?= 5s
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# A tool of hack/tools: its path, for use inside a recipe, where it is built if it is missing.
+tool = $$(go run ./hack/provision tool $(1))
+
+# Every module of the repository.
+modules = $(patsubst %/,%,$(dir $(shell git ls-files --cached --others --exclude-standard go.mod "*/go.mod")))
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use
+
+.PHONY: run
+run: build control-plane ## Run a local cluster with Keyturn in it (LOCAL_DIR, LOGIN_ADDR). Ctrl-C ends it.
+	@exec bin/localcluster run --dir '$(LOCAL_DIR)' --login-address '$(LOGIN_ADDR)'
+
+.PHONY: build
+build: ## Build the servers and the local cluster's runner into bin.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
+	@CGO_ENABLED=0 go build -o bin/ ./hack/localcluster
+
+##@ Develop
+
+.PHONY: generate
+generate: ## Generate deep copies and apply configurations from the API types.
+	"$(call tool,controller-gen)" object applyconfiguration paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate the CustomResourceDefinitions. Roles are written by hand, one set per server.
+	"$(call tool,controller-gen)" crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+
+.PHONY: fmt
+fmt: ## Format the code.
+	"$(call tool,golangci-lint)" fmt
+
+.PHONY: lint
+lint: ## Run the linters, over the code and over the API's conventions.
+	"$(call tool,golangci-lint)" run
+	"$(call tool,kube-api-linter)" run --config .golangci-kal.yml ./api/...
+
+.PHONY: test
+test: control-plane ## Run all tests, end to end included.
+	@echo 'Testing. Packages that talk to the API server start their own and take up to some minutes ...'
+	go test -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: bench
+bench: control-plane build ## Measure what the design budgets.
+	go run ./test/bench
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## Fuzz each target for a few seconds (FUZZ_TIME).
+	@hack/fuzz-smoke '$(FUZZ_TIME)'
+
+##@ Check
+
+.PHONY: verify
+verify: ## Check that generated files, module files and formatting are up to date.
+	@hack/verify $(modules)
+
+##@ Prepare and clean
+
+.PHONY: control-plane
+control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, once per version.
+	@go run ./hack/provision control-plane
+
+.PHONY: tools
+tools: ## Build the generators and linters, once per version.
+	@for module in hack/tools/*/; do go run ./hack/provision tool "$$(basename "$$module")"; done
+
+.PHONY: clean-local
+clean-local: ## Forget the local cluster's state.
+	@go run ./hack/localcluster forget --dir '$(LOCAL_DIR)'
+
+.PHONY: clean
+clean: ## Remove what build made.
+	rm -rf bin

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// releaseTimeout is how long a port of a run that has just been killed may take to become free.
+const releaseTimeout = 2 * time.Second
+
+var errAddress = errors.New("the address of the login server must be HOST:PORT, for example 127.0.0.1:8080")
+
+// baseURL is where people reach a server that listens on address: on this machine, if it listens everywhere.
+func baseURL(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errAddress, err)
+	}
+
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+		return "", fmt.Errorf("%w: not a port: %q", errAddress, port)
+	}
+
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// checkFree says early, and in words to act on, that another program has the address.
+func checkFree(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
+	defer cancel()
+
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+
+	for {
+		var config net.ListenConfig
+
+		listener, err := config.Listen(ctx, "tcp", address)
+		if err == nil {
+			return listener.Close()
+		}
+
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the login server cannot have %s: %w\n"+
+				"Choose another address: make run LOGIN_ADDR=127.0.0.1:8081", address, err)
+		case <-ticker.C:
+		}
+	}
+}

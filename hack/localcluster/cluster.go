@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/keyturn/keyturn/hack/internal/lock"
+	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/controlplane/process"
+)
+
+// settings are what the caller chooses.
+type settings struct {
+	root, dir, loginAddress string
+}
+
+// cluster is what runs.
+type cluster struct {
+	settings settings
+	state    state
+	plane    *controlplane.ControlPlane
+	servers  []*process.Process
+	// ended is called, with the reason, when a process ends on its own.
+	ended context.CancelCauseFunc
+}
+
+// runCluster starts everything, tells how to use it, and ends everything when ctx does or when one of the processes
+// ends on its own; the latter is an error.
+func runCluster(ctx context.Context, s settings) (err error) {
+	url, err := baseURL(s.loginAddress)
+	if err != nil {
+		return err
+	}
+
+	if s.dir, err = filepath.Abs(s.dir); err != nil {
+		return fmt.Errorf("finding the state folder: %w", err)
+	}
+
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("making the state folder: %w", err)
+	}
+
+	held, err := lock.Try(filepath.Join(s.dir, lockFile))
+	if err != nil {
+		return explainLock(err, s.dir)
+	}
+	defer held.Release()
+
+	if err := checkFree(ctx, s.loginAddress); err != nil {
+		return err
+	}
+
+	ctx, ended := context.WithCancelCause(ctx)
+	c := &cluster{settings: s, ended: ended}
+
+	defer func() { err = errors.Join(err, c.stop()) }()
+
+	if err := c.start(ctx); err != nil {
+		return reason(ctx, err)
+	}
+
+	if err := c.introduce(ctx, url); err != nil {
+		return reason(ctx, err)
+	}
+
+	<-ctx.Done()
+
+	return reason(ctx, nil)
+}
+
+// reason is the error to report: that of a process that ended on its own before what followed from it, and none for an
+// end that was asked for.
+func reason(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+
+	switch {
+	case errors.Is(cause, process.ErrExited):
+		return cause
+	case cause != nil:
+		return nil //nolint:nilerr // what failed, failed because of the end that was asked for
+	default:
+		return err
+	}
+}
+
+func (c *cluster) start(ctx context.Context) (err error) {
+	if c.state, err = loadState(c.settings.dir); err != nil {
+		return err
+	}
+
+	for _, step := range []func(context.Context) error{
+		c.startControlPlane, c.applyManifests, c.startServers, c.applySamples,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func (c *cluster) startControlPlane(ctx context.Context) (err error) {
+	say("Starting the control plane, its state is in %s", c.settings.dir)
+
+	c.plane, err = controlplane.Start(ctx, controlplane.Options{
+		Dir:               c.settings.dir,
+		Ports:             c.state.ControlPlane,
+		Durable:           true,
+		ControllerManager: true,
+		Progress:          sayReady,
+	})
+	if err != nil {
+		return err
+	}
+
+	c.watch(c.plane.Processes()...)
+
+	c.state.ControlPlane = c.plane.Ports()
+	for _, port := range []*int{&c.state.OperatorHealth, &c.state.OperatorMetrics, &c.state.LoginHealth} {
+		if *port, err = controlplane.FreePort(*port); err != nil {
+			return err
+		}
+	}
+
+	if err := c.state.save(c.settings.dir); err != nil {
+		return err
+	}
+
+	return controlplane.WriteKubeconfig(filepath.Join(c.settings.dir, kubeconfigFile), c.plane.Config())
+}
+
+func (c *cluster) applyManifests(ctx context.Context) error {
+	say("Applying the manifests of config/default")
+
+	return c.plane.ApplyKustomization(ctx, filepath.Join(c.settings.root, "config", "default"))
+}
+
+func (c *cluster) startServers(ctx context.Context) error {
+	for _, s := range servers() {
+		began := time.Now()
+
+		p, err := s.start(ctx, c)
+		if err != nil {
+			return err
+		}
+
+		c.servers = append(c.servers, p)
+		c.watch(p)
+
+		if err := s.waitReady(ctx, c, p); err != nil {
+			return err
+		}
+
+		sayReady(s.name, time.Since(began))
+	}
+
+	return nil
+}
+
+// watch reports it when a process ends. Once everything is being ended the report comes too late to count.
+func (c *cluster) watch(processes ...*process.Process) {
+	for _, p := range processes {
+		go func() {
+			<-p.Done()
+			c.ended(p.Err())
+		}()
+	}
+}
+
+// stop ends everything in reverse order and waits for it.
+func (c *cluster) stop() error {
+	c.ended(nil) // from here on an end is no news
+
+	if len(c.servers) > 0 || c.plane != nil {
+		say("\nEnding the local cluster ...")
+	}
+
+	for _, p := range slices.Backward(c.servers) {
+		p.Stop(stopGrace)
+	}
+
+	if c.plane == nil {
+		return nil
+	}
+
+	if err := c.plane.Stop(); err != nil {
+		return err
+	}
+
+	say("Ended. `make run` goes on where it was, `make clean-local` forgets the state.")
+
+	return nil
+}
+
+func sayReady(name string, took time.Duration) {
+	say("  %s is ready (%.1fs)", name, took.Seconds())
+}
+
+func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }

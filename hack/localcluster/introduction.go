@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/keyturn/keyturn/test/controlplane/binaries"
+)
+
+// introduce tells that everything runs, and what to try next.
+func (c *cluster) introduce(ctx context.Context, url string) error {
+	kubectl, err := binaries.Find(binaries.Kubectl)
+	if err != nil {
+		return err
+	}
+
+	objects, err := c.samples(ctx)
+	if err != nil {
+		return err
+	}
+
+	person, found := firstHandedOut(objects)
+	if !found {
+		return fmt.Errorf("config/samples has no account with a password to log in with")
+	}
+
+	text, err := introduction(url, filepath.Join(c.settings.dir, kubeconfigFile), kubectl, person)
+	if err != nil {
+		return err
+	}
+
+	say("%s", text)
+
+	return nil
+}
+
+func introduction(url, kubeconfig, kubectl string, person handedOut) (string, error) {
+	body, err := json.Marshal(map[string]string{
+		"namespace": person.namespace, "username": person.username, "password": person.password,
+	})
+	if err != nil {
+		return "", fmt.Errorf("encoding the sample login: %w", err)
+	}
+
+	return fmt.Sprintf(`
+Keyturn is ready: %[1]s
+
+Try next, in another terminal:
+  export KUBECONFIG=%[2]s
+  kubectl get useraccounts -A
+  curl -i %[1]s/api/v1/login -H 'Content-Type: application/json' -d %[3]s
+
+A kubectl of the right version is at hand:
+  export PATH=%[4]s:"$PATH"
+
+Logs are in %[5]s. Ctrl-C ends everything.`,
+		url, quote(kubeconfig), quote(string(body)), quote(filepath.Dir(kubectl)),
+		filepath.Join(filepath.Dir(kubeconfig), "logs")), nil
+}
+
+// quote makes one word of text for a POSIX shell, and leaves alone what is one.
+func quote(text string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-"
+
+	if text != "" && strings.Trim(text, plain) == "" {
+		return text
+	}
+
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

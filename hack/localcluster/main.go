@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/keyturn/keyturn/hack/internal/lock"
+)
+
+var errUsage = errors.New("usage: localcluster run|forget [flags], see -help")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal changes nothing: supervisors send several, and the end is bounded in time anyway.
+	defer stop()
+
+	// What the API server warns about is for who writes the manifests, and tests tell them.
+	rest.SetDefaultWarningHandler(rest.NoWarnings{})
+
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "\nlocalcluster:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+
+	var s settings
+
+	flags := flag.NewFlagSet("localcluster "+args[0], flag.ContinueOnError)
+	flags.StringVar(&s.root, "root", ".", "folder with Keyturn's bin and config")
+	flags.StringVar(&s.dir, "dir", ".local", "folder that keeps the state")
+	flags.StringVar(&s.loginAddress, "login-address", "127.0.0.1:8080", "host and port of the login server")
+
+	if err := flags.Parse(args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+
+		return err
+	}
+
+	switch {
+	case flags.NArg() > 0:
+		return errUsage
+	case args[0] == "run":
+		return runCluster(ctx, s)
+	case args[0] == "forget":
+		return forget(s.dir)
+	default:
+		return errUsage
+	}
+}
+
+// explainLock makes of a held lock what a person can act on.
+func explainLock(err error, dir string) error {
+	if !errors.Is(err, lock.ErrHeld) {
+		return err
+	}
+
+	return fmt.Errorf("a local cluster is already running on %s: %w\n"+
+		"End it with Ctrl-C where it runs, or start a second one beside it:\n"+
+		"  make run LOCAL_DIR=.local-2 LOGIN_ADDR=127.0.0.1:8081", dir, err)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/controlplane/process"
+)
+
+// systemNamespace is where both servers live in a cluster.
+const systemNamespace = "keyturn-system"
+
+const (
+	// readyTimeout is how long a server may take to become ready. It takes a second or two on an idle machine.
+	readyTimeout = 2 * time.Minute
+	// stopGrace is what a server gets to finish what it is doing.
+	stopGrace = 15 * time.Second
+)
+
+// server is one of Keyturn's own two.
+type server struct {
+	name           string // of its binary and log
+	serviceAccount string
+	health         func(*state) *int
+	arguments      func(state, settings) []string
+}
+
+// servers lists them in the order in which they start: the operator makes what the login server needs.
+func servers() []server {
+	return []server{
+		{
+			name:           "operator",
+			serviceAccount: "keyturn-operator",
+			health:         func(s *state) *int { return &s.OperatorHealth },
+			arguments: func(s state, _ settings) []string {
+				return []string{
+					"--health-probe-bind-address=" + controlplane.Address(s.OperatorHealth),
+					"--metrics-bind-address=" + controlplane.Address(s.OperatorMetrics),
+					// The only one there is. The lease of a killed run would make it wait.
+					"--leader-elect=false",
+				}
+			},
+		},
+		{
+			name:           "login",
+			serviceAccount: "keyturn-login",
+			health:         func(s *state) *int { return &s.LoginHealth },
+			arguments: func(s state, set settings) []string {
+				return []string{
+					"--bind-address=" + set.loginAddress,
+					"--health-bind-address=" + controlplane.Address(s.LoginHealth),
+				}
+			},
+		},
+	}
+}
+
+func (s server) kubeconfigFile() string { return s.name + ".kubeconfig" }
+
+// start starts the server under a token of its ServiceAccount and returns it without waiting until it is ready.
+func (s server) start(ctx context.Context, c *cluster) (*process.Process, error) {
+	config, err := c.plane.TokenFor(ctx, systemNamespace, s.serviceAccount)
+	if err != nil {
+		return nil, err
+	}
+
+	kubeconfig := filepath.Join(c.settings.dir, s.kubeconfigFile())
+	if err := controlplane.WriteKubeconfig(kubeconfig, config); err != nil {
+		return nil, err
+	}
+
+	return process.Start(process.Command{
+		Name:    s.name,
+		Path:    filepath.Join(c.settings.root, "bin", s.name),
+		Args:    append([]string{"--kubeconfig=" + kubeconfig}, s.arguments(c.state, c.settings)...),
+		LogFile: filepath.Join(c.settings.dir, "logs", s.name+".log"),
+	})
+}
+
+// waitReady asks the server's health port until it says that it is ready.
+func (s server) waitReady(ctx context.Context, c *cluster, p *process.Process) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("after %s", readyTimeout))
+	defer cancel()
+
+	client := &http.Client{Timeout: 5 * time.Second}
+
+	return p.WaitReady(ctx, process.HTTPReady(client, "http://"+controlplane.Address(*s.health(&c.state))+"/readyz"))
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/keyturn/keyturn/test/controlplane/binaries"
+)
+
+const usage = "usage: provision control-plane | provision tool NAME, in the root of the repository"
+
+var errUsage = errors.New(usage)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "provision:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	switch {
+	case len(args) == 1 && args[0] == "control-plane":
+		return provideControlPlane(ctx)
+	case len(args) == 2 && args[0] == "tool":
+		path, err := provideTool(ctx, args[1])
+		if err == nil {
+			fmt.Println(path)
+		}
+
+		return err
+	default:
+		return errUsage
+	}
+}
+
+// provideControlPlane builds what is missing of the control plane. What KUBEBUILDER_ASSETS has is not built.
+func provideControlPlane(ctx context.Context) error {
+	dir, err := binaries.CacheDir()
+	if err != nil {
+		return err
+	}
+
+	for _, b := range controlPlane() {
+		if _, err := binaries.Find(binaries.Name(b.name)); err == nil {
+			continue
+		}
+
+		if err := b.build(ctx, dir); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// provideTool builds a tool of hack/tools if it is missing and returns its path.
+func provideTool(ctx context.Context, name string) (string, error) {
+	root, err := binaries.CacheRoot()
+	if err != nil {
+		return "", err
+	}
+
+	module := filepath.Join("hack", "tools", name)
+
+	tool, err := readTool(filepath.Join(module, "go.mod"))
+	if err != nil {
+		return "", fmt.Errorf("looking up the tool %s: %w", name, err)
+	}
+
+	b := binary{
+		name: name, version: tool.version, module: module, pkg: tool.pkg, ldflags: "-s -w", takes: "up to 3 minutes",
+	}
+	dir := filepath.Join(root, "tools", name, tool.version)
+
+	return filepath.Join(dir, name), b.build(ctx, dir)
+}
+
+// controlPlane lists the binaries of the control plane, smallest first: whoever waits sees something happen.
+func controlPlane() []binary {
+	const module = "hack/controlplane"
+
+	kubernetes := func(name binaries.Name, takes string) binary {
+		return binary{
+			name: string(name), version: binaries.KubernetesVersion, module: module,
+			pkg: "k8s.io/kubernetes/cmd/" + string(name), ldflags: kubernetesFlags(), takes: takes,
+		}
+	}
+
+	return []binary{
+		{
+			name: string(binaries.Etcd), version: binaries.EtcdVersion, module: module,
+			pkg: "go.etcd.io/etcd/server/v3", ldflags: "-s -w", takes: "about a minute",
+		},
+		kubernetes(binaries.APIServer, "about 8 minutes"),
+		kubernetes(binaries.Kubectl, "about a minute"),
+		kubernetes(binaries.ControllerManager, "about 3 minutes"),
+	}
+}

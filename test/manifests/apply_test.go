@@ -1,0 +1,242 @@
+package manifests_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/keyturn/keyturn/test/controlplane"
+)
+
+func TestInstallationAppliesWithoutWarnings(t *testing.T) {
+	for _, warning := range installWarnings {
+		t.Error(warning)
+	}
+}
+
+func TestSamplesApplyWithoutWarnings(t *testing.T) {
+	objects := build(t, samples)
+
+	warnings, err := apply(t.Context(), objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, warning := range warnings {
+		t.Error(warning)
+	}
+}
+
+// TestWarningsAreSeen keeps the two tests above from passing because nothing listens.
+func TestWarningsAreSeen(t *testing.T) {
+	for _, object := range build(t, installation) {
+		if object.GetKind() != "Deployment" {
+			continue
+		}
+
+		object.SetName(object.GetName() + "-careless")
+		unstructured.RemoveNestedField(object.Object, "spec", "template", "spec", "securityContext")
+
+		warnings, err := apply(t.Context(), []*unstructured.Unstructured{object})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if len(warnings) == 0 {
+			t.Error("pods without a security context were let through without a warning")
+		}
+	}
+}
+
+// TestPodsAreAdmitted asks for the pods that the Deployments would make: warnings apart, it is the namespace's pod
+// security standard that decides.
+func TestPodsAreAdmitted(t *testing.T) {
+	clients := clientset(t)
+
+	for _, deployment := range deployments(t) {
+		t.Run(deployment.Name, func(t *testing.T) {
+			pod := &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{
+					Namespace: deployment.Namespace, Name: deployment.Name, Labels: deployment.Spec.Template.Labels,
+				},
+				Spec: deployment.Spec.Template.Spec,
+			}
+
+			created, err := clients.CoreV1().Pods(deployment.Namespace).
+				Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if created.Spec.ServiceAccountName != deployment.Name {
+				t.Errorf("the pod runs as %s", created.Spec.ServiceAccountName)
+			}
+		})
+	}
+}
+
+func TestDeployments(t *testing.T) {
+	for _, deployment := range deployments(t) {
+		t.Run(deployment.Name, func(t *testing.T) {
+			template := deployment.Spec.Template
+			container := template.Spec.Containers[0]
+
+			if container.SecurityContext.ReadOnlyRootFilesystem == nil || !*container.SecurityContext.ReadOnlyRootFilesystem {
+				t.Error("the root file system can be written")
+			}
+
+			if container.Resources.Requests.Cpu().IsZero() || container.Resources.Limits.Memory().IsZero() {
+				t.Error("no resources")
+			}
+
+			if container.LivenessProbe.HTTPGet.Path != "/healthz" || container.ReadinessProbe.HTTPGet.Path != "/readyz" {
+				t.Error("no probes")
+			}
+
+			if host, _, found := strings.Cut(container.Image, "/"); found {
+				t.Errorf("the image names the registry %s; that is for the installation to say", host)
+			}
+
+			selector, err := metav1.LabelSelectorAsSelector(deployment.Spec.Selector)
+			if err != nil || !selector.Matches(labels.Set(template.Labels)) {
+				t.Errorf("the selector does not match the pods: %v", err)
+			}
+		})
+	}
+}
+
+// TestSelectorsFindOnePodTemplate holds Services, budgets and network policies to the pods they mean.
+func TestSelectorsFindOnePodTemplate(t *testing.T) {
+	find := func(owner string, selector labels.Selector, ports ...string) {
+		var found []appsv1.Deployment
+
+		for _, deployment := range deployments(t) {
+			if selector.Matches(labels.Set(deployment.Spec.Template.Labels)) {
+				found = append(found, deployment)
+			}
+		}
+
+		if len(found) != 1 {
+			t.Errorf("%s selects the pods of %d Deployments, want 1", owner, len(found))
+
+			return
+		}
+
+		for _, port := range ports {
+			if !hasPort(found[0], port) {
+				t.Errorf("%s: the pods of %s have no port %s", owner, found[0].Name, port)
+			}
+		}
+	}
+
+	services, budgets := 0, 0
+
+	for _, object := range build(t, installation) {
+		switch object.GetKind() {
+		case "Service":
+			service := convert[corev1.Service](t, object)
+			services++
+
+			for _, port := range service.Spec.Ports {
+				find("Service "+service.Name, labels.SelectorFromSet(service.Spec.Selector), port.TargetPort.String())
+			}
+		case "PodDisruptionBudget":
+			budget := convert[policyv1.PodDisruptionBudget](t, object)
+			budgets++
+
+			selector, err := metav1.LabelSelectorAsSelector(budget.Spec.Selector)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			find("PodDisruptionBudget "+budget.Name, selector)
+		}
+	}
+
+	if services != 2 || budgets != 1 {
+		t.Errorf("found %d Services and %d budgets, want 2 and 1", services, budgets)
+	}
+}
+
+func hasPort(deployment appsv1.Deployment, name string) bool {
+	for _, port := range deployment.Spec.Template.Spec.Containers[0].Ports {
+		if port.Name == name {
+			return true
+		}
+	}
+
+	return false
+}
+
+func deployments(t *testing.T) []appsv1.Deployment {
+	t.Helper()
+
+	var all []appsv1.Deployment
+
+	for _, object := range build(t, installation) {
+		if object.GetKind() == "Deployment" {
+			all = append(all, convert[appsv1.Deployment](t, object))
+		}
+	}
+
+	if len(all) != 2 {
+		t.Fatalf("found %d Deployments, want 2", len(all))
+	}
+
+	return all
+}
+
+var built = map[string][]*unstructured.Unstructured{}
+
+// build builds a folder, once. Callers get copies.
+func build(t *testing.T, folder string) []*unstructured.Unstructured {
+	t.Helper()
+
+	if built[folder] == nil {
+		objects, err := controlplane.Kustomize(context.WithoutCancel(t.Context()), folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		built[folder] = objects
+	}
+
+	all := make([]*unstructured.Unstructured, len(built[folder]))
+	for i, object := range built[folder] {
+		all[i] = object.DeepCopy()
+	}
+
+	return all
+}
+
+// convert refuses fields that the type does not have.
+func convert[T any](t *testing.T, object *unstructured.Unstructured) (typed T) {
+	t.Helper()
+
+	err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &typed, true)
+	if err != nil {
+		t.Fatalf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+
+	return typed
+}
+
+func clientset(t *testing.T) *kubernetes.Clientset {
+	t.Helper()
+
+	clients, err := kubernetes.NewForConfig(cluster.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return clients
+}

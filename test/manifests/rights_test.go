@@ -1,0 +1,387 @@
+package manifests_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+const (
+	system       = "keyturn-system"
+	credentials  = "keyturn-credentials"
+	tenant       = "tenant"
+	accounts     = "accounts.keyturn.dev"
+	rbacGroup    = "rbac.authorization.k8s.io"
+	wholeCluster = ""
+)
+
+// question is one row: what somebody wants to do. Several verbs are several questions.
+type question struct {
+	verbs     string // separated by spaces
+	group     string
+	resource  string // with its subresource after a slash
+	namespace string
+	name      string // "": any
+}
+
+// ask asks the API server whether somebody may, verb by verb, and wants the same answer each time.
+func (q question) ask(t *testing.T, user string, groups []string, want bool) {
+	t.Helper()
+
+	resource, subresource, _ := strings.Cut(q.resource, "/")
+
+	for verb := range strings.FieldsSeq(q.verbs) {
+		review, err := clientset(t).AuthorizationV1().SubjectAccessReviews().Create(t.Context(),
+			&authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User: user, Groups: groups,
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Verb: verb, Group: q.group, Resource: resource, Subresource: subresource,
+					Namespace: q.namespace, Name: q.name, Version: "*",
+				},
+			}}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if review.Status.Allowed != want {
+			t.Errorf("%s %s/%s %s in %q: allowed is %t, want %t (%s)",
+				verb, q.group, q.resource, q.name, q.namespace, review.Status.Allowed, want, review.Status.Reason)
+		}
+	}
+}
+
+const (
+	anyVerb   = "get list watch create update patch delete deletecollection"
+	writeVerb = "create update patch delete deletecollection"
+	readVerb  = "get list watch"
+)
+
+// neither is what neither server may do, whoever takes it over.
+var neither = []question{
+	{writeVerb, "", "secrets", tenant, ""},
+	{writeVerb, "", "secrets", "kube-system", ""},
+	{writeVerb, "", "secrets", wholeCluster, ""},
+	{anyVerb, "", "pods", tenant, ""},
+	{anyVerb, "", "pods", system, ""},
+	{anyVerb, "", "pods", credentials, ""},
+	{"get create", "", "pods/exec", system, ""},
+	{"create", "", "pods/ephemeralcontainers", system, ""},
+	{"create", "", "serviceaccounts/token", system, ""},
+	{anyVerb, "", "serviceaccounts", system, ""},
+	{anyVerb, "", "nodes", wholeCluster, ""},
+	{"get", "", "nodes/proxy", wholeCluster, ""},
+	{writeVerb, "", "namespaces", wholeCluster, ""},
+	{anyVerb, "", "configmaps", tenant, ""},
+	{anyVerb, "", "configmaps", credentials, ""},
+	{writeVerb, "", "configmaps", system, ""},
+	{anyVerb, "apps", "deployments", system, ""},
+	{"create update delete deletecollection", accounts, "useraccounts", tenant, ""},
+	{"create delete deletecollection", accounts, "passwordpolicies", wholeCluster, ""},
+	{"impersonate", "", "users", wholeCluster, ""},
+	{"impersonate", "", "groups", wholeCluster, "system:masters"},
+	{"impersonate", "", "serviceaccounts", system, ""},
+	{anyVerb + " bind escalate", rbacGroup, "clusterroles", wholeCluster, ""},
+	{anyVerb + " bind escalate", rbacGroup, "roles", system, ""},
+	{anyVerb, rbacGroup, "clusterrolebindings", wholeCluster, ""},
+	{anyVerb, rbacGroup, "rolebindings", credentials, ""},
+	{anyVerb, "admissionregistration.k8s.io", "validatingwebhookconfigurations", wholeCluster, ""},
+	{anyVerb, "apiextensions.k8s.io", "customresourcedefinitions", wholeCluster, ""},
+	{anyVerb, "certificates.k8s.io", "certificatesigningrequests", wholeCluster, ""},
+	{"patch deletecollection", "", "secrets", credentials, ""},
+	{"delete patch", "", "secrets", system, "keyturn-signing-keys"},
+	{"update patch delete", "", "secrets", system, "other"},
+	{"*", "*", "*", wholeCluster, ""},
+}
+
+func TestLoginServer(t *testing.T) {
+	allowed := []question{
+		{readVerb, accounts, "useraccounts", wholeCluster, ""},
+		{readVerb, accounts, "useraccounts", tenant, ""},
+		{readVerb, accounts, "passwordpolicies", wholeCluster, ""},
+		{readVerb, "", "namespaces", wholeCluster, ""},
+		{readVerb + " update", "", "secrets", credentials, ""},
+		{readVerb, "", "secrets", system, "keyturn-signing-keys"},
+		{readVerb, "", "configmaps", system, ""},
+	}
+	refused := []question{
+		{anyVerb, "", "secrets", tenant, ""},
+		{anyVerb, "", "secrets", "kube-system", ""},
+		{anyVerb, "", "secrets", wholeCluster, ""},
+		{"create delete", "", "secrets", credentials, ""},
+		{readVerb, "", "secrets", system, ""},
+		{readVerb, "", "secrets", system, "other"},
+		{"create update", "", "secrets", system, "keyturn-signing-keys"},
+		{writeVerb, accounts, "useraccounts", tenant, ""},
+		{"get update patch", accounts, "useraccounts/status", tenant, ""},
+		{writeVerb, accounts, "passwordpolicies", wholeCluster, ""},
+		{"get update patch", accounts, "passwordpolicies/status", wholeCluster, ""},
+		{anyVerb, "events.k8s.io", "events", tenant, ""},
+		{anyVerb, "", "events", tenant, ""},
+		{anyVerb, "coordination.k8s.io", "leases", system, ""},
+		{"create", "authentication.k8s.io", "tokenreviews", wholeCluster, ""},
+		{"create", "authorization.k8s.io", "subjectaccessreviews", wholeCluster, ""},
+	}
+
+	askServiceAccount(t, "keyturn-login", allowed, slices.Concat(neither, refused))
+}
+
+func TestOperator(t *testing.T) {
+	allowed := []question{
+		{readVerb + " patch", accounts, "useraccounts", wholeCluster, ""},
+		{"update patch", accounts, "useraccounts/status", tenant, ""},
+		{readVerb + " update patch", accounts, "passwordpolicies", wholeCluster, ""},
+		{"update patch", accounts, "passwordpolicies/status", wholeCluster, ""},
+		{readVerb, "", "namespaces", wholeCluster, ""},
+		{readVerb, "", "secrets", wholeCluster, ""},
+		{readVerb + " create update delete", "", "secrets", credentials, ""},
+		{readVerb + " update", "", "secrets", system, "keyturn-signing-keys"},
+		{"create", "", "secrets", system, ""},
+		{readVerb, "", "configmaps", system, ""},
+		{"create patch", "events.k8s.io", "events", tenant, ""},
+		{"create", "coordination.k8s.io", "leases", system, ""},
+		{"get update", "coordination.k8s.io", "leases", system, "keyturn-operator"},
+		{"create patch", "", "events", system, ""},
+		{"create", "authentication.k8s.io", "tokenreviews", wholeCluster, ""},
+		{"create", "authorization.k8s.io", "subjectaccessreviews", wholeCluster, ""},
+	}
+	refused := []question{
+		{"update delete deletecollection", "", "secrets", system, ""},
+		{"get update delete", "coordination.k8s.io", "leases", system, "other"},
+		{"get list watch update delete", "events.k8s.io", "events", tenant, ""},
+		{anyVerb, "", "events", tenant, ""},
+		{"update", accounts, "useraccounts", tenant, ""},
+	}
+
+	askServiceAccount(t, "keyturn-operator", allowed, slices.Concat(neither, refused))
+}
+
+func askServiceAccount(t *testing.T, name string, allowed, refused []question) {
+	t.Helper()
+
+	user := "system:serviceaccount:" + system + ":" + name
+	groups := []string{"system:serviceaccounts", "system:serviceaccounts:" + system, "system:authenticated"}
+
+	for _, q := range allowed {
+		q.ask(t, user, groups, true)
+	}
+
+	for _, q := range refused {
+		q.ask(t, user, groups, false)
+	}
+}
+
+// TestRolesForPeople binds each ready-made role as its comment says.
+func TestRolesForPeople(t *testing.T) {
+	clients := clientset(t)
+	makeNamespace(t, clients, tenant)
+
+	subject := func(user string) []rbacv1.Subject {
+		return []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacGroup, Name: user}}
+	}
+	role := func(name string) rbacv1.RoleRef {
+		return rbacv1.RoleRef{APIGroup: rbacGroup, Kind: "ClusterRole", Name: name}
+	}
+
+	for user, name := range map[string]string{"admin": "keyturn-account-admin", "viewer": "keyturn-account-viewer"} {
+		_, err := clients.RbacV1().RoleBindings(tenant).Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: user}, RoleRef: role(name), Subjects: subject(user),
+		}, metav1.CreateOptions{})
+		made(t, err)
+	}
+
+	_, err := clients.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "writer"}, RoleRef: role("keyturn-policy-admin"), Subjects: subject("writer"),
+	}, metav1.CreateOptions{})
+	made(t, err)
+
+	tests := map[string]struct{ allowed, refused []question }{
+		"admin": {
+			[]question{{anyVerb, accounts, "useraccounts", tenant, ""}},
+			[]question{
+				{anyVerb, accounts, "useraccounts", "other", ""},
+				{"update patch", accounts, "useraccounts/status", tenant, ""},
+				{anyVerb, accounts, "passwordpolicies", wholeCluster, ""},
+				{anyVerb, "", "secrets", tenant, ""},
+				{anyVerb, "", "secrets", credentials, ""},
+			},
+		},
+		"viewer": {
+			[]question{{readVerb, accounts, "useraccounts", tenant, ""}},
+			[]question{{writeVerb, accounts, "useraccounts", tenant, ""}, {anyVerb, "", "secrets", tenant, ""}},
+		},
+		"writer": {
+			[]question{{anyVerb, accounts, "passwordpolicies", wholeCluster, ""}},
+			[]question{
+				{anyVerb, accounts, "useraccounts", tenant, ""},
+				{"update patch", accounts, "passwordpolicies/status", wholeCluster, ""},
+				{writeVerb, "", "namespaces", wholeCluster, ""},
+			},
+		},
+	}
+	for user, tt := range tests {
+		t.Run(user, func(t *testing.T) {
+			for _, q := range tt.allowed {
+				q.ask(t, user, []string{"system:authenticated"}, true)
+			}
+
+			for _, q := range tt.refused {
+				q.ask(t, user, []string{"system:authenticated"}, false)
+			}
+		})
+	}
+}
+
+// TestNoRoleIsAggregated holds that nobody becomes an account administrator by being an editor of a namespace.
+func TestNoRoleIsAggregated(t *testing.T) {
+	roles := 0
+
+	for _, object := range build(t, installation) {
+		if object.GetKind() != "ClusterRole" {
+			continue
+		}
+
+		roles++
+
+		for label := range object.GetLabels() {
+			if strings.HasPrefix(label, rbacGroup+"/aggregate-to-") {
+				t.Errorf("ClusterRole %s bears the label %s", object.GetName(), label)
+			}
+		}
+
+		for _, rule := range convert[rbacv1.ClusterRole](t, object).Rules {
+			for _, word := range slices.Concat(rule.Verbs, rule.APIGroups, rule.Resources) {
+				if strings.Contains(word, "*") {
+					t.Errorf("ClusterRole %s has a wildcard: %v", object.GetName(), rule)
+				}
+			}
+		}
+	}
+
+	if roles == 0 {
+		t.Error("found no ClusterRole")
+	}
+}
+
+// TestNothingElse asks the API server for all that each server may do, beyond what every ServiceAccount may: the
+// questions above can only find what somebody thought of.
+func TestNothingElse(t *testing.T) {
+	clients := clientset(t)
+	makeNamespace(t, clients, "bystander")
+
+	_, err := clients.CoreV1().ServiceAccounts("bystander").Create(t.Context(),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "nobody"}}, metav1.CreateOptions{})
+	made(t, err)
+
+	everyone := []string{
+		"[get list watch] [accounts.keyturn.dev] [useraccounts passwordpolicies] []",
+		"[get list watch] [] [namespaces] []",
+	}
+	operator := []string{
+		"[get list watch patch] [accounts.keyturn.dev] [useraccounts] []",
+		"[patch update] [accounts.keyturn.dev] [useraccounts/status passwordpolicies/status] []",
+		"[get list watch patch update] [accounts.keyturn.dev] [passwordpolicies] []",
+		"[get list watch] [] [namespaces] []",
+		"[get list watch] [] [secrets] []",
+		"[create patch] [events.k8s.io] [events] []",
+		"[create] [authentication.k8s.io] [tokenreviews] []",
+		"[create] [authorization.k8s.io] [subjectaccessreviews] []",
+	}
+
+	tests := []struct {
+		name, account, namespace string
+		want                     []string
+	}{
+		{"login server, any namespace", "keyturn-login", "bystander", everyone},
+		{"login server, credentials", "keyturn-login", credentials,
+			append(slices.Clone(everyone), "[get list watch update] [] [secrets] []")},
+		{"login server, system", "keyturn-login", system, append(slices.Clone(everyone),
+			"[get list watch] [] [configmaps] []", "[get list watch] [] [secrets] [keyturn-signing-keys]")},
+		{"operator, any namespace", "keyturn-operator", "bystander", operator},
+		{"operator, credentials", "keyturn-operator", credentials,
+			append(slices.Clone(operator), "[create update delete] [] [secrets] []")},
+		{"operator, system", "keyturn-operator", system, append(slices.Clone(operator),
+			"[create] [] [secrets] []", "[update] [] [secrets] [keyturn-signing-keys]",
+			"[get list watch] [] [configmaps] []",
+			"[create] [coordination.k8s.io] [leases] []", "[get update] [coordination.k8s.io] [leases] [keyturn-operator]",
+			"[create patch] [] [events] []")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			base := rulesOf(t, "bystander", "nobody", tt.namespace)
+			got := slices.DeleteFunc(rulesOf(t, system, tt.account, tt.namespace), func(rule string) bool {
+				return slices.Contains(base, rule)
+			})
+
+			slices.Sort(got)
+			slices.Sort(tt.want)
+
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(tt.want, "\n\t"))
+			}
+		})
+	}
+}
+
+// rulesOf are the rules that hold for a ServiceAccount in a namespace, as verbs, groups, resources and names. The core
+// group is shown as nothing.
+func rulesOf(t *testing.T, home, account, namespace string) []string {
+	t.Helper()
+
+	config, err := cluster.TokenFor(t.Context(), home, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	clients, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	review, err := clients.AuthorizationV1().SelfSubjectRulesReviews().Create(t.Context(),
+		&authorizationv1.SelfSubjectRulesReview{
+			Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace},
+		}, metav1.CreateOptions{})
+	if err != nil || review.Status.Incomplete {
+		t.Fatalf("asking for the rules: %v %+v", err, review)
+	}
+
+	var all []string
+	for _, rule := range review.Status.ResourceRules {
+		var parts []string
+		for _, words := range [][]string{rule.Verbs, rule.APIGroups, rule.Resources, rule.ResourceNames} {
+			parts = append(parts, "["+strings.Join(words, " ")+"]")
+		}
+
+		all = append(all, strings.Join(parts, " "))
+	}
+
+	for _, rule := range review.Status.NonResourceRules {
+		all = append(all, strings.Join(rule.Verbs, " ")+" "+strings.Join(rule.NonResourceURLs, " "))
+	}
+
+	return all
+}
+
+// made takes the error of a Create; what is there already, of a former round of tests, will do.
+func made(t *testing.T, err error) {
+	t.Helper()
+
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+}
+
+func makeNamespace(t *testing.T, clients *kubernetes.Clientset, name string) {
+	t.Helper()
+
+	_, err := clients.CoreV1().Namespaces().Create(t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	made(t, err)
+}

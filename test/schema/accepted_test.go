@@ -1,0 +1,164 @@
+package schema_test
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// TestAccepted holds the limits themselves, which are just allowed.
+func TestAccepted(t *testing.T) {
+	for name, content := range map[string]string{
+		"nothing": `{}`,
+		"least":   `{username: a, displayName: a, email: a@b, groups: [a], policyRef: {name: a}, password: {secretRef: {name: a, key: a}}}`,
+		"most": fmt.Sprintf(`{username: %s, displayName: %s, email: a@%s, groups: %s, policyRef: {name: %s}, password: {secretRef: {name: %s, key: %s}}}`,
+			strings.Repeat("a", 128), strings.Repeat("ä", 256), strings.Repeat("a", 252),
+			numbered(64, strings.Repeat("g", 126)+"%02d"), dotted(253), dotted(253), strings.Repeat("K", 253)),
+		"every character of a username": `username: Ada.Love_lace+1@acme-inc`,
+		"names of the world":            `{displayName: "Зоя Космодемьянская 山田 O’Neil-Çelik \U0001F468\u200D\U0001F4BB", email: "зоя@пример.рф", groups: ["Größe 1", "a/b"]}`,
+		"every time": `{startTime: 2026-01-01T00:00:00Z, endTime: 2026-01-01T00:00:01Z, unlockTime: 2026-01-01T00:00:00+02:00,
+			signOutTime: 2026-01-01T00:00:00Z, password: {secretRef: {name: a}, resetTime: 2026-01-01T00:00:00Z, changeRequiredTime: 2026-01-01T00:00:00Z}}`,
+		"every choice": `{access: Disabled, authentication: {type: Local}, password: {change: Forbidden, expiry: Never}}`,
+		"external":     `authentication: {type: External}`,
+	} {
+		t.Run("UserAccount "+name, func(t *testing.T) {
+			if err := api.Create(t.Context(), object(t, userAccount, "a", "spec", content), client.DryRunAll); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+
+	for name, content := range map[string]string{
+		"nothing": `{}`,
+		"nulls":   `{length: null, characters: {uppercase: null}, lockout: null, denyList: {configMapRefs: null}}`,
+		"least": `{length: {min: 1, max: 8}, minAgeHours: 0, expiryWarningDays: 0, session: {idleMinutes: 1, maxMinutes: 1, rememberMeDays: 0},
+			lockout: {maxFailures: 0, windowMinutes: 0, durationMinutes: 0, maxConsecutiveFailures: 0},
+			hashing: {argon2id: {memoryKiB: 35840, iterations: 1, parallelism: 1}}}`,
+		"most": `{length: {min: 128, max: 256}, characters: {uppercase: 32, lowercase: 32, digits: 32, symbols: 32}, minCharacterClasses: 4,
+			strength: {minScore: 4}, history: {count: 24}, minAgeHours: 8760, maxAgeDays: 3650, expiryWarningDays: 365, graceLogins: 100,
+			expiryExemption: Allowed, mustChange: {withinHours: 8760}, existingPasswords: Enforce, idleLockDays: 3650,
+			lockout: {maxFailures: 100, windowMinutes: 43200, durationMinutes: 43200, maxConsecutiveFailures: 100},
+			hashing: {argon2id: {memoryKiB: 262144, iterations: 4, parallelism: 16}},
+			session: {idleMinutes: 43200, maxMinutes: 43200, rememberMeDays: 365}, allowedNamespaces: {from: All}}`,
+		"the longest bcrypt":    `{length: {max: 72}, hashing: {algorithm: Bcrypt, bcrypt: {cost: 15}}}`,
+		"bcrypt by default":     `{hashing: {algorithm: Bcrypt}}`,
+		"the cheapest PBKDF2":   `{hashing: {algorithm: PBKDF2SHA512, pbkdf2sha512: {iterations: 220000}}}`,
+		"OWASP, 7 MiB":          `{hashing: {argon2id: {memoryKiB: 7168, iterations: 5}}}`,
+		"OWASP, 46 MiB":         `{hashing: {argon2id: {memoryKiB: 47104, iterations: 1}}}`,
+		"as many as fit":        `{length: {max: 12}, characters: {uppercase: 3, lowercase: 3, digits: 3, symbols: 3}}`,
+		"an hour before expiry": `{minAgeHours: 47, maxAgeDays: 2}`,
+		"nothing expires":       `{minAgeHours: 8760, maxAgeDays: 0}`,
+		"lists of words":        `denyList: {common: Disabled, accountWords: Disabled, configMapRefs: ` + numbered(8, "{name: words-%d.txt}") + `}`,
+		"handed out, on resets": `mustChange: {onInitialLogin: NotRequired, withinHours: 1}`,
+		"selectors": `allowedNamespaces: {from: Selector, selector: {matchLabels: {a: b}, matchExpressions: [
+			{key: a, operator: In, values: [b]}, {key: a, operator: NotIn, values: [b]}, {key: a, operator: Exists}, {key: a, operator: DoesNotExist, values: []}]}}`,
+	} {
+		t.Run("PasswordPolicy "+name, func(t *testing.T) {
+			if err := api.Create(t.Context(), object(t, passwordPolicy, "a", "spec", content), client.DryRunAll); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// dotted is a DNS subdomain of n characters.
+func dotted(n int) string { return strings.Repeat("a.", n/2) + "a" }
+
+// defaultPolicy is what the specification of PasswordPolicy promises for an empty spec.
+const defaultPolicy = `
+length: {min: 8, max: 64}
+characters: {uppercase: 0, lowercase: 0, digits: 0, symbols: 0}
+minCharacterClasses: 0
+strength: {minScore: 0}
+denyList: {common: Enabled, accountWords: Enabled}
+history: {count: 0}
+minAgeHours: 0
+maxAgeDays: 0
+expiryWarningDays: 14
+graceLogins: 0
+expiryExemption: Refused
+mustChange: {onInitialLogin: Required, onReset: Required, withinHours: 0}
+existingPasswords: Keep
+lockout: {maxFailures: 10, windowMinutes: 15, durationMinutes: 15, maxConsecutiveFailures: 100}
+idleLockDays: 0
+hashing: {algorithm: Argon2id}
+session: {idleMinutes: 60, maxMinutes: 720, rememberMeDays: 30}
+allowedNamespaces: {from: None}
+`
+
+func TestDefaults(t *testing.T) {
+	tests := []struct {
+		name string
+		in   *unstructured.Unstructured
+		want string
+	}{
+		{"policy, empty spec", object(t, passwordPolicy, "a", "spec", "{}"), defaultPolicy},
+		{"policy, no spec", object(t, passwordPolicy, "a", "metadata", "{}"), defaultPolicy},
+		{"policy, Argon2id", object(t, passwordPolicy, "a", "spec", "hashing: {argon2id: {}}"), strings.Replace(defaultPolicy,
+			"algorithm: Argon2id", "algorithm: Argon2id, argon2id: {memoryKiB: 19456, iterations: 2, parallelism: 1}", 1)},
+		{"policy, bcrypt", object(t, passwordPolicy, "a", "spec", "hashing: {algorithm: Bcrypt, bcrypt: {}}"),
+			strings.Replace(defaultPolicy, "algorithm: Argon2id", "algorithm: Bcrypt, bcrypt: {cost: 12}", 1)},
+		{"policy, PBKDF2", object(t, passwordPolicy, "a", "spec", "hashing: {algorithm: PBKDF2SHA512, pbkdf2sha512: {}}"),
+			strings.Replace(defaultPolicy, "algorithm: Argon2id",
+				"algorithm: PBKDF2SHA512, pbkdf2sha512: {iterations: 220000}", 1)},
+		{"account, empty spec", object(t, userAccount, "a", "spec", "{}"), `{access: Enabled, authentication: {type: Local}}`},
+		{"account, no spec", object(t, userAccount, "a", "metadata", "{}"), `{access: Enabled, authentication: {type: Local}}`},
+		{"account, password", object(t, userAccount, "a", "spec", "password: {secretRef: {name: b}}"), `{access: Enabled,
+			authentication: {type: Local}, password: {secretRef: {name: b, key: password}, change: Allowed, expiry: Policy}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.in.SetName("defaulted")
+
+			if tt.in.GetKind() == "UserAccount" {
+				tt.in.SetNamespace("default")
+			}
+
+			if err := api.Create(t.Context(), tt.in, client.DryRunAll); err != nil {
+				t.Fatal(err)
+			}
+
+			want := object(t, tt.in.GroupVersionKind(), "a", "spec", tt.want)
+			if got := toYAML(t, tt.in.Object["spec"]); got != toYAML(t, want.Object["spec"]) {
+				t.Errorf("got\n%swant\n%s", got, toYAML(t, want.Object["spec"]))
+			}
+		})
+	}
+}
+
+// TestBuiltInPolicyIsThatOfAnEmptySpec holds the two places that know the defaults together.
+func TestBuiltInPolicyIsThatOfAnEmptySpec(t *testing.T) {
+	stored := object(t, passwordPolicy, "defaulted", "spec", "{}")
+	if err := api.Create(t.Context(), stored, client.DryRunAll); err != nil {
+		t.Fatal(err)
+	}
+
+	var typed v1alpha1.PasswordPolicy
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(stored.Object, &typed); err != nil {
+		t.Fatal(err)
+	}
+
+	if got, want := policy.From("", &typed.Spec), policy.Default(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the schema's defaults give\n%+v\nwithout an object there is\n%+v", got, want)
+	}
+}
+
+func toYAML(t *testing.T, value any) string {
+	t.Helper()
+
+	content, err := yaml.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return string(content)
+}
