@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -33,6 +35,7 @@ const (
 type Reconciler struct {
 	client    client.Client
 	directory *directory.Directory
+	written   *ledger.Ledger
 	events    events.EventRecorder
 	clock     clock.PassiveClock
 }
@@ -55,8 +58,16 @@ type scope struct {
 // Reconcile brings one policy's finalizer and status up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	object := &v1alpha1.PasswordPolicy{}
-	if err := r.client.Get(ctx, req.NamespacedName, object); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	err := r.client.Get(ctx, req.NamespacedName, object)
+	if apierrors.IsNotFound(err) {
+		r.written.Forget(req.Name)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("look up policy: %w", err)
+	}
+	if !r.written.CaughtUp(req.Name, object.ResourceVersion) {
+		return ctrl.Result{}, nil // What was written brings it back here.
 	}
 	s, err := r.gather(ctx, object)
 	if err != nil {
@@ -117,7 +128,7 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) (gone bool, err error) 
 		return false, nil
 	}
 	before := s.object.DeepCopy()
-	changed := false
+	var changed bool
 	if deleting {
 		changed = controllerutil.RemoveFinalizer(s.object, v1alpha1.FinalizerInUse)
 	} else {
@@ -130,6 +141,7 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) (gone bool, err error) 
 	if err := r.client.Patch(ctx, s.object, patch); client.IgnoreNotFound(err) != nil {
 		return deleting, fmt.Errorf("write finalizer: %w", err)
 	}
+	r.written.Wrote(s.object.Name, s.object.ResourceVersion)
 	return deleting, nil
 }
 
@@ -145,6 +157,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 		}
 		return fmt.Errorf("write status: %w", err)
 	}
+	r.written.Wrote(s.object.Name, s.object.ResourceVersion)
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
 	is := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionReady)
 	if is.Status == metav1.ConditionFalse && (was == nil || was.Reason != is.Reason) {
@@ -157,7 +170,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 func project(s *scope) v1alpha1.PasswordPolicyStatus {
 	status := v1alpha1.PasswordPolicyStatus{
 		ObservedGeneration: s.object.Generation,
-		Accounts:           new(int32(s.accounts)), //nolint:gosec // an API server holds far fewer objects
+		Accounts:           new(int32(s.accounts)),
 		Advice:             s.policy.Advice(),
 		Conditions:         s.object.DeepCopy().Status.Conditions,
 	}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/directory"
 )
 
@@ -45,7 +46,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	r := &Reconciler{
-		client: mgr.GetClient(), directory: o.Directory, clock: o.Clock,
+		client: mgr.GetClient(), directory: o.Directory, clock: o.Clock, written: ledger.New(),
 		events: mgr.GetEventRecorder("keyturn-operator"),
 	}
 	namespaceMeta := &metav1.PartialObjectMetadata{}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
@@ -33,7 +34,7 @@ type Reconciler struct {
 	directory *directory.Directory
 	records   *records
 	// written accounts.
-	written *versions
+	written *ledger.Ledger
 	turns   *turns
 	events  events.EventRecorder
 	clock   clock.PassiveClock
@@ -71,13 +72,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	declared := &v1alpha1.UserAccount{}
 	err := r.client.Get(ctx, req.NamespacedName, declared)
 	if apierrors.IsNotFound(err) {
-		r.written.forget(req.String())
+		r.written.Forget(req.String())
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("look up account: %w", err)
 	}
-	if !r.written.caughtUp(req.String(), declared.ResourceVersion) {
+	if !r.written.CaughtUp(req.String(), declared.ResourceVersion) {
 		return ctrl.Result{}, nil // What was written brings it back here.
 	}
 	if declared.DeletionTimestamp != nil {
@@ -209,10 +210,7 @@ func (s *scope) start() (account.Credential, bool) {
 	case account.IdentityCreate:
 		return s.rules.New(account.OwnerOf(s.account), newAccountID()), true
 	case account.IdentityReplace:
-		c := s.rules.New(account.OwnerOf(s.account), newAccountID())
-		// The Secret stays the same object, so the sessions of the former account have to be ended by generation.
-		c.SessionGeneration = s.record.SessionGeneration + 1
-		return c, true
+		return s.rules.Succeed(s.record.Credential, account.OwnerOf(s.account), newAccountID()), true
 	default:
 		return account.Credential{}, false
 	}
@@ -230,7 +228,7 @@ func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
 		return fmt.Errorf("mark account: %w", err)
 	}
 	if err == nil {
-		r.written.wrote(client.ObjectKeyFromObject(s.account).String(), s.account.ResourceVersion)
+		r.written.Wrote(client.ObjectKeyFromObject(s.account).String(), s.account.ResourceVersion)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, declared *v1alpha1.UserAcc
 		}
 		return fmt.Errorf("write status: %w", err)
 	}
-	r.written.wrote(client.ObjectKeyFromObject(declared).String(), declared.ResourceVersion)
+	r.written.Wrote(client.ObjectKeyFromObject(declared).String(), declared.ResourceVersion)
 	r.tellTransitions(declared, before.Status, status)
 	return nil
 }

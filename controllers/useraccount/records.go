@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
 )
@@ -14,11 +15,11 @@ type records struct {
 	cached *credential.Store
 	live   *credential.Store
 	// written credentials.
-	written *versions
+	written *ledger.Ledger
 }
 
 func newRecords(cached, live *credential.Store) *records {
-	return &records{cached: cached, live: live, written: newVersions()}
+	return &records{cached: cached, live: live, written: ledger.New()}
 }
 
 // get reads a credential. fresh asks for a live read.
@@ -35,9 +36,9 @@ func (r *records) get(ctx context.Context, name string, fresh bool) (*credential
 // caughtUp tells whether a record from the cache is at least as new as the last write.
 func (r *records) caughtUp(name string, record *credential.Record) bool {
 	if record == nil {
-		return r.written.caughtUp(name, "")
+		return r.written.CaughtUp(name, "")
 	}
-	return r.written.caughtUp(name, record.ResourceVersion())
+	return r.written.CaughtUp(name, record.ResourceVersion())
 }
 
 // put writes what was decided: a new credential, the replacement of a former account's, or an update.
@@ -51,7 +52,7 @@ func (r *records) put(ctx context.Context, name string, read *credential.Record,
 		record, err = r.live.Update(ctx, read, c)
 	}
 	if err == nil && record != read {
-		r.written.wrote(record.Name(), record.ResourceVersion())
+		r.written.Wrote(record.Name(), record.ResourceVersion())
 	}
 	return record, err
 }

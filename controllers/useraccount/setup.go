@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/policy"
@@ -63,7 +64,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			&credential.Store{Reader: o.Credentials, Namespace: o.CredentialNamespace},
 			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
 		),
-		written: newVersions(),
+		written: ledger.New(),
 		turns: newTurns(o.Hashes, func(who types.NamespacedName) {
 			called <- event.TypedGenericEvent[types.NamespacedName]{Object: who}
 		}),

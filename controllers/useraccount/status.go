@@ -87,7 +87,7 @@ func projectPassword(c account.Credential, standing account.Standing) *v1alpha1.
 func projectLogin(c account.Credential, standing account.Standing) *v1alpha1.LoginStatus {
 	login := v1alpha1.LoginStatus{
 		LastSuccessTime: when(c.LastSuccessTime),
-		Failures:        int32(min(c.Failures.Consecutive, 1<<30)), //nolint:gosec // bounded by min
+		Failures:        int32(min(c.Failures.Consecutive, 1<<30)),
 		LockedUntilTime: when(standing.Lock.Until),
 	}
 	if login == (v1alpha1.LoginStatus{}) {

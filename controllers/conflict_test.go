@@ -1,0 +1,134 @@
+package controllers_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+)
+
+// between carries something out between an operator's read of a credential and its first write of it.
+type between struct {
+	mu   sync.Mutex
+	name string
+	do   func()
+	hits int
+}
+
+func (b *between) intercept(r request) verdict {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r.method == http.MethodPut && r.about(b.name) && b.do != nil {
+		b.hits++
+		do := b.do
+		b.do = nil
+		do()
+	}
+	return pass
+}
+
+// arm makes it happen at the next write.
+func (b *between) arm(name string, do func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.name, b.do = name, do
+}
+
+func (b *between) happened() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.do == nil
+}
+
+// A person's change lands between the operator's read and its write. The operator decides again: it never writes over
+// what it has not seen, and what is declared is applied all the same, once.
+func TestChangeDuringAWrite(t *testing.T) {
+	t.Parallel()
+	chooses := func(w *world, a *v1alpha1.UserAccount) { w.choose(a, own) }
+	tests := map[string]struct {
+		person   func(*world, *v1alpha1.UserAccount)
+		declared func(*world, *v1alpha1.UserAccount)
+		password string
+		standing v1alpha1.Standing
+		ends     int64 // how often all sessions were ended, by the person and by the operator
+	}{
+		"reset wins over a change": {chooses, func(w *world, a *v1alpha1.UserAccount) {
+			secret := &corev1.Secret{ObjectMeta: objectMeta(w.namespace, a.Name)}
+			edit(w, secret, func(s *corev1.Secret) { s.Data["password"] = []byte(second) })
+		}, second, v1alpha1.StandingChangeRequired, 2},
+		"reset forgets a failure": {func(w *world, a *v1alpha1.UserAccount) {
+			w.change(a, func(rules account.Rules, c account.Credential) account.Credential { return rules.Failed(c) })
+		}, func(w *world, a *v1alpha1.UserAccount) {
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+		}, initial, v1alpha1.StandingChangeRequired, 1},
+		"request keeps a change": {chooses, func(w *world, a *v1alpha1.UserAccount) {
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.SignOutTime = at(w.clock.Now()) })
+		}, own, v1alpha1.StandingActive, 2},
+		"relabelled Secret keeps a change": {chooses, func(w *world, a *v1alpha1.UserAccount) {
+			secret := &corev1.Secret{ObjectMeta: objectMeta(w.namespace, a.Name)}
+			edit(w, secret, func(s *corev1.Secret) { s.Labels = map[string]string{"team": "blue"} })
+		}, own, v1alpha1.StandingActive, 1},
+		"disabling keeps a change": {chooses, func(w *world, a *v1alpha1.UserAccount) {
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Access = v1alpha1.AccessDisabled })
+		}, own, v1alpha1.StandingDisabled, 2},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.clock.advance(time.Hour)
+			hook := &between{}
+			w.start(hook.intercept)
+			w.secret("ada", initial)
+			a := w.account("ada", handedOut("ada"))
+			w.eventually(a, ready)
+			before := w.credential(a)
+			other := a.DeepCopy()
+			hook.arm(credentialName(a), func() { tt.person(w, other) })
+			tt.declared(w, a)
+			w.g.Eventually(hook.happened, patience, glance).Should(gomega.BeTrue())
+			w.eventually(a, ready, func(a *v1alpha1.UserAccount) string { return standingIs(a, tt.standing) })
+			w.barrier(a)
+			after := w.credential(a)
+			w.g.Expect(w.accepts(a, tt.password)).To(gomega.BeTrue())
+			w.g.Expect(after.SessionGeneration - before.SessionGeneration).To(gomega.Equal(tt.ends))
+			w.g.Expect(after.Failures).To(gomega.Equal(account.Failures{}))
+		})
+	}
+}
+
+// The account is deleted and another person's created under its name just before the operator marks it, or writes its
+// status: the other is not marked, and not told to be ready.
+func TestWritesReachTheirObjectOnly(t *testing.T) {
+	t.Parallel()
+	for name, suffix := range map[string]string{"mark": "", "status": "/status"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.secret("ada", initial)
+			a := w.account("ada", handedOut("ada"))
+			path := "/apis/accounts.keyturn.dev/v1alpha1/namespaces/" + a.Namespace + "/useraccounts/ada" + suffix
+			exchange := sync.OnceFunc(func() {
+				w.delete(a)
+				a = w.account("ada")
+			})
+			exchanged := make(chan struct{})
+			done := sync.OnceFunc(func() { close(exchanged) })
+			w.start(func(r request) verdict {
+				if r.path == path {
+					exchange()
+					done()
+				}
+				return pass
+			})
+			w.g.Eventually(exchanged, patience).Should(gomega.BeClosed())
+			w.eventually(a, ready, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword))
+			w.g.Expect(w.credential(a).Password.IsZero()).To(gomega.BeTrue(), "the former person's password is gone")
+			w.g.Expect(w.credential(a).Owner.UID).To(gomega.Equal(string(a.UID)))
+		})
+	}
+}

@@ -1,0 +1,193 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/credential"
+)
+
+func marked(a *v1alpha1.UserAccount) {
+	a.Annotations = map[string]string{v1alpha1.AnnotationInitialized: "true"}
+}
+
+func called(username string) func(*v1alpha1.UserAccount) {
+	return func(a *v1alpha1.UserAccount) { a.Spec.Username = username }
+}
+
+// outcome of the question whose the credential under a username is.
+type outcome struct {
+	password, event string
+	samePerson      bool // the account ID and the sessions go on
+}
+
+var (
+	goesOn   = outcome{own, "", true}
+	adopted  = outcome{own, v1alpha1.EventAdopted, true}
+	replaced = outcome{initial, v1alpha1.EventReplaced, false}
+	anew     = outcome{initial, "", false}
+)
+
+// TestIdentity has, for each row, an account whose person has chosen a password; then, while no operator runs, something
+// happens to it; then an operator finds what is there.
+func TestIdentity(t *testing.T) {
+	w := newWorld(t)
+	w.clock.advance(time.Hour)
+	// again deletes the account and creates one of the same name.
+	again := func(a *v1alpha1.UserAccount, edits ...func(*v1alpha1.UserAccount)) *v1alpha1.UserAccount {
+		w.delete(a)
+		return w.account(a.Name, append([]func(*v1alpha1.UserAccount){handedOut(a.Name)}, edits...)...)
+	}
+	loseCredential := func(a *v1alpha1.UserAccount) { w.delete(w.credentialSecret(a)) }
+	tests := map[string]struct {
+		happens func(*v1alpha1.UserAccount) *v1alpha1.UserAccount // returns the account to look at
+		outcome outcome
+	}{
+		"same-uid": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount { return a }, goesOn},
+		"same-uid-unmarked": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Annotations = nil })
+			return a
+		}, goesOn},
+		"restored":           {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount { return again(a, marked) }, adopted},
+		"created-again":      {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount { return again(a) }, replaced},
+		"created-other-case": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount { return again(a, called("CREATED-Other-Case")) }, replaced},
+		"other-is-gone": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			w.delete(a)
+			return w.account("heir", handedOut(a.Name), called("other-is-gone"))
+		}, replaced},
+		"other-is-gone-marked": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			w.delete(a)
+			return w.account("marked-heir", handedOut(a.Name), called("other-is-gone-marked"), marked)
+		}, replaced},
+		"other-has-new-username": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			again(a, called("something-else"))
+			return w.account("namesake", handedOut(a.Name), called("other-has-new-username"))
+		}, replaced},
+		"lost-unmarked": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			loseCredential(a)
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Annotations = nil })
+			return a
+		}, anew},
+		"lost-reset-asked": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			loseCredential(a)
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+			return a
+		}, anew},
+	}
+	o := w.run()
+	accounts, were := map[string]*v1alpha1.UserAccount{}, map[string]*credential.Record{}
+	for name := range tests {
+		w.secret(name, initial)
+		accounts[name] = w.account(name, handedOut(name))
+	}
+	for name, a := range accounts {
+		w.eventually(a, ready)
+		w.choose(a, own)
+		w.eventually(a, standing(v1alpha1.StandingActive, ""))
+		were[name] = w.credential(a)
+	}
+	o.stop()
+	for name, tt := range tests {
+		accounts[name] = tt.happens(accounts[name])
+	}
+	told := len(w.events.all())
+	w.run()
+	for name, tt := range tests {
+		a := accounts[name]
+		w.eventually(a, ready)
+		w.barrier(a)
+		is := w.credential(a)
+		w.g.Expect(w.accepts(a, tt.outcome.password)).To(gomega.BeTrue(), name)
+		w.g.Expect(is.Owner.UID).To(gomega.Equal(string(a.UID)), name)
+		w.g.Expect(a.Annotations).To(gomega.HaveKeyWithValue(v1alpha1.AnnotationInitialized, "true"), name)
+		if tt.outcome.samePerson {
+			w.g.Expect(is.AccountID).To(gomega.Equal(were[name].AccountID), name)
+			w.g.Expect(is.SessionGeneration).To(gomega.Equal(were[name].SessionGeneration), name)
+			w.g.Expect(is.Password).To(gomega.Equal(were[name].Password), name)
+		} else {
+			w.g.Expect(is.AccountID).NotTo(gomega.Equal(were[name].AccountID), name)
+		}
+		if !tt.outcome.samePerson && is.UID() == were[name].UID() {
+			w.g.Expect(is.SessionGeneration).To(gomega.BeNumerically(">", were[name].SessionGeneration), name)
+		}
+		for _, e := range w.events.all()[told:] {
+			if e.object == a.Name && e.reason != v1alpha1.EventPasswordReset {
+				w.g.Expect(e.reason).To(gomega.Equal(tt.outcome.event), name)
+			}
+		}
+	}
+}
+
+// An account that is marked waits for its credential, whoever marked it; only a reset that is asked for later than the
+// account was created starts it anew.
+func TestMarkedAccountWaits(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.clock.advance(time.Hour)
+	w.secret("ada", initial)
+	before := at(time.Now().Add(-time.Hour))
+	a := w.account("ada", handedOut("ada"), marked, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = before })
+	waits := []check{
+		notReady(v1alpha1.ConditionCredentialFound, v1alpha1.ConditionReasonCredentialNotFound, "InProgress"),
+		standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonCredentialNotFound),
+		condition(v1alpha1.ConditionPasswordApplied, "False", v1alpha1.ConditionReasonPending),
+	}
+	w.eventually(a, waits...)
+	w.barrier(a)
+	w.eventually(a, waits...)
+	_, err := w.store.Get(ctx, credentialName(a))
+	w.g.Expect(err).To(gomega.MatchError(credential.ErrNotFound))
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
+	w.g.Expect(w.accepts(a, initial)).To(gomega.BeTrue())
+}
+
+// Of two accounts of one username the first has it, however the other is spelled or marked, until it is gone.
+func TestUsernameConflict(t *testing.T) {
+	w := newWorld(t)
+	o := w.run()
+	w.secret("first", initial)
+	w.secret("later", second)
+	first := w.account("first", handedOut("first"), called("Ada@Example"))
+	w.eventually(first, ready)
+	w.choose(first, own)
+	w.eventually(first, standing(v1alpha1.StandingActive, ""))
+	was := w.credential(first)
+
+	later := w.account("later", handedOut("later"), called("ada@eXample"))
+	copied := w.account("copied", handedOut("later"), called("ADA@EXAMPLE"), marked)
+	for _, a := range []*v1alpha1.UserAccount{later, copied} {
+		w.eventually(a, notReady(v1alpha1.ConditionUsernameAccepted, v1alpha1.ConditionReasonUsernameConflict, "Failed"),
+			says(v1alpha1.ConditionUsernameAccepted, `"first"`),
+			standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonUsernameNotAccepted))
+		w.barrier(a)
+	}
+	w.g.Expect(w.credential(first).ResourceVersion()).To(gomega.Equal(was.ResourceVersion()), "the first is not touched")
+	o.stop()
+	w.run() // Not even by an operator that starts.
+	w.barrier(later)
+	w.g.Expect(w.credential(first).ResourceVersion()).To(gomega.Equal(was.ResourceVersion()))
+
+	w.delete(copied, first)
+	w.eventually(later, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
+	w.g.Expect(w.accepts(later, second)).To(gomega.BeTrue(), "a new person, never the old password")
+	w.g.Expect(w.credential(later).AccountID).NotTo(gomega.Equal(was.AccountID))
+	w.g.Expect(w.credential(later).SessionGeneration).To(gomega.BeNumerically(">", was.SessionGeneration))
+}
+
+// A name that is too long for a username needs another.
+func TestUsernameInvalid(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	long := ""
+	for len(long) < 130 {
+		long += "a"
+	}
+	a := w.account(long)
+	w.eventually(a, notReady(v1alpha1.ConditionUsernameAccepted, v1alpha1.ConditionReasonUsernameInvalid, "Failed"),
+		standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonUsernameNotAccepted))
+	w.eventually(w.account(long+"-2", called("ada")), ready)
+}

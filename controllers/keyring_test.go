@@ -1,0 +1,99 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+// keys waits until the ring has so many usable keys, and returns its Secret.
+func (w *world) keys(count int) *corev1.Secret {
+	w.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: objectMeta(w.system, session.SecretName)}
+	w.g.Eventually(func() (int, error) {
+		if err := admin.Get(ctx, keyOf(secret), secret); err != nil {
+			return 0, err
+		}
+		ring, _ := session.Decode(secret.Data)
+		return ring.Len(), nil
+	}, patience, glance).Should(gomega.Equal(count))
+	for _, entry := range secret.Data {
+		w.hide(string(entry))
+	}
+	return secret
+}
+
+// touchRing has the operator look at the ring: its own next look is weeks of real time away.
+func (w *world) touchRing() {
+	w.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: objectMeta(w.system, session.SecretName)}
+	edit(w, secret, func(s *corev1.Secret) {
+		s.Annotations = map[string]string{"test/touched": w.clock.Now().String()}
+	})
+}
+
+func TestKeyRing(t *testing.T) {
+	w := newWorld(t)
+	o := w.run()
+	first := w.keys(1)
+	ringWrites := func() int { return len(o.traffic.about(session.SecretName)) }
+	w.g.Expect(ringWrites()).To(gomega.Equal(1))
+
+	// An entry that cannot be read stays as it is; a key that is due is added beside it.
+	broken := []byte("not a key, and yet somebody's")
+	edit(w, first, func(s *corev1.Secret) { s.Data["broken"] = broken })
+	w.clock.advance(46 * 24 * time.Hour)
+	w.touchRing()
+	rotated := w.keys(2)
+	w.g.Expect(rotated.Data).To(gomega.HaveKeyWithValue("broken", broken))
+	for name, entry := range first.Data {
+		w.g.Expect(rotated.Data).To(gomega.HaveKeyWithValue(name, entry))
+	}
+
+	// A year and a day after its last turn, the first key is dropped.
+	for range 12 {
+		w.clock.advance(46 * 24 * time.Hour)
+		w.touchRing()
+		w.g.Eventually(func() bool {
+			secret := &corev1.Secret{}
+			w.must(admin.Get(ctx, keyOf(first), secret))
+			_, newer := newest(secret, w.clock.Now())
+			return newer
+		}, patience, glance).Should(gomega.BeTrue(), "a new key each time")
+	}
+	secret := &corev1.Secret{}
+	w.must(admin.Get(ctx, keyOf(first), secret))
+	for name := range first.Data {
+		if name != "broken" {
+			w.g.Expect(secret.Data).NotTo(gomega.HaveKey(name))
+		}
+	}
+	w.g.Expect(len(secret.Data)).To(gomega.BeNumerically("<=", session.MaxKeys))
+	w.g.Expect(w.log.String()).To(gomega.ContainSubstring("Some signing keys cannot be read"))
+
+	// A ring that is lost is made anew at once.
+	w.delete(secret)
+	lost := w.keys(1)
+	w.g.Expect(lost.UID).NotTo(gomega.Equal(first.UID))
+	writes := ringWrites()
+
+	// A restart finds it as it should be.
+	o.stop()
+	restarted := w.run()
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"))
+	w.eventually(a, ready)
+	w.g.Expect(restarted.traffic.about(session.SecretName)).To(gomega.BeEmpty())
+	w.g.Expect(ringWrites()).To(gomega.Equal(writes))
+}
+
+// newest tells when the newest key of a ring was made, and whether that is today.
+func newest(secret *corev1.Secret, now time.Time) (time.Time, bool) {
+	ring, _ := session.Decode(secret.Data)
+	_, changed, when, err := ring.Rotate(now, 45*24*time.Hour, 366*24*time.Hour)
+	return when, err == nil && !changed
+}

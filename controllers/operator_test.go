@@ -1,0 +1,221 @@
+package controllers_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	ctrlrecorder "sigs.k8s.io/controller-runtime/pkg/recorder"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	credentialcontroller "github.com/keyturn/keyturn/controllers/credential"
+	"github.com/keyturn/keyturn/controllers/keyring"
+	"github.com/keyturn/keyturn/controllers/passwordpolicy"
+	"github.com/keyturn/keyturn/controllers/useraccount"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+// orphanGrace of the operators under test.
+const orphanGrace = 72 * time.Hour
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err)
+		}
+	}
+	return scheme
+}
+
+// operator is a running operator, all controllers of it, as one process would run them.
+type operator struct {
+	traffic *traffic
+	// looks counts the reconciliations of accounts: each asks once for the time.
+	looks *countingClock
+	stop  func()
+}
+
+// start runs an operator that sees this world alone: its accounts and policies by their label, its own namespaces. It
+// ends with the test, or by stop.
+func (w *world) start(intercept interceptor) *operator {
+	w.t.Helper()
+	o := &operator{traffic: &traffic{intercept: intercept}, looks: &countingClock{clock: w.clock}}
+	config := cluster.Config()
+	config.QPS = -1
+	config.Wrap(o.traffic.wrap)
+
+	mine := cache.ByObject{Label: labels.SelectorFromSet(w.labels())}
+	log := slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	noDelay := time.Duration(0)
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: newScheme(),
+		Logger: logr.FromSlogHandler(log),
+		Cache: cache.Options{
+			DefaultTransform:            cache.TransformStripManagedFields(),
+			ReaderFailOnMissingInformer: true,
+			ByObject: map[client.Object]cache.ByObject{
+				&v1alpha1.UserAccount{}:    mine,
+				&v1alpha1.PasswordPolicy{}: mine,
+				&corev1.Secret{}:           {Field: fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword))},
+				&corev1.ConfigMap{}:        {Namespaces: map[string]cache.Config{w.system: {}}},
+			},
+		},
+		Controller:              ctrlconfig.Controller{SkipNameValidation: new(true)},
+		Metrics:                 metricsserver.Options{BindAddress: "0"},
+		GracefulShutdownTimeout: &noDelay,
+	})
+	w.must(err)
+	secrets, err := cache.New(config, cache.Options{
+		Scheme:                      mgr.GetScheme(),
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{
+			w.credentials: {FieldSelector: fields.OneTermEqualSelector("type", string(credential.SecretType))},
+			w.system:      {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, session.SecretName)},
+		}}},
+	})
+	w.must(err)
+	w.must(mgr.Add(secrets))
+	w.must(w.addControllers(&recordingManager{Manager: mgr, told: w.events}, secrets, o.looks))
+
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	o.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil && ctx.Err() == nil {
+			w.t.Errorf("the operator ended: %v", err)
+		}
+	})
+	w.t.Cleanup(o.stop)
+	w.operators = append(w.operators, o)
+	return o
+}
+
+func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, looks *countingClock) error {
+	d := directory.New(mgr.GetClient(), w.system)
+	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
+		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d, Hashes: 2, Clock: looks,
+	}); err != nil {
+		return fmt.Errorf("set up accounts: %w", err)
+	}
+	if err := passwordpolicy.SetupWithManager(context.Background(), mgr, passwordpolicy.Options{Directory: d, Clock: w.clock}); err != nil {
+		return fmt.Errorf("set up policies: %w", err)
+	}
+	if err := credentialcontroller.SetupWithManager(mgr, credentialcontroller.Options{
+		Credentials: secrets, CredentialNamespace: w.credentials, Grace: orphanGrace, Clock: w.clock,
+	}); err != nil {
+		return fmt.Errorf("set up credentials: %w", err)
+	}
+	if err := keyring.SetupWithManager(mgr, keyring.Options{Secrets: secrets, Namespace: w.system, Clock: w.clock}); err != nil {
+		return fmt.Errorf("set up signing keys: %w", err)
+	}
+	return nil
+}
+
+// shiftedClock is the real time, and so many hours later as a test says.
+type shiftedClock struct{ shift atomic.Int64 }
+
+func (c *shiftedClock) Now() time.Time                  { return time.Now().Add(time.Duration(c.shift.Load())) }
+func (c *shiftedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+func (c *shiftedClock) advance(d time.Duration)         { c.shift.Add(int64(d)) }
+
+// countingClock counts how often it was asked.
+type countingClock struct {
+	clock *shiftedClock
+	asked atomic.Int64
+}
+
+func (c *countingClock) Now() time.Time {
+	c.asked.Add(1)
+	return c.clock.Now()
+}
+
+func (c *countingClock) Since(t time.Time) time.Duration { return c.clock.Since(t) }
+
+// told is an event as it was sent.
+type told struct{ object, kind, reason, note string }
+
+// eventLog keeps all events, and those of the API server are sent besides, so that it has its say about them.
+type eventLog struct {
+	mu   sync.Mutex
+	list []told
+}
+
+// reasons of the events about an object, in their order.
+func (l *eventLog) reasons(object string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	reasons := []string{}
+	for _, e := range l.list {
+		if e.object == object {
+			reasons = append(reasons, e.reason)
+		}
+	}
+	return reasons
+}
+
+func (l *eventLog) all() []told {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]told{}, l.list...)
+}
+
+type recordingManager struct {
+	ctrl.Manager
+	told *eventLog
+}
+
+func (m *recordingManager) GetEventRecorder(name string) ctrlrecorder.EventRecorder {
+	return &recorder{EventRecorder: m.Manager.GetEventRecorder(name), told: m.told}
+}
+
+type recorder struct {
+	ctrlrecorder.EventRecorder
+	told *eventLog
+}
+
+func (r *recorder) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
+	object, _ := regarding.(client.Object)
+	r.told.mu.Lock()
+	r.told.list = append(r.told.list, told{object.GetName(), kind, reason, fmt.Sprintf(note, args...)})
+	r.told.mu.Unlock()
+	r.EventRecorder.Eventf(regarding, related, kind, reason, action, note, args...)
+}
+
+// logBuffer keeps what was logged.
+type logBuffer struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.String()
+}

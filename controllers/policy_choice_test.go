@@ -1,0 +1,186 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+func policyName(want string) check {
+	return func(a *v1alpha1.UserAccount) string {
+		if a.Status.PolicyName != want {
+			return "policy is " + a.Status.PolicyName
+		}
+		return ""
+	}
+}
+
+func inNamespaceOf(namespace string) func(*v1alpha1.UserAccount) {
+	return func(a *v1alpha1.UserAccount) { a.Namespace = namespace }
+}
+
+func asDefault(p *v1alpha1.PasswordPolicy) {
+	p.Annotations = map[string]string{v1alpha1.AnnotationDefaultPolicy: "true"}
+}
+
+// An account's policyRef goes before its namespace's label, that before the default, that before what is built in; and
+// what is asked for and does not apply is told.
+func TestChoiceOfPolicy(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	all := v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}
+	open := w.policy("open", v1alpha1.PasswordPolicySpec{AllowedNamespaces: all})
+	closed := w.policy("closed", v1alpha1.PasswordPolicySpec{})
+	missing := &v1alpha1.PasswordPolicy{ObjectMeta: objectMeta("", w.name+"-missing")}
+	label := func(p *v1alpha1.PasswordPolicy) map[string]string {
+		return map[string]string{v1alpha1.LabelPasswordPolicy: p.Name}
+	}
+	w.addNamespace(w.name+"-labelled", label(closed))
+	w.addNamespace(w.name+"-mislabelled", label(missing))
+	in := func(suffix string) func(*v1alpha1.UserAccount) { return inNamespaceOf(w.name + suffix) }
+
+	builtIn := w.account("plain")
+	w.eventually(builtIn, ready, policyName(""))
+	standard := w.policy("standard", v1alpha1.PasswordPolicySpec{}, asDefault)
+	w.eventually(builtIn, ready, policyName(standard.Name)) // Without being touched.
+
+	notAllowed := notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonPolicyNotAllowed, "Failed")
+	notFound := notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonPolicyNotFound, "InProgress")
+	tests := map[string]struct {
+		edits  []func(*v1alpha1.UserAccount)
+		policy string
+		check  check
+	}{
+		"label":                  {[]func(*v1alpha1.UserAccount){in("-labelled")}, closed.Name, ready},
+		"label-missing":          {[]func(*v1alpha1.UserAccount){in("-mislabelled")}, standard.Name, notFound},
+		"ref":                    {[]func(*v1alpha1.UserAccount){underPolicy(open)}, open.Name, ready},
+		"ref-before-label":       {[]func(*v1alpha1.UserAccount){in("-labelled"), underPolicy(open)}, open.Name, ready},
+		"ref-not-allowed":        {[]func(*v1alpha1.UserAccount){underPolicy(closed)}, standard.Name, notAllowed},
+		"ref-missing":            {[]func(*v1alpha1.UserAccount){underPolicy(missing)}, standard.Name, notFound},
+		"ref-missing-with-label": {[]func(*v1alpha1.UserAccount){in("-labelled"), underPolicy(missing)}, closed.Name, notFound},
+	}
+	accounts := map[string]*v1alpha1.UserAccount{}
+	for name, tt := range tests {
+		accounts[name] = w.account(name, tt.edits...)
+	}
+	for name, tt := range tests {
+		w.eventually(accounts[name], policyName(tt.policy), tt.check)
+	}
+
+	w.policy("missing", v1alpha1.PasswordPolicySpec{AllowedNamespaces: all})
+	for name := range tests { // What was missing is found as soon as it is there.
+		if name != "ref-not-allowed" {
+			w.eventually(accounts[name], ready)
+		}
+	}
+	edit(w, closed, func(p *v1alpha1.PasswordPolicy) { p.Spec.AllowedNamespaces = all })
+	w.eventually(accounts["ref-not-allowed"], ready, policyName(closed.Name))
+	namespace := &corev1.Namespace{ObjectMeta: objectMeta("", w.name+"-labelled")}
+	edit(w, namespace, func(n *corev1.Namespace) { n.Labels = label(open) })
+	w.eventually(accounts["label"], ready, policyName(open.Name))
+}
+
+// Of several defaults the newest applies, and each of them tells so.
+func TestSeveralDefaultPolicies(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	a := w.account("ada")
+	first := w.policy("a-first", v1alpha1.PasswordPolicySpec{}, asDefault)
+	w.eventually(a, policyName(first.Name))
+	w.policyIs(first, "True", v1alpha1.ConditionReasonSucceeded)
+	// Creation times have whole seconds: of one and the same, the name decides.
+	w.g.Eventually(time.Now, patience, glance).Should(gomega.BeTemporally(">", first.CreationTimestamp.Add(time.Second)))
+	second := w.policy("b-second", v1alpha1.PasswordPolicySpec{}, asDefault)
+	w.eventually(a, policyName(second.Name))
+	w.policyIs(first, "False", v1alpha1.ConditionReasonSeveralDefaults)
+	w.policyIs(second, "True", v1alpha1.ConditionReasonSeveralDefaults)
+	edit(w, second, func(p *v1alpha1.PasswordPolicy) { p.Annotations = nil })
+	w.eventually(a, policyName(first.Name))
+	w.policyIs(first, "True", v1alpha1.ConditionReasonSucceeded)
+	w.policyIs(second, "True", v1alpha1.ConditionReasonSucceeded)
+}
+
+// A list of refused passwords that is missing holds up new passwords, and nothing else.
+func TestDenyListMissing(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	p := w.policy("lists", v1alpha1.PasswordPolicySpec{
+		DenyList:          v1alpha1.DenyListRule{ConfigMapRefs: []v1alpha1.ConfigMapReference{{Name: "words"}}},
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+	})
+	good, bad := w.secret("good", initial), w.secret("bad", second)
+	w.policyIs(p, "False", v1alpha1.ConditionReasonDenyListNotFound)
+	ada, bob := w.account("ada", handedOut(good.Name), underPolicy(p)), w.account("bob", handedOut(bad.Name), underPolicy(p))
+	missing := notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonDenyListNotFound, "InProgress")
+	w.eventually(ada, missing, says(v1alpha1.ConditionPasswordApplied, "words", w.system))
+	w.eventually(bob, missing)
+
+	list := &corev1.ConfigMap{ObjectMeta: objectMeta(w.system, "words"), Data: map[string]string{"list": "SECOND-harbour-42\n"}}
+	w.must(admin.Create(ctx, list))
+	w.policyIs(p, "True", v1alpha1.ConditionReasonSucceeded)
+	w.eventually(ada, ready)
+	refused := notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonPolicyViolation, "Failed")
+	w.eventually(bob, refused, says(v1alpha1.ConditionPasswordApplied, "list of refused passwords"))
+
+	again := list.DeepCopy()
+	again.ObjectMeta = objectMeta(w.system, "words")
+	w.delete(list)
+	w.policyIs(p, "False", v1alpha1.ConditionReasonDenyListNotFound)
+	w.eventually(bob, missing)
+	w.barrier(ada)
+	w.eventually(ada, ready) // What has been applied need not be judged.
+	w.must(admin.Create(ctx, again))
+	w.eventually(bob, refused)
+	edit(w, again, func(c *corev1.ConfigMap) { c.Data = nil })
+	w.eventually(bob, ready) // Though nobody touched the Secret.
+}
+
+// A policy that is relaxed lets a rejected password through, though nobody touched the Secret.
+func TestPolicyEditedAfterRejection(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	p := w.policy("long", v1alpha1.PasswordPolicySpec{
+		Length:            v1alpha1.LengthRule{Min: new(int32(40))},
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+	})
+	s := w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"), underPolicy(p))
+	w.eventually(a, notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonPolicyViolation, "Failed"),
+		says(v1alpha1.ConditionPasswordApplied, "At least 40 characters"))
+	rejected := w.credential(a).ResourceVersion()
+	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.Length.Min = new(int32(39)) })
+	w.eventually(a, says(v1alpha1.ConditionPasswordApplied, "At least 39 characters"))
+	w.g.Expect(w.credential(a).ResourceVersion()).NotTo(gomega.Equal(rejected), "looked at again")
+	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.Length.Min = new(int32(12)) })
+	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
+	now := s.DeepCopy()
+	w.must(admin.Get(ctx, keyOf(s), now))
+	w.g.Expect(now.ResourceVersion).To(gomega.Equal(s.ResourceVersion))
+
+	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.Length.Min = new(int32(50)) })
+	w.barrier(a)
+	w.eventually(a, ready) // A stricter policy binds at the next reset.
+}
+
+// Whether a password expires is the policy's to say.
+func TestExpiryExemption(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	p := w.policy("ageing", v1alpha1.PasswordPolicySpec{
+		MaxAgeDays:        new(int32(30)),
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+	})
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"), underPolicy(p), func(a *v1alpha1.UserAccount) {
+		a.Spec.Password.Expiry = v1alpha1.PasswordExpiryNever
+	})
+	w.eventually(a, notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonExpiryExemptionRefused, "Failed"))
+	w.g.Expect(a.Status.Password.ExpirationTime).NotTo(gomega.BeNil())
+	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.ExpiryExemption = v1alpha1.ExpiryExemptionAllowed })
+	w.eventually(a, ready)
+	w.g.Expect(a.Status.Password.ExpirationTime).To(gomega.BeNil())
+}

@@ -1,0 +1,158 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+)
+
+// A request takes effect once and for good, whatever then becomes of the field.
+func TestRequestsTakeEffectOnce(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.clock.advance(time.Hour)
+	lock := func(a *v1alpha1.UserAccount) {
+		for range 10 {
+			w.change(a, func(rules account.Rules, c account.Credential) account.Credential { return rules.Failed(c) })
+		}
+	}
+	tests := map[string]struct {
+		field  func(*v1alpha1.UserAccountSpec) **metav1.Time
+		before func(*v1alpha1.UserAccount)
+		effect check
+		ends   int64 // how often it ends all sessions
+	}{
+		"change-required": {
+			func(s *v1alpha1.UserAccountSpec) **metav1.Time { return &s.Password.ChangeRequiredTime },
+			func(*v1alpha1.UserAccount) {}, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonRequested), 0,
+		},
+		"unlock": {
+			func(s *v1alpha1.UserAccountSpec) **metav1.Time { return &s.UnlockTime },
+			lock, standing(v1alpha1.StandingActive, ""), 0,
+		},
+		"sign-out": {
+			func(s *v1alpha1.UserAccountSpec) **metav1.Time { return &s.SignOutTime },
+			func(*v1alpha1.UserAccount) {}, standing(v1alpha1.StandingActive, ""), 1,
+		},
+	}
+	for name, tt := range tests {
+		w.secret(name, initial)
+		past := at(w.clock.Now().Add(-time.Minute))
+		a := w.account(name, handedOut(name), func(a *v1alpha1.UserAccount) { *tt.field(&a.Spec) = past })
+		w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin)) // Past when created: handled.
+		w.choose(a, own)
+		tt.before(a)
+		w.eventually(a, ready)
+		start := w.credential(a)
+
+		request := at(w.clock.Now())
+		ask := func(t *metav1.Time) {
+			edit(w, a, func(a *v1alpha1.UserAccount) { *tt.field(&a.Spec) = t })
+			w.barrier(a)
+		}
+		ask(request)
+		w.eventually(a, ready, tt.effect)
+		handled := w.credential(a)
+		w.g.Expect(handled.SessionGeneration-start.SessionGeneration).To(gomega.Equal(tt.ends), name)
+		w.g.Expect(handled.Password.Hash).To(gomega.Equal(start.Password.Hash), name)
+
+		if name == "unlock" {
+			lock(a)
+			w.eventually(a, standing(v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures))
+		}
+		settled := w.credential(a)
+		for _, again := range []*metav1.Time{nil, past, request} { // Reverted, an older one, applied again.
+			ask(again)
+		}
+		w.g.Expect(w.credential(a).ResourceVersion()).To(gomega.Equal(settled.ResourceVersion()), "%s took effect again", name)
+	}
+}
+
+// A request for later takes effect when its time has come.
+func TestRequestsForLater(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"))
+	w.eventually(a, ready)
+	w.choose(a, own)
+	w.eventually(a, standing(v1alpha1.StandingActive, ""))
+	before := w.credential(a)
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(time.Now().Add(3 * time.Second)) })
+	w.eventually(a, ready)
+	w.g.Expect(w.credential(a).Password).To(gomega.Equal(before.Password), "not yet")
+	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset))
+	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", a.Spec.Password.ResetTime.Time))
+	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(before.SessionGeneration + 1))
+}
+
+// The standing changes at the instant that is declared, and an account that is over has no sessions.
+func TestValidityOfAnAccount(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.secret("ada", initial)
+	start := at(time.Now().Add(3 * time.Second))
+	a := w.account("ada", handedOut("ada"), func(a *v1alpha1.UserAccount) { a.Spec.StartTime = start })
+	w.eventually(a, ready)
+	if time.Now().Before(start.Time) { // A machine that is very slow misses it.
+		w.g.Expect(standing(v1alpha1.StandingDisabled, v1alpha1.ReasonAccountNotStarted)(a)).To(gomega.BeEmpty())
+	}
+	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
+	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", start.Time))
+
+	generation := w.credential(a).SessionGeneration
+	end := at(time.Now().Add(2 * time.Second))
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.EndTime = end })
+	w.eventually(a, ready, standing(v1alpha1.StandingExpired, v1alpha1.ReasonAccountEnded))
+	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", end.Time))
+	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(generation + 1))
+}
+
+// Disabling ends all sessions once; enabling again brings none back.
+func TestAccessDisabled(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"))
+	w.eventually(a, ready)
+	w.choose(a, own)
+	w.eventually(a, standing(v1alpha1.StandingActive, ""))
+	generation := w.credential(a).SessionGeneration
+	for round := int64(1); round <= 2; round++ {
+		edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Access = v1alpha1.AccessDisabled })
+		w.eventually(a, ready, standing(v1alpha1.StandingDisabled, v1alpha1.ReasonAccountDisabled))
+		w.barrier(a)
+		w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(generation + round))
+		edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Access = v1alpha1.AccessEnabled })
+		w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
+		w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(generation + round))
+	}
+	w.g.Expect(w.accepts(a, own)).To(gomega.BeTrue())
+}
+
+// Where the person may not change the password, nothing asks for it; the account needs a reset instead.
+func TestChangeForbidden(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.clock.advance(time.Hour)
+	w.secret("robot", initial)
+	a := w.account("robot", handedOut("robot"), func(a *v1alpha1.UserAccount) { a.Spec.Password.Change = v1alpha1.PasswordChangeForbidden })
+	w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ChangeRequiredTime = at(w.clock.Now()) })
+	w.eventually(a, ready, standing(v1alpha1.StandingResetRequired, v1alpha1.ReasonRequested))
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+	w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
+}
+
+// An account that is verified elsewhere is ready, and has nothing to log in with.
+func TestExternalAccount(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	a := w.account("ada", func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Type = v1alpha1.AuthenticationExternal })
+	w.eventually(a, ready, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonExternal))
+}

@@ -1,0 +1,158 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// lookedAt waits until the operator has looked at the Secret as it is now.
+func (w *world) lookedAt(a *v1alpha1.UserAccount, secret *corev1.Secret) {
+	w.t.Helper()
+	w.must(admin.Get(ctx, keyOf(secret), secret))
+	w.g.Eventually(func() []string {
+		source := w.credential(a).Reset.Source
+		return []string{source.SecretName, source.UID, source.ResourceVersion}
+	}, patience, glance).Should(gomega.Equal([]string{secret.Name, string(secret.UID), secret.ResourceVersion}))
+	w.eventually(a)
+}
+
+// recreated deletes an object and creates one of the same name and content, as a restore does.
+func recreated(secret *corev1.Secret) *corev1.Secret {
+	again := secret.DeepCopy()
+	again.ObjectMeta = metav1.ObjectMeta{Namespace: secret.Namespace, Name: secret.Name, Labels: secret.Labels}
+	return again
+}
+
+// What becomes of the password that a person has chosen when something is done to the Secret that handed out the first.
+func TestResets(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.clock.advance(time.Hour)
+	tests := map[string]struct {
+		do func(*v1alpha1.UserAccount, *corev1.Secret)
+		// reset is the password that is then in force; "" where nothing is reset.
+		reset string
+	}{
+		"value-changed": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
+			edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(second) })
+		}, second},
+		"value-changed-by-recreation": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
+			w.delete(s)
+			*s = *recreated(s)
+			s.Data["password"] = []byte(second)
+			w.must(admin.Create(ctx, s))
+		}, second},
+		"value-changed-with-newline": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
+			edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(second + "\r\n") })
+		}, second},
+		"newline-added": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
+			edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(initial + "\n") })
+		}, ""},
+		"relabelled": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
+			edit(w, s, func(s *corev1.Secret) { s.Labels = map[string]string{"team": "blue"} })
+		}, ""},
+		"other-key-changed": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
+			edit(w, s, func(s *corev1.Secret) { s.Data["other"] = []byte("of no matter") })
+		}, ""},
+		"recreated": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
+			w.delete(s)
+			*s = *recreated(s)
+			w.must(admin.Create(ctx, s))
+		}, ""},
+		"other-key-same-value": {func(a *v1alpha1.UserAccount, s *corev1.Secret) {
+			edit(w, s, func(s *corev1.Secret) { s.Data["again"] = []byte(initial) })
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.SecretRef.Key = "again" })
+		}, ""},
+		"reset-time": {func(a *v1alpha1.UserAccount, _ *corev1.Secret) {
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+		}, initial},
+		"reset-time-with-value": {func(a *v1alpha1.UserAccount, s *corev1.Secret) {
+			edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(second) })
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+		}, second},
+	}
+	accounts, secrets := map[string]*v1alpha1.UserAccount{}, map[string]*corev1.Secret{}
+	for name := range tests {
+		secrets[name] = w.secret(name, initial)
+		accounts[name] = w.account(name, handedOut(name))
+	}
+	for _, a := range accounts {
+		w.eventually(a, ready)
+		w.choose(a, own)
+	}
+	for name, tt := range tests {
+		a, s := accounts[name], secrets[name]
+		w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
+		before := w.credential(a)
+		tt.do(a, s)
+		if tt.reset == "" {
+			w.lookedAt(a, s)
+			w.barrier(a)
+			w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
+			w.g.Expect(w.credential(a).Password).To(gomega.Equal(before.Password), name)
+			w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(before.SessionGeneration), name)
+			continue
+		}
+		w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset))
+		w.lookedAt(a, s)
+		w.barrier(a)
+		w.g.Expect(w.accepts(a, tt.reset)).To(gomega.BeTrue(), name)
+		resets := w.credential(a).SessionGeneration - before.SessionGeneration
+		if name != "reset-time-with-value" { // Two edits, which may be seen one by one.
+			w.g.Expect(resets).To(gomega.Equal(int64(1)), "%s: one reset", name)
+		}
+	}
+	trimmed := 0
+	for _, e := range w.events.all() {
+		if e.reason == v1alpha1.EventNewlineTrimmed {
+			trimmed++
+			w.g.Expect(e.object).To(gomega.Equal("value-changed-with-newline"))
+		}
+	}
+	w.g.Expect(trimmed).To(gomega.Equal(1), "told when it is applied, and only then")
+}
+
+// at is an instant as the API server keeps it.
+func at(t time.Time) *metav1.Time { return &metav1.Time{Time: t.Truncate(time.Second)} }
+
+// The history keeps a handed-out password from coming back, unless an administrator asks for this very one.
+func TestResetsAndHistory(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.clock.advance(time.Hour)
+	p := w.policy("history", v1alpha1.PasswordPolicySpec{
+		History:           v1alpha1.HistoryRule{Count: new(int32(3))},
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+	})
+	s := w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"), underPolicy(p))
+	w.eventually(a, ready)
+	edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(second) })
+	w.eventually(a, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
+	w.lookedAt(a, s)
+	w.choose(a, own)
+	w.eventually(a, standing(v1alpha1.StandingActive, ""))
+
+	for _, former := range []string{initial, own} {
+		edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(former) })
+		w.lookedAt(a, s)
+		w.eventually(a, notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonPolicyViolation, "Failed"),
+			says(v1alpha1.ConditionPasswordApplied, "last 3 passwords"))
+		w.g.Expect(w.accepts(a, own)).To(gomega.BeTrue(), "the password in force stays")
+	}
+	edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(initial) })
+	w.lookedAt(a, s)
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset))
+	w.g.Expect(w.accepts(a, initial)).To(gomega.BeTrue())
+}
+
+func underPolicy(p *v1alpha1.PasswordPolicy) func(*v1alpha1.UserAccount) {
+	return func(a *v1alpha1.UserAccount) { a.Spec.PolicyRef = &v1alpha1.PolicyReference{Name: p.Name} }
+}

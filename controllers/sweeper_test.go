@@ -1,0 +1,74 @@
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// orphaned waits until it has been noted, or is no longer, that a credential has no account.
+func (w *world) orphaned(a *v1alpha1.UserAccount, want bool) {
+	w.t.Helper()
+	w.g.Eventually(func() bool { return !w.credential(a).OrphanedTime.IsZero() }, patience, glance).Should(gomega.Equal(want))
+}
+
+// touchCredential has the sweeper look: its own next look is days of real time away.
+func (w *world) touchCredential(a *v1alpha1.UserAccount, value string) {
+	w.t.Helper()
+	edit(w, w.credentialSecret(a), func(s *corev1.Secret) { s.Labels = map[string]string{"touched": value} })
+}
+
+// A credential outlives its account for the grace period, and no longer. One whose account came back stays, and so does
+// what is no credential that this version can read.
+func TestOrphanedCredentials(t *testing.T) {
+	w := newWorld(t)
+	o := w.run()
+	accounts := map[string]*v1alpha1.UserAccount{}
+	for _, name := range []string{"gone", "back", "unreadable", "stays"} {
+		w.secret(name, initial)
+		accounts[name] = w.account(name, handedOut(name))
+	}
+	for _, a := range accounts {
+		w.eventually(a, ready)
+	}
+	w.g.Expect(o.traffic.about(credentialName(accounts["stays"]))).To(gomega.HaveLen(1), "created and never swept")
+	w.choose(accounts["back"], own)
+	w.delete(accounts["gone"], accounts["back"])
+	w.orphaned(accounts["gone"], true)
+	w.orphaned(accounts["back"], true)
+	unreadable := w.credentialSecret(accounts["unreadable"])
+	edit(w, unreadable, func(s *corev1.Secret) { s.Data["format"] = []byte("99") })
+	w.delete(accounts["unreadable"])
+
+	accounts["back"] = w.account("back", handedOut("back"), marked)
+	w.eventually(accounts["back"], ready, standing(v1alpha1.StandingActive, ""))
+	w.orphaned(accounts["back"], false)
+	w.g.Expect(w.accepts(accounts["back"], own)).To(gomega.BeTrue())
+
+	first := w.credential(accounts["gone"]).OrphanedTime
+	w.clock.advance(orphanGrace - time.Hour)
+	w.touchCredential(accounts["gone"], "early")
+	for range 2 { // An operator that starts looks at all of them.
+		o.stop()
+		o = w.run()
+		w.barrier(accounts["stays"])
+		w.g.Expect(w.credential(accounts["gone"]).OrphanedTime).To(gomega.Equal(first), "the grace does not begin anew")
+	}
+	w.clock.advance(2 * time.Hour)
+	secret := w.credentialSecret(accounts["gone"])
+	w.touchCredential(accounts["gone"], "late")
+	for _, name := range []string{"back", "unreadable", "stays"} {
+		edit(w, w.credentialSecret(accounts[name]), func(s *corev1.Secret) { s.Labels = map[string]string{"touched": "late"} })
+	}
+	w.gone(secret)
+	w.barrier(accounts["back"])
+	for _, name := range []string{"back", "unreadable", "stays"} {
+		w.g.Expect(w.credentialSecret(accounts[name]).DeletionTimestamp).To(gomega.BeNil())
+	}
+	w.g.Expect(o.traffic.about(unreadable.Name)).To(gomega.BeEmpty())
+	w.g.Expect(o.traffic.about(credentialName(accounts["stays"]))).To(gomega.BeEmpty())
+}

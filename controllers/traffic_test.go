@@ -1,0 +1,133 @@
+package controllers_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// request is one write of an operator as it goes out.
+type request struct {
+	method, path string
+	body         []byte
+}
+
+// about tells whether a write is about one of the objects of these names.
+func (r request) about(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return slices.Contains(strings.Split(r.path, "/"), name) ||
+			(r.method == http.MethodPost && bytes.Contains(r.body, []byte(name)))
+	})
+}
+
+// verdict says what becomes of a write.
+type verdict int
+
+const (
+	pass verdict = iota
+	// refuse: it never reaches the API server.
+	refuse
+	// lose: it is carried out, and the answer is lost.
+	lose
+)
+
+// errConnection is what an operator is told whose request was refused or whose answer was lost.
+var errConnection = errors.New("connection lost, says the test")
+
+// interceptor decides about a write before it goes out. It may itself write something else first.
+type interceptor func(request) verdict
+
+// traffic sees all requests of one operator, events aside in what it counts.
+type traffic struct {
+	intercept interceptor
+
+	mu     sync.Mutex
+	writes []request
+	// events that the API server did not take.
+	refusedEvents []string
+}
+
+func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodGet {
+			return next.RoundTrip(req)
+		}
+		out := request{method: req.Method, path: req.URL.Path}
+		if req.Body != nil {
+			body, err := io.ReadAll(req.Body)
+			if err != nil {
+				return nil, err
+			}
+			_ = req.Body.Close()
+			req = req.Clone(req.Context())
+			req.Body = io.NopCloser(bytes.NewReader(body))
+			out.body = body
+		}
+		isEvent := strings.HasPrefix(out.path, "/apis/events.k8s.io/")
+		if !isEvent {
+			t.mu.Lock()
+			t.writes = append(t.writes, out)
+			t.mu.Unlock()
+		}
+		v := pass
+		if t.intercept != nil && !isEvent {
+			v = t.intercept(out)
+		}
+		if v == refuse {
+			return nil, errConnection
+		}
+		response, err := next.RoundTrip(req)
+		if isEvent && err == nil && response.StatusCode >= http.StatusBadRequest && response.StatusCode != http.StatusNotFound {
+			t.mu.Lock()
+			t.refusedEvents = append(t.refusedEvents, response.Status+" "+string(out.body))
+			t.mu.Unlock()
+		}
+		if v == lose && err == nil {
+			_, _ = io.Copy(io.Discard, response.Body)
+			_ = response.Body.Close()
+			return nil, errConnection
+		}
+		return response, err
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// about lists the writes about objects of these names so far, as method and path.
+func (t *traffic) about(names ...string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := []string{}
+	for _, r := range t.writes {
+		if r.about(names...) {
+			list = append(list, r.method+" "+r.path)
+		}
+	}
+	return list
+}
+
+// refused lists the events that the API server did not take.
+func (t *traffic) refused() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.refusedEvents)
+}
+
+// publicBodies of the writes that others than Keyturn may read.
+func (t *traffic) publicBodies() [][]byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list [][]byte
+	for _, r := range t.writes {
+		if !strings.Contains(r.path, "/secrets") {
+			list = append(list, r.body)
+		}
+	}
+	return list
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+// line is an entry of an audit log, as kube-apiserver writes it, shortened.
+func line(stage, user, verb, object, code string) string {
+	return `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","stage":"` + stage + `","verb":"` + verb +
+		`","user":{"username":"` + user + `"},"objectRef":{` + object + `},"responseStatus":{"code":` + code + `}}` + "\n"
+}
+
+func TestCount(t *testing.T) {
+	const (
+		done       = "ResponseComplete"
+		credential = `"resource":"secrets","namespace":"keyturn-credentials","name":"a"`
+		status     = `"resource":"useraccounts","subresource":"status","apiGroup":"accounts.keyturn.dev"`
+		event      = `"resource":"events","apiGroup":"events.k8s.io"`
+	)
+	log := line(done, operatorUser, "create", credential, "201") +
+		line("RequestReceived", operatorUser, "create", credential, "0") +
+		line(done, operatorUser, "patch", status, "200") +
+		line(done, operatorUser, "patch", status, "200") +
+		line(done, loginUser, "update", credential, "409") +
+		line(done, operatorUser, "create", event, "201")
+	half := line(done, operatorUser, "create", credential, "201")[:40]
+
+	got := tally{}
+	taken, err := count(strings.NewReader(log+half), got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken != int64(len(log)) {
+		t.Errorf("took %d bytes, want %d: all but the unfinished line", taken, len(log))
+	}
+	want := tally{
+		{operatorUser, "create", "secrets", 0}:            1,
+		{operatorUser, "patch", "useraccounts/status", 0}: 2,
+		{loginUser, "update", "secrets", 409}:             1,
+		{operatorUser, "create", "events", 0}:             1,
+	}
+	if len(got.since(want)) != 0 || len(want.since(got)) != 0 {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if n := got.total(); n != 4 {
+		t.Errorf("total is %d, want 4: the event is left out", n)
+	}
+	if n := got.of("useraccounts/status"); n != 2 {
+		t.Errorf("%d status writes, want 2", n)
+	}
+	const text = "2 patch useraccounts/status by operator, 1 update secrets by login refused with 409, " +
+		"1 create secrets by operator, (1 create events by operator)"
+	if got.String() != text {
+		t.Errorf("got  %s\nwant %s", got, text)
+	}
+	if _, err := count(strings.NewReader("no JSON\n"), got); err == nil {
+		t.Error("a line that is no JSON is no error")
+	}
+}
+
+func TestSince(t *testing.T) {
+	secrets, leases := write{Verb: "create", Resource: "secrets"}, write{Verb: "update", Resource: "leases"}
+	got := tally{secrets: 3, leases: 7}.since(tally{secrets: 3, leases: 5})
+	if len(got) != 1 || got[leases] != 2 || got.total() != 0 {
+		t.Errorf("got %v, want two writes of leases alone", got)
+	}
+}
+
+func TestRatios(t *testing.T) {
+	samples := func(rates ...float64) []sample {
+		all := make([]sample, len(rates))
+		for i, r := range rates {
+			all[i].Rate = r
+		}
+		return all
+	}
+	got := list(ratios(samples(90, 45, 19), samples(100, 100, 50, 10)))
+	if want := "0.900, 0.600, 0.633"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for want, numbers := range map[float64][]float64{
+		1: {1}, 2: {3, 1, 2}, 2.5: {4, 1, 2, 3}, 0.9: {0.9, 0.1, 3},
+	} {
+		if got := median(numbers); got != want {
+			t.Errorf("median(%v) = %v, want %v", numbers, got, want)
+		}
+	}
+}
+
+func TestSum(t *testing.T) {
+	got := sum([]sample{{Count: 10, Rate: 10, CPU: time.Second}, {Count: 90, Rate: 30, CPU: 3 * time.Second}})
+	if got.Count != 100 || got.each() != 40*time.Millisecond || math.Abs(got.Rate-25) > 1e-9 {
+		t.Errorf("got %+v, want 100 at 25/s and 40 ms each", got)
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for ratio, want := range map[float64]string{1.2: verdictOK, 0.95: verdictOK, 0.949: verdictTolerated, 0.9: verdictTolerated, 0.899: verdictOver} {
+		if got := loginVerdict(ratio); got != want {
+			t.Errorf("loginVerdict(%v) = %q, want %q", ratio, got, want)
+		}
+	}
+	if got := writesRow("", 3, 3.001).verdict; got != verdictOver {
+		t.Errorf("3.001 writes of 3 are %q", got)
+	}
+	if !missed([]row{{verdict: verdictOK}, {verdict: verdictOver}}) || missed([]row{{verdict: verdictTolerated}, {verdict: verdictInformation}}) {
+		t.Error("only what is over its budget makes a run fail")
+	}
+}
+
+func TestProcessTime(t *testing.T) {
+	got, err := processTime([]byte("7 (a) name (x) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 9 0 100 0 0"))
+	if err != nil || got != 3*time.Second {
+		t.Errorf("got %v, %v; want 3s", got, err)
+	}
+	if _, err := processTime([]byte("7 (name) S 1")); err == nil {
+		t.Error("a stat that is cut off is no error")
+	}
+}
+
+func TestMachineTime(t *testing.T) {
+	got, err := machineTime([]byte("cpu  100 10 40 9999 8888 20 30 1 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"))
+	if err != nil || got != 2010*time.Millisecond {
+		t.Errorf("got %v, %v; want 2.01s, idle and waiting left out", got, err)
+	}
+}
+
+func TestResidentMemory(t *testing.T) {
+	got, err := residentMemory([]byte("Name:\tlogin\nVmPeak:\t 1300000 kB\nVmHWM:\t  102400 kB\nVmRSS:\t   51200 kB\nRssFile:\t  10240 kB\nThreads:\t9\n"))
+	if want := (memory{Peak: 100, Now: 50, File: 10}); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	if _, err := residentMemory([]byte("Name:\tlogin\n")); err == nil {
+		t.Error("a status without memory is no error")
+	}
+}
+
+func TestParseWork(t *testing.T) {
+	got, err := parseWork(strings.NewReader(`# HELP workqueue_depth Current depth of workqueue
+# TYPE workqueue_depth gauge
+workqueue_depth{controller="useraccount",name="useraccount",priority="0"} 3
+workqueue_depth{controller="useraccount",name="useraccount",priority="-100"} 2
+controller_runtime_active_workers{controller="useraccount"} 1
+controller_runtime_reconcile_total{controller="useraccount",result="success"} 1e+03
+controller_runtime_reconcile_total{controller="useraccount",result="requeue_after"} 5
+controller_runtime_reconcile_total{controller="passwordpolicy",result="success"} 70
+go_goroutines 50
+`))
+	if want := (work{Accounts: 1005, Open: 6}); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/controlplane/process"
+)
+
+const (
+	systemNamespace = "keyturn-system"
+
+	// readyTimeout is how long a server may take to become ready. It takes a second or two on an idle machine.
+	readyTimeout = time.Minute
+	// stopGrace is what a server gets to finish what it is doing: the login server alone waits 2 s for load balancers.
+	stopGrace = 15 * time.Second
+)
+
+// The names of the servers, and of their programs and logs.
+const (
+	operator = "operator"
+	login    = "login"
+)
+
+// environment is everything that runs, and what was measured on it.
+type environment struct {
+	scale   scale
+	results results
+	// cancel ends the run when a process ends on its own.
+	cancel context.CancelCauseFunc
+
+	dir    string
+	plane  *controlplane.ControlPlane
+	admin  client.WithWatch
+	ledger *ledger
+	// servers are the two, by name, while they run.
+	servers map[string]*process.Process
+	// expected has the processes that were asked to end.
+	expected sync.Map
+	// ports: the people's port, both health ports and the operator's metrics.
+	people, loginHealth, operatorHealth, operatorMetrics int
+	metrics                                              *metrics
+	accounts                                             []*person
+}
+
+// start builds and starts everything.
+func (e *environment) start(ctx context.Context) (err error) {
+	if _, err := os.Stat(filepath.Join("config", "default")); err != nil {
+		return fmt.Errorf("run it in the root of the repository: %w", err)
+	}
+	if e.dir, err = os.MkdirTemp("", "keyturn-bench-"); err != nil {
+		return fmt.Errorf("making a temporary folder: %w", err)
+	}
+	e.servers = map[string]*process.Process{}
+	for _, step := range []func(context.Context) error{e.build, e.startPlane, e.startServers, e.openMetrics} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build makes the programs of the two servers.
+func (e *environment) build(ctx context.Context) error {
+	say("Building the operator and the login server")
+	command := exec.CommandContext(ctx, "go", "build", "-o", e.dir+string(filepath.Separator), "./cmd/operator", "./cmd/login")
+	command.Stdout, command.Stderr = os.Stderr, os.Stderr
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("building the servers: %w", err)
+	}
+	return nil
+}
+
+func (e *environment) startPlane(ctx context.Context) (err error) {
+	say("Starting etcd and kube-apiserver")
+	policyFile, auditLog := filepath.Join(e.dir, "audit-policy.yaml"), filepath.Join(e.dir, "audit.log")
+	if err := controlplane.WriteFile(policyFile, []byte(auditPolicy)); err != nil {
+		return err
+	}
+	e.plane, err = controlplane.Start(ctx, controlplane.Options{
+		Dir: filepath.Join(e.dir, "control-plane"),
+		APIServerArgs: []string{
+			"--audit-policy-file=" + policyFile,
+			"--audit-log-path=" + auditLog,
+			"--audit-log-mode=blocking", // a write is in the log when it is answered
+		},
+	})
+	if err != nil {
+		return err
+	}
+	e.ledger = newLedger(auditLog)
+	e.watch(e.plane.Processes()...)
+	if err := e.plane.ApplyKustomization(ctx, filepath.Join("config", "default")); err != nil {
+		return err
+	}
+	e.admin, err = newClient(e.plane.Config())
+	return err
+}
+
+// newClient makes a client of the kinds that are measured.
+func newClient(config *rest.Config) (client.WithWatch, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("building the scheme: %w", err)
+		}
+	}
+	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	return made, nil
+}
+
+// startServers starts both, the operator first: it makes the signing key that the login server waits for.
+func (e *environment) startServers(ctx context.Context) (err error) {
+	for _, port := range []*int{&e.people, &e.loginHealth, &e.operatorHealth, &e.operatorMetrics} {
+		if *port, err = controlplane.FreePort(0); err != nil {
+			return err
+		}
+	}
+	if err := e.startOperator(ctx); err != nil {
+		return err
+	}
+	return e.startServer(ctx, login, e.loginHealth,
+		"--bind-address="+controlplane.Address(e.people),
+		"--health-bind-address="+controlplane.Address(e.loginHealth))
+}
+
+// startOperator starts it as its Deployment does, leader election included.
+func (e *environment) startOperator(ctx context.Context) error {
+	return e.startServer(ctx, operator, e.operatorHealth,
+		"--leader-elect",
+		"--metrics-bind-address="+controlplane.Address(e.operatorMetrics),
+		"--health-probe-bind-address="+controlplane.Address(e.operatorHealth))
+}
+
+// startServer starts a server under the token of its ServiceAccount and waits until it is ready.
+func (e *environment) startServer(ctx context.Context, name string, healthPort int, arguments ...string) error {
+	say("Starting the %s server", name)
+	config, err := e.plane.TokenFor(ctx, systemNamespace, "keyturn-"+name)
+	if err != nil {
+		return err
+	}
+	kubeconfig := filepath.Join(e.dir, name+".kubeconfig")
+	if err := controlplane.WriteKubeconfig(kubeconfig, config); err != nil {
+		return err
+	}
+	p, err := process.Start(process.Command{
+		Name: name, Path: filepath.Join(e.dir, name),
+		Args:    append([]string{"--kubeconfig=" + kubeconfig}, arguments...),
+		LogFile: filepath.Join(e.dir, name+".log"),
+	})
+	if err != nil {
+		return err
+	}
+	e.servers[name] = p
+	e.watch(p)
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return p.WaitReady(ctx, process.HTTPReady(http.DefaultClient, "http://"+controlplane.Address(healthPort)+"/readyz"))
+}
+
+// stopServer ends one server as a rollout does.
+func (e *environment) stopServer(name string) {
+	p := e.servers[name]
+	delete(e.servers, name)
+	e.expected.Store(p, true)
+	p.Stop(stopGrace)
+}
+
+// watch ends the run when a process ends that nobody has asked to.
+func (e *environment) watch(processes ...*process.Process) {
+	for _, p := range processes {
+		go func() {
+			<-p.Done()
+			if _, expected := e.expected.Load(p); !expected {
+				e.cancel(p.Err())
+			}
+		}()
+	}
+}
+
+// pids of everything that was started, by name.
+func (e *environment) pids() map[string]int {
+	pids := map[string]int{"this benchmark": os.Getpid()}
+	for _, p := range e.plane.Processes() {
+		pids[p.Name()] = p.Pid()
+	}
+	for name, p := range e.servers {
+		pids[name] = p.Pid()
+	}
+	return pids
+}
+
+// stop ends what runs, in reverse order, and removes everything.
+func (e *environment) stop() error {
+	e.cancel(nil) // from here on an end is no news
+	for _, name := range slices.Backward([]string{operator, login}) {
+		if e.servers[name] != nil {
+			e.stopServer(name)
+		}
+	}
+	var err error
+	if e.plane != nil {
+		err = e.plane.Stop()
+	}
+	if e.dir == "" {
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(e.dir))
+}

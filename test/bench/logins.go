@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/controlplane/process"
+)
+
+// changers is how many change their passwords at once: each attempt takes two hashes, and none may wait too long for its
+// turn on a busy machine.
+const changers = 8
+
+// measureLogins lets people log in over and over, in turns with the bare hash.
+func (e *environment) measureLogins(ctx context.Context) error {
+	address := controlplane.Address(e.people)
+	people := e.accounts[:min(clients, len(e.accounts))]
+	say("Letting %d people change their handed-out passwords and log in", len(people))
+	if err := choosePasswords(ctx, address, people); err != nil {
+		return err
+	}
+	before, err := e.settle(ctx, len(e.accounts))
+	if err != nil {
+		return err
+	}
+	if err := e.takeTurns(ctx, address, people); err != nil {
+		return err
+	}
+	if e.results.memory, err = memoryOf(e.servers[login].Pid()); err != nil {
+		return err
+	}
+	after, err := e.settle(ctx, len(e.accounts))
+	if err != nil {
+		return err
+	}
+	e.results.loginWrites = after.since(before)
+	return nil
+}
+
+// takeTurns measures the bare hash, logins, the bare hash, logins and so on, the bare hash first and last.
+func (e *environment) takeTurns(ctx context.Context, address string, people []*person) error {
+	requests := make([][]byte, len(people))
+	for i, p := range people {
+		requests[i] = p.login
+	}
+	r := &e.results
+	for i := range e.scale.rounds + 1 {
+		var alone sample
+		used, err := e.using(func() (err error) {
+			alone, err = hashRate(ctx, e.scale.round)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		r.hashes, r.idleUsage = append(r.hashes, alone), r.idleUsage.add(used)
+		if i == e.scale.rounds {
+			break
+		}
+		var logins sample
+		used, err = e.using(func() (err error) {
+			logins, err = load(ctx, address, requests, e.scale.round)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("logging in: %w", err)
+		}
+		logins.CPU = used.ours()
+		r.logins, r.loginUsage = append(r.logins, logins), r.loginUsage.add(used)
+		say("Round %d of %d: %.1f hashes/s alone, then %.1f logins/s", i+1, e.scale.rounds, alone.Rate, logins.Rate)
+	}
+	return nil
+}
+
+// using returns what everything that runs has used during f.
+func (e *environment) using(f func() error) (usage, error) {
+	before, err := usageOf(e.pids())
+	if err != nil {
+		return nil, err
+	}
+	if err := f(); err != nil {
+		return nil, err
+	}
+	after, err := usageOf(e.pids())
+	return after.since(before), err
+}
+
+// choosePasswords changes every password and logs in with the new one, which leaves the account with a last login just
+// now and no failures: every login that follows within the hour is a clean one.
+func choosePasswords(ctx context.Context, address string, people []*person) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(changers)
+	for i, p := range people {
+		group.Go(func() error {
+			chosen := fmt.Sprintf("Chosen phrase of mine %05d", i)
+			c, err := dial(ctx, address)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			change, err := json.Marshal(map[string]string{
+				"namespace": organisation, "username": p.name, "currentPassword": p.password, "newPassword": chosen,
+			})
+			if err != nil {
+				return fmt.Errorf("encoding a request: %w", err)
+			}
+			if _, err := c.send(post("/api/v1/password", change)); err != nil {
+				return fmt.Errorf("changing the password of %s: %w", p.name, err)
+			}
+			body, err := json.Marshal(map[string]string{"namespace": organisation, "username": p.name, "password": chosen})
+			if err != nil {
+				return fmt.Errorf("encoding a request: %w", err)
+			}
+			p.login = post("/api/v1/login", body)
+			answer, err := c.send(p.login)
+			if err != nil {
+				return fmt.Errorf("logging in as %s: %w", p.name, err)
+			}
+			var granted struct{ Token string }
+			if err := json.Unmarshal(answer, &granted); err != nil {
+				return fmt.Errorf("reading the answer to a login: %w", err)
+			}
+			p.check = get("/api/v1/session", granted.Token)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// measureSessions checks sessions in turns with the bare handler.
+func (e *environment) measureSessions(ctx context.Context) error {
+	say("Checking sessions, in turns with a bare handler")
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	port, err := controlplane.FreePort(0)
+	if err != nil {
+		return err
+	}
+	bare, err := process.Start(process.Command{
+		Name: "the bare handler", Path: self, Args: []string{childHandler, controlplane.Address(port)},
+		LogFile: filepath.Join(e.dir, "handler.log"),
+	})
+	if err != nil {
+		return err
+	}
+	defer bare.Kill()
+	if err := bare.WaitReady(ctx, process.HTTPReady(http.DefaultClient, "http://"+controlplane.Address(port))); err != nil {
+		return err
+	}
+	var requests [][]byte
+	for _, p := range e.accounts[:min(clients, len(e.accounts))] {
+		requests = append(requests, p.check)
+	}
+	for i := range e.scale.rounds + 1 {
+		alone, err := load(ctx, controlplane.Address(port), requests, e.scale.checks)
+		if err != nil {
+			return fmt.Errorf("asking the bare handler: %w", err)
+		}
+		e.results.answers = append(e.results.answers, alone)
+		if i == e.scale.rounds {
+			break
+		}
+		checks, err := load(ctx, controlplane.Address(e.people), requests, e.scale.checks)
+		if err != nil {
+			return fmt.Errorf("checking sessions: %w", err)
+		}
+		e.results.checks = append(e.results.checks, checks)
+	}
+	return nil
+}

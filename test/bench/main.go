@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// scale is how much is measured.
+type scale struct {
+	// accounts is how many accounts there are.
+	accounts int
+	// idle is how long they are watched while nobody does anything.
+	idle time.Duration
+	// rounds and round are how often, and how long at a time, logins and the bare hash take turns.
+	rounds int
+	round  time.Duration
+	// checks is how long session checks and the bare handler each take, as many times.
+	checks time.Duration
+}
+
+var (
+	full  = scale{accounts: 1000, idle: time.Minute, rounds: 5, round: 8 * time.Second, checks: 3 * time.Second}
+	short = scale{accounts: 100, idle: 5 * time.Second, rounds: 2, round: 2 * time.Second, checks: time.Second}
+)
+
+func main() {
+	if len(os.Args) > 2 {
+		if serve, found := children[os.Args[1]]; found {
+			exit(serve(os.Args[2]))
+		}
+	}
+	quick := flag.Bool("quick", false, "Measure little: shows that the benchmark works")
+	flag.Parse()
+	log.SetLogger(logr.Discard()) // what clients have to say comes back as errors
+	s := full
+	if *quick {
+		s = short
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, s)
+	stop()
+	exit(err)
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// errOverBudget ends a run that found a budget missed.
+var errOverBudget = errors.New("a budget is missed")
+
+// run measures everything in order and prints the table. ctx ends it early, with all that was started.
+func run(ctx context.Context, s scale) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	e := &environment{scale: s, cancel: cancel}
+	defer func() { err = errors.Join(err, e.stop()) }()
+
+	began := time.Now()
+	for _, step := range []func(context.Context) error{
+		e.start, e.measureAccounts, e.measureIdle, e.measureRestart, e.measureLogins, e.measureSessions,
+	} {
+		if err := step(ctx); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			return err
+		}
+	}
+	say("Done in %.0f s", time.Since(began).Seconds())
+	rows := e.results.rows(s)
+	fmt.Print(table(rows), e.results.notes(s))
+	if missed(rows) {
+		return errOverBudget
+	}
+	return nil
+}
+
+// say prints a line of progress, apart from the table.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -1,0 +1,206 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// evidence is what the tests have used and been told, for the search for leaks when all of them are over.
+var evidence struct {
+	sync.Mutex
+	secrets  []string
+	problems map[string][]byte
+	names    []string
+}
+
+// newPassword makes a password that meets every policy of the tests, and that nobody may ever read again. It has no
+// characters that logs or JSON would escape, or the search would miss it.
+func newPassword() string {
+	return noteSecret("Kt-" + strings.ToLower(rand.Text()[:13]) + "-7Q")
+}
+
+func noteSecret(s string) string {
+	evidence.Lock()
+	defer evidence.Unlock()
+
+	evidence.secrets = append(evidence.secrets, s)
+
+	return s
+}
+
+func noteName(name string) {
+	evidence.Lock()
+	defer evidence.Unlock()
+
+	evidence.names = append(evidence.names, name)
+}
+
+// noteAnswer keeps the token of an answer, and the answer itself if it is a problem.
+func noteAnswer(a *answer) {
+	evidence.Lock()
+	defer evidence.Unlock()
+
+	if a.Token != "" {
+		evidence.secrets = append(evidence.secrets, a.Token)
+
+		return
+	}
+
+	if evidence.problems == nil {
+		evidence.problems = map[string][]byte{}
+	}
+
+	evidence.problems[string(a.body)] = a.body
+}
+
+// hashMarks begin the hashes of the algorithms there are.
+var hashMarks = []string{"$argon2", "$2a$", "$2b$", "$pbkdf2"}
+
+// findLeaks looks for every password, token and hash in whatever can be read by those who may not know them.
+func findLeaks() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	places, err := readable(ctx)
+	if err != nil {
+		return []string{"what was said could not be read: " + err.Error()}
+	}
+
+	evidence.Lock()
+	defer evidence.Unlock()
+
+	for _, body := range evidence.problems {
+		places["problem documents"] = append(append(places["problem documents"], body...), '\n')
+	}
+
+	return search(places, slices.Concat(hashMarks, evidence.secrets))
+}
+
+// search returns the lines that hold a secret, by the place they are in.
+func search(places map[string][]byte, secrets []string) (leaks []string) {
+	for place, content := range places {
+		for _, secret := range secrets {
+			before, _, found := bytes.Cut(content, []byte(secret))
+			if !found {
+				continue
+			}
+
+			line := content[bytes.LastIndexByte(before, '\n')+1:]
+			line, _, _ = bytes.Cut(line, []byte{'\n'})
+			leaks = append(leaks, fmt.Sprintf("%s: %s", place, line))
+		}
+	}
+
+	return leaks
+}
+
+// TestSearchFindsLeaks, or nobody would notice that it looks in vain.
+func TestSearchFindsLeaks(t *testing.T) {
+	t.Parallel()
+
+	password := newPassword()
+	places := map[string][]byte{
+		"log":      []byte("line 1\n{\"msg\":\"hash $argon2id$v=19\"}\nline 3"),
+		"problems": []byte("{\"detail\":\"not " + password + "\"}\n"),
+		"events":   []byte("nothing here"),
+	}
+
+	leaks := search(places, append(slices.Clone(hashMarks), password))
+	slices.Sort(leaks)
+
+	if want := []string{`log: {"msg":"hash $argon2id$v=19"}`, `problems: {"detail":"not ` + password + `"}`}; !slices.Equal(leaks, want) {
+		t.Errorf("found %q, want %q", leaks, want)
+	}
+}
+
+// readable is what the servers have written, by where it was found. Secrets are the only place left out.
+func readable(ctx context.Context) (map[string][]byte, error) {
+	places, err := logs()
+	if err != nil {
+		return nil, err
+	}
+
+	events, err := everyEvent(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	for _, e := range events {
+		places["events"] = append(places["events"], e.Note+" "+fmt.Sprint(e.Annotations)+"\n"...)
+	}
+
+	core, err := coreEvents(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	for _, e := range core {
+		places["events of the core group"] = append(places["events of the core group"], e.Message+"\n"...)
+	}
+
+	said, err := everyCondition(ctx)
+	places["conditions"] = []byte(strings.Join(said, "\n"))
+
+	if len(events) == 0 || len(said) == 0 {
+		return nil, fmt.Errorf("no events or no conditions were found: %w", err)
+	}
+
+	return places, err
+}
+
+// everyEvent lists the events of all namespaces.
+func everyEvent(ctx context.Context) ([]eventsv1.Event, error) {
+	list := &eventsv1.EventList{}
+	err := kube.List(ctx, list)
+
+	return list.Items, err
+}
+
+// everyCondition lists what accounts and policies say in their conditions.
+func everyCondition(ctx context.Context) ([]string, error) {
+	var said []string
+
+	accounts := &v1alpha1.UserAccountList{}
+	if err := kube.List(ctx, accounts); err != nil {
+		return nil, err
+	}
+
+	for _, a := range accounts.Items {
+		for _, c := range a.Status.Conditions {
+			said = append(said, c.Message)
+		}
+	}
+
+	policies := &v1alpha1.PasswordPolicyList{}
+	if err := kube.List(ctx, policies); err != nil {
+		return nil, err
+	}
+
+	for _, p := range policies.Items {
+		for _, c := range p.Status.Conditions {
+			said = append(said, c.Message)
+		}
+	}
+
+	return said, nil
+}
+
+// coreEvents lists the events of the core group, which leader election writes.
+func coreEvents(ctx context.Context) ([]corev1.Event, error) {
+	list := &corev1.EventList{}
+	err := kube.List(ctx, list)
+
+	return list.Items, err
+}

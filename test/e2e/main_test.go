@@ -1,0 +1,183 @@
+package e2e_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/test/controlplane"
+)
+
+const (
+	systemNamespace     = "keyturn-system"
+	credentialNamespace = "keyturn-credentials"
+)
+
+// parallelTests is how many tests run side by side. They wait for servers far more than they compute.
+const parallelTests = "8"
+
+// What all tests share. A test that changes one of them does not run in parallel.
+var (
+	plane *controlplane.ControlPlane
+	// kube has the rights of a cluster administrator.
+	kube client.Client
+	// adminKubeconfig is for kubectl.
+	adminKubeconfig string
+	operator, login *server
+	// loginURL is where people log in, loginHealthURL what runs the server asks.
+	loginURL, loginHealthURL, operatorMetricsURL string
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	log.SetLogger(logr.Discard()) // the clients' own, which have nothing to say
+
+	if err := flag.Set("test.parallel", parallelTests); err != nil {
+		panic(err)
+	}
+
+	dir, err := os.MkdirTemp("", "keyturn-e2e-")
+	if err != nil {
+		panic(err)
+	}
+
+	code := controlplane.Main(suite{m}, controlplane.Options{}, func(ctx context.Context, c *controlplane.ControlPlane) error {
+		plane = c
+
+		return prepare(ctx, dir)
+	})
+
+	if code == 0 {
+		_ = os.RemoveAll(dir) // nobody needs the logs
+	} else {
+		fmt.Fprintln(os.Stderr, "The logs of the servers are in", dir)
+	}
+
+	os.Exit(code)
+}
+
+// suite is the tests, and what can only be looked at when all of them are over.
+type suite struct{ tests *testing.M }
+
+// Run runs the tests.
+func (s suite) Run() int {
+	code := s.tests.Run()
+
+	operator.kill()
+	login.kill()
+
+	for _, leak := range findLeaks() {
+		fmt.Fprintln(os.Stderr, "--- LEAK:", leak)
+
+		code = 1
+	}
+
+	return code
+}
+
+func prepare(ctx context.Context, dir string) error {
+	if err := build(ctx, dir); err != nil {
+		return err
+	}
+
+	if err := plane.ApplyKustomization(ctx, "../../config/default"); err != nil {
+		return err
+	}
+
+	if err := makeClients(dir); err != nil {
+		return err
+	}
+
+	return startServers(ctx, dir)
+}
+
+// build builds both binaries into dir, as they are shipped.
+func build(ctx context.Context, dir string) error {
+	command := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/operator", "./cmd/login")
+	command.Dir = "../.."
+
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the servers: %w\n%s", err, output)
+	}
+
+	return nil
+}
+
+func makeClients(dir string) (err error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return err
+		}
+	}
+
+	// Warnings are for people, and these tests do what earns them.
+	config := plane.Config()
+	config.WarningHandlerWithContext = rest.NoWarnings{}
+
+	if kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+
+	adminKubeconfig = filepath.Join(dir, "admin.kubeconfig")
+
+	return controlplane.WriteKubeconfig(adminKubeconfig, plane.Config())
+}
+
+func startServers(ctx context.Context, dir string) (err error) {
+	ports := make([]string, 4)
+	for i := range ports {
+		port, err := controlplane.FreePort(0)
+		if err != nil {
+			return err
+		}
+
+		ports[i] = controlplane.Address(port)
+	}
+
+	operator, err = newServer(ctx, dir, "operator", ports[0],
+		"--health-probe-bind-address="+ports[0], "--metrics-bind-address="+ports[1])
+	if err != nil {
+		return err
+	}
+
+	login, err = newServer(ctx, dir, "login", ports[2],
+		"--health-bind-address="+ports[2], "--bind-address="+ports[3], "--default-namespace="+defaultOrganisation)
+	if err != nil {
+		return err
+	}
+
+	operatorMetricsURL = "https://" + ports[1] + "/metrics"
+	loginHealthURL, loginURL = "http://"+ports[2], "http://"+ports[3]
+
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+
+	// Both at once, as a cluster does it: the login server has to wait for the operator's keys.
+	for _, s := range []*server{login, operator} {
+		if err := s.launch(); err != nil {
+			return err
+		}
+	}
+
+	for _, s := range []*server{operator, login} {
+		if err := s.waitReady(ctx); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}

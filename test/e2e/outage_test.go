@@ -1,0 +1,67 @@
+package e2e_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// TestAPIServerGoesAway and returns: people are asked to try again meanwhile, and nobody has to restart anything.
+func TestAPIServerGoesAway(t *testing.T) {
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	token := p.login(t, p.password, granted).Token
+
+	plane.StopAPIServer()
+
+	for range 3 {
+		for _, try := range []func() (*answer, error){
+			func() (*answer, error) { return p.tryLogin(t.Context(), p.password) },
+			func() (*answer, error) { return p.tryLogin(t.Context(), newPassword()) },
+			func() (*answer, error) { return p.tryChange(t.Context(), p.password, newPassword()) },
+		} {
+			began := time.Now()
+
+			a, err := try() // a 503 without Retry-After is an error
+			must(t, err)
+
+			if a.code != http.StatusServiceUnavailable {
+				t.Errorf("while the API server is away the answer is %d %s, want 503", a.code, a.body)
+			}
+
+			if took := time.Since(began); took > 12*time.Second {
+				t.Errorf("the answer took %s", took)
+			}
+		}
+	}
+
+	session(t, token, http.StatusOK) // known well enough for a while
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+
+	must(t, plane.StartAPIServer(ctx))
+
+	p.loginEventually(t, p.password, granted)
+	session(t, token, http.StatusOK)
+
+	// The operator catches up with what happens from then on.
+	reset := newPassword()
+	o.handOut(t, "ada", reset)
+	o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset)
+	p.login(t, reset, mustChange("Reset"))
+	p.login(t, p.password, wrong)
+
+	// So does the login server: its watches are back.
+	sessionEndsEventually(t, token)
+	p.password = reset
+	p.change(t, newPassword(), granted)
+	o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Access = v1alpha1.AccessDisabled })
+	p.loginEventually(t, p.password, unavailable("AccountDisabled"))
+
+	operator.isRunning(t)
+	login.isRunning(t)
+}

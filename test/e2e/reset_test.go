@@ -1,0 +1,163 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// neverUnlocks locks at the third failure, until an administrator acts.
+func neverUnlocks() v1alpha1.PasswordPolicySpec {
+	return v1alpha1.PasswordPolicySpec{
+		Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(3)), DurationMinutes: new(int32(0))},
+	}
+}
+
+// lockOut gives the three wrong passwords that lock the account.
+func (p *person) lockOut(t *testing.T) {
+	t.Helper()
+
+	for range 3 {
+		p.login(t, newPassword(), wrong)
+	}
+
+	p.login(t, p.password, locked)
+}
+
+func TestNewValueInTheSecretResets(t *testing.T) {
+	t.Parallel()
+
+	o, _ := governed(t, neverUnlocks())
+	p := o.hired(t, "ada", nil)
+	first := p.password
+	token := p.change(t, newPassword(), granted).Token
+	p.lockOut(t)
+
+	reset := newPassword()
+	o.handOut(t, "ada", reset)
+
+	account := o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset)
+	if account.Status.Password.SetBy != v1alpha1.SetByReset || account.Status.Login.Failures != 0 {
+		t.Errorf("status: password %+v, login %+v; want it set by a reset and no failures", account.Status.Password, account.Status.Login)
+	}
+
+	p.login(t, reset, mustChange("Reset"))
+	p.login(t, p.password, wrong)
+	p.login(t, first, wrong)
+	p.login(t, reset, mustChange("Reset")) // two failures in between have not locked it
+	sessionEndsEventually(t, token)
+
+	p.password = reset
+	session(t, p.change(t, newPassword(), granted).Token, http.StatusOK)
+	p.login(t, p.password, granted)
+	p.login(t, reset, wrong)
+}
+
+// TestSameValueIsNoReset: whatever pipelines, backups and people with labels do to a Secret, only its value counts.
+func TestSameValueIsNoReset(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.hired(t, "ada", nil)
+	handedOut := p.password
+	token := p.change(t, newPassword(), granted).Token
+
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"applied again", func() { o.handOut(t, "ada", handedOut) }},
+		{"relabelled", func() {
+			secret := o.secret("ada", "")
+			update(t, secret, func() { secret.Labels = map[string]string{"team": "red"} })
+		}},
+		{"another key in it", func() {
+			secret := o.secret("ada", "")
+			update(t, secret, func() { secret.Data["other"] = []byte("value") })
+		}},
+		{"deleted and created", func() {
+			must(t, kube.Delete(t.Context(), o.secret("ada", "")))
+			o.awaitCondition(t, "ada", v1alpha1.ConditionPasswordApplied, metav1.ConditionFalse, v1alpha1.ConditionReasonSecretNotFound)
+			p.login(t, p.password, granted) // while it is gone, too
+			o.handOut(t, "ada", handedOut)
+		}},
+		{"another Secret of the same value", func() {
+			o.handOut(t, "copy", handedOut)
+			o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.SecretRef.Name = "copy" })
+			o.awaitCondition(t, "ada", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
+			o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.SecretRef.Name = "ada" })
+		}},
+	} {
+		step.do()
+		o.awaitRevision(t, "ada")
+		o.awaitCondition(t, "ada", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
+		p.login(t, p.password, granted)
+		session(t, token, http.StatusOK)
+
+		if t.Failed() {
+			t.Fatal("after the Secret was ", step.name)
+		}
+	}
+
+	p.login(t, handedOut, wrong)
+	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
+}
+
+func TestResetTime(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.hired(t, "ada", nil)
+	handedOut := p.password
+	token := p.change(t, newPassword(), granted).Token
+
+	o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.ResetTime = now() })
+	o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset)
+	p.login(t, p.password, wrong)
+	p.login(t, handedOut, mustChange("Reset"))
+	sessionEndsEventually(t, token)
+
+	p.password = handedOut
+	p.change(t, newPassword(), granted)
+
+	// The request stays in Git, or is reverted: it has been handled either way. An earlier one is no new request.
+	for _, request := range []*metav1.Time{nil, {Time: now().Add(-day)}} {
+		o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.ResetTime = request })
+		o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
+		p.login(t, p.password, granted)
+	}
+
+	// One for later waits for its time.
+	o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.ResetTime = soon(0) })
+	o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset)
+	p.login(t, handedOut, mustChange("Reset"))
+}
+
+// TestNewlineAtTheEnd: pipelines add it by accident.
+func TestNewlineAtTheEnd(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := &person{organisation: o.name, username: "ada", password: newPassword()}
+	o.handOut(t, "ada", p.password+"\n")
+	o.account(t, "ada", nil)
+	o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin)
+	p.loginEventually(t, p.password, mustChange("InitialLogin"))
+	o.awaitEvent(t, "ada", v1alpha1.EventNewlineTrimmed)
+}
+
+// TestResetBeforeTheFirstLogin: who has never changed the first password still logs in for the first time.
+func TestResetBeforeTheFirstLogin(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.hired(t, "ada", nil)
+	second := newPassword()
+	o.handOut(t, "ada", second)
+	o.awaitRevision(t, "ada")
+	p.login(t, second, mustChange("InitialLogin"))
+	p.login(t, p.password, wrong)
+}
