@@ -6,6 +6,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# The same for every build, so that one fills the cache for the next; and no C compiler is needed.
+export CGO_ENABLED := 0
+
 # State and address of the local cluster.
 LOCAL_DIR ?= .local
 LOGIN_ADDR ?= 127.0.0.1:8080
@@ -36,8 +39,9 @@ run: build control-plane ## Run a local cluster with Keyturn in it (LOCAL_DIR, L
 
 .PHONY: build
 build: ## Build the servers and the local cluster's runner into bin.
-	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
-	@CGO_ENABLED=0 go build -o bin/ ./hack/localcluster
+	@echo 'Building the servers. The first time, with what they depend on, that takes some minutes ...'
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
+	@go build -o bin/ ./hack/localcluster
 
 ##@ Develop
 
@@ -89,7 +93,8 @@ tools: ## Build the generators and linters, once per version.
 
 .PHONY: clean-local
 clean-local: ## Forget the local cluster's state.
-	@go run ./hack/localcluster forget --dir '$(LOCAL_DIR)'
+	@go build -o bin/ ./hack/localcluster
+	@bin/localcluster forget --dir '$(LOCAL_DIR)'
 
 .PHONY: clean
 clean: ## Remove what build made.

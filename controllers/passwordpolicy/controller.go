@@ -180,6 +180,12 @@ func project(s *scope) v1alpha1.PasswordPolicyStatus {
 	c := ready(s)
 	c.Type, c.ObservedGeneration, c.LastTransitionTime = v1alpha1.ConditionReady, s.object.Generation, metav1.NewTime(s.now.Truncate(time.Second))
 	meta.SetStatusCondition(&status.Conditions, c)
+	if c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ConditionReasonSeveralDefaults {
+		c.Type, c.Status = v1alpha1.ConditionStalled, metav1.ConditionTrue
+		meta.SetStatusCondition(&status.Conditions, c)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionStalled)
+	}
 	return status
 }
 

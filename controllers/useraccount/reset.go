@@ -51,7 +51,7 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 	}
 	fingerprint := s.policy.Policy.Fingerprint(lists...)
 	source := account.Source{SecretName: meta.Name, Key: p.SecretRef.Key, UID: string(meta.UID), ResourceVersion: meta.ResourceVersion}
-	if !s.rules.ResetDue(c, source, fingerprint) {
+	if !s.rules.ResetDue(c, source, fingerprint) || standIn(s, c) {
 		s.reset = standingReset(s, c)
 		return c, nil
 	}
@@ -72,6 +72,12 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 		s.reset = standingReset(s, c)
 	}
 	return c, err
+}
+
+// standIn tells whether a password that was rejected would be judged by another policy than the one that is declared,
+// because that is missing: in the middle of a restore it must not get in that way.
+func standIn(s *scope, c account.Credential) bool {
+	return len(c.Reset.Rejected) > 0 && s.policy.Problem == policy.ProblemNotFound && !s.rules.ResetRequested(c)
 }
 
 // resetPolicy is the policy's part in a reset.
@@ -131,12 +137,22 @@ func unmetByReset(s *scope, c account.Credential, password policy.Password, list
 
 // standingReset tells what became of the revision that was last looked at.
 func standingReset(s *scope, c account.Credential) *resetResult {
-	if len(c.Reset.Rejected) == 0 {
+	switch {
+	case len(c.Reset.Rejected) > 0 && s.policy.Problem == policy.ProblemNotFound:
+		return notApplied(v1alpha1.ConditionReasonPolicyViolation,
+			"The password in Secret %q was rejected, and is not judged again while the PasswordPolicy is missing. The password in force stays.",
+			c.Reset.Source.SecretName)
+	case len(c.Reset.Rejected) > 0:
+		return notApplied(v1alpha1.ConditionReasonPolicyViolation,
+			"The password in Secret %q does not meet PasswordPolicy %s: %s. The password in force stays.",
+			c.Reset.Source.SecretName, policyName(s.policy.Policy), describe(s.policy.Policy, c.Reset.Rejected))
+	case c.Password.IsZero():
+		return notApplied(v1alpha1.ConditionReasonCredentialInvalid,
+			"The password of the Secret was applied, but Secret %q of credentials has none any more. Restore it, or set spec.password.resetTime to apply the Secret's again.",
+			s.credentialName)
+	default:
 		return &resetResult{applied: true, reason: v1alpha1.ConditionReasonApplied, message: "The password of the Secret has been applied."}
 	}
-	return notApplied(v1alpha1.ConditionReasonPolicyViolation,
-		"The password in Secret %q does not meet PasswordPolicy %s: %s. The password in force stays.",
-		c.Reset.Source.SecretName, policyName(s.policy.Policy), describe(s.policy.Policy, c.Reset.Rejected))
 }
 
 // describe names the requirements of a policy as people read them.
