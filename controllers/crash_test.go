@@ -141,7 +141,7 @@ func TestCrashes(t *testing.T) {
 		"reset-again": {exists, func(w *world, _ string, a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
 			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
 			return a
-		}, 2, endState{
+		}, 3, endState{
 			password: initial, samePerson: true, mustChange: v1alpha1.MustChangeReset, generation: 4,
 			setBy: v1alpha1.SetByReset, samePassword: true, reset: true, standing: v1alpha1.StandingChangeRequired,
 		}},

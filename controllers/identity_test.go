@@ -145,6 +145,33 @@ func TestMarkedAccountWaits(t *testing.T) {
 	w.g.Expect(w.accepts(a, initial)).To(gomega.BeTrue())
 }
 
+// A reset that took effect before the credential was lost does not start the account anew: its password is an old one.
+func TestHandledResetStartsNothingAnew(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.clock.advance(time.Hour)
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"))
+	w.eventually(a, ready)
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
+	w.g.Eventually(func() map[string]string {
+		w.must(admin.Get(ctx, keyOf(a), a))
+		return a.Annotations
+	}, patience, glance).Should(gomega.HaveKey(v1alpha1.AnnotationResetHandledTime))
+	w.choose(a, own)
+	w.eventually(a, standing(v1alpha1.StandingActive, ""))
+
+	lost := w.credentialSecret(a)
+	w.delete(lost)
+	w.eventually(a, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonCredentialNotFound))
+	w.barrier(a)
+	w.eventually(a, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonCredentialNotFound))
+	w.must(admin.Create(ctx, exported(lost)))
+	w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
+	w.g.Expect(w.accepts(a, own)).To(gomega.BeTrue())
+}
+
 // Of two accounts of one username the first has it, however the other is spelled or marked, until it is gone.
 func TestUsernameConflict(t *testing.T) {
 	w := newWorld(t)

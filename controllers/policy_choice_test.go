@@ -184,3 +184,34 @@ func TestExpiryExemption(t *testing.T) {
 	w.eventually(a, ready)
 	w.g.Expect(a.Status.Password.ExpirationTime).To(gomega.BeNil())
 }
+
+// While the policy that is declared is missing, a password that was rejected does not get in by way of the one that stands
+// in for it, as it might in the middle of a restore. New content is judged.
+func TestStandInPolicy(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	strict := w.policy("strict", v1alpha1.PasswordPolicySpec{
+		Length:            v1alpha1.LengthRule{Min: new(int32(40))},
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+	})
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"), underPolicy(strict))
+	violates := condition(v1alpha1.ConditionPasswordApplied, "False", v1alpha1.ConditionReasonPolicyViolation)
+	w.eventually(a, violates)
+
+	w.delete(strict)
+	edit(w, strict, func(p *v1alpha1.PasswordPolicy) { p.Finalizers = nil })
+	w.gone(strict)
+	w.eventually(a, violates, condition(v1alpha1.ConditionPolicyResolved, "False", v1alpha1.ConditionReasonPolicyNotFound))
+	w.delete(&corev1.Secret{ObjectMeta: objectMeta(w.namespace, "ada")})
+	w.gone(&corev1.Secret{ObjectMeta: objectMeta(w.namespace, "ada")})
+	restored := w.secret("ada", initial)
+	w.barrier(a)
+	w.eventually(a, violates)
+	w.g.Expect(w.credential(a).Password.IsZero()).To(gomega.BeTrue())
+
+	w.hide(second)
+	edit(w, restored, func(s *corev1.Secret) { s.Data[v1alpha1.DefaultPasswordKey] = []byte(second) })
+	w.eventually(a, condition(v1alpha1.ConditionPasswordApplied, "True", v1alpha1.ConditionReasonApplied))
+	w.g.Expect(w.accepts(a, second)).To(gomega.BeTrue())
+}

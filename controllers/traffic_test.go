@@ -47,6 +47,8 @@ type traffic struct {
 
 	mu     sync.Mutex
 	writes []request
+	// contents are the paths of the reads that asked for more than metadata.
+	contents []string
 	// events that the API server did not take.
 	refusedEvents []string
 }
@@ -54,6 +56,11 @@ type traffic struct {
 func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodGet {
+			if !strings.Contains(req.Header.Get("Accept"), "as=PartialObjectMetadata") {
+				t.mu.Lock()
+				t.contents = append(t.contents, req.URL.Path)
+				t.mu.Unlock()
+			}
 			return next.RoundTrip(req)
 		}
 		out := request{method: req.Method, path: req.URL.Path}

@@ -37,7 +37,7 @@ const (
 	ConditionReasonPolicyViolation = "PolicyViolation"
 	// ConditionReasonDenyListNotFound (PasswordApplied, PasswordPolicy Ready): a ConfigMap of refused passwords is missing.
 	ConditionReasonDenyListNotFound = "DenyListNotFound"
-	// ConditionReasonPending (PasswordApplied): waits for what another condition tells, or for its turn to be hashed.
+	// ConditionReasonPending (PasswordApplied, CredentialFound): waits for what another condition tells.
 	ConditionReasonPending = "Pending"
 
 	// ConditionReasonResolved (PolicyResolved): the policy applies.
@@ -60,7 +60,7 @@ const (
 	ConditionReasonFound = "Found"
 	// ConditionReasonCredentialNotFound (CredentialFound): the account was restored and its credential is not there yet.
 	ConditionReasonCredentialNotFound = "CredentialNotFound"
-	// ConditionReasonCredentialInvalid (CredentialFound): the credential cannot be read.
+	// ConditionReasonCredentialInvalid (CredentialFound, PasswordApplied): the credential, or a hash in it, cannot be read.
 	ConditionReasonCredentialInvalid = "CredentialInvalid"
 
 	// ConditionReasonSeveralDefaults (PasswordPolicy Ready, False only on those that lose): more than one policy is

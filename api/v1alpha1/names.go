@@ -7,6 +7,10 @@ const (
 	// only tells an account that was restored from a backup from one that was deleted and created again.
 	AnnotationInitialized = GroupName + "/initialized"
 
+	// AnnotationResetHandledTime bears the last resetTime of an account that took effect. It keeps a reset of long ago
+	// from starting an account anew whose credential is missing for a moment, and has no other authority.
+	AnnotationResetHandledTime = GroupName + "/reset-handled-time"
+
 	// AnnotationDefaultPolicy, "true" on a PasswordPolicy, makes it the policy of every namespace that names none.
 	AnnotationDefaultPolicy = GroupName + "/is-default-policy"
 

@@ -37,6 +37,9 @@ const (
 	drainTimeout = 25 * time.Second
 )
 
+// version of the build, set by the linker.
+var version = "unknown"
+
 func main() {
 	o := &options{}
 	o.add(flag.CommandLine)
@@ -49,6 +52,7 @@ func main() {
 	slog.SetDefault(slog.New(handler))
 	klog.SetLogger(logr.FromSlogHandler(handler))
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
+	slog.Info("Login server starts", "version", version)
 
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(stop, cancel) // A second signal ends the process at once.

@@ -42,7 +42,7 @@ func newServer(ctx context.Context, config *rest.Config, o *options) (*server, e
 	config = rest.CopyConfig(config)
 	config.UserAgent = "keyturn-login"
 	// Each login reads its credential live: the client's own limit, made for controllers, would be that of logins. The
-	// slots for hashing are the limit here, and the API server has its own.
+	// turns of attempts bound how many reads go on at once, and the API server has a limit of its own.
 	config.QPS = -1
 
 	scheme, err := cluster.NewScheme()

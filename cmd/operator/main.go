@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -46,28 +45,14 @@ const leaseName = "keyturn-operator"
 // stopTimeout is how long reconciliations under way may take to end.
 const stopTimeout = 20 * time.Second
 
-type options struct {
-	metricsAddress      string
-	healthAddress       string
-	leaderElect         bool
-	systemNamespace     string
-	credentialNamespace string
-	orphanGrace         time.Duration
-	hashes              int
-	debug               bool
-}
-
 func main() {
-	var o options
-	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address of the metrics, served over TLS to callers that the API server authorizes; 0 turns them off")
-	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz")
-	flag.BoolVar(&o.leaderElect, "leader-elect", false, "Let one of several replicas do the work; the others wait")
-	flag.StringVar(&o.systemNamespace, "system-namespace", "keyturn-system", "Namespace of the signing keys, the lists of refused passwords and the lease")
-	flag.StringVar(&o.credentialNamespace, "credential-namespace", credential.DefaultNamespace, "Namespace of the credentials")
-	flag.DurationVar(&o.orphanGrace, "orphan-grace", 72*time.Hour, "How long a credential outlives its account, which may come back from a backup")
-	flag.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "How many handed-out passwords are hashed at once; each takes the memory that its policy asks for")
-	flag.BoolVar(&o.debug, "debug", false, "Log more")
+	o := &options{}
+	o.add(flag.CommandLine)
 	flag.Parse()
+	if err := o.validate(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 
 	level := slog.LevelInfo
 	if o.debug {
@@ -85,7 +70,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context, o *options) error {
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
@@ -114,7 +99,7 @@ func run(ctx context.Context, o options) error {
 	return mgr.Start(ctx)
 }
 
-func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
+func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	scheme := apiruntime.NewScheme()
 	for _, add := range []func(*apiruntime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -152,7 +137,7 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 }
 
 // secretCache caches the Secrets that are Keyturn's own, with their content: the credentials and the ring of keys.
-func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o options) (cache.Cache, error) {
+func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (cache.Cache, error) {
 	secrets, err := cache.New(config, cache.Options{
 		Scheme:                      scheme,
 		DefaultTransform:            cache.TransformStripManagedFields(),
@@ -168,7 +153,7 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o options) (cac
 	return secrets, nil
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, secrets cache.Cache, o options) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, secrets cache.Cache, o *options) error {
 	d, now := directory.New(mgr.GetClient(), o.systemNamespace), clock.RealClock{}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d, Hashes: o.hashes, Clock: now,

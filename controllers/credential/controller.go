@@ -90,8 +90,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	}
 	record, err := r.store.Get(ctx, req.Name)
-	if errors.Is(err, credential.ErrNotFound) || errors.Is(err, credential.ErrInvalid) {
-		return ctrl.Result{}, nil // What cannot be read is told by its account, and never deleted.
+	if errors.Is(err, credential.ErrNotFound) {
+		return ctrl.Result{}, nil
+	}
+	if errors.Is(err, credential.ErrInvalid) {
+		ctrl.LoggerFrom(ctx).Info("Credential cannot be read, and is never swept up; its account, if there is one, tells what to do", "reason", err.Error())
+		return ctrl.Result{}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, err

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/keyturn/keyturn/internal/session"
@@ -61,16 +62,14 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("keyring").
 		WatchesRawSource(source.TypedChannel(first, &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(source.TypedKind(o.Secrets, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.TypedKind(o.Secrets, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{},
+			predicate.NewPredicateFuncs(func(o client.Object) bool { return client.ObjectKeyFromObject(o) == r.key }))).
 		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
 		Complete(r)
 }
 
 // Reconcile makes the ring what it should be by now. A lost ring is made anew, and everyone logs in again.
-func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if req.NamespacedName != r.key {
-		return ctrl.Result{}, nil
-	}
+func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	secret := &corev1.Secret{}
 	err := r.live.Get(ctx, r.key, secret)
 	missing := apierrors.IsNotFound(err)

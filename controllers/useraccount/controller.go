@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -63,8 +64,12 @@ type scope struct {
 	trimmed bool
 }
 
-// errWait ends a reconciliation that waits for its turn to hash.
-var errWait = errors.New("waits for its turn to be hashed")
+var (
+	// errWait ends a reconciliation that waits for its turn to hash.
+	errWait = errors.New("waits for its turn to be hashed")
+	// errStale ends a reconciliation of an account that is another, or gone, by now; its own event is on the way.
+	errStale = errors.New("the account is not the one that was read")
+)
 
 // Reconcile brings one account into the state that it declares.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -85,7 +90,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	}
 	s, err := r.reconcile(ctx, declared)
-	if errors.Is(err, errWait) {
+	if errors.Is(err, errWait) || errors.Is(err, errStale) {
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
@@ -156,8 +161,25 @@ func (r *Reconciler) findCredential(ctx context.Context, s *scope, fresh bool) e
 		s.identity = s.rules.Identify(s.account, found, state)
 	}
 	s.record = record
-	if s.identity == account.IdentityConflict {
+	switch s.identity {
+	case account.IdentityConflict:
 		s.conflict, s.record = *found, nil
+	case account.IdentityAdopt, account.IdentityReplace:
+		return r.confirm(ctx, s)
+	}
+	return nil
+}
+
+// confirm looks, live, whether the account is still the one that was read: what the cache of a new leader holds for a
+// moment longer must not be given the credential of its successor.
+func (r *Reconciler) confirm(ctx context.Context, s *scope) error {
+	current := &v1alpha1.UserAccount{}
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(s.account), current)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("look up the account: %w", err)
+	}
+	if err != nil || current.UID != s.account.UID {
+		return errStale
 	}
 	return nil
 }
@@ -216,13 +238,18 @@ func (s *scope) start() (account.Credential, bool) {
 	}
 }
 
-// mark notes on the account that its credential has been created.
+// mark notes on the account that its credential has been created, and the last reset that it asked for.
 func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
-	if s.record == nil || s.account.Annotations[v1alpha1.AnnotationInitialized] == "true" {
+	if s.record == nil {
 		return nil
 	}
 	before := s.account.DeepCopy()
-	metav1.SetMetaDataAnnotation(&s.account.ObjectMeta, v1alpha1.AnnotationInitialized, "true")
+	for key, value := range account.Mark(s.record.Credential) {
+		metav1.SetMetaDataAnnotation(&s.account.ObjectMeta, key, value)
+	}
+	if maps.Equal(before.Annotations, s.account.Annotations) {
+		return nil
+	}
 	err := r.client.Patch(ctx, s.account, sameObject{client.MergeFrom(before)})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("mark account: %w", err)

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
@@ -51,9 +52,13 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 	}
 	fingerprint := s.policy.Policy.Fingerprint(lists...)
 	source := account.Source{SecretName: meta.Name, Key: p.SecretRef.Key, UID: string(meta.UID), ResourceVersion: meta.ResourceVersion}
-	if !s.rules.ResetDue(c, source, fingerprint) || standIn(s, c) {
+	if !s.rules.ResetDue(c, source, fingerprint) {
 		s.reset = standingReset(s, c)
 		return c, nil
+	}
+	if standIn(s, c, source) {
+		s.reset = standingReset(s, c)
+		return s.rules.RejectReset(c, source, "", c.Reset.Rejected), nil // To be judged when the policy is there.
 	}
 	if missing != nil {
 		s.reset = notApplied(v1alpha1.ConditionReasonDenyListNotFound,
@@ -74,10 +79,14 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 	return c, err
 }
 
-// standIn tells whether a password that was rejected would be judged by another policy than the one that is declared,
-// because that is missing: in the middle of a restore it must not get in that way.
-func standIn(s *scope, c account.Credential) bool {
-	return len(c.Reset.Rejected) > 0 && s.policy.Problem == policy.ProblemNotFound && !s.rules.ResetRequested(c)
+// standIn tells whether a password that was rejected would be judged anew by another policy than the one that is
+// declared, because that is missing: in the middle of a restore it must not get in that way. A new revision of the very
+// Secret that was rejected is new content, and is judged.
+func standIn(s *scope, c account.Credential, source account.Source) bool {
+	if len(c.Reset.Rejected) == 0 || s.policy.Problem != policy.ProblemNotFound || s.rules.ResetRequested(c) {
+		return false
+	}
+	return source.UID != c.Reset.Source.UID || source == c.Reset.Source
 }
 
 // resetPolicy is the policy's part in a reset.
@@ -182,27 +191,58 @@ func (r *Reconciler) passwordSecret(ctx context.Context, s *scope) (*metav1.Obje
 	if !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("look up Secret: %w", err)
 	}
-	secret, err := r.readSecret(ctx, s, key)
-	if err != nil || secret == nil {
-		return nil, err
-	}
-	return &secret.ObjectMeta, nil
+	return r.liveSecret(ctx, s, key)
 }
 
-// readSecret reads the Secret live. Where it is missing or of another type, that is the result and it returns nil.
+// liveSecret looks the metadata of a Secret up live. Where it is missing or of another type, that is the result and it
+// returns nil; the content of a Secret of another type is never asked for.
+func (r *Reconciler) liveSecret(ctx context.Context, s *scope, key types.NamespacedName) (*metav1.ObjectMeta, error) {
+	usable := &metav1.PartialObjectMetadataList{}
+	usable.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	err := r.live.List(ctx, usable, client.InNamespace(key.Namespace), client.MatchingFields{
+		metav1.ObjectNameField: key.Name, "type": string(v1alpha1.SecretTypePassword),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up Secret: %w", err)
+	}
+	if len(usable.Items) > 0 {
+		return &usable.Items[0].ObjectMeta, nil
+	}
+	other := &metav1.PartialObjectMetadata{}
+	other.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	switch err := r.live.Get(ctx, key, other); {
+	case apierrors.IsNotFound(err):
+		s.reset = secretNotFound(key.Name)
+	case err != nil:
+		return nil, fmt.Errorf("look up Secret: %w", err)
+	default:
+		s.reset = secretNotUsable(key.Name)
+	}
+	return nil, nil
+}
+
+func secretNotFound(name string) *resetResult {
+	return notApplied(v1alpha1.ConditionReasonSecretNotFound,
+		"Secret %q does not exist in this namespace. The password is applied when it does.", name)
+}
+
+func secretNotUsable(name string) *resetResult {
+	return notApplied(v1alpha1.ConditionReasonSecretNotUsable,
+		"Secret %q is not of type %s, so it is not read. Delete it and create it with that type.", name, v1alpha1.SecretTypePassword)
+}
+
+// readSecret reads the Secret live, whose metadata said that it can be used. Where it is gone since, or of another type,
+// that is the result and it returns nil.
 func (r *Reconciler) readSecret(ctx context.Context, s *scope, key types.NamespacedName) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
-	err := r.live.Get(ctx, key, secret)
-	switch {
+	switch err := r.live.Get(ctx, key, secret); {
 	case apierrors.IsNotFound(err):
-		s.reset = notApplied(v1alpha1.ConditionReasonSecretNotFound,
-			"Secret %q does not exist in this namespace. The password is applied when it does.", key.Name)
+		s.reset = secretNotFound(key.Name)
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("read Secret: %w", err)
 	case secret.Type != v1alpha1.SecretTypePassword:
-		s.reset = notApplied(v1alpha1.ConditionReasonSecretNotUsable,
-			"Secret %q is not of type %s, so it is not read. Delete it and create it with that type.", key.Name, v1alpha1.SecretTypePassword)
+		s.reset = secretNotUsable(key.Name)
 		return nil, nil
 	}
 	return secret, nil

@@ -86,7 +86,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(secretMeta, handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
 		WatchesMetadata(namespaceMeta, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
-		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.all)).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofDenyList)).
 		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), handler.EnqueueRequestsFromMapFunc(r.ofCredential))).
 		WatchesRawSource(source.TypedChannel(called, handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, who types.NamespacedName) []reconcile.Request {
@@ -147,6 +147,23 @@ func (r *Reconciler) ofCredential(ctx context.Context, secret client.Object) []r
 
 func (r *Reconciler) ofNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return r.list(ctx, client.InNamespace(namespace.GetName()))
+}
+
+// ofDenyList names all accounts where a policy names the ConfigMap, and none where it is not a list of refused passwords.
+func (r *Reconciler) ofDenyList(ctx context.Context, configMap client.Object) []reconcile.Request {
+	policies := &v1alpha1.PasswordPolicyList{}
+	if err := r.client.List(ctx, policies, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Policies could not be listed from the cache")
+		return nil
+	}
+	for i := range policies.Items {
+		for _, ref := range policies.Items[i].Spec.DenyList.ConfigMapRefs {
+			if ref.Name == configMap.GetName() {
+				return r.list(ctx)
+			}
+		}
+	}
+	return nil
 }
 
 func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {

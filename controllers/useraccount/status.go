@@ -152,9 +152,6 @@ func credentialFound(s *scope) condition {
 	case s.credentialName == "", s.identity == account.IdentityConflict:
 		c.reason = v1alpha1.ConditionReasonPending
 		c.message = "Waits for a username that is accepted."
-	case problem != nil && s.record != nil:
-		c.reason = v1alpha1.ConditionReasonCredentialInvalid
-		c.message = fmt.Sprintf("Secret %q of credentials: %v. Restore it from a backup; or set spec.password.resetTime to hand out a password anew.", s.credentialName, problem)
 	case problem != nil:
 		c.reason = v1alpha1.ConditionReasonCredentialInvalid
 		c.message = fmt.Sprintf("Secret %q of credentials: %v. Restore it from a backup; or %s.", s.credentialName, problem, s.remedy())

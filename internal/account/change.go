@@ -1,7 +1,7 @@
 package account
 
 import (
-	"bytes"
+	"crypto/subtle"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/hash"
@@ -61,7 +61,7 @@ func (r Rules) set(c Credential, p Password, digests Digests) Credential {
 // HasDigest tells whether one of the last count previous passwords, or the one in force, has the digest.
 func (h History) HasDigest(digest []byte, count int) bool {
 	for i, d := range h.Digests {
-		if i <= count && bytes.Equal(d, digest) {
+		if i <= count && subtle.ConstantTimeCompare(d, digest) == 1 {
 			return true
 		}
 	}

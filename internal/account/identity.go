@@ -66,10 +66,24 @@ func (r Rules) Identify(account *v1alpha1.UserAccount, found *Owner, owner Owner
 	}
 }
 
-// startsAnew tells whether an administrator has asked, since the account was restored, for a password to be handed out.
+// startsAnew tells whether an administrator has asked, since the account was restored and since the last reset that took
+// effect, for a password to be handed out.
 func (r Rules) startsAnew(account *v1alpha1.UserAccount) bool {
+	since := account.CreationTimestamp.Time
+	if handled, err := time.Parse(time.RFC3339, account.Annotations[v1alpha1.AnnotationResetHandledTime]); err == nil && handled.After(since) {
+		since = handled
+	}
 	p := r.Spec.Password
-	return p != nil && r.due(p.ResetTime, account.CreationTimestamp.Time)
+	return p != nil && r.due(p.ResetTime, since)
+}
+
+// Mark returns the annotations that an account with this credential has to bear.
+func Mark(c Credential) map[string]string {
+	mark := map[string]string{v1alpha1.AnnotationInitialized: "true"}
+	if !c.Handled.Reset.IsZero() {
+		mark[v1alpha1.AnnotationResetHandledTime] = c.Handled.Reset.Format(time.RFC3339)
+	}
+	return mark
 }
 
 // OwnerOf names an account as an owner.

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,12 +99,7 @@ func TestRestoreInAnyOrder(t *testing.T) {
 	var grow func(done []step)
 	grow = func(done []step) {
 		has := func(s step) bool {
-			for _, d := range done {
-				if d == s {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(done, s)
 		}
 		if len(done) == 4 {
 			orders = append(orders, append([]step(nil), done...))

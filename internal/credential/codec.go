@@ -128,20 +128,24 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.time(keyHandledUnlock, c.Handled.Unlock)
 	e.time(keyHandledSignOut, c.Handled.SignOut)
 
-	e.text(keyResetSecret, c.Reset.Source.SecretName)
-	e.text(keyResetKey, c.Reset.Source.Key)
-	e.text(keyResetUID, c.Reset.Source.UID)
-	e.text(keyResetRevision, c.Reset.Source.ResourceVersion)
-	e.time(keyResetTime, c.Reset.ResetTime)
-	e.text(keyResetApplied, c.Reset.AppliedHash.PHC())
-	rejected := make([]string, len(c.Reset.Rejected))
-	for i, id := range c.Reset.Rejected {
+	e.reset(c.Reset)
+	secret.Data, secret.Annotations = e.data, e.annotations
+}
+
+// reset stores what became of the Secret that hands out the password.
+func (e *encoder) reset(r account.Reset) {
+	e.text(keyResetSecret, r.Source.SecretName)
+	e.text(keyResetKey, r.Source.Key)
+	e.text(keyResetUID, r.Source.UID)
+	e.text(keyResetRevision, r.Source.ResourceVersion)
+	e.time(keyResetTime, r.ResetTime)
+	e.text(keyResetApplied, r.AppliedHash.PHC())
+	rejected := make([]string, len(r.Rejected))
+	for i, id := range r.Rejected {
 		rejected[i] = string(id)
 	}
 	e.lines(keyResetRejected, rejected)
-	e.text(keyResetPolicy, c.Reset.RejectedPolicy)
-
-	secret.Data, secret.Annotations = e.data, e.annotations
+	e.text(keyResetPolicy, r.RejectedPolicy)
 }
 
 // decode reads a credential. The hashes are not parsed: a login or a reset that meets one it cannot verify says so.
@@ -187,17 +191,7 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 			Unlock:         d.time(keyHandledUnlock),
 			SignOut:        d.time(keyHandledSignOut),
 		},
-		Reset: account.Reset{
-			Source: account.Source{
-				SecretName:      d.text(keyResetSecret),
-				Key:             d.text(keyResetKey),
-				UID:             d.text(keyResetUID),
-				ResourceVersion: d.text(keyResetRevision),
-			},
-			ResetTime:      d.time(keyResetTime),
-			AppliedHash:    hash.Encoded(d.text(keyResetApplied)),
-			RejectedPolicy: d.text(keyResetPolicy),
-		},
+		Reset: d.reset(),
 	}
 	for _, line := range d.lines(keyHistory) {
 		c.History.Digests = append(c.History.Digests, d.bytes(keyHistory, line))
@@ -205,13 +199,29 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 	for _, line := range d.lines(keyFailureTimes) {
 		c.Failures.Times = append(c.Failures.Times, d.parseTime(keyFailureTimes, line))
 	}
-	for _, line := range d.lines(keyResetRejected) {
-		c.Reset.Rejected = append(c.Reset.Rejected, policy.RequirementID(line))
-	}
 	if err := errors.Join(meta.err, d.err); err != nil {
 		return account.Credential{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return c, nil
+}
+
+// reset reads what became of the Secret that hands out the password.
+func (d *decoder) reset() account.Reset {
+	r := account.Reset{
+		Source: account.Source{
+			SecretName:      d.text(keyResetSecret),
+			Key:             d.text(keyResetKey),
+			UID:             d.text(keyResetUID),
+			ResourceVersion: d.text(keyResetRevision),
+		},
+		ResetTime:      d.time(keyResetTime),
+		AppliedHash:    hash.Encoded(d.text(keyResetApplied)),
+		RejectedPolicy: d.text(keyResetPolicy),
+	}
+	for _, line := range d.lines(keyResetRejected) {
+		r.Rejected = append(r.Rejected, policy.RequirementID(line))
+	}
+	return r
 }
 
 // Session is what a metadata-only watch of credentials tells: enough to know whether a session is over.

@@ -60,7 +60,7 @@ func TestPoolHoldsItsBound(t *testing.T) {
 					n := now.Add(1)
 					for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 					}
-					time.Sleep(time.Millisecond) // of the bubble's clock
+					time.Sleep(time.Millisecond) //nolint:forbidigo // of the bubble's clock
 					now.Add(-1)
 					done.Add(1)
 				})
@@ -69,7 +69,7 @@ func TestPoolHoldsItsBound(t *testing.T) {
 				}
 			}()
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // of the bubble's clock
 		idle(t, p)
 		if most.Load() != 3 || done.Load() != 100 {
 			t.Errorf("%d at once, %d done", most.Load(), done.Load())

@@ -156,7 +156,7 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 			}
 			verified, right = encoded, ok
 		}
-		result, err := s.settle(ctx, name, a, right, decide)
+		result, err := s.settle(ctx, a, right, decide)
 		if !errors.Is(err, credential.ErrConflict) {
 			return result, err
 		}
@@ -165,7 +165,7 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 }
 
 // settle writes what a verified attempt means. It returns credential.ErrConflict where that has to be decided again.
-func (s *Service) settle(ctx context.Context, name string, a *attempt, right bool, decide func(context.Context, *attempt) (decision, error)) (*Result, error) {
+func (s *Service) settle(ctx context.Context, a *attempt, right bool, decide func(context.Context, *attempt) (decision, error)) (*Result, error) {
 	if !right {
 		_, err := s.store.Update(ctx, a.record, a.rules.Failed(a.record.Credential))
 		switch {

@@ -17,7 +17,7 @@ func TestIsAccountWord(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{
-		"de", "la", "la la la la", "Lovelace writes programs", "my lovelace", "lovelace7x", "adalovelace9x", "countess of programs",
+		"de", "la", "la la la la", "Lovelace writes programs", "my lovelace", "lovelace7x", "adalovelace9x", "countess of programs", //nolint:dupword // as people type
 		"lovelace73910284756", "7391028475a", "!!!!!!!!", "1234567890", "example.org", "🔑🔑🔑",
 	} {
 		if isAccountWord(prepared(t, raw).Text(), ada) {

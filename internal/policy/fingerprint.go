@@ -16,8 +16,7 @@ const rulesVersion = 1
 // history rule would answer the same about the same password and Subject, and
 // another when they might not: when a rule, the content of a deny list or the built-in
 // list changes. What it is called, how it is hashed (bcrypt's limit aside), ages and
-// locks is not in it. A rejected password is worth another look only then, or when
-// the words of the account changed.
+// locks is not in it, and neither are the words of the account.
 func (p Policy) Fingerprint(lists ...*DenyList) string {
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "%d %d-%d %d %d %d %d %d %d %t %t %d %d\n", rulesVersion,

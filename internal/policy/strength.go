@@ -28,7 +28,7 @@ const (
 
 // The estimate compares years in passwords with this one, by default the year in
 // which the process started; here the same password has the same score for ever.
-func init() { scoring.ReferenceYear = 2025 }
+func init() { scoring.ReferenceYear = 2025 } //nolint:gochecknoinits // the library has no other way, and it is set once
 
 // score returns the zxcvbn score of a password, 0 to 4: the logarithm of the
 // guesses that it resists, in steps at 10^3, 10^6, 10^8 and 10^10. The account's own

@@ -19,7 +19,7 @@ import (
 const PublicationDelay = 5 * time.Minute
 
 // SecretName is the name of the Secret that holds the ring, in Keyturn's own namespace.
-const SecretName = "keyturn-signing-keys" //nolint:gosec // a name, not a secret
+const SecretName = "keyturn-signing-keys"
 
 // keyIDBytes is the length of a key ID before it is written in hex: 128 bits, more than enough to tell apart
 // keys that nobody else chooses.

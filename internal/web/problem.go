@@ -13,7 +13,7 @@ const problemBase = "https://keyturn.dev/problems/"
 
 // The IDs of problems: the last part of their type. Programs go by them, so they are never changed.
 const (
-	problemInvalidCredentials = "invalid-credentials" //nolint:gosec // The name of a problem.
+	problemInvalidCredentials = "invalid-credentials"
 	problemInvalidSession     = "invalid-session"
 	problemChangeRequired     = "password-change-required"
 	problemChangeForbidden    = "password-change-forbidden"

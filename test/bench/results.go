@@ -120,7 +120,7 @@ func table(rows []row) string {
 // notes tell what is behind the figures, and what else ran.
 func (r *results) notes(s scale) string {
 	hashes, logins := sum(r.hashes), sum(r.logins)
-	rate, cores := median(rates(r.hashes)), time.Duration(runtime.NumCPU())
+	rate := median(rates(r.hashes))
 	// What the servers use anyway, they use while hashes are measured, too.
 	anyway := r.idleUsage.ours().Seconds() / hashes.took().Seconds() * logins.took().Seconds()
 	logins.CPU -= time.Duration(anyway * float64(time.Second))
@@ -131,7 +131,7 @@ func (r *results) notes(s scale) string {
 			"The servers use %.1f ms a second anyway, which is left out.",
 			milliseconds(hashes.each()), milliseconds(logins.each()), float64(hashes.each())/float64(logins.each()),
 			milliseconds(r.idleUsage.ours())/hashes.took().Seconds()),
-		fmt.Sprintf("Ran during the logins, on %d cores: %s.", cores, r.loginUsage.shares(logins.took()*cores)),
+		fmt.Sprintf("Ran during the logins, on %d cores: %s.", runtime.NumCPU(), r.loginUsage.shares(wholeMachine(logins.took()))),
 		fmt.Sprintf("Resident memory of the login server after the logins: %.0f MiB, %.0f MiB of that pages of its program file.",
 			r.memory.Now, r.memory.File),
 		fmt.Sprintf("Accounts: Ready after %.1f s; their hashes alone take %.1f s, writing the same objects alone %.1f s.",
@@ -144,7 +144,7 @@ func (r *results) notes(s scale) string {
 		fmt.Sprintf("  %.0f s idle: %s", s.idle.Seconds(), r.idleWrites),
 		fmt.Sprintf("  restart: %s", r.restartWrites),
 	}
-	if others := r.loginUsage.others().Seconds() / (logins.took() * cores).Seconds(); others > quietMachine {
+	if others := r.loginUsage.others().Seconds() / wholeMachine(logins.took()).Seconds(); others > quietMachine {
 		lines = append(lines, fmt.Sprintf("Others had %.0f%% of the machine: the ratio of speeds means little, that of CPU more.", 100*others))
 	}
 	return "\n" + strings.Join(lines, "\n") + "\n"
@@ -187,3 +187,8 @@ func list(numbers []float64) string {
 }
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
+
+// wholeMachine is the CPU time that all cores together have in a stretch of time.
+func wholeMachine(took time.Duration) time.Duration {
+	return time.Duration(float64(took) * float64(runtime.NumCPU()))
+}

@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"log"
@@ -34,7 +35,7 @@ func main() {
 }
 
 func run(out string) error {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", source).Output()
+	dir, err := exec.CommandContext(context.Background(), "go", "list", "-m", "-f", "{{.Dir}}", source).Output()
 	if err != nil {
 		return fmt.Errorf("find module %s (run go mod download first): %w", source, err)
 	}
@@ -46,7 +47,7 @@ func run(out string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(out, list, 0o644)
+	return os.WriteFile(out, list, 0o644) //nolint:gosec // a source file, which everybody may read
 }
 
 // compile returns the passwords of the frequency data in lower case, sorted by

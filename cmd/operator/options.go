@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/credential"
+)
+
+type options struct {
+	metricsAddress      string
+	healthAddress       string
+	leaderElect         bool
+	systemNamespace     string
+	credentialNamespace string
+	orphanGrace         time.Duration
+	hashes              int
+	debug               bool
+}
+
+func (o *options) add(flags *flag.FlagSet) {
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address of the metrics, served over TLS to callers that the API server authorizes; 0 turns them off")
+	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Let one of several replicas do the work; the others wait")
+	flags.StringVar(&o.systemNamespace, "system-namespace", "keyturn-system", "Namespace of the signing keys, the lists of refused passwords and the lease")
+	flags.StringVar(&o.credentialNamespace, "credential-namespace", credential.DefaultNamespace, "Namespace of the credentials")
+	flags.DurationVar(&o.orphanGrace, "orphan-grace", 72*time.Hour, "How long a credential outlives its account, which may come back from a backup")
+	flags.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "How many handed-out passwords are hashed at once; each takes the memory that its policy asks for")
+	flags.BoolVar(&o.debug, "debug", false, "Log more")
+}
+
+// validate tells what cannot be meant.
+func (o *options) validate() error {
+	switch {
+	case o.hashes < 1:
+		return fmt.Errorf("--hashes is %d: give 1 or more", o.hashes)
+	case o.orphanGrace < 0:
+		return fmt.Errorf("--orphan-grace is %s: give 0 or more", o.orphanGrace)
+	case o.systemNamespace == "" || o.credentialNamespace == "":
+		return errors.New("--system-namespace and --credential-namespace must not be empty")
+	case o.systemNamespace == o.credentialNamespace:
+		return errors.New("--system-namespace and --credential-namespace must differ: the login server's rights are given by namespace")
+	default:
+		return nil
+	}
+}

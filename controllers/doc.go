@@ -1,0 +1,3 @@
+// Package controllers holds the operator's reconcilers, a package each; here are the tests that run them together against
+// a real API server.
+package controllers
