@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -40,6 +41,11 @@ const (
 // version of the build, set by the linker.
 var version = "unknown"
 
+// gcPercent is the pace of the garbage collector, unless GOGC sets it. Every hash leaves its whole memory (19 MiB by
+// default) as garbage. At Go's own 100 the caches are marked anew every few hashes, which takes a fifth of the CPU of a
+// login; at 400 next to nothing, for about 300 MiB resident instead of 180.
+const gcPercent = 400
+
 func main() {
 	o := &options{}
 	o.add(flag.CommandLine)
@@ -53,6 +59,9 @@ func main() {
 	klog.SetLogger(logr.FromSlogHandler(handler))
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
 	slog.Info("Login server starts", "version", version)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(stop, cancel) // A second signal ends the process at once.
