@@ -23,10 +23,13 @@ const (
 	budgetedAccounts = 10_000
 	kibPerMiB        = 1024
 	defaultHashMiB   = hash.DefaultArgon2idMemoryKiB / float64(kibPerMiB)
+	// loginPlausible: a login cannot be faster than the hash in it, so what is well above 1 says that the bare hash was slow.
+	loginPlausible = 1.05
 	// quietMachine is the share of the cores that others may have, for a ratio of speeds to mean something.
 	quietMachine       = 0.05
 	verdictOK          = "ok"
 	verdictOver        = "OVER"
+	verdictImplausible = "NOT CREDIBLE"
 	verdictTolerated   = "short, tolerated"
 	verdictInformation = "information"
 )
@@ -95,6 +98,9 @@ func verdict(ok bool) string {
 }
 
 func loginVerdict(ratio float64) string {
+	if ratio > loginPlausible {
+		return verdictImplausible
+	}
 	if ratio < loginBudget && ratio >= loginTolerance {
 		return verdictTolerated
 	}
@@ -102,7 +108,7 @@ func loginVerdict(ratio float64) string {
 }
 
 func missed(rows []row) bool {
-	return slices.ContainsFunc(rows, func(r row) bool { return r.verdict == verdictOver })
+	return slices.ContainsFunc(rows, func(r row) bool { return r.verdict == verdictOver || r.verdict == verdictImplausible })
 }
 
 // table lays out rows for people.
