@@ -23,7 +23,6 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/policy"
 )
 
 const reconciliationTimeout = time.Minute
@@ -76,11 +75,10 @@ func (r *Reconciler) ofAccount(_ context.Context, obj client.Object) []reconcile
 	if !ok {
 		return nil
 	}
-	folded, err := policy.FoldUsername(deleted.Username())
+	name, err := credential.NameOf(deleted)
 	if err != nil {
 		return nil
 	}
-	name := credential.Name(deleted.Namespace, folded)
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: r.store.Namespace, Name: name}}}
 }
 
@@ -153,6 +151,6 @@ func claims(ctx context.Context, reader client.Reader, record *credential.Record
 	if err != nil {
 		return false, fmt.Errorf("look up the account of a credential: %w", err)
 	}
-	folded, err := policy.FoldUsername(owner.Username())
-	return err == nil && credential.Name(owner.Namespace, folded) == record.Name(), nil
+	name, err := credential.NameOf(owner)
+	return err == nil && name == record.Name(), nil
 }

@@ -135,11 +135,11 @@ func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope, _ bool) error 
 
 // findCredential finds what is stored under the account's username, and decides whose it is.
 func (r *Reconciler) findCredential(ctx context.Context, s *scope, fresh bool) error {
-	folded, err := policy.FoldUsername(s.account.Username())
+	name, err := credential.NameOf(s.account)
 	if err != nil {
 		return nil // Told by the condition UsernameAccepted.
 	}
-	s.credentialName = credential.Name(s.account.Namespace, folded)
+	s.credentialName = name
 	record, err := r.records.get(ctx, s.credentialName, fresh)
 	switch {
 	case errors.Is(err, credential.ErrInvalid):
@@ -194,8 +194,7 @@ func (r *Reconciler) ownerState(ctx context.Context, record *credential.Record) 
 	if err != nil {
 		return account.OwnerUnknown, fmt.Errorf("look up the account that has the username: %w", err)
 	}
-	folded, err := policy.FoldUsername(owner.Username())
-	if err != nil || credential.Name(owner.Namespace, folded) != record.Name() {
+	if name, err := credential.NameOf(owner); err != nil || name != record.Name() {
 		return account.OwnerGone, nil
 	}
 	return account.OwnerExists, nil

@@ -24,7 +24,6 @@ import (
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
-	"github.com/keyturn/keyturn/internal/policy"
 )
 
 const (
@@ -112,11 +111,11 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		if !ok {
 			return nil
 		}
-		folded, err := policy.FoldUsername(declared.Username())
+		name, err := credential.NameOf(declared)
 		if err != nil {
 			return nil
 		}
-		return []string{credential.Name(declared.Namespace, folded)}
+		return []string{name}
 	}
 	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexCredential, byCredential); err != nil {
 		return fmt.Errorf("index accounts by credential: %w", err)
@@ -130,11 +129,11 @@ func (r *Reconciler) sameUsername(ctx context.Context, obj client.Object) []reco
 	if !ok {
 		return nil
 	}
-	folded, err := policy.FoldUsername(deleted.Username())
+	name, err := credential.NameOf(deleted)
 	if err != nil {
 		return nil
 	}
-	return r.list(ctx, client.MatchingFields{indexCredential: credential.Name(deleted.Namespace, folded)})
+	return r.list(ctx, client.MatchingFields{indexCredential: name})
 }
 
 func (r *Reconciler) ofSecret(ctx context.Context, secret client.Object) []reconcile.Request {

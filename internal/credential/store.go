@@ -12,7 +12,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/policy"
 )
 
 // DefaultNamespace is where credentials are kept.
@@ -30,6 +32,16 @@ var (
 func Name(namespace, foldedUsername string) string {
 	sum := sha256.Sum256([]byte(namespace + "\x00" + foldedUsername))
 	return "account-" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))
+}
+
+// NameOf returns the name of the credential of a declared account. The error is policy.FoldUsername's: its name cannot be
+// a username.
+func NameOf(declared *v1alpha1.UserAccount) (string, error) {
+	folded, err := policy.FoldUsername(declared.Username())
+	if err != nil {
+		return "", err
+	}
+	return Name(declared.Namespace, folded), nil
 }
 
 // Record is a credential as it was read, with what a later write needs.

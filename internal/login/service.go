@@ -212,8 +212,7 @@ func (s *Service) load(ctx context.Context, name string, who Who) (*attempt, err
 	if err != nil {
 		return nil, s.fault(err, nil)
 	}
-	folded, err := policy.FoldUsername(declared.Username())
-	if err != nil || string(declared.UID) != record.Owner.UID || credential.Name(declared.Namespace, folded) != name {
+	if own, err := credential.NameOf(declared); err != nil || own != name || string(declared.UID) != record.Owner.UID {
 		return nil, nil
 	}
 	resolved, err := s.directory.PolicyFor(ctx, declared)
