@@ -65,7 +65,8 @@ lint: ## Run the linters, over the code and over the API's conventions.
 .PHONY: test
 test: control-plane ## Run all tests, end to end included.
 	@echo 'Testing. Packages that talk to the API server start their own and take up to some minutes ...'
-	go test -timeout $(TEST_TIMEOUT) ./...
+	@# Not from the cache: it cannot see that the binaries have changed which end-to-end tests build and start.
+	go test -count=1 -timeout $(TEST_TIMEOUT) ./...
 
 .PHONY: bench
 bench: control-plane build ## Measure what the design budgets.
