@@ -128,15 +128,21 @@ func (r *results) notes(s scale) string {
 	hashes, logins := sum(r.hashes), sum(r.logins)
 	rate := median(rates(r.hashes))
 	// What the servers use anyway, they use while hashes are measured, too.
-	anyway := r.idleUsage.ours().Seconds() / hashes.took().Seconds() * logins.took().Seconds()
+	idle := hashes.took() + time.Duration(len(r.hashes))*warmUp
+	anyway := r.idleUsage.ours().Seconds() / idle.Seconds() * logins.took().Seconds()
 	logins.CPU -= time.Duration(anyway * float64(time.Second))
+	own := r.loginUsage[login] / time.Duration(logins.Count)
+	beside := logins.each() - own
 	lines := []string{
 		fmt.Sprintf("Logins: %.1f/s over %.1f hashes/s (medians); ratio of each round: %s.",
 			median(rates(r.logins)), rate, list(ratios(r.logins, r.hashes))),
 		fmt.Sprintf("CPU: %.2f ms for a hash alone, %.2f ms for a login, in all servers and its client: %.3f. "+
 			"The servers use %.1f ms a second anyway, which is left out.",
 			milliseconds(hashes.each()), milliseconds(logins.each()), float64(hashes.each())/float64(logins.each()),
-			milliseconds(r.idleUsage.ours())/hashes.took().Seconds()),
+			milliseconds(r.idleUsage.ours())/idle.Seconds()),
+		fmt.Sprintf("The API server's live reads and the client take %.2f ms of that: a login server that costs nothing but the hash would "+
+			"reach %.3f. This one takes %.2f ms, hash included.",
+			milliseconds(beside), hashes.each().Seconds()/(hashes.each()+beside).Seconds(), milliseconds(own)),
 		fmt.Sprintf("Ran during the logins, on %d cores: %s.", runtime.NumCPU(), r.loginUsage.shares(wholeMachine(logins.took()))),
 		fmt.Sprintf("Resident memory of the login server after the logins: %.0f MiB, %.0f MiB of that pages of its program file.",
 			r.memory.Now, r.memory.File),
