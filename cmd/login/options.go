@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"runtime"
 
+	"github.com/keyturn/keyturn/internal/web/ui"
+
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // Adds the flag --kubeconfig.
 )
 
@@ -21,16 +23,22 @@ type options struct {
 	hashes              int
 	hashQueue           int
 	logFormat           string
+	showOrganization    bool
+	pages               ui.Options
 }
 
 func (o *options) add(flags *flag.FlagSet) {
-	flags.StringVar(&o.bindAddress, "bind-address", ":8080", "Address of the people's port: the API. Plain HTTP: put an ingress that ends TLS in front.")
+	flags.StringVar(&o.bindAddress, "bind-address", ":8080", "Address of the people's port: the pages and the API. Plain HTTP: put an ingress that ends TLS in front.")
 	flags.StringVar(&o.healthBindAddress, "health-bind-address", ":8081", "Address of the health port: /healthz, /readyz, /metrics.")
 	flags.StringVar(&o.defaultNamespace, "default-namespace", "default", "Namespace of the accounts of those who name none.")
 	flags.StringVar(&o.systemNamespace, "system-namespace", "keyturn-system", "Namespace of the signing keys and of the lists of refused passwords.")
 	flags.StringVar(&o.credentialNamespace, "credential-namespace", "keyturn-credentials", "Namespace of the credentials.")
 	flags.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "Passwords hashed at once, each in memory of its own (19 MiB unless a policy says otherwise).")
 	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed; more are told to try again.")
+	flags.BoolVar(&o.showOrganization, "show-organization", false, "Ask for the organisation (a namespace) on the pages: for servers of more than the default one.")
+	flags.StringVar(&o.pages.ProductName, "product-name", "Keyturn", "What the pages call themselves.")
+	flags.StringVar(&o.pages.LogoFile, "logo-file", "", "Image (SVG, PNG, JPEG or WebP, at most 256 KiB) in the place of the pages' logo.")
+	flags.StringVar(&o.pages.Contact, "contact", "", "Sentence that says whom people turn to, such as \"Call the help desk: 4711.\"")
 	flags.StringVar(&o.logFormat, "log-format", "json", "Format of the log: json or text.")
 }
 

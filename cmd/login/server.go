@@ -19,6 +19,7 @@ import (
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/web"
 	"github.com/keyturn/keyturn/internal/web/cluster"
+	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
 // What the server waits for.
@@ -70,12 +71,17 @@ func newServer(ctx context.Context, config *rest.Config, o *options) (*server, e
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
+	pages, err := ui.New(o.pages)
+	if err != nil {
+		return nil, err
+	}
+
 	s := &server{caches: caches, sessions: &web.Sessions{
 		Keys: keys, Credentials: caches.Credentials(), Directory: declared, Clock: clock.RealClock{},
 	}}
 	s.people = web.Handler(web.Dependencies{
 		Logins: logins, Directory: declared, Sessions: s.sessions,
-		Metrics: web.NewMetrics(registry, logins), DefaultNamespace: o.defaultNamespace,
+		Metrics: web.NewMetrics(registry, logins), UI: pages, DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 	})
 	s.health = (&web.Health{Ready: s.ready, Metrics: registry}).Handler()
 	return s, nil

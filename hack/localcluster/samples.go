@@ -13,6 +13,9 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
+// sampleOrganisation is the one of config/samples: who opens the login page need not name it.
+const sampleOrganisation = "acme"
+
 // settleTimeout is how long the operator may take over the samples. Hashing a handful of passwords takes a second.
 const settleTimeout = time.Minute
 

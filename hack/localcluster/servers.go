@@ -53,6 +53,7 @@ func servers() []server {
 				return []string{
 					"--bind-address=" + set.loginAddress,
 					"--health-bind-address=" + controlplane.Address(s.LoginHealth),
+					"--default-namespace=" + sampleOrganisation,
 				}
 			},
 		},

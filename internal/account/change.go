@@ -15,7 +15,7 @@ func (r Rules) MayChange(c Credential, compliance Compliance) (Credential, Answe
 	s := r.Standing(c)
 	answer.PasswordExpires = s.PasswordExpires
 	switch {
-	case r.changeForbidden() && r.Unavailable() == "":
+	case r.ChangeForbidden() && r.Unavailable() == "":
 		answer.Outcome = ChangeForbidden
 	case s.Standing == v1alpha1.StandingActive && r.tooYoung(c):
 		answer.Outcome, answer.NotBefore = TooYoung, c.Password.SetTime.Add(r.Policy.MinAge)
@@ -53,7 +53,7 @@ func (r Rules) Change(c Credential, encoded hash.Encoded, digests Digests) Crede
 func (r Rules) set(c Credential, p Password, digests Digests) Credential {
 	c.Password = p
 	c.Failures = Failures{}
-	c.SessionGeneration++
+	c = r.EndSessions(c)
 	c.History = c.History.with(digests, r.Policy.HistoryCount)
 	return c
 }

@@ -38,6 +38,9 @@ type Credential struct {
 	// SessionGeneration is raised to end all sessions: a session of a lower one is over.
 	SessionGeneration int64
 
+	// EndedSessions are the sessions of this generation that were ended one by one.
+	EndedSessions []EndedSession
+
 	// SessionsEnded tells that the sessions of an account that is disabled or has ended were ended already.
 	SessionsEnded bool
 

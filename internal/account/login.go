@@ -107,6 +107,22 @@ func (r Rules) verified(c Credential, compliance Compliance) (Credential, Answer
 	return c, answer
 }
 
+// Notice is what somebody who is logged in should know of the password's end.
+type Notice struct {
+	// WarnExpiry: it is near, or past.
+	WarnExpiry bool
+	// Expired: it is past, and GraceLoginsLeft is how many logins are left.
+	Expired         bool
+	GraceLoginsLeft int
+}
+
+// Notice tells of the password's end at any time after the login, as the login's answer did.
+func (r Rules) Notice(c Credential) Notice {
+	s := r.Standing(c)
+	expired := s.MustChange == v1alpha1.MustChangeExpired
+	return Notice{WarnExpiry: expired || r.expiresSoon(s.PasswordExpires), Expired: expired, GraceLoginsLeft: r.graceLoginsLeft(c)}
+}
+
 func (r Rules) expiresSoon(expires time.Time) bool {
 	return !expires.IsZero() && r.Policy.ExpiryWarning > 0 && expires.Sub(r.Now) <= r.Policy.ExpiryWarning
 }

@@ -51,12 +51,12 @@ func (r Rules) ApplyRequests(c Credential) Credential {
 	}
 	if r.due(r.Spec.SignOutTime, c.Handled.SignOut) {
 		c.Handled.SignOut = instant(r.Spec.SignOutTime)
-		c.SessionGeneration++
+		c = r.EndSessions(c)
 	}
 	if over := r.sessionsOver(); over != c.SessionsEnded {
 		c.SessionsEnded = over
 		if over {
-			c.SessionGeneration++
+			c = r.EndSessions(c)
 		}
 	}
 	return c

@@ -40,7 +40,7 @@ func (r Rules) Reset(c Credential, source Source, encoded hash.Encoded, digests 
 func (r Rules) mustChangeAfterReset(c Credential) v1alpha1.MustChangeReason {
 	initial := c.Password.IsZero() || c.Password.MustChange == v1alpha1.MustChangeInitialLogin
 	switch {
-	case r.changeForbidden():
+	case r.ChangeForbidden():
 		return ""
 	case initial && r.Policy.ChangeOnInitialLogin:
 		return v1alpha1.MustChangeInitialLogin

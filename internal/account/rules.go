@@ -25,7 +25,8 @@ func NewRules(spec *v1alpha1.UserAccountSpec, p policy.Policy, now time.Time) Ru
 	return Rules{Spec: spec, Policy: p, Now: now.UTC().Round(0)}
 }
 
-func (r Rules) changeForbidden() bool {
+// ChangeForbidden tells whether the person may not change the password.
+func (r Rules) ChangeForbidden() bool {
 	return r.Spec.Password != nil && r.Spec.Password.Change == v1alpha1.PasswordChangeForbidden
 }
 

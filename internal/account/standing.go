@@ -60,7 +60,7 @@ func (r Rules) word(c Credential, s Standing) (v1alpha1.Standing, v1alpha1.Stand
 		return v1alpha1.StandingActive, ""
 	case s.MustChange == v1alpha1.MustChangeExpired && r.graceLoginsLeft(c) > 0:
 		return v1alpha1.StandingExpired, v1alpha1.ReasonGraceLogin
-	case r.changeForbidden():
+	case r.ChangeForbidden():
 		return v1alpha1.StandingResetRequired, reasonOf(s.MustChange)
 	case s.MustChange == v1alpha1.MustChangeExpired:
 		return v1alpha1.StandingExpired, v1alpha1.ReasonPasswordExpired
@@ -114,7 +114,7 @@ func (r Rules) expiryTime(c Credential) time.Time {
 func (r Rules) lapseTime(c Credential) time.Time {
 	handedOut := c.Password.SetBy == v1alpha1.SetByReset && !c.Password.SetTime.IsZero() &&
 		(c.Password.MustChange == v1alpha1.MustChangeInitialLogin || c.Password.MustChange == v1alpha1.MustChangeReset)
-	if !handedOut || r.Policy.ChangeWithin == 0 || r.changeForbidden() {
+	if !handedOut || r.Policy.ChangeWithin == 0 || r.ChangeForbidden() {
 		return time.Time{}
 	}
 	return c.Password.SetTime.Add(r.Policy.ChangeWithin)

@@ -31,6 +31,7 @@ const (
 	annotationName       = v1alpha1.GroupName + "/account-name"
 	annotationUID        = v1alpha1.GroupName + "/account-uid"
 	annotationGeneration = v1alpha1.GroupName + "/session-generation"
+	annotationEnded      = v1alpha1.GroupName + "/ended-sessions"
 	annotationOrphaned   = v1alpha1.GroupName + "/orphaned-time"
 )
 
@@ -89,6 +90,7 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.annotate(annotationName, c.Owner.Name)
 	e.annotate(annotationUID, c.Owner.UID)
 	e.annotate(annotationGeneration, strconv.FormatInt(c.SessionGeneration, 10))
+	e.annotate(annotationEnded, formatEnded(c.EndedSessions))
 	e.annotate(annotationOrphaned, formatTime(c.OrphanedTime))
 
 	e.text(keyFormat, formatVersion)
@@ -170,6 +172,7 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 			UID:       meta.required(annotationUID),
 		},
 		SessionGeneration: meta.generation(),
+		EndedSessions:     meta.ended(),
 		OrphanedTime:      meta.time(annotationOrphaned),
 		Password: account.Password{
 			Hash:            hash.Encoded(d.text(keyHash)),
@@ -232,6 +235,8 @@ type Session struct {
 	Owner account.Owner
 	// Generation is the session generation: a session of a lower one is over.
 	Generation int64
+	// Ended are the sessions that were ended one by one.
+	Ended []account.EndedSession
 }
 
 // SessionOf reads what the metadata of a credential tells of sessions. The error wraps ErrInvalid.
@@ -248,6 +253,7 @@ func SessionOf(meta *metav1.ObjectMeta) (Session, error) {
 			UID:       d.required(annotationUID),
 		},
 		Generation: d.generation(),
+		Ended:      d.ended(),
 	}
 	if d.err != nil {
 		return Session{}, fmt.Errorf("%w: %w", ErrInvalid, d.err)
@@ -347,6 +353,30 @@ func (d *decoder) generation() int64 {
 		d.fail(annotationGeneration, errors.New("is not a whole number of 0 or more"))
 	}
 	return n
+}
+
+// formatEnded writes a line for each session that was ended: its ID and when it can be forgotten.
+func formatEnded(ended []account.EndedSession) string {
+	lines := make([]string, len(ended))
+	for i, e := range ended {
+		lines[i] = e.ID + " " + formatTime(e.ForgetTime)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ended fails on what it cannot read: sessions that have been ended would come back.
+func (d *decoder) ended() []account.EndedSession {
+	var ended []account.EndedSession
+	for _, line := range d.lines(annotationEnded) {
+		id, forget, _ := strings.Cut(line, " ")
+		e := account.EndedSession{ID: id, ForgetTime: d.parseTime(annotationEnded, forget)}
+		if id == "" || e.ForgetTime.IsZero() {
+			d.fail(annotationEnded, errors.New("is not a session ID and a time on each line"))
+			return nil
+		}
+		ended = append(ended, e)
+	}
+	return ended
 }
 
 func (d *decoder) number(key string) int {

@@ -3,6 +3,7 @@ package credential
 import (
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,7 @@ func full() account.Credential {
 		Failures:          account.Failures{Times: []time.Time{minutes(3), minutes(4)}, Consecutive: 12, LockedTime: minutes(5)},
 		LastSuccessTime:   minutes(6),
 		SessionGeneration: 7,
+		EndedSessions:     []account.EndedSession{{ID: "one", ForgetTime: minutes(15)}, {ID: "two", ForgetTime: minutes(16)}},
 		SessionsEnded:     true,
 		Handled:           account.Requests{Reset: minutes(8), ChangeRequired: minutes(9), Unlock: minutes(10), SignOut: minutes(11)},
 		Reset: account.Reset{
@@ -85,6 +87,7 @@ func TestStoredForm(t *testing.T) {
 		"accounts.keyturn.dev/account-name":       "ada",
 		"accounts.keyturn.dev/account-uid":        "u1",
 		"accounts.keyturn.dev/session-generation": "7",
+		"accounts.keyturn.dev/ended-sessions":     "one 2026-03-01T12:15:00.123456789Z\ntwo 2026-03-01T12:16:00.123456789Z",
 		"accounts.keyturn.dev/orphaned-time":      "2026-03-01T12:14:00.123456789Z",
 	}
 	if !maps.Equal(secret.Annotations, wantAnnotations) {
@@ -256,16 +259,24 @@ func TestSessionOf(t *testing.T) {
 	secret := encoded(full())
 	secret.UID = "c1"
 	got, err := SessionOf(&secret.ObjectMeta)
-	want := Session{CredentialUID: "c1", Owner: account.Owner{Namespace: "org", Name: "ada", UID: "u1"}, Generation: 7}
-	if err != nil || got != want {
+	want := Session{CredentialUID: "c1", Owner: account.Owner{Namespace: "org", Name: "ada", UID: "u1"}, Generation: 7,
+		Ended: full().EndedSessions}
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("SessionOf() = %+v, %v; want %+v", got, err, want)
 	}
 
 	for _, key := range []string{annotationNamespace, annotationName, annotationUID, annotationGeneration} {
 		meta := secret.DeepCopy().ObjectMeta
 		delete(meta.Annotations, key)
-		if got, err := SessionOf(&meta); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), key) || got != (Session{}) {
+		if got, err := SessionOf(&meta); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), key) || !reflect.DeepEqual(got, Session{}) {
 			t.Errorf("without %s: %+v, %v", key, got, err)
+		}
+	}
+	for _, value := range []string{"sid", "sid never", " 2026-11-22T10:00:00Z", "sid 2026-11-22T10:00:00Z\n"} {
+		meta := secret.DeepCopy().ObjectMeta
+		meta.Annotations[annotationEnded] = value
+		if _, err := SessionOf(&meta); !errors.Is(err, ErrInvalid) {
+			t.Errorf("ended sessions %q: %v", value, err)
 		}
 	}
 	for _, value := range []string{"-1", "many", "1.5", "9223372036854775808"} {

@@ -29,6 +29,8 @@ func (e *TooManyAttemptsError) Error() string { return "too many attempts" }
 type ChangeRequiredError struct {
 	Reason       v1alpha1.MustChangeReason
 	Requirements []policy.Requirement
+	// Words are the account's own.
+	Words []string
 }
 
 func (e *ChangeRequiredError) Error() string { return "password change required: " + string(e.Reason) }
@@ -60,6 +62,9 @@ func (e *ChangeForbiddenError) Error() string { return "password change forbidde
 // PasswordRejectedError refuses a new password.
 type PasswordRejectedError struct {
 	Results []policy.Result
+	// Requirements are all of the account's policy, which Results may not get to; Words are the account's own.
+	Requirements []policy.Requirement
+	Words        []string
 }
 
 func (e *PasswordRejectedError) Error() string { return "new password does not meet the requirements" }

@@ -22,7 +22,7 @@ func (s *Service) Login(ctx context.Context, who Who, password string) (*Result,
 		d := decision{credential: c, answer: answer}
 		switch answer.Outcome {
 		case account.ChangeRequired:
-			d.refusal = &ChangeRequiredError{Reason: answer.MustChange, Requirements: a.rules.Policy.Requirements()}
+			d.refusal = &ChangeRequiredError{Reason: answer.MustChange, Requirements: a.rules.Policy.Requirements(), Words: a.words()}
 		case account.Unavailable:
 			d.refusal = &AccountUnavailableError{Reason: answer.Reason}
 		case account.Granted:
@@ -56,7 +56,7 @@ func (s *Service) Change(ctx context.Context, who Who, current, next string) (*R
 func (s *Service) set(ctx context.Context, a *attempt, d *decision, next string) error {
 	password, err := policy.Prepare(next)
 	if err != nil {
-		d.refusal = &PasswordRejectedError{Results: []policy.Result{{Requirement: policy.RequirementFor(err)}}}
+		d.refusal = a.rejected([]policy.Result{{Requirement: policy.RequirementFor(err)}})
 		return nil
 	}
 	lists, err := s.directory.DenyLists(ctx, a.rules.Policy)
@@ -78,12 +78,12 @@ func (s *Service) set(ctx context.Context, a *attempt, d *decision, next string)
 		}
 	}
 	if len(policy.Unmet(results)) > 0 {
-		d.refusal = &PasswordRejectedError{Results: results}
+		d.refusal = a.rejected(results)
 		return nil
 	}
 	encoded, err := s.create(ctx, password, p.Hashing)
 	if errors.Is(err, hash.ErrTooLong) {
-		d.refusal = &PasswordRejectedError{Results: []policy.Result{{Requirement: policy.RequirementFor(err)}}}
+		d.refusal = a.rejected([]policy.Result{{Requirement: policy.RequirementFor(err)}})
 		return nil
 	}
 	if err != nil {
@@ -93,6 +93,13 @@ func (s *Service) set(ctx context.Context, a *attempt, d *decision, next string)
 	d.answer.PasswordExpires = a.rules.Standing(d.credential).PasswordExpires
 	return nil
 }
+
+func (a *attempt) rejected(results []policy.Result) *PasswordRejectedError {
+	return &PasswordRejectedError{Results: results, Requirements: a.rules.Policy.Requirements(), Words: a.words()}
+}
+
+// words are the account's own: who knows the password may know them.
+func (a *attempt) words() []string { return directory.SubjectOf(a.account).Words() }
 
 // digests makes the history digests for a new password; none where the policy keeps no history.
 func (s *Service) digests(ctx context.Context, a *attempt, next policy.Password) (account.Digests, error) {

@@ -18,10 +18,10 @@ const (
 	maxDecoration = 8
 )
 
-// words returns the account's own words as people write them: the username, the
+// Words returns the account's own words as people write them: the username, the
 // e-mail address and its local part, the display name and its parts, the
 // organisation.
-func (s Subject) words() []string {
+func (s Subject) Words() []string {
 	local, _, _ := strings.Cut(s.Email, "@")
 	words := []string{s.Username, s.Email, local, s.DisplayName, s.Organisation}
 	words = append(words, strings.FieldsFunc(s.DisplayName, func(r rune) bool { return !isWordRune(r) })...)
@@ -47,7 +47,7 @@ func isAccountWord(text string, s Subject) bool {
 		form = repeatedUnit(form)
 		candidates[form], candidates[reverse(form)] = true, true
 	}
-	for _, word := range s.words() {
+	for _, word := range s.Words() {
 		word = fold(word)
 		if candidates[repeatedUnit(squash(word))] {
 			return true

@@ -50,7 +50,7 @@ func (p Policy) satisfies(r Requirement, text string, c characters, s Subject, l
 	case RequirementCharacterClasses:
 		return c.classes() >= r.Minimum
 	case RequirementStrength:
-		return score(text, s.words()) >= r.Minimum
+		return score(text, s.Words()) >= r.Minimum
 	case RequirementCommonPassword:
 		return !isCommon(fold(text))
 	case RequirementAccountWords:

@@ -32,6 +32,13 @@ const (
 	RequirementUsable RequirementID = "usable"
 )
 
+// RequirementIDs are those that a policy can have.
+var RequirementIDs = []RequirementID{
+	RequirementMinLength, RequirementMaxLength, RequirementUppercase, RequirementLowercase, RequirementDigits,
+	RequirementSymbols, RequirementCharacterClasses, RequirementStrength, RequirementCommonPassword,
+	RequirementAccountWords, RequirementDenyList, RequirementNotCurrent, RequirementHistory,
+}
+
 // Requirement is one demand on a password, as programs and as people read it.
 type Requirement struct {
 	ID RequirementID `json:"id"`
@@ -41,6 +48,8 @@ type Requirement struct {
 	Minimum int `json:"minimum,omitempty"`
 	// Maximum is the greatest number of characters.
 	Maximum int `json:"maximum,omitempty"`
+	// MaximumBytes is the greatest length in UTF-8, where the hash has one.
+	MaximumBytes int `json:"maximumBytes,omitempty"`
 	// Count is how many previous passwords are refused.
 	Count int `json:"count,omitempty"`
 }
@@ -65,7 +74,7 @@ func (p Policy) Requirements() []Requirement {
 		add(n > 0, Requirement{ID: id, Minimum: n, Message: "At least " + what})
 	}
 	add(true, Requirement{ID: RequirementMinLength, Minimum: p.MinLength, Message: "At least " + count(p.MinLength, "character")})
-	add(true, Requirement{ID: RequirementMaxLength, Maximum: p.MaxLength, Message: p.maxLengthMessage()})
+	add(true, Requirement{ID: RequirementMaxLength, Maximum: p.MaxLength, MaximumBytes: p.byteLimit(), Message: p.maxLengthMessage()})
 	atLeast(RequirementUppercase, p.MinUppercase, count(p.MinUppercase, "uppercase letter"))
 	atLeast(RequirementLowercase, p.MinLowercase, count(p.MinLowercase, "lowercase letter"))
 	atLeast(RequirementDigits, p.MinDigits, count(p.MinDigits, "digit"))

@@ -71,6 +71,39 @@ type Claims struct {
 	ExpiresTime time.Time
 	// RememberMe says which of the lifetimes a renewal goes by (claim "remember").
 	RememberMe bool
+	// PreviousLogin is when the login before this one was, zero where there was none (claim "prev"), and FailedAttempts
+	// how many failed in between (claim "fails"): the person is shown both, to notice an intruder.
+	PreviousLogin  time.Time
+	FailedAttempts int
+}
+
+// Renew returns the claims of the same session with a new time to expire: of a remembered one life.RememberMe after the
+// login, else now + Idle, but no later than Max after the login. It returns false where that is over already.
+func (c Claims) Renew(life Lifetimes, now time.Time) (Claims, bool) {
+	now = wholeSecond(now)
+	c.RememberMe = c.RememberMe && life.RememberMe > 0
+	expires := now.Add(life.Idle)
+	if end := c.LoginTime.Add(life.Max); end.Before(expires) {
+		expires = end
+	}
+	if c.RememberMe {
+		expires = c.LoginTime.Add(life.RememberMe)
+	}
+	c.IssuedTime, c.ExpiresTime = now, wholeSecond(expires)
+	// Clocks of replicas may differ: a login in the future of this one is a login now.
+	if c.LoginTime.After(now) {
+		c.IssuedTime = c.LoginTime
+	}
+	return c, c.ExpiresTime.After(c.IssuedTime)
+}
+
+// Forget returns when the last token that this session can have by now expires.
+func (c Claims) Forget(life Lifetimes, now time.Time) time.Time {
+	last := now.Add(life.LongestToken() + ClockSkew)
+	if c.ExpiresTime.After(last) {
+		return c.ExpiresTime
+	}
+	return wholeSecond(last)
 }
 
 // New returns the claims of a new session for somebody who has just given the right password. It expires at
@@ -113,6 +146,8 @@ func (c Claims) check() error {
 		return errors.New("the generation is negative")
 	case c.Audience != Web && c.Audience != Kubernetes:
 		return ErrUnknownAudience
+	case c.FailedAttempts < 0:
+		return errors.New("the number of failed attempts is negative")
 	case c.LoginTime.IsZero():
 		return errors.New("the login time is missing")
 	case c.LoginTime.After(c.IssuedTime):

@@ -78,11 +78,13 @@ func TestValidity(t *testing.T) {
 		known  Known
 		want   Validity
 	}{
-		"same generation":                     {webClaims(), Known{"uid-1", 3}, Valid},
-		"this replica has not heard of it":    {webClaims(), Known{"uid-1", 2}, Valid},
-		"generation was raised":               {webClaims(), Known{"uid-1", 4}, Ended},
-		"other credential":                    {webClaims(), Known{"uid-2", 3}, Unconfirmed},
-		"other credential, higher generation": {webClaims(), Known{"uid-2", 9}, Unconfirmed},
+		"same generation":                     {webClaims(), Known{UID: "uid-1", Generation: 3}, Valid},
+		"this replica has not heard of it":    {webClaims(), Known{UID: "uid-1", Generation: 2}, Valid},
+		"generation was raised":               {webClaims(), Known{UID: "uid-1", Generation: 4}, Ended},
+		"ended alone":                         {webClaims(), Known{UID: "uid-1", Generation: 3, Ended: func(string) bool { return true }}, Ended},
+		"another ended":                       {webClaims(), Known{UID: "uid-1", Generation: 3, Ended: func(string) bool { return false }}, Valid},
+		"other credential":                    {webClaims(), Known{UID: "uid-2", Generation: 3}, Unconfirmed},
+		"other credential, higher generation": {webClaims(), Known{UID: "uid-2", Generation: 9}, Unconfirmed},
 		"no credential is known":              {webClaims(), Known{}, Unconfirmed},
 		"no claims at all":                    {Claims{}, Known{}, Ended},
 	}

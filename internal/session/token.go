@@ -55,6 +55,8 @@ type payload struct {
 	CredentialUID string           `json:"cred"`
 	Generation    *int64           `json:"gen"`
 	RememberMe    bool             `json:"remember,omitempty"`
+	Previous      *jwt.NumericDate `json:"prev,omitempty"`
+	Failed        int              `json:"fails,omitempty"`
 }
 
 // Sign makes a token of claims with the key whose turn it is at now. It returns [ErrNoSigningKey] if the ring is
@@ -66,6 +68,10 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 	key := r.signingKey(now)
 	if key == nil {
 		return Token{}, ErrNoSigningKey
+	}
+	var previous *jwt.NumericDate
+	if !claims.PreviousLogin.IsZero() {
+		previous = jwt.NewNumericDate(claims.PreviousLogin)
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, payload{
 		RegisteredClaims: jwt.RegisteredClaims{
@@ -81,6 +87,8 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 		CredentialUID: claims.CredentialUID,
 		Generation:    &claims.Generation,
 		RememberMe:    claims.RememberMe,
+		Previous:      previous,
+		Failed:        claims.FailedAttempts,
 	})
 	token.Header["kid"] = key.id
 	text, err := token.SignedString(key.private.get())
@@ -145,15 +153,19 @@ func (p *payload) claims() (Claims, error) {
 		return Claims{}, invalid("a claim is missing")
 	}
 	claims := Claims{
-		AccountID:     p.Subject,
-		SessionID:     p.SessionID,
-		CredentialUID: p.CredentialUID,
-		Generation:    *p.Generation,
-		Audience:      Audience(p.Audience[0]),
-		LoginTime:     wholeSecond(p.LoginTime.Time),
-		IssuedTime:    wholeSecond(p.IssuedAt.Time),
-		ExpiresTime:   wholeSecond(p.ExpiresAt.Time),
-		RememberMe:    p.RememberMe,
+		AccountID:      p.Subject,
+		SessionID:      p.SessionID,
+		CredentialUID:  p.CredentialUID,
+		Generation:     *p.Generation,
+		Audience:       Audience(p.Audience[0]),
+		LoginTime:      wholeSecond(p.LoginTime.Time),
+		IssuedTime:     wholeSecond(p.IssuedAt.Time),
+		ExpiresTime:    wholeSecond(p.ExpiresAt.Time),
+		RememberMe:     p.RememberMe,
+		FailedAttempts: p.Failed,
+	}
+	if p.Previous != nil {
+		claims.PreviousLogin = wholeSecond(p.Previous.Time)
 	}
 	if err := claims.check(); err != nil {
 		return Claims{}, invalid(err.Error())

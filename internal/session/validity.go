@@ -21,6 +21,8 @@ type Known struct {
 	UID string
 	// Generation is the credential's session generation.
 	Generation int64
+	// Ended tells of a session ID whether that session was ended alone; nil: none was.
+	Ended func(id string) bool
 }
 
 // Validity holds a session against the credential of its account. Claims must come from [Ring.Verify]. A
@@ -32,7 +34,7 @@ func (c Claims) Validity(known Known) Validity {
 		return Ended
 	case c.CredentialUID != known.UID:
 		return Unconfirmed
-	case c.Generation < known.Generation:
+	case c.Generation < known.Generation, known.Ended != nil && known.Ended(c.SessionID):
 		return Ended
 	default:
 		return Valid

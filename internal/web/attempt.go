@@ -60,32 +60,49 @@ type try struct {
 	check func(context.Context, login.Who) (*login.Result, error)
 }
 
-// serve runs an attempt, answers it and counts it.
+// grant is what an attempt that was granted gives.
+type grant struct {
+	*login.Result
+	token  session.Token
+	claims session.Claims
+}
+
+// serve runs an attempt of the API and answers it.
 func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, t try) {
+	granted, refusal := a.run(r, t)
+	if refusal != nil {
+		refusal.write(w, r)
+		return
+	}
+	traceOf(r.Context()).outcome = outcomeGranted
+	writeJSON(w, http.StatusOK, "application/json", &sessionAnswer{
+		Token: granted.token.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
+		Account:           profile(granted.Account),
+		PasswordExpiresAt: granted.Answer.PasswordExpires,
+		Warnings:          warnings(granted.Answer),
+	})
+}
+
+// run runs an attempt and counts it. Every door goes through it.
+func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 	audience, err := session.ParseAudience(t.audience)
 	if err != nil {
-		invalidRequest(`The audience must be "web", which is the default, or "kubernetes".`).write(w, r)
-		return
+		return nil, invalidRequest(`The audience must be "web", which is the default, or "kubernetes".`)
 	}
 	if t.who.Namespace == "" {
 		t.who.Namespace = a.DefaultNamespace
 	}
 	began := time.Now()
-	answer, refusal := a.run(r.Context(), t, audience)
+	granted, refusal := a.attempt(r.Context(), t, audience)
 	outcome := outcomeGranted
 	if refusal != nil {
 		outcome = refusal.id
 	}
 	a.Metrics.observe(t.door, outcome, time.Since(began))
-	if refusal != nil {
-		refusal.write(w, r)
-		return
-	}
-	traceOf(r.Context()).outcome = outcome
-	writeJSON(w, http.StatusOK, "application/json", answer)
+	return granted, refusal
 }
 
-func (a *Attempts) run(ctx context.Context, t try, audience session.Audience) (*sessionAnswer, *problem) {
+func (a *Attempts) attempt(ctx context.Context, t try, audience session.Audience) (*grant, *problem) {
 	if !a.Sessions.Ready() {
 		// Not after the attempt: a changed password or a used-up grace login could not be answered with a session.
 		slog.Error("Login refused because there is no signing key: the operator makes it, see its log")
@@ -97,15 +114,10 @@ func (a *Attempts) run(ctx context.Context, t try, audience session.Audience) (*
 	if err != nil {
 		return nil, refusalOf(err)
 	}
-	token, expires, err := a.Sessions.Issue(granted, audience, t.remember)
+	token, claims, err := a.Sessions.Issue(granted, audience, t.remember)
 	if err != nil {
 		slog.Error("Login refused because its session cannot be signed", "error", err)
 		return nil, unavailable()
 	}
-	return &sessionAnswer{
-		Token: token.Text(), TokenType: "Bearer", ExpiresAt: expires,
-		Account:           profile(granted.Account),
-		PasswordExpiresAt: granted.Answer.PasswordExpires,
-		Warnings:          warnings(granted.Answer),
-	}, nil
+	return &grant{Result: granted, token: token, claims: claims}, nil
 }

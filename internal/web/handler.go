@@ -5,6 +5,7 @@ import (
 
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
 // Dependencies of the people's port.
@@ -13,8 +14,11 @@ type Dependencies struct {
 	Directory *directory.Directory
 	Sessions  *Sessions
 	Metrics   *Metrics
+	UI        *ui.UI
 	// DefaultNamespace is the organisation of those who name none.
 	DefaultNamespace string
+	// ShowOrganization has people name theirs on the pages.
+	ShowOrganization bool
 }
 
 // Handler returns the people's port: every endpoint, behind what all of them need.
@@ -27,7 +31,8 @@ func Handler(d Dependencies) http.Handler {
 		&Login{attempts},
 		&Password{attempts},
 		&Requirements{Directory: d.Directory, DefaultNamespace: d.DefaultNamespace},
-		&CurrentSession{Sessions: d.Sessions},
+		&CurrentSession{Sessions: d.Sessions, Logins: d.Logins},
+		&Pages{Attempts: attempts, Directory: d.Directory, UI: d.UI, ShowOrganization: d.ShowOrganization},
 	} {
 		endpoint.Mount(mux)
 	}

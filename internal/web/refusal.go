@@ -14,6 +14,12 @@ const retrySoon = 2 * time.Second
 
 // refusalOf turns what an attempt was refused for into the problem that a person is told.
 func refusalOf(err error) *problem {
+	p := problemOf(err)
+	p.cause = err
+	return p
+}
+
+func problemOf(err error) *problem {
 	if errors.Is(err, login.ErrInvalidCredentials) {
 		return newProblem(http.StatusUnauthorized, problemInvalidCredentials, "The username or the password is wrong",
 			"Check the organisation, the username and the password. Too many wrong passwords lock an account.")

@@ -2,44 +2,122 @@ package web
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/session"
 )
 
-// CurrentSession serves GET /api/v1/session: whose session it is, and until when.
-type CurrentSession struct{ Sessions *Sessions }
+// CurrentSession serves the session of who asks: GET /api/v1/session tells whose it is and until when, POST renews it,
+// DELETE ends it, and DELETE /api/v1/sessions ends all of the account.
+type CurrentSession struct {
+	Sessions *Sessions
+	Logins   *login.Service
+}
 
-// Mount adds the endpoint to a mux.
-func (h *CurrentSession) Mount(mux *http.ServeMux) { mux.Handle("GET /api/v1/session", h) }
+// Mount adds the endpoints to a mux.
+func (h *CurrentSession) Mount(mux *http.ServeMux) {
+	mux.HandleFunc("GET /api/v1/session", h.get)
+	mux.HandleFunc("POST /api/v1/session", h.renew)
+	mux.HandleFunc("DELETE /api/v1/session", h.end)
+	mux.HandleFunc("DELETE /api/v1/sessions", h.endAll)
+}
 
 type currentSessionAnswer struct {
 	Account   accountAnswer `json:"account"`
 	ExpiresAt time.Time     `json:"expiresAt"`
 }
 
-// ServeHTTP implements http.Handler.
-func (h *CurrentSession) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+type renewalAnswer struct {
+	Token     string        `json:"token"`
+	TokenType string        `json:"tokenType"`
+	ExpiresAt time.Time     `json:"expiresAt"`
+	Account   accountAnswer `json:"account"`
+}
+
+func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
 	found, err := h.Sessions.Verify(r.Context(), tokenOf(r), session.Web)
 	if err != nil {
 		sessionRefusal(err).write(w, r)
 		return
 	}
+	h.Sessions.slide(w, r, found)
 	writeJSON(w, http.StatusOK, "application/json", currentSessionAnswer{
-		Account: profile(found.Account), ExpiresAt: found.Expires,
+		Account: profile(found.Account), ExpiresAt: found.Claims.ExpiresTime,
 	})
 }
 
-// tokenOf returns the session token of a request; empty where it has none. Every endpoint takes it from here, so that
-// what carries a token is decided once.
-func tokenOf(r *http.Request) string {
-	scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !found || !strings.EqualFold(scheme, "Bearer") {
-		return ""
+func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
+	found, err := h.Sessions.Verify(r.Context(), tokenOf(r), session.Web)
+	if err != nil {
+		sessionRefusal(err).write(w, r)
+		return
 	}
-	return strings.TrimLeft(token, " ")
+	token, claims, err := h.Sessions.Renew(r.Context(), found)
+	if err != nil {
+		sessionRefusal(err).write(w, r)
+		return
+	}
+	if bearer(r) == "" {
+		setSessionCookie(w, r, token, claims)
+	}
+	writeJSON(w, http.StatusOK, "application/json", renewalAnswer{
+		Token: token.Text(), TokenType: "Bearer", ExpiresAt: claims.ExpiresTime, Account: profile(found.Account),
+	})
+}
+
+func (h *CurrentSession) end(w http.ResponseWriter, r *http.Request)    { h.leave(w, r, false) }
+func (h *CurrentSession) endAll(w http.ResponseWriter, r *http.Request) { h.leave(w, r, true) }
+
+func (h *CurrentSession) leave(w http.ResponseWriter, r *http.Request, everywhere bool) {
+	if _, err := endSession(w, r, h.Sessions, h.Logins, everywhere); err != nil {
+		sessionRefusal(err).write(w, r)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// endSession ends the session of a request, or all of its account, takes the cookie back and tells the organisation. Errors: ErrInvalidSession
+// where there is none to end, ErrSessionUnknown where it could not be ended.
+func endSession(w http.ResponseWriter, r *http.Request, sessions *Sessions, logins *login.Service, everywhere bool) (organization string, err error) {
+	found, err := sessions.Verify(r.Context(), tokenOf(r), session.Web)
+	if errors.Is(err, ErrInvalidSession) {
+		dropSessionCookie(w, r)
+	}
+	if err != nil {
+		return "", err
+	}
+	if everywhere {
+		err = logins.EndSessions(r.Context(), found.Account)
+	} else {
+		var forget time.Time
+		if forget, err = sessions.Forget(r.Context(), found); err == nil {
+			err = logins.EndSession(r.Context(), found.Account, found.Claims.SessionID, forget)
+		}
+	}
+	if err != nil {
+		return "", ErrSessionUnknown
+	}
+	dropSessionCookie(w, r)
+	return found.Account.Namespace, nil
+}
+
+// slide issues the cookie of a session again when half of its time is over. Bearers renew by themselves.
+func (s *Sessions) slide(w http.ResponseWriter, r *http.Request, held Session) {
+	c := held.Claims
+	if bearer(r) != "" || s.Clock.Now().Before(c.IssuedTime.Add(c.ExpiresTime.Sub(c.IssuedTime)/2)) {
+		return
+	}
+	token, claims, err := s.Renew(r.Context(), held)
+	if err != nil {
+		slog.Warn("Session not renewed", "error", err) // It goes on as long as it has.
+		return
+	}
+	if claims.ExpiresTime.After(c.ExpiresTime) {
+		setSessionCookie(w, r, token, claims)
+	}
 }
 
 func sessionRefusal(err error) *problem {

@@ -13,6 +13,7 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/session"
 )
 
@@ -49,20 +50,52 @@ type Sessions struct {
 // Session is a session that holds.
 type Session struct {
 	Account *v1alpha1.UserAccount
-	Expires time.Time
+	Claims  session.Claims
 }
 
 // Ready tells whether sessions can be issued. Whoever is about to spend an attempt asks first.
 func (s *Sessions) Ready() bool { return s.Keys.Ring().Len() > 0 }
 
-// Issue makes a new session after a login or a change that was granted. It returns the token and when it expires.
-func (s *Sessions) Issue(granted *login.Result, audience session.Audience, remember bool) (session.Token, time.Time, error) {
-	p, now := granted.Policy, s.Clock.Now()
-	lifetimes := session.Lifetimes{Idle: p.SessionIdle, Max: p.SessionMax, RememberMe: p.SessionRememberMe}
+// Issue makes a new session after a login or a change that was granted.
+func (s *Sessions) Issue(granted *login.Result, audience session.Audience, remember bool) (session.Token, session.Claims, error) {
+	now := s.Clock.Now()
 	claims := session.New(granted.Record.AccountID, granted.Record.UID(), granted.Record.SessionGeneration,
-		audience, lifetimes, remember, now)
+		audience, lifetimesOf(granted.Policy), remember, now)
+	claims.PreviousLogin, claims.FailedAttempts = granted.Answer.LastSuccessTime, granted.Answer.FailuresBefore
 	token, err := s.Keys.Ring().Sign(claims, now)
-	return token, claims.ExpiresTime, err
+	return token, claims, err
+}
+
+// Renew makes a new token for a session that holds, which lasts from now on. Errors: ErrInvalidSession where its time is
+// over by the policy of now, ErrSessionUnknown.
+func (s *Sessions) Renew(ctx context.Context, held Session) (session.Token, session.Claims, error) {
+	resolved, err := s.Directory.PolicyFor(ctx, held.Account)
+	if err != nil {
+		return session.Token{}, session.Claims{}, unknown(err)
+	}
+	now := s.Clock.Now()
+	claims, ok := held.Claims.Renew(lifetimesOf(resolved.Policy), now)
+	if !ok {
+		return session.Token{}, session.Claims{}, ErrInvalidSession
+	}
+	token, err := s.Keys.Ring().Sign(claims, now)
+	if err != nil {
+		return session.Token{}, session.Claims{}, unknown(err)
+	}
+	return token, claims, nil
+}
+
+// Forget returns when the last token of a session expires. The error is ErrSessionUnknown.
+func (s *Sessions) Forget(ctx context.Context, held Session) (time.Time, error) {
+	resolved, err := s.Directory.PolicyFor(ctx, held.Account)
+	if err != nil {
+		return time.Time{}, unknown(err)
+	}
+	return held.Claims.Forget(lifetimesOf(resolved.Policy), s.Clock.Now()), nil
+}
+
+func lifetimesOf(p policy.Policy) session.Lifetimes {
+	return session.Lifetimes{Idle: p.SessionIdle, Max: p.SessionMax, RememberMe: p.SessionRememberMe}
 }
 
 // Verify returns the session of a token. Errors: ErrInvalidSession, ErrSessionUnknown.
@@ -77,7 +110,10 @@ func (s *Sessions) Verify(ctx context.Context, token string, audience session.Au
 		return Session{}, ErrInvalidSession
 	case err != nil:
 		return Session{}, unknown(err)
-	case claims.Validity(session.Known{UID: known.CredentialUID, Generation: known.Generation}) != session.Valid:
+	case claims.Validity(session.Known{
+		UID: known.CredentialUID, Generation: known.Generation,
+		Ended: func(id string) bool { return account.HasEnded(known.Ended, id) },
+	}) != session.Valid:
 		return Session{}, ErrInvalidSession
 	}
 	declared, err := s.Directory.Account(ctx, known.Owner.Namespace, known.Owner.Name)
@@ -91,7 +127,7 @@ func (s *Sessions) Verify(ctx context.Context, token string, audience session.Au
 	if string(declared.UID) != known.Owner.UID || rules.Unavailable() != "" || rules.IsExternal() {
 		return Session{}, ErrInvalidSession
 	}
-	return Session{Account: declared, Expires: claims.ExpiresTime}, nil
+	return Session{Account: declared, Claims: claims}, nil
 }
 
 // verifyToken looks at the token alone. A key that is not in the ring may be newer than it.

@@ -33,6 +33,7 @@ import (
 	"github.com/keyturn/keyturn/internal/session"
 	"github.com/keyturn/keyturn/internal/web"
 	"github.com/keyturn/keyturn/internal/web/cluster"
+	"github.com/keyturn/keyturn/internal/web/ui"
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
@@ -157,9 +158,13 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{},
 	}
 	shared.registry = prometheus.NewRegistry()
+	pages, err := ui.New(ui.Options{ProductName: "Keyturn"})
+	if err != nil {
+		return err
+	}
 	server := httptest.NewServer(web.Handler(web.Dependencies{
 		Logins: logins, Directory: declared, Sessions: shared.sessions,
-		Metrics: web.NewMetrics(shared.registry, logins), DefaultNamespace: "default",
+		Metrics: web.NewMetrics(shared.registry, logins), UI: pages, DefaultNamespace: "default",
 	}))
 	shared.url = server.URL
 	go func() { _ = shared.caches.Start(ctx) }()

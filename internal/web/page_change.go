@@ -1,0 +1,264 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/web/ui"
+)
+
+// changePage is what the change page shows.
+type changePage struct {
+	whoFields
+	Current, New passwordField
+	// Own tells that the rules are those of the account, and not the organisation's.
+	Own          bool
+	Rules, Words string
+	Requirements []requirementLine
+	ReturnTo     string
+	Back         string
+	Remember     bool
+	Error        string
+}
+
+// requirementLine is a requirement on the page; Mark is its class: met, unmet or none.
+type requirementLine struct {
+	ID                policy.RequirementID
+	N, Bytes          int
+	Text, Mark, State string
+}
+
+func (p *Pages) newChangePage(r *http.Request, to string, who remembered) *changePage {
+	text := p.UI.Text(r)
+	fields := p.fields(text, who)
+	return &changePage{
+		whoFields: fields,
+		Current: passwordField{
+			Text: text, ID: "current-password", Label: text.Say("change.current"), Autocomplete: "current-password",
+		},
+		New: passwordField{
+			Text: text, ID: "new-password", Label: text.Say("change.new"), Autocomplete: "new-password", Describe: "requirements",
+		},
+		ReturnTo: to, Back: withReturnTo(p.address(fields.Organization, "/login"), to),
+	}
+}
+
+// list shows requirements, none of them judged.
+func (c *changePage) list(requirements []policy.Requirement) {
+	results := make([]policy.Result, len(requirements))
+	for i, required := range requirements {
+		results[i].Requirement = required
+	}
+	c.show(results, false)
+}
+
+func (c *changePage) show(results []policy.Result, judged bool) {
+	c.Requirements = nil
+	for _, result := range results {
+		line := requirementLine{
+			ID: result.ID, N: max(result.Minimum, result.Maximum, result.Count), Bytes: result.MaximumBytes,
+			Text: requirementText(c.Text, result.Requirement),
+		}
+		switch {
+		case judged && result.Satisfied:
+			line.Mark, line.State = "met", c.Text.Say("mark.met")
+		case judged:
+			line.Mark, line.State = "unmet", c.Text.Say("mark.unmet")
+		default:
+			line.State = c.Text.Say("mark.saving")
+		}
+		c.Requirements = append(c.Requirements, line)
+	}
+}
+
+// requirementText says a requirement in the language of the page.
+func requirementText(text *ui.Text, r policy.Requirement) string {
+	key := "requirement." + string(r.ID)
+	if r.MaximumBytes > 0 {
+		key += ".bytes"
+	}
+	return text.Say(key, "n", max(r.Minimum, r.Maximum, r.Count), "bytes", r.MaximumBytes)
+}
+
+func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
+	to := returnTo(r.URL.Query().Get("return_to"))
+	found, err := p.current(w, r)
+	if errors.Is(err, ErrInvalidSession) {
+		who := rememberedWho(r)
+		if organization := r.PathValue("organization"); organization != "" && organization != who.Namespace {
+			who = remembered{Namespace: organization}
+		}
+		p.renderChange(w, r, http.StatusOK, p.newChangePage(r, to, who))
+		return
+	}
+	if err != nil {
+		p.fail(w, r, unavailable(), "/login")
+		return
+	}
+	own, err := p.Logins.Profile(r.Context(), found.Account)
+	if err != nil {
+		p.fail(w, r, unavailable(), "/")
+		return
+	}
+	page := p.newChangePage(r, to, remembered{Namespace: found.Account.Namespace, Username: found.Account.Username()})
+	page.Back, page.Remember = withReturnTo("/", to), found.Claims.RememberMe
+	if own.ChangeForbidden {
+		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.ChangeForbidden})
+		return
+	}
+	page.own(own.Policy.Requirements(), directory.SubjectOf(found.Account).Words())
+	p.renderChange(w, r, http.StatusOK, page)
+}
+
+// own shows the rules of the account itself.
+func (c *changePage) own(requirements []policy.Requirement, words []string) {
+	c.Own, c.Rules, c.Words = true, encodeRules(requirements), encodeWords(words)
+	c.list(requirements)
+}
+
+// renderChange shows the page, with the organisation's rules where those of the account are not known.
+func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int, page *changePage) {
+	if page.Requirements == nil {
+		resolved, err := p.Directory.NamespacePolicy(r.Context(), page.Organization)
+		if err != nil {
+			p.fail(w, r, unavailable(), page.Back)
+			return
+		}
+		page.list(resolved.Policy.Requirements())
+	}
+	p.UI.Render(w, r, status, "change", page)
+}
+
+func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
+	if refusal := p.form(w, r); refusal != nil {
+		p.fail(w, r, refusal, "/change-password")
+		return
+	}
+	form := r.PostForm
+	page := p.newChangePage(r, returnTo(form.Get("return_to")),
+		remembered{Namespace: form.Get("organization"), Username: form.Get("username")})
+	page.Remember = form.Get("remember") != ""
+	// The rules came from here, for the account that is named with them. They are shown and decide nothing.
+	start := form.Get("step") == "start"
+	if start || form.Get("own_username") == page.Username && form.Get("own_organization") == page.Organization {
+		if rules := decodeRules(form.Get("rules")); rules != nil {
+			page.own(rules, decodeWords(form.Get("words")))
+		}
+	}
+	if start {
+		p.renderChange(w, r, http.StatusOK, page)
+		return
+	}
+	current, next := form.Get("current-password"), form.Get("new-password")
+	if page.Username == "" || current == "" || next == "" {
+		page.Error = page.Text.Say("problem.missing")
+		p.renderChange(w, r, http.StatusBadRequest, page)
+		return
+	}
+	granted, refusal := p.run(r, try{
+		door: doorChange, remember: page.Remember, who: login.Who{Namespace: page.Organization, Username: page.Username},
+		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
+			return p.Logins.Change(ctx, who, current, next)
+		},
+	})
+	if refusal != nil {
+		p.refuseChange(w, r, page, refusal)
+		return
+	}
+	traceOf(r.Context()).outcome = outcomeGranted
+	setSessionCookie(w, r, granted.token, granted.claims)
+	landing := "/?notice=password-changed"
+	if page.ReturnTo != "" {
+		landing = withReturnTo("/", page.ReturnTo) + "&notice=password-changed"
+	}
+	http.Redirect(w, r, landing, http.StatusSeeOther)
+}
+
+func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *changePage, refusal *problem) {
+	if forbidden, ok := errors.AsType[*login.ChangeForbiddenError](refusal.cause); ok {
+		p.forbid(w, r, page, forbidden)
+		return
+	}
+	refusal.note(w, r)
+	if rejected, ok := errors.AsType[*login.PasswordRejectedError](refusal.cause); ok {
+		page.Error = page.Text.Say("change.rejected")
+		page.New.Error = page.Text.Say("change.rejected.field")
+		page.New.Invalid, page.New.Describe = true, "new-password-error requirements"
+		for _, unmet := range policy.Unmet(rejected.Results) {
+			page.New.Errors = append(page.New.Errors, requirementText(page.Text, unmet))
+		}
+		if len(rejected.Requirements) > 0 {
+			page.own(rejected.Requirements, rejected.Words)
+		}
+		if len(rejected.Results) >= len(rejected.Requirements) {
+			page.show(rejected.Results, true)
+		}
+	} else {
+		said, contact := problemText(page.Text, refusal, "change")
+		page.Error = p.withContact(page.Text, said, contact)
+		if refusal.id == problemInvalidCredentials {
+			page.Current = wrongPassword(page.Current)
+		}
+	}
+	p.renderChange(w, r, refusal.Status, page)
+}
+
+// forbid says why a password cannot be changed, in the place of a form that cannot work.
+func (p *Pages) forbid(w http.ResponseWriter, r *http.Request, page *changePage, e *login.ChangeForbiddenError) {
+	refusal := changeForbidden(e)
+	refusal.note(w, r)
+	m := message{
+		Title: page.Text.Say("change.forbidden.title"), Message: page.Text.Say("change.forbidden"), Contact: true, Back: page.Back,
+	}
+	if e.Reason == login.PasswordTooYoung {
+		m.Message, m.Until = page.Text.Say("change.young"), at(page.Text, e.NotBefore)
+	}
+	p.UI.Render(w, r, refusal.Status, "message", m)
+}
+
+// encodeRules writes requirements into a form, from where they come back with the next step.
+func encodeRules(requirements []policy.Requirement) string {
+	rules := make([]policy.Requirement, len(requirements))
+	for i, r := range requirements {
+		r.Message = "" // The page has words of its own.
+		rules[i] = r
+	}
+	return encode(rules)
+}
+
+// decodeRules reads what encodeRules wrote; nil for anything else.
+func decodeRules(text string) []policy.Requirement {
+	var rules []policy.Requirement
+	if json.Unmarshal([]byte(text), &rules) != nil || len(rules) > len(policy.RequirementIDs) {
+		return nil
+	}
+	for _, r := range rules {
+		if !slices.Contains(policy.RequirementIDs, r.ID) {
+			return nil
+		}
+	}
+	return rules
+}
+
+func encodeWords(words []string) string { return encode(words) }
+
+func decodeWords(text string) (words []string) {
+	if json.Unmarshal([]byte(text), &words) != nil {
+		return nil
+	}
+	return words
+}
+
+func encode(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}

@@ -1,0 +1,152 @@
+// Makes the pages more comfortable. Everything works without it: the server decides.
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const byID = (id) => document.getElementById(id);
+
+  // Times in the reader's own zone.
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+  for (const time of all("time")) time.textContent = format.format(new Date(time.dateTime));
+
+  // What a password is made of: the same as internal/policy, which is tested against this script.
+  const rules = {
+    prepare: (raw) => raw.replace(/[\uFE0E\uFE0F]/gu, "").replace(/\p{Zs}/gu, " ").normalize("NFC"),
+    count(text) {
+      const c = { length: 0, uppercase: 0, lowercase: 0, digits: 0, symbols: 0, caseless: 0 };
+      for (const r of text) {
+        c.length++;
+        if (/[\p{Lu}\p{Lt}]/u.test(r)) c.uppercase++;
+        else if (/\p{Ll}/u.test(r)) c.lowercase++;
+        else if (/\p{L}/u.test(r)) c.caseless++;
+        else if (/\p{Nd}/u.test(r)) c.digits++;
+        else if (!/[\p{M}\p{Cf}]/u.test(r)) c.symbols++;
+      }
+      c.classes = [c.uppercase, c.lowercase, c.digits, c.symbols, c.caseless].filter((n) => n > 0).length;
+      return c;
+    },
+    // One code point at a time, to one code point: never ß to SS.
+    fold: (text) => [...text].map((r) => {
+      const up = r.toUpperCase(), one = [...up].length === 1 ? up : r, low = one.toLowerCase();
+      return [...low][0];
+    }).join(""),
+    squash: (text) => text.replace(/[^\p{L}\p{M}\p{Nd}]/gu, ""),
+    undecorated(text) {
+      const bare = text.replace(/^[^\p{L}\p{M}]+|[^\p{L}\p{M}]+$/gu, "");
+      return rules.squash([...text].length - [...bare].length > 8 ? text : bare);
+    },
+    repeatedUnit(text) {
+      const r = [...text];
+      for (let n = 1; 2 * n <= r.length; n++) {
+        if (r.every((c, i) => c === r[i % n])) return r.slice(0, n).join("");
+      }
+      return text;
+    },
+    isAccountWord(text, words) {
+      const folded = rules.fold(text), candidates = new Set();
+      for (const form of [rules.squash(folded), rules.undecorated(folded)]) {
+        const unit = rules.repeatedUnit(form);
+        candidates.add(unit).add([...unit].reverse().join(""));
+      }
+      return words.some((raw) => {
+        const word = rules.fold(raw.normalize("NFC")), whole = rules.squash(word), bare = rules.undecorated(word);
+        return [...whole].length >= 3 && candidates.has(rules.repeatedUnit(whole)) ||
+          [...bare].length >= 3 && candidates.has(rules.repeatedUnit(bare));
+      });
+    },
+    // Whether a rule is met: true, false, or undefined where only the server knows.
+    met(rule, n, bytes, text, c, words) {
+      switch (rule) {
+        case "minLength": return c.length >= n;
+        case "maxLength": return c.length <= n && (!bytes || new TextEncoder().encode(text).length <= bytes);
+        case "uppercase": case "lowercase": case "digits": case "symbols": return c[rule] >= n;
+        case "characterClasses": return c.classes >= n;
+        case "accountWords": return !rules.isAccountWord(text, words);
+      }
+      return undefined;
+    },
+  };
+
+  // Show and hide passwords.
+  for (const button of all(".reveal button")) {
+    const input = byID(button.getAttribute("aria-controls"));
+    button.hidden = false;
+    const show = (shown) => {
+      input.type = shown ? "text" : "password";
+      button.textContent = shown ? button.dataset.hide : button.dataset.show;
+      button.setAttribute("aria-label", shown ? button.dataset.hideLabel : button.dataset.showLabel);
+    };
+    button.addEventListener("click", () => show(input.type === "password"));
+    // A password manager shall not take it for a text, and nobody read it over a shoulder.
+    if (input.form) input.form.addEventListener("submit", () => show(false));
+  }
+
+  // The username goes along to the change page, in this tab and for one step.
+  const carried = "keyturn-username", change = byID("change"), username = byID("username"), organization = byID("organization");
+  if (change) change.addEventListener("click", () => sessionStorage.setItem(carried, JSON.stringify([username.value, organization?.value])));
+
+  const form = byID("change-form");
+  if (form) {
+    const text = sessionStorage.getItem(carried);
+    sessionStorage.removeItem(carried);
+    if (text && !username.value) {
+      const [name, of] = JSON.parse(text);
+      username.value = name;
+      if (organization && of) organization.value = of;
+    }
+    judge(form);
+  }
+
+  function judge(form) {
+    const current = byID("current-password"), next = byID("new-password"), save = byID("save"), summary = byID("summary");
+    const items = all("#requirements li"), given = JSON.parse(form.elements.words?.value || "[]");
+    const mark = (item, name, state) => {
+      item.className = name;
+      item.querySelector(".state").textContent = state;
+    };
+    let typed = false;
+    next.addEventListener("input", () => { typed = true; });
+    const judgeNow = () => {
+      const own = form.dataset.own !== undefined && form.dataset.own === username.value &&
+        form.dataset.ownOrganization === form.elements.organization.value;
+      byID("advice").hidden = own;
+      const password = rules.prepare(next.value), c = rules.count(password);
+      const words = [username.value, form.elements.organization.value, ...(own ? given : [])];
+      let met = 0, decided = 0;
+      for (const item of items) {
+        const result = rules.met(item.dataset.rule, Number(item.dataset.n), Number(item.dataset.bytes), password, c, words);
+        if (result === undefined) {
+          if (typed) mark(item, "", summary.dataset.saving); // what the server said was of another password
+          continue;
+        }
+        const good = result && password !== "";
+        decided++;
+        if (good) met++;
+        mark(item, good ? "met" : "unmet", good ? summary.dataset.met : summary.dataset.unmet);
+      }
+      const said = summary.dataset.text.replace("{met}", met).replace("{all}", decided);
+      if (next.value && summary.textContent !== said) summary.textContent = said;
+      save.disabled = !(username.value && current.value && next.value && form.elements.organization.value) || own && met < decided;
+    };
+    form.addEventListener("input", judgeNow);
+    // Password managers fill in without an event in some browsers, and a page that comes back from memory has its fields.
+    window.addEventListener("pageshow", judgeNow);
+    judgeNow();
+  }
+
+  // A dialog takes the keyboard.
+  const dialog = document.querySelector("dialog");
+  if (dialog) {
+    dialog.close();
+    dialog.showModal();
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      dialog.querySelector("a").click();
+    });
+  }
+
+  // Focus goes to the first error, or to the first empty field.
+  const wrong = document.querySelector("[aria-invalid=true]") || byID("alert");
+  if (!dialog) (wrong || all("main input:not([type=hidden]):not([type=checkbox])").find((input) => !input.value))?.focus();
+
+  globalThis.keyturnRules = rules; // for the test that compares it with the server
+})();

@@ -1,0 +1,189 @@
+package ui
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"mime"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+)
+
+// contentSecurityPolicy lets a page use its own style, script and images, and send its forms to where it came from.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; " +
+	"base-uri 'none'; frame-ancestors 'none'"
+
+// maxLogoBytes is the largest logo that is taken.
+const maxLogoBytes = 256 << 10
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed assets
+var assetFiles embed.FS
+
+// Options are what operators may set.
+type Options struct {
+	// ProductName is what the pages call themselves.
+	ProductName string
+	// LogoFile is an image (SVG, PNG, JPEG or WebP of at most 256 KiB) in the place of the built-in logo; empty: none.
+	LogoFile string
+	// Contact says whom people turn to, as a sentence; empty: an administrator.
+	Contact string
+}
+
+// UI renders pages. It is safe for concurrent use.
+type UI struct {
+	options   Options
+	texts     []*Text
+	templates map[string]*template.Template
+	assets    map[string]asset
+}
+
+type asset struct {
+	content   []byte
+	mediaType string
+	address   string
+}
+
+// New reads the logo and prepares the pages.
+func New(o Options) (*UI, error) {
+	u := &UI{options: o, templates: map[string]*template.Template{}, assets: map[string]asset{}}
+	var err error
+	if u.texts, err = loadTexts(); err != nil {
+		return nil, err
+	}
+	if err := u.loadAssets(); err != nil {
+		return nil, err
+	}
+	files, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		t, err := template.New("layout.html").ParseFS(templateFiles, "templates/layout.html", file)
+		if err != nil {
+			return nil, fmt.Errorf("page %s: %w", name, err)
+		}
+		u.templates[name] = t
+	}
+	return u, nil
+}
+
+func (u *UI) loadAssets() error {
+	entries, err := assetFiles.ReadDir("assets")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		content, err := assetFiles.ReadFile("assets/" + entry.Name())
+		if err != nil {
+			return err
+		}
+		u.add(entry.Name(), entry.Name(), content)
+	}
+	if u.options.LogoFile == "" {
+		return nil
+	}
+	content, err := os.ReadFile(u.options.LogoFile)
+	if err != nil {
+		return fmt.Errorf("logo: %w", err)
+	}
+	kind := strings.ToLower(path.Ext(u.options.LogoFile))
+	switch {
+	case kind != ".svg" && kind != ".png" && kind != ".jpg" && kind != ".jpeg" && kind != ".webp":
+		return fmt.Errorf("logo %s: give an SVG, PNG, JPEG or WebP file", u.options.LogoFile)
+	case len(content) > maxLogoBytes:
+		return fmt.Errorf("logo %s: it has %d bytes, more than %d", u.options.LogoFile, len(content), maxLogoBytes)
+	}
+	u.add("logo.svg", "logo"+kind, content)
+	return nil
+}
+
+// add makes an asset known to templates by name. Its address changes with its content, so that browsers may keep it.
+func (u *UI) add(name, file string, content []byte) {
+	sum := sha256.Sum256(content)
+	u.assets[name] = asset{
+		content: content, mediaType: mime.TypeByExtension(path.Ext(file)),
+		address: "/assets/" + hex.EncodeToString(sum[:6]) + "/" + file,
+	}
+}
+
+// Mount adds the assets to a mux.
+func (u *UI) Mount(mux *http.ServeMux) {
+	for _, a := range u.assets {
+		mux.HandleFunc("GET "+a.address, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", a.mediaType)
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			// An SVG that is opened by itself is a document.
+			w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
+		})
+	}
+}
+
+// view is what templates see.
+type view struct {
+	*Text
+	ui *UI
+	// Page is the page's own.
+	Page any
+}
+
+// Product is the name that pages call themselves.
+func (v view) Product() string { return v.ui.options.ProductName }
+
+// Contact says whom to turn to.
+func (v view) Contact() string { return v.ui.Contact(v.Text) }
+
+// Asset returns the address of an asset.
+func (v view) Asset(name string) string { return v.ui.assets[name].address }
+
+// Contact says whom to turn to.
+func (u *UI) Contact(text *Text) string {
+	if u.options.Contact != "" {
+		return u.options.Contact
+	}
+	return text.Say("contact")
+}
+
+// Text returns the text in the language that a browser asks for.
+func (u *UI) Text(r *http.Request) *Text {
+	tags, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	if err != nil {
+		tags = nil // Strangers may send anything.
+	}
+	_, i, _ := matcher.Match(tags...)
+	return u.texts[i]
+}
+
+// Render answers with a page.
+func (u *UI) Render(w http.ResponseWriter, r *http.Request, status int, name string, page any) {
+	var text bytes.Buffer
+	if err := u.templates[name].Execute(&text, view{Text: u.Text(r), ui: u, Page: page}); err != nil {
+		slog.Error("Page not rendered: please report it", "page", name, "error", err)
+		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Security-Policy", contentSecurityPolicy)
+	// With no-referrer a browser would send "Origin: null" along with a form.
+	header.Set("Referrer-Policy", "same-origin")
+	header.Add("Vary", "Accept-Language")
+	w.WriteHeader(status)
+	if _, err := w.Write(text.Bytes()); err != nil {
+		slog.Debug("Page not delivered: the client has gone", "error", err)
+	}
+}

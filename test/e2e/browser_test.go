@@ -1,0 +1,359 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browserPatience is how long one step in a browser may take.
+const browserPatience = 30 * time.Second
+
+// pageChecks returns the folder of what pages are checked with, which it installs, and the browser, where they are missing.
+var pageChecks = sync.OnceValues(func() (string, error) {
+	command := exec.Command("../../hack/browser")
+	command.Stderr = os.Stderr
+
+	folder, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("providing a browser: %w", err)
+	}
+
+	return strings.TrimSpace(string(folder)), nil
+})
+
+// picturesFolder has the screenshots of all states, and the documents as they were served.
+var picturesFolder = sync.OnceValues(func() (string, error) {
+	folder, err := filepath.Abs("../../.screenshots")
+	if err != nil {
+		return "", err
+	}
+
+	return folder, os.MkdirAll(folder, 0o755)
+})
+
+// browser is a person's browser, with one page open.
+type browser struct {
+	t *testing.T
+	//nolint:containedctx // a page of chromedp is a context
+	ctx  context.Context
+	quit func()
+
+	mu sync.Mutex
+	// document is the request of the last document that was loaded.
+	document network.RequestID
+	// complaints are what the browser had to say: errors of scripts, refusals by the page's policy, foreign requests.
+	complaints []string
+}
+
+// openBrowser starts a browser that keeps what it knows in a folder.
+func openBrowser(t *testing.T, profile string) *browser {
+	t.Helper()
+
+	if _, err := pageChecks(); err != nil {
+		t.Fatal(err)
+	}
+
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en"),
+		chromedp.WindowSize(1000, 1000))
+
+	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	// The library complains of every event that is newer than itself.
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
+	b := &browser{t: t, ctx: ctx}
+	b.quit = sync.OnceFunc(func() {
+		_ = chromedp.Cancel(ctx) // closes it as a person does, so that it keeps its cookies
+		cancel()
+		endAllocator()
+	})
+	t.Cleanup(b.quit)
+	chromedp.ListenTarget(ctx, b.hear)
+	b.do(network.Enable(), log.Enable(), page.Enable(), runtime.Enable())
+
+	return b
+}
+
+// hear notes what matters of what the browser tells.
+func (b *browser) hear(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		if !strings.HasPrefix(e.Request.URL, loginURL+"/") && !strings.HasPrefix(e.Request.URL, "http://localhost") {
+			b.complaints = append(b.complaints, "a request to "+e.Request.URL)
+		}
+	case *network.EventResponseReceived:
+		if e.Type == network.ResourceTypeDocument {
+			b.document = e.RequestID
+		}
+	case *log.EventEntryAdded:
+		// That a login was refused is the browser's news, not a fault.
+		if !strings.Contains(e.Entry.Text, "the server responded with a status of 4") {
+			b.complaints = append(b.complaints, e.Entry.Text)
+		}
+	case *runtime.EventExceptionThrown:
+		b.complaints = append(b.complaints, e.ExceptionDetails.Error())
+	}
+}
+
+// do runs steps, one after the other.
+func (b *browser) do(actions ...chromedp.Action) {
+	b.t.Helper()
+
+	if err := b.try(actions...); err != nil {
+		b.shot("failed")
+		b.t.Fatalf("in the browser: %v; the page says:\n%s", err, b.said())
+	}
+}
+
+func (b *browser) try(actions ...chromedp.Action) error {
+	// The first use of a context starts the browser, which ends with that context: no timeout around that one.
+	if chromedp.FromContext(b.ctx).Target == nil {
+		if err := chromedp.Run(b.ctx); err != nil {
+			return err
+		}
+	}
+
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+
+	return chromedp.Run(ctx, actions...)
+}
+
+// said is what a person reads on the page.
+func (b *browser) said() string {
+	var text string
+
+	_ = b.try(chromedp.Evaluate(`document.body.innerText`, &text))
+
+	return text
+}
+
+func (b *browser) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(loginURL + path))
+}
+
+// fill types into a field that may hold something.
+func (b *browser) fill(id, text string) {
+	b.t.Helper()
+	b.do(
+		chromedp.Evaluate(fmt.Sprintf(`document.getElementById(%q).value = ""`, id), nil),
+		chromedp.SendKeys("#"+id, text, chromedp.ByQuery),
+	)
+}
+
+// follow clicks what leads to another page, and waits for it.
+func (b *browser) follow(selector string) {
+	b.t.Helper()
+	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := chromedp.RunResponse(ctx, chromedp.Click(selector, chromedp.ByQuery))
+		return err
+	}))
+}
+
+// evaluate returns what a script makes of the page.
+func evaluate[T any](b *browser, script string) (value T) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(script, &value))
+
+	return value
+}
+
+// is wants a script to say true, at some time.
+func (b *browser) is(script string) {
+	b.t.Helper()
+	eventually(b.t, script, func() error {
+		var holds bool
+		if err := b.try(chromedp.Evaluate(script, &holds)); err != nil {
+			return err
+		}
+
+		if !holds {
+			return fmt.Errorf("the page says:\n%s", b.said())
+		}
+
+		return nil
+	})
+}
+
+// says wants words on the page.
+func (b *browser) says(words string) {
+	b.t.Helper()
+	b.is(fmt.Sprintf("document.body.innerText.includes(%q)", words))
+}
+
+// at wants the page to be at a path.
+func (b *browser) at(path string) {
+	b.t.Helper()
+	b.is(fmt.Sprintf("location.pathname === %q", path))
+}
+
+// speaks has the browser ask for a language.
+func (b *browser) speaks(language string) {
+	b.t.Helper()
+	b.do(network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": language}))
+}
+
+// looks has the browser be of a width, in CSS pixels, and of a colour scheme.
+func (b *browser) looks(width int64, scheme string) {
+	b.t.Helper()
+	b.do(
+		emulation.SetDeviceMetricsOverride(width, 1000, 1, false),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+	)
+}
+
+// withoutScript has the browser run no scripts of pages.
+func (b *browser) withoutScript() {
+	b.t.Helper()
+	b.do(emulation.SetScriptExecutionDisabled(true))
+}
+
+// shot takes a picture of the whole page.
+func (b *browser) shot(name string) {
+	folder, err := picturesFolder()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+
+	var picture []byte
+	if err := b.try(chromedp.FullScreenshot(&picture, 100)); err != nil {
+		b.t.Errorf("taking a picture: %v", err)
+		return
+	}
+
+	if err := os.WriteFile(filepath.Join(folder, strings.ReplaceAll(b.t.Name(), "/", "-")+"-"+name+".png"), picture, 0o644); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// state takes a picture of a state and checks what has to hold for every one.
+func (b *browser) state(name string) {
+	b.t.Helper()
+	b.shot(name)
+	b.accessible(name)
+	b.valid(name)
+
+	if evaluate[bool](b, `document.documentElement.scrollWidth > innerWidth`) {
+		b.t.Errorf("%s: the page is wider than the window", name)
+	}
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	for _, complaint := range b.complaints {
+		b.t.Errorf("%s: the browser complains: %s", name, complaint)
+	}
+
+	b.complaints = nil
+}
+
+// accessible has axe-core look for violations of WCAG 2.2 AA and of its own good practice.
+func (b *browser) accessible(name string) {
+	b.t.Helper()
+
+	folder, err := pageChecks()
+	must(b.t, err)
+	axe, err := os.ReadFile(filepath.Join(folder, "node_modules", "axe-core", "axe.min.js"))
+	must(b.t, err)
+
+	type finding struct {
+		ID, Help string
+		Nodes    []struct{ HTML, FailureSummary string }
+	}
+
+	var found struct {
+		Violations []finding
+		Passes     []finding
+	}
+
+	b.do(
+		chromedp.Evaluate(string(axe), nil),
+		chromedp.Evaluate(`axe.run()`, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+			return p.WithAwaitPromise(true)
+		}),
+	)
+
+	if len(found.Passes) == 0 {
+		b.t.Errorf("%s: axe-core has looked at nothing", name)
+	}
+
+	for _, v := range found.Violations {
+		b.t.Errorf("%s: %s: %s: %+v", name, v.ID, v.Help, v.Nodes)
+	}
+}
+
+// valid has html-validate look at the document as it was served.
+func (b *browser) valid(name string) {
+	b.t.Helper()
+	b.mu.Lock()
+	request := b.document
+	b.mu.Unlock()
+
+	var document []byte
+
+	b.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		document, err = network.GetResponseBody(request).Do(ctx)
+		return err
+	}))
+
+	if len(document) > 50_000 {
+		b.t.Errorf("%s: the page has %d bytes", name, len(document))
+	}
+
+	checks, err := pageChecks()
+	must(b.t, err)
+
+	file := filepath.Join(b.t.TempDir(), name+".html")
+	must(b.t, os.WriteFile(file, document, 0o600))
+
+	command := exec.CommandContext(b.t.Context(), filepath.Join(checks, "node_modules", ".bin", "html-validate"),
+		"--config", filepath.Join(checks, ".htmlvalidate.json"), file)
+	if output, err := command.CombinedOutput(); err != nil {
+		b.t.Errorf("%s: the HTML is not valid: %v\n%s\n%s", name, err, output, document)
+	}
+}
+
+// logIn logs in on the page of the person's organisation.
+func (b *browser) logIn(p *person, password string) {
+	b.t.Helper()
+	b.open("/o/" + p.organisation + "/login")
+	b.fill("username", p.username)
+	b.fill("password", password)
+	b.follow("main button.primary")
+}
+
+// cookies returns the cookies of the page, by name.
+func (b *browser) cookies() map[string]*network.Cookie {
+	b.t.Helper()
+
+	found := map[string]*network.Cookie{}
+
+	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		all, err := network.GetCookies().Do(ctx)
+		for _, c := range all {
+			found[c.Name] = c
+		}
+
+		return err
+	}))
+
+	return found
+}
