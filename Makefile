@@ -1,5 +1,5 @@
 # Keyturn's build. Needs Go, git, make and a shell; whatever else a target needs, it builds first, once per version,
-# into the user's cache folder.
+# into the user's cache folder. The browser that test needs is the system's: it is installed where it is missing.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -63,7 +63,7 @@ lint: ## Run the linters, over the code and over the API's conventions.
 	"$(call tool,kube-api-linter)" run --config .golangci-kal.yml ./api/...
 
 .PHONY: test
-test: control-plane ## Run all tests, end to end included.
+test: control-plane browser ## Run all tests, end to end included; pictures of the pages go to .screenshots.
 	@echo 'Testing. Packages that talk to the API server start their own and take up to some minutes ...'
 	@# Not from the cache: it cannot see that the binaries have changed which end-to-end tests build and start.
 	go test -count=1 -timeout $(TEST_TIMEOUT) ./...
@@ -87,6 +87,10 @@ verify: ## Check that generated files, module files and formatting are up to dat
 .PHONY: control-plane
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, once per version.
 	@go run ./hack/provision control-plane
+
+.PHONY: browser
+browser: ## Provide Chromium and what the pages are checked with, where they are missing.
+	@hack/browser >/dev/null
 
 .PHONY: tools
 tools: ## Build the generators and linters, once per version.
