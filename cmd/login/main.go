@@ -5,12 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -19,14 +19,17 @@ import (
 	"k8s.io/klog/v2"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
 const (
 	// readHeaderTimeout and readTimeout bound how long a slow client holds a connection before its 16 KiB are there.
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
-	// writeTimeout leaves room for an attempt that waits 15 s for its turn and takes 10 s to finish.
-	writeTimeout = 30 * time.Second
+	// writeTimeout begins with the headers: it leaves room for a body that takes its time, an attempt that waits 15 s for
+	// its turn, and 10 s to finish.
+	writeTimeout = 40 * time.Second
 	idleTimeout  = 2 * time.Minute
 	// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.
 	maxHeaderBytes = 16 << 10
@@ -41,11 +44,6 @@ const (
 // version of the build, set by the linker.
 var version = "unknown"
 
-// gcPercent is the pace of the garbage collector, unless GOGC sets it. Every hash leaves its whole memory (19 MiB by
-// default) as garbage. At Go's own 100 the caches are marked anew every few hashes, which takes a fifth of the CPU of a
-// login; at 400 next to nothing, for about 300 MiB resident instead of 180.
-const gcPercent = 400
-
 func main() {
 	o := &options{}
 	o.add(flag.CommandLine)
@@ -59,9 +57,6 @@ func main() {
 	klog.SetLogger(logr.FromSlogHandler(handler))
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
 	slog.Info("Login server starts", "version", version)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(stop, cancel) // A second signal ends the process at once.
@@ -91,7 +86,12 @@ func run(stop context.Context, o *options) error {
 	// The watches go on until the last request is answered.
 	running, end := context.WithCancel(context.WithoutCancel(stop))
 	defer end()
-	s, err := newServer(running, config, o)
+	hasher, err := startWorkers(o)
+	if err != nil {
+		return err
+	}
+	defer hasher.Close()
+	s, err := newServer(running, config, hasher, o)
 	if err != nil {
 		return err
 	}
@@ -103,6 +103,22 @@ func run(stop context.Context, o *options) error {
 		return s.serve(stop, failed, people, health)
 	})
 	return group.Wait()
+}
+
+// startWorkers starts what hashes passwords.
+func startWorkers(o *options) (*worker.Pool, error) {
+	program := o.hashWorker
+	if program == "" {
+		var err error
+		if program, err = worker.Program(); err != nil {
+			return nil, err
+		}
+	}
+	pool, err := worker.Start(program, o.hashes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the program that hashes passwords is not there: put hash-worker beside this program, or set --hash-worker: %w", err)
+	}
+	return pool, err
 }
 
 // serve serves both ports until stop ends, and then drains, or until something else has failed.

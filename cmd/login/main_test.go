@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/session"
 	"github.com/keyturn/keyturn/test/controlplane"
 )
@@ -25,6 +26,12 @@ import (
 var shared *controlplane.ControlPlane
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == worker.Argument {
+		if err := worker.Main(); err != nil {
+			panic(err)
+		}
+		return
+	}
 	os.Exit(controlplane.Main(m, controlplane.Options{}, func(ctx context.Context, c *controlplane.ControlPlane) error {
 		shared = c
 		definitions, err := filepath.Glob("../../config/crd/bases/*.yaml")
@@ -71,7 +78,7 @@ func TestLifecycle(t *testing.T) {
 	o := &options{
 		bindAddress: controlplane.Address(people), healthBindAddress: controlplane.Address(health),
 		defaultNamespace: "default", systemNamespace: "keyturn-system", credentialNamespace: "keyturn-credentials",
-		hashes: 1, hashQueue: 1, logFormat: "text",
+		hashes: 1, hashQueue: 1, hashWorker: os.Args[0], logFormat: "text",
 	}
 	stop, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -136,8 +143,15 @@ func TestPortInUse(t *testing.T) {
 	}
 	t.Setenv("KUBECONFIG", kubeconfig)
 	taken := fmt.Sprintf("127.0.0.1:%d", shared.Ports().APIServer)
-	err := run(t.Context(), &options{bindAddress: taken, healthBindAddress: "127.0.0.1:0"})
+	err := run(t.Context(), &options{bindAddress: taken, healthBindAddress: "127.0.0.1:0", hashWorker: os.Args[0]})
 	if err == nil || !strings.Contains(err.Error(), "people's port") {
 		t.Errorf("answered %v, want which port", err)
+	}
+}
+
+func TestNoHashWorker(t *testing.T) {
+	_, err := startWorkers(&options{hashes: 1, hashWorker: filepath.Join(t.TempDir(), "hash-worker")})
+	if err == nil || !strings.Contains(err.Error(), "--hash-worker") {
+		t.Errorf("answered %v, want what to do", err)
 	}
 }

@@ -22,6 +22,7 @@ type options struct {
 	credentialNamespace string
 	hashes              int
 	hashQueue           int
+	hashWorker          string
 	logFormat           string
 	showOrganization    bool
 	pages               ui.Options
@@ -35,6 +36,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.credentialNamespace, "credential-namespace", "keyturn-credentials", "Namespace of the credentials.")
 	flags.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "Passwords hashed at once, each in memory of its own (19 MiB unless a policy says otherwise).")
 	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed; more are told to try again.")
+	flags.StringVar(&o.hashWorker, "hash-worker", "", "Program that hashes passwords, in processes of its own (default: hash-worker beside this one).")
 	flags.BoolVar(&o.showOrganization, "show-organization", false, "Ask for the organisation (a namespace) on the pages: for servers of more than the default one.")
 	flags.StringVar(&o.pages.ProductName, "product-name", "Keyturn", "What the pages call themselves.")
 	flags.StringVar(&o.pages.LogoFile, "logo-file", "", "Image (SVG, PNG, JPEG or WebP, at most 256 KiB) in the place of the pages' logo.")

@@ -39,7 +39,7 @@ type server struct {
 	synced, draining atomic.Bool
 }
 
-func newServer(ctx context.Context, config *rest.Config, o *options) (*server, error) {
+func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o *options) (*server, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = "keyturn-login"
 	// Each login reads its credential live: the client's own limit, made for controllers, would be that of logins. The
@@ -67,7 +67,7 @@ func newServer(ctx context.Context, config *rest.Config, o *options) (*server, e
 
 	declared := directory.New(caches.Reader(), o.systemNamespace)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
-	logins := login.NewService(declared, store, clock.RealClock{}, o.hashes, o.hashQueue)
+	logins := login.NewService(declared, store, clock.RealClock{}, hasher, o.hashes, o.hashQueue)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -67,12 +68,30 @@ type Store struct {
 	Writer client.Writer
 	// Namespace they are in.
 	Namespace string
+
+	recent recency
 }
 
 // Get reads a credential. Errors: ErrNotFound, ErrInvalid, or the API server's.
 func (s *Store) Get(ctx context.Context, name string) (*Record, error) {
+	record, err := s.get(ctx, name, "")
+	switch {
+	case err == nil:
+		s.recent.confirm(record.ResourceVersion())
+	case errors.Is(err, ErrNotFound):
+		s.recent.confirm("")
+	}
+	return record, err
+}
+
+// get reads a credential that is not older than a resource version; live where none is given.
+func (s *Store) get(ctx context.Context, name, atLeast string) (*Record, error) {
+	var options []client.GetOption
+	if atLeast != "" {
+		options = append(options, &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: atLeast}})
+	}
 	secret := &corev1.Secret{}
-	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, secret)
+	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, secret, options...)
 	if apierrors.IsNotFound(err) {
 		return nil, ErrNotFound
 	}
@@ -116,6 +135,7 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 	if err := s.Writer.Update(ctx, secret); err != nil {
 		return nil, writeError("update", err)
 	}
+	s.recent.confirm(secret.ResourceVersion)
 	return &Record{Credential: c, secret: secret}, nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -46,7 +47,11 @@ type world struct {
 	// beforeGet and beforeUpdate, where set, are called before a credential is read or written by a service; an error
 	// takes the place of the call.
 	beforeGet, beforeUpdate func() error
-	updates                 int
+	// afterUpdate, where set, is called after a credential was written; an error takes the place of the answer.
+	afterUpdate func() error
+	// behind, where set, is what the API server still has in memory.
+	behind  *corev1.Secret
+	updates int
 }
 
 // newWorld makes one whose hashes are cheap.
@@ -87,6 +92,14 @@ func (w *world) service(hashes, queue int) *login.Service {
 			if err := call(&w.beforeGet); err != nil {
 				return err
 			}
+			w.mu.Lock()
+			behind := w.behind
+			w.mu.Unlock()
+			options := client.GetOptions{}
+			if options.ApplyOptions(opts); behind != nil && options.Raw != nil && options.Raw.ResourceVersion != "" {
+				behind.DeepCopyInto(obj.(*corev1.Secret))
+				return nil
+			}
 			return c.Get(ctx, key, obj, opts...)
 		},
 		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
@@ -94,16 +107,19 @@ func (w *world) service(hashes, queue int) *login.Service {
 				return err
 			}
 			err := c.Update(ctx, obj, opts...)
-			if err == nil {
-				w.mu.Lock()
-				w.updates++
-				w.mu.Unlock()
+			if err != nil {
+				return err
 			}
-			return err
+			w.mu.Lock()
+			w.updates++
+			w.mu.Unlock()
+			return call(&w.afterUpdate)
 		},
 	})
 	store := &credential.Store{Reader: c, Writer: c, Namespace: credential.DefaultNamespace}
-	return login.NewService(directory.New(w.client, "keyturn-system"), store, w.clock, hashes, queue)
+	hasher := worker.InProcess(hashes)
+	w.t.Cleanup(hasher.Close)
+	return login.NewService(directory.New(w.client, "keyturn-system"), store, w.clock, hasher, hashes, queue)
 }
 
 // on sets the hooks.
@@ -157,6 +173,19 @@ func (w *world) record(who login.Who) *credential.Record {
 		w.t.Fatal(err)
 	}
 	return r
+}
+
+// lag keeps a credential as it is now in the API server's memory.
+func (w *world) lag(who login.Who) {
+	w.t.Helper()
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: w.store.Namespace, Name: credential.Name(who.Namespace, who.Username)}
+	if err := w.client.Get(context.Background(), key, secret); err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.behind = secret
 }
 
 // write writes a credential as another server would.

@@ -1,9 +1,11 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/directory"
@@ -26,7 +28,7 @@ func (s *Service) Login(ctx context.Context, who Who, password string) (*Result,
 		case account.Unavailable:
 			d.refusal = &AccountUnavailableError{Reason: answer.Reason}
 		case account.Granted:
-			return d, s.rehash(ctx, a, &d.credential)
+			s.rehash(ctx, a, &d.credential)
 		}
 		return d, nil
 	})
@@ -111,36 +113,39 @@ func (s *Service) digests(ctx context.Context, a *attempt, next policy.Password)
 		d.Salt = make([]byte, saltSize)
 		_, _ = rand.Read(d.Salt) // Never fails, says its documentation.
 	}
-	err := s.hashing.Do(ctx, func() {
-		d.New = hash.Digest(next.Text(), d.Salt)
-		if len(a.record.History.Digests) == 0 {
-			d.Current = hash.Digest(a.password.Text(), d.Salt)
+	var err error
+	poolErr := s.hashing.Do(ctx, func() {
+		d.New, err = s.hasher.Digest(ctx, next.Text(), d.Salt)
+		if err == nil && len(a.record.History.Digests) == 0 {
+			d.Current, err = s.hasher.Digest(ctx, a.password.Text(), d.Salt)
 		}
 	})
-	return d, err
+	return d, cmp.Or(poolErr, err)
 }
 
 func (s *Service) create(ctx context.Context, password policy.Password, p hash.Parameters) (encoded hash.Encoded, err error) {
-	if poolErr := s.hashing.Do(ctx, func() { encoded, err = hash.Create(password.Text(), p) }); poolErr != nil {
+	if poolErr := s.hashing.Do(ctx, func() { encoded, err = s.hasher.Create(ctx, password.Text(), p) }); poolErr != nil {
 		return "", poolErr
 	}
 	return encoded, err
 }
 
-// rehash replaces the hash where the policy asks for other parameters by now. What bcrypt cannot hash keeps its hash.
-func (s *Service) rehash(ctx context.Context, a *attempt, c *account.Credential) error {
+// rehash replaces the hash where the policy asks for other parameters by now. Where that cannot be done (bcrypt does not
+// take every password, or there is no time) the login is right all the same, and the next one tries again.
+func (s *Service) rehash(ctx context.Context, a *attempt, c *account.Credential) {
 	p := a.rules.Policy.Hashing
 	if !hash.NeedsRehash(c.Password.Hash, p) {
-		return nil
+		return
 	}
 	encoded, err := s.create(ctx, a.password, p)
 	if errors.Is(err, hash.ErrTooLong) {
-		return nil
+		return
 	}
-	if err == nil {
-		c.Password.Hash = encoded
+	if err != nil {
+		slog.Warn("Password not hashed anew as its policy asks", "namespace", a.account.Namespace, "account", a.account.Name, "error", err)
+		return
 	}
-	return err
+	c.Password.Hash = encoded
 }
 
 // compliance tells whether the password meets the policy, where that matters at a login.

@@ -38,6 +38,7 @@ type Service struct {
 	// while one loads.
 	turns   *hash.Pool
 	hashing *hash.Pool
+	hasher  Hasher
 
 	slots slots
 
@@ -47,11 +48,19 @@ type Service struct {
 	unrecorded map[string]int
 }
 
+// Hasher computes hashes: the functions of package hash, somewhere. Its errors are theirs, the context's, or say that it
+// could not be done.
+type Hasher interface {
+	Verify(ctx context.Context, encoded hash.Encoded, password string) (bool, error)
+	Create(ctx context.Context, password string, parameters hash.Parameters) (hash.Encoded, error)
+	Digest(ctx context.Context, password string, salt []byte) ([]byte, error)
+}
+
 // NewService returns a service. The store has to read live. At most hashes passwords are hashed at once and at most
 // queue attempts wait for it.
-func NewService(d *directory.Directory, store *credential.Store, c clock.PassiveClock, hashes, queue int) *Service {
+func NewService(d *directory.Directory, store *credential.Store, c clock.PassiveClock, hasher Hasher, hashes, queue int) *Service {
 	return &Service{
-		directory: d, store: store, clock: c,
+		directory: d, store: store, clock: c, hasher: hasher,
 		turns: hash.NewPool(2*hashes, queue), hashing: hash.NewPool(hashes, 2*hashes),
 		unrecorded: map[string]int{},
 	}
@@ -131,8 +140,8 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 			s.owe(name)
 		}
 	}()
-	for range maxConflicts {
-		a, err := s.load(ctx, name, who)
+	for try := range maxConflicts {
+		a, err := s.load(ctx, name, who, try > 0)
 		if err != nil {
 			return nil, err
 		}
@@ -192,10 +201,16 @@ func (s *Service) settle(ctx context.Context, a *attempt, right bool, decide fun
 	return &Result{Account: a.account, Record: record, Policy: a.rules.Policy, Answer: d.answer}, nil
 }
 
-// load reads the credential of a name, live, and the account that it belongs to. It returns nil where no password can be
-// verified: an unknown account, or one that answers like it.
-func (s *Service) load(ctx context.Context, name string, who Who) (*attempt, error) {
-	record, err := s.store.Get(ctx, name)
+// load reads the credential of a name, and the account that it belongs to. It returns nil where no password can be
+// verified: an unknown account, or one that answers like it. After a conflict the read has to be live; before, one that is
+// a moment behind does no harm: whatever is decided from it and written meets a conflict, and what is granted without a
+// write gets a session of the generation that was read.
+func (s *Service) load(ctx context.Context, name string, who Who, live bool) (*attempt, error) {
+	read := s.store.GetRecent
+	if live {
+		read = s.store.Get
+	}
+	record, err := read(ctx, name)
 	if errors.Is(err, credential.ErrNotFound) {
 		return nil, nil
 	}
@@ -240,7 +255,7 @@ func (s *Service) decoy(ctx context.Context, who Who, text string) error {
 
 // verify hashes in the pool.
 func (s *Service) verify(ctx context.Context, encoded hash.Encoded, text string) (right bool, err error) {
-	if poolErr := s.hashing.Do(ctx, func() { right, err = hash.Verify(encoded, text) }); poolErr != nil {
+	if poolErr := s.hashing.Do(ctx, func() { right, err = s.hasher.Verify(ctx, encoded, text) }); poolErr != nil {
 		return false, poolErr
 	}
 	return right, err

@@ -28,6 +28,7 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/session"
@@ -153,7 +154,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}
 	declared := directory.New(shared.caches.Reader(), systemNamespace)
 	logins := login.NewService(declared, &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace},
-		clock.RealClock{}, 2, 64)
+		clock.RealClock{}, worker.InProcess(2), 2, 64)
 	shared.sessions = &web.Sessions{
 		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{},
 	}

@@ -101,10 +101,13 @@ func TestSum(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
-	for ratio, want := range map[float64]string{1.2: verdictImplausible, 1.05: verdictOK, 0.95: verdictOK, 0.949: verdictTolerated, 0.9: verdictTolerated, 0.899: verdictOver} {
-		if got := loginVerdict(ratio); got != want {
-			t.Errorf("loginVerdict(%v) = %q, want %q", ratio, got, want)
+	for ratio, want := range map[float64]string{1.2: verdictOK, 0.95: verdictOK, 0.949: verdictTolerated, 0.9: verdictTolerated, 0.899: verdictOver} {
+		if got := loginVerdict(ratio, 0.8); got != want {
+			t.Errorf("loginVerdict(%v, 0.8) = %q, want %q", ratio, got, want)
 		}
+	}
+	if got := loginVerdict(1, 1.051); got != verdictImplausible {
+		t.Errorf("logins that outrun their own hashes are %q", got)
 	}
 	if got := writesRow("", 3, 3.001).verdict; got != verdictOver {
 		t.Errorf("3.001 writes of 3 are %q", got)

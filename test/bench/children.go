@@ -8,24 +8,27 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
 // What this program also is, in processes of its own: what the servers are compared with. They share no heap, and so no
 // garbage collection, with anything else.
 const (
 	childArgon2id = "argon2id"
+	childWorkers  = "workers"
 	childHandler  = "handler"
 )
 
-var children = map[string]func(argument string) error{childArgon2id: hashAlone, childHandler: answerAlone}
+var children = map[string]func(arguments ...string) error{
+	childArgon2id: hashAlone, childWorkers: hashInWorkers, childHandler: answerAlone,
+}
 
 // sample is a speed, and what it cost.
 type sample struct {
@@ -64,58 +67,90 @@ func (s sample) each() time.Duration { return s.CPU / time.Duration(max(s.Count,
 // cost a third of the speed. The login server has had its own since the first login.
 const warmUp = 3 * time.Second
 
-// hashAlone hashes on every core for a while, with the parameters of the default policy, and prints a sample.
-func hashAlone(duration string) error {
+// hashAlone hashes on every core for a while, with the parameters of the default policy, and prints a sample. It is what a
+// program does that calls the library and nothing else.
+func hashAlone(arguments ...string) error {
+	p := hash.DefaultParameters().Argon2id
+	password, salt := []byte("correct horse battery"), make([]byte, 16)
+	return hashFor(arguments[0], func() error {
+		argon2.IDKey(password, salt, p.Iterations, p.MemoryKiB, p.Parallelism, 32)
+		return nil
+	})
+}
+
+// hashInWorkers does the same in as many workers as the login server has, which is the most that it could do.
+func hashInWorkers(arguments ...string) error {
+	pool, err := worker.Start(arguments[1], runtime.GOMAXPROCS(0))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	salt := make([]byte, 16)
+	return hashFor(arguments[0], func() error {
+		_, err := pool.Digest(context.Background(), "correct horse battery", salt)
+		return err
+	})
+}
+
+// hashFor hashes on every core for a while, warmed up, and prints a sample.
+func hashFor(duration string, hashOnce func() error) error {
 	d, err := time.ParseDuration(duration)
 	if err != nil {
 		return fmt.Errorf("reading the duration: %w", err)
 	}
-	// The pace of the login server's collector, so that both are compared at the same. It is the faster one: on idle cores
-	// it does 95 hashes a second, and at Go's own pace 65 to 80, which fault pages in again and again.
-	debug.SetGCPercent(400)
-	hashFor(warmUp)
-	self := map[string]int{childArgon2id: os.Getpid()}
+	if _, err := repeat(warmUp, hashOnce); err != nil {
+		return err
+	}
+	all, err := withChildren(os.Getpid())
+	if err != nil {
+		return err
+	}
+	self := map[string][]int{"self": all}
 	before, err := usageOf(self)
 	if err != nil {
 		return err
 	}
-	s := hashFor(d)
+	s, err := repeat(d, hashOnce)
+	if err != nil {
+		return err
+	}
 	after, err := usageOf(self)
 	if err != nil {
 		return err
 	}
-	s.CPU = after.since(before)[childArgon2id]
+	s.CPU = after.since(before)["self"]
 	return json.NewEncoder(os.Stdout).Encode(s)
 }
 
-// hashFor hashes on every core for a while.
-func hashFor(d time.Duration) sample {
-	p := hash.DefaultParameters().Argon2id
-	password, salt := []byte("correct horse battery"), make([]byte, 16)
+// repeat does something on every core for a while.
+func repeat(d time.Duration, once func() error) (sample, error) {
 	var (
-		hashed atomic.Int64
-		all    sync.WaitGroup
+		count atomic.Int64
+		all   errgroup.Group
 	)
 	began := time.Now()
 	for range runtime.GOMAXPROCS(0) {
-		all.Go(func() {
+		all.Go(func() error {
 			for time.Since(began) < d {
-				argon2.IDKey(password, salt, p.Iterations, p.MemoryKiB, p.Parallelism, 32)
-				hashed.Add(1)
+				if err := once(); err != nil {
+					return err
+				}
+				count.Add(1)
 			}
+			return nil
 		})
 	}
-	all.Wait()
-	return newSample(int(hashed.Load()), time.Since(began))
+	err := all.Wait()
+	return newSample(int(count.Load()), time.Since(began)), err
 }
 
-// hashRate runs hashAlone in a process of its own.
-func hashRate(ctx context.Context, d time.Duration) (sample, error) {
+// hashRate runs hashAlone or hashInWorkers, which takes its program, in a process of its own.
+func hashRate(ctx context.Context, d time.Duration, child string, program ...string) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return sample{}, fmt.Errorf("finding this program: %w", err)
 	}
-	command := exec.CommandContext(ctx, self, childArgon2id, d.String())
+	command := exec.CommandContext(ctx, self, append([]string{child, d.String()}, program...)...)
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {
@@ -129,9 +164,9 @@ func hashRate(ctx context.Context, d time.Duration) (sample, error) {
 }
 
 // answerAlone answers every request with 200 until it is killed: the least that a session check can cost.
-func answerAlone(address string) error {
+func answerAlone(arguments ...string) error {
 	server := &http.Server{
-		Addr: address, ReadHeaderTimeout: time.Minute,
+		Addr: arguments[0], ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 	}
 	return server.ListenAndServe()

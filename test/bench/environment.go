@@ -78,7 +78,7 @@ func (e *environment) start(ctx context.Context) (err error) {
 // build makes the programs of the two servers.
 func (e *environment) build(ctx context.Context) error {
 	say("Building the operator and the login server")
-	command := exec.CommandContext(ctx, "go", "build", "-o", e.dir+string(filepath.Separator), "./cmd/operator", "./cmd/login")
+	command := exec.CommandContext(ctx, "go", "build", "-o", e.dir+string(filepath.Separator), "./cmd/...")
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("building the servers: %w", err)
@@ -197,15 +197,22 @@ func (e *environment) watch(processes ...*process.Process) {
 }
 
 // pids of everything that was started, by name.
-func (e *environment) pids() map[string]int {
-	pids := map[string]int{"this benchmark": os.Getpid()}
+func (e *environment) pids() (map[string][]int, error) {
+	pids := map[string][]int{"this benchmark": {os.Getpid()}}
 	for _, p := range e.plane.Processes() {
-		pids[p.Name()] = p.Pid()
+		pids[p.Name()] = []int{p.Pid()}
 	}
 	for name, p := range e.servers {
-		pids[name] = p.Pid()
+		all, err := withChildren(p.Pid())
+		if err != nil {
+			return nil, fmt.Errorf("listing the processes of %s: %w", name, err)
+		}
+		pids[name] = all[:1]
+		if len(all) > 1 {
+			pids["workers of "+name] = all[1:]
+		}
 	}
-	return pids
+	return pids, nil
 }
 
 // stop ends what runs, in reverse order, and removes everything.

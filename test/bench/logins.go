@@ -44,7 +44,8 @@ func (e *environment) measureLogins(ctx context.Context) error {
 	return nil
 }
 
-// takeTurns measures the bare hash, logins, the bare hash, logins and so on, the bare hash first and last.
+// takeTurns measures the bare hash, logins, the bare hash, logins and so on, the bare hash first and last. The bare hash is
+// measured twice, as a program has it that calls the library, and in workers.
 func (e *environment) takeTurns(ctx context.Context, address string, people []*person) error {
 	requests := make([][]byte, len(people))
 	for i, p := range people {
@@ -52,15 +53,17 @@ func (e *environment) takeTurns(ctx context.Context, address string, people []*p
 	}
 	r := &e.results
 	for i := range e.scale.rounds + 1 {
-		var alone sample
+		var alone, workers sample
 		used, err := e.using(func() (err error) {
-			alone, err = hashRate(ctx, e.scale.round)
+			if alone, err = hashRate(ctx, e.scale.round, childArgon2id); err == nil {
+				workers, err = hashRate(ctx, e.scale.round, childWorkers, filepath.Join(e.dir, "hash-worker"))
+			}
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		r.hashes, r.idleUsage = append(r.hashes, alone), r.idleUsage.add(used)
+		r.hashes, r.workers, r.idleUsage = append(r.hashes, alone), append(r.workers, workers), r.idleUsage.add(used)
 		if i == e.scale.rounds {
 			break
 		}
@@ -74,21 +77,26 @@ func (e *environment) takeTurns(ctx context.Context, address string, people []*p
 		}
 		logins.CPU = used.ours()
 		r.logins, r.loginUsage = append(r.logins, logins), r.loginUsage.add(used)
-		say("Round %d of %d: %.1f hashes/s alone, then %.1f logins/s", i+1, e.scale.rounds, alone.Rate, logins.Rate)
+		say("Round %d of %d: %.1f hashes/s alone, %.1f in workers, then %.1f logins/s",
+			i+1, e.scale.rounds, alone.Rate, workers.Rate, logins.Rate)
 	}
 	return nil
 }
 
 // using returns what everything that runs has used during f.
 func (e *environment) using(f func() error) (usage, error) {
-	before, err := usageOf(e.pids())
+	pids, err := e.pids()
+	if err != nil {
+		return nil, err
+	}
+	before, err := usageOf(pids)
 	if err != nil {
 		return nil, err
 	}
 	if err := f(); err != nil {
 		return nil, err
 	}
-	after, err := usageOf(e.pids())
+	after, err := usageOf(pids)
 	return after.since(before), err
 }
 

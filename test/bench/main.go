@@ -35,7 +35,7 @@ var (
 func main() {
 	if len(os.Args) > 2 {
 		if serve, found := children[os.Args[1]]; found {
-			exit(serve(os.Args[2]))
+			exit(serve(os.Args[2:]...))
 		}
 	}
 	quick := flag.Bool("quick", false, "Measure little: shows that the benchmark works")

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,16 +22,20 @@ type usage map[string]time.Duration
 
 const machine = "the machine"
 
-// usageOf reads the CPU time that processes have used since they started.
-func usageOf(pids map[string]int) (usage, error) {
+// usageOf reads the CPU time that processes, several under one name, have used since they started.
+func usageOf(pids map[string][]int) (usage, error) {
 	used := usage{}
-	for name, pid := range pids {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return nil, fmt.Errorf("reading the CPU time of %s (this needs Linux): %w", name, err)
-		}
-		if used[name], err = processTime(stat); err != nil {
-			return nil, fmt.Errorf("reading the CPU time of %s: %w", name, err)
+	for name, all := range pids {
+		for _, pid := range all {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			if err != nil {
+				return nil, fmt.Errorf("reading the CPU time of %s (this needs Linux): %w", name, err)
+			}
+			took, err := processTime(stat)
+			if err != nil {
+				return nil, fmt.Errorf("reading the CPU time of %s: %w", name, err)
+			}
+			used[name] += took
 		}
 	}
 	stat, err := os.ReadFile("/proc/stat")
@@ -37,6 +44,32 @@ func usageOf(pids map[string]int) (usage, error) {
 	}
 	used[machine], err = machineTime(stat)
 	return used, err
+}
+
+// withChildren returns a process and those that it has started. Each of its threads lists its own, see proc(5).
+func withChildren(pid int) ([]int, error) {
+	all := []int{pid}
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil || len(lists) == 0 {
+		return nil, fmt.Errorf("process %d is not there, or its children are not listed", pid)
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list) //nolint:gosec // below /proc
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // That thread has ended.
+		}
+		if err != nil {
+			return nil, err
+		}
+		for child := range strings.FieldsSeq(string(text)) {
+			number, err := strconv.Atoi(child)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, number)
+		}
+	}
+	return all, nil
 }
 
 // processTime reads user and system time from a process's stat, see proc(5). The program's name may contain anything,
@@ -124,13 +157,28 @@ func (u usage) shares(capacity time.Duration) string {
 // program's own.
 type memory struct{ Peak, Now, File float64 }
 
-// memoryOf reads the resident memory of a process.
-func memoryOf(pid int) (memory, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+// memoryOf reads the resident memory of a process and of those that it has started from the same program. The pages of
+// that program are in memory once, and counted once.
+func memoryOf(pid int) (all memory, err error) {
+	pids, err := withChildren(pid)
 	if err != nil {
 		return memory{}, fmt.Errorf("reading resident memory (this needs Linux): %w", err)
 	}
-	return residentMemory(status)
+	for i, pid := range pids {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return memory{}, fmt.Errorf("reading resident memory: %w", err)
+		}
+		m, err := residentMemory(status)
+		if err != nil {
+			return memory{}, err
+		}
+		if i > 0 {
+			m = memory{Peak: m.Peak - m.File, Now: m.Now - m.File}
+		}
+		all = memory{Peak: all.Peak + m.Peak, Now: all.Now + m.Now, File: all.File + m.File}
+	}
+	return all, nil
 }
 
 // residentMemory reads VmHWM, VmRSS and RssFile, see proc_pid_status(5).

@@ -104,9 +104,9 @@ func prepare(ctx context.Context, dir string) error {
 	return startServers(ctx, dir)
 }
 
-// build builds both binaries into dir, as they are shipped.
+// build builds the binaries into dir, as they are shipped.
 func build(ctx context.Context, dir string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/operator", "./cmd/login")
+	command := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/...")
 	command.Dir = "../.."
 
 	if output, err := command.CombinedOutput(); err != nil {

@@ -1,0 +1,203 @@
+package worker
+
+import (
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"syscall"
+
+	"github.com/keyturn/keyturn/internal/hash"
+)
+
+// Argument is the only argument of a process that is a worker, for programs that are something else too.
+const Argument = "serve"
+
+// Main is the whole of a worker. It returns when its input ends; the error says what broke.
+func Main() error {
+	// What ends the server ends its worker too, but not before: a terminal signals both at once.
+	signal.Ignore(os.Interrupt, syscall.SIGTERM)
+	debug.SetGCPercent(-1)
+	return serve(os.Stdin, os.Stdout, freeMemory)
+}
+
+// Pool is a number of workers. It is safe for concurrent use.
+type Pool struct {
+	start func() (*worker, error)
+	// idle holds every worker that is not in use; nil stands for one that has to be started first.
+	idle chan *worker
+}
+
+// Program returns where the program hash-worker is expected: beside the one that runs. The error is the system's.
+func Program() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	return filepath.Join(filepath.Dir(self), "hash-worker"), nil
+}
+
+// Start starts size workers, each a process of a program that calls Main. The error is the system's.
+func Start(program string, size int) (*Pool, error) {
+	return newPool(size, func() (*worker, error) { return startProcess(program) })
+}
+
+// InProcess returns a pool whose workers are goroutines of this process: for tests of what hashes.
+func InProcess(size int) *Pool {
+	p, _ := newPool(size, func() (*worker, error) { return startGoroutine(), nil }) // That does not fail.
+	return p
+}
+
+func newPool(size int, start func() (*worker, error)) (*Pool, error) {
+	p := &Pool{start: start, idle: make(chan *worker, size)}
+	for range size {
+		w, err := start()
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+		p.idle <- w
+	}
+	return p, nil
+}
+
+// Close ends the workers that are idle. Nothing may be called after it.
+func (p *Pool) Close() {
+	for {
+		select {
+		case w := <-p.idle:
+			if w != nil {
+				w.end()
+			}
+		default:
+			return
+		}
+	}
+}
+
+// Verify is hash.Verify. Other errors: the context's, or the system's where no worker can be had.
+func (p *Pool) Verify(ctx context.Context, encoded hash.Encoded, password string) (bool, error) {
+	r, err := p.compute(ctx, &request{Operation: opVerify, Encoded: encoded.PHC(), Password: password})
+	return r.Right, err
+}
+
+// Create is hash.Create. Other errors: as of Verify.
+func (p *Pool) Create(ctx context.Context, password string, parameters hash.Parameters) (hash.Encoded, error) {
+	r, err := p.compute(ctx, &request{Operation: opCreate, Parameters: parameters, Password: password})
+	return hash.Encoded(r.Encoded), err
+}
+
+// Digest is hash.Digest. Errors: as of Verify, those of package hash aside.
+func (p *Pool) Digest(ctx context.Context, password string, salt []byte) ([]byte, error) {
+	r, err := p.compute(ctx, &request{Operation: opDigest, Salt: salt, Password: password})
+	return r.Digest, err
+}
+
+// compute has a worker compute. One that broke is replaced, and the hash begun again once: it may have been killed for
+// lack of memory while it was idle.
+func (p *Pool) compute(ctx context.Context, q *request) (reply, error) {
+	var w *worker
+	select {
+	case w = <-p.idle:
+	case <-ctx.Done():
+		return reply{}, ctx.Err()
+	}
+	defer func() { p.idle <- w }()
+	var broken error
+	for range 2 {
+		if w == nil {
+			var err error
+			if w, err = p.start(); err != nil {
+				return reply{}, err
+			}
+		}
+		r, err := w.ask(ctx, q)
+		if err == nil {
+			return r, r.err()
+		}
+		w.end()
+		w = nil
+		if ctx.Err() != nil {
+			return reply{}, ctx.Err()
+		}
+		slog.Warn("Hash worker ended before it answered and is started again", "error", err)
+		broken = err
+	}
+	return reply{}, fmt.Errorf("hash worker does not answer: %w", broken)
+}
+
+// worker is one worker, asked by one caller at a time.
+type worker struct {
+	requests *gob.Encoder
+	replies  *gob.Decoder
+	// end ends it, whatever it is doing.
+	end func()
+}
+
+func newWorker(requests io.Writer, replies io.Reader, end func()) *worker {
+	return &worker{requests: gob.NewEncoder(requests), replies: gob.NewDecoder(replies), end: sync.OnceFunc(end)}
+}
+
+// ask sends a request and reads the answer. When the context ends, so does the worker: there is no other way to stop it.
+func (w *worker) ask(ctx context.Context, q *request) (r reply, err error) {
+	stop := context.AfterFunc(ctx, w.end)
+	defer func() {
+		if !stop() && err == nil {
+			err = ctx.Err()
+		}
+	}()
+	if err := w.requests.Encode(q); err != nil {
+		return r, err
+	}
+	return r, w.replies.Decode(&r)
+}
+
+func startProcess(program string) (*worker, error) {
+	command := exec.Command(program, Argument)
+	// One hash at a time needs one core. Nothing else of the environment concerns it.
+	command.Env = []string{"GOMAXPROCS=1"}
+	command.Stderr = os.Stderr
+	requests, err := command.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start hash worker: %w", err)
+	}
+	replies, err := command.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start hash worker: %w", err)
+	}
+	if err := command.Start(); err != nil {
+		return nil, fmt.Errorf("start hash worker: %w", err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := command.Wait(); err != nil {
+			var status *exec.ExitError
+			if !errors.As(err, &status) {
+				slog.Warn("Hash worker ended in an unknown way", "error", err)
+			}
+		}
+	}()
+	return newWorker(requests, replies, func() {
+		_ = command.Process.Kill() // It may have ended already.
+		<-ended
+	}), nil
+}
+
+func startGoroutine() *worker {
+	inReader, inWriter := io.Pipe()
+	outReader, outWriter := io.Pipe()
+	go func() { outWriter.CloseWithError(serve(inReader, outWriter, func() {})) }()
+	return newWorker(inWriter, outReader, func() {
+		_ = inWriter.CloseWithError(io.ErrClosedPipe)
+		_ = outReader.CloseWithError(io.ErrClosedPipe)
+	})
+}

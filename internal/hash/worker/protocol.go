@@ -1,0 +1,122 @@
+package worker
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/keyturn/keyturn/internal/hash"
+)
+
+// operation is what a worker is asked for.
+type operation int
+
+const (
+	opVerify operation = iota + 1
+	opCreate
+	opDigest
+)
+
+// request is one hash. It is encoded with gob, which keeps every byte of a password, valid text or not.
+type request struct {
+	Operation  operation
+	Password   string
+	Encoded    string          // of opVerify
+	Parameters hash.Parameters // of opCreate
+	Salt       []byte          // of opDigest
+}
+
+// reply is the answer. Failed is 1 and more for one of failures, -1 for any other error, which Text tells.
+type reply struct {
+	Right   bool
+	Encoded string
+	Digest  []byte
+	Failed  int
+	Text    string
+}
+
+// failures are the errors that callers tell apart.
+var failures = []error{hash.ErrMalformed, hash.ErrTooCostly, hash.ErrTooLong, hash.ErrNUL, hash.ErrParameters}
+
+// answer computes a hash.
+func (q *request) answer() (r reply) {
+	var err error
+	switch q.Operation {
+	case opVerify:
+		r.Right, err = hash.Verify(hash.Encoded(q.Encoded), q.Password)
+	case opCreate:
+		var encoded hash.Encoded
+		encoded, err = hash.Create(q.Password, q.Parameters)
+		r.Encoded = encoded.PHC()
+	case opDigest:
+		r.Digest = hash.Digest(q.Password, q.Salt)
+	default:
+		err = fmt.Errorf("unknown operation %d", q.Operation)
+	}
+	if err == nil {
+		return r
+	}
+	r.Failed, r.Text = -1, err.Error()
+	for i, known := range failures {
+		if errors.Is(err, known) {
+			r.Failed = i + 1
+		}
+	}
+	return r
+}
+
+// err is the error that a worker met.
+func (r *reply) err() error {
+	switch {
+	case r.Failed == 0:
+		return nil
+	case r.Failed > 0 && r.Failed <= len(failures):
+		return &failure{text: r.Text, kind: failures[r.Failed-1]}
+	default:
+		return errors.New(r.Text)
+	}
+}
+
+// failure is an error of package hash that has come through a pipe.
+type failure struct {
+	text string
+	kind error
+}
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.kind }
+
+// keptMemory is the memory, in bytes, that a worker keeps for the next hash. What a costlier hash has taken beyond that is
+// given back to the system.
+const keptMemory = 64 << 20
+
+// serve answers requests until there are no more. free runs after each.
+func serve(in io.Reader, out io.Writer, free func()) error {
+	requests, replies := gob.NewDecoder(in), gob.NewEncoder(out)
+	for {
+		q := request{}
+		if err := requests.Decode(&q); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read request: %w", err)
+		}
+		if err := replies.Encode(q.answer()); err != nil {
+			return fmt.Errorf("answer request: %w", err)
+		}
+		free()
+	}
+}
+
+// freeMemory frees what the last hash has used, after its answer: nobody waits for it.
+func freeMemory() {
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if before.Sys-before.HeapReleased > keptMemory {
+		debug.FreeOSMemory()
+		return
+	}
+	runtime.GC()
+}
