@@ -124,6 +124,35 @@ func TestKeysThatAreDamaged(t *testing.T) {
 	}
 }
 
+// TestKeysOutOfOrder: what a live read has brought is not undone by what a watch brings late.
+func TestKeysOutOfOrder(t *testing.T) {
+	k := &Keys{}
+	older, _, _, err := (&session.Ring{}).Rotate(time.Now().Add(-2*time.Hour), time.Hour, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, _, _, err := older.Rotate(time.Now(), time.Hour, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := func(ring *session.Ring, version string) *corev1.Secret {
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}, Data: ring.Encode()}
+	}
+	k.observe(secret(newer, "100"))
+	k.observe(secret(older, "99"))
+	if k.Ring().Len() != newer.Len() {
+		t.Errorf("%d keys, want the %d of the newer ring", k.Ring().Len(), newer.Len())
+	}
+	k.observe(&corev1.Secret{})
+	if k.Ring().Len() != 0 {
+		t.Error("deleted keys still sign")
+	}
+	k.observe(secret(older, "101"))
+	if k.Ring().Len() != older.Len() {
+		t.Error("keys that were made anew are not taken")
+	}
+}
+
 func TestStrip(t *testing.T) {
 	declared := &v1alpha1.UserAccount{
 		ObjectMeta: metav1.ObjectMeta{

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,6 +28,10 @@ type Keys struct {
 	key     client.ObjectKey
 	ring    atomic.Pointer[session.Ring]
 	reloads *rate.Limiter
+
+	mu sync.Mutex
+	// version is the resource version of the ring; empty where there is none.
+	version string
 }
 
 func newKeys(ctx context.Context, watched cache.Cache, live client.Reader, namespace string) (*Keys, error) {
@@ -42,7 +48,7 @@ func newKeys(ctx context.Context, watched cache.Cache, live client.Reader, names
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    k.observe,
 		UpdateFunc: func(_, secret any) { k.observe(secret) },
-		DeleteFunc: func(any) { k.ring.Store(&session.Ring{}) },
+		DeleteFunc: func(any) { k.observe(&corev1.Secret{}) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare watch of signing keys: %w", err)
@@ -76,9 +82,15 @@ func (k *Keys) observe(obj any) {
 	if !ok {
 		return
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if order, err := resourceversion.CompareResourceVersion(secret.ResourceVersion, k.version); err == nil && order < 0 {
+		return // The watch and a live read came the wrong way round.
+	}
 	ring, err := session.Decode(secret.Data)
 	if err != nil {
 		slog.Warn("Signing keys that cannot be used are left out", "error", err)
 	}
+	k.version = secret.ResourceVersion
 	k.ring.Store(ring)
 }
