@@ -267,3 +267,56 @@ func TestPoolUnderChurn(t *testing.T) {
 		t.Errorf("%d running, %d waiting", p.Running(), p.Waiting())
 	}
 }
+
+// TestPoolInBursts: while many wait, they begin several at a time; who finds nobody waiting begins at once.
+func TestPoolInBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewBurstPool(5, 100, 3)
+		var begun atomic.Int32
+		end := make(chan struct{})
+		start := func(n int) {
+			for range n {
+				go func() {
+					if err := p.Do(t.Context(), func() { begun.Add(1); <-end }); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			synctest.Wait()
+		}
+		for i := range int32(5) {
+			if start(1); begun.Load() != i+1 {
+				t.Fatalf("%d begun, want %d", begun.Load(), i+1)
+			}
+		}
+		start(7)
+		for _, want := range []int32{5, 5, 8, 8, 8, 11, 11, 11, 12, 12, 12, 12} {
+			end <- struct{}{}
+			if synctest.Wait(); begun.Load() != want {
+				t.Errorf("%d begun, want %d", begun.Load(), want)
+			}
+		}
+		idle(t, p)
+	})
+}
+
+// TestPoolInBurstsLetsNobodyWait: those who wait begin though the slots of a burst come free by those who give up.
+func TestPoolInBurstsLetsNobodyWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewBurstPool(2, 100, 2)
+		var done atomic.Int32
+		for i := range 40 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+i%7)*time.Millisecond)
+			go func() {
+				defer cancel()
+				_ = p.Do(ctx, func() { time.Sleep(time.Millisecond) }) //nolint:forbidigo // of the bubble's clock
+				done.Add(1)
+			}()
+		}
+		time.Sleep(time.Second) //nolint:forbidigo // of the bubble's clock
+		if done.Load() != 40 {
+			t.Errorf("%d done", done.Load())
+		}
+		idle(t, p)
+	})
+}

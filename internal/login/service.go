@@ -20,6 +20,9 @@ import (
 const (
 	// retrySoon is told where nothing but the load of the moment is in the way.
 	retrySoon = time.Second
+	// burst is how many attempts begin at a time where many wait. Their reads cost the API server and this process far less
+	// one right after the other than each between two hashes, which leave nothing in the processor's caches.
+	burst = 16
 	// maxConflicts is how often an attempt begins again because another wrote the credential in between.
 	maxConflicts = 8
 	// finishTimeout bounds what follows a verification. It goes on when the caller has gone: hanging up must not keep
@@ -34,8 +37,7 @@ type Service struct {
 	clock     clock.PassiveClock
 
 	// turns bounds the attempts that are under way, hashing those that hash. An attempt loads the credential when its
-	// turn has come, so that it is as fresh as can be; there are more turns than hashes, so that cores need not idle
-	// while one loads.
+	// turn has come, so that it is fresh; there are more turns than hashes, so that cores need not idle while one loads.
 	turns   *hash.Pool
 	hashing *hash.Pool
 	hasher  Hasher
@@ -59,9 +61,10 @@ type Hasher interface {
 // NewService returns a service. The store has to read live. At most hashes passwords are hashed at once and at most
 // queue attempts wait for it.
 func NewService(d *directory.Directory, store *credential.Store, c clock.PassiveClock, hasher Hasher, hashes, queue int) *Service {
+	turns := 2*hashes + burst
 	return &Service{
 		directory: d, store: store, clock: c, hasher: hasher,
-		turns: hash.NewPool(2*hashes, queue), hashing: hash.NewPool(hashes, 2*hashes),
+		turns: hash.NewBurstPool(turns, queue, burst), hashing: hash.NewPool(hashes, turns),
 		unrecorded: map[string]int{},
 	}
 }

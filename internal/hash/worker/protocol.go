@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 
 	"github.com/keyturn/keyturn/internal/hash"
 )
@@ -112,9 +113,9 @@ func serve(in io.Reader, out io.Writer, free func()) error {
 
 // freeMemory frees what the last hash has used, after its answer: nobody waits for it.
 func freeMemory() {
-	var before runtime.MemStats
-	runtime.ReadMemStats(&before)
-	if before.Sys-before.HeapReleased > keptMemory {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+	metrics.Read(heap)
+	if heap[0].Value.Uint64()+heap[1].Value.Uint64() > keptMemory {
 		debug.FreeOSMemory()
 		return
 	}
