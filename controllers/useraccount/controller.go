@@ -164,6 +164,8 @@ func (r *Reconciler) findCredential(ctx context.Context, s *scope, fresh bool) e
 	switch s.identity {
 	case account.IdentityConflict:
 		s.conflict, s.record = *found, nil
+	case account.IdentityCreate:
+		return r.yieldUsername(ctx, s)
 	case account.IdentityAdopt, account.IdentityReplace:
 		return r.confirm(ctx, s)
 	}
@@ -184,6 +186,34 @@ func (r *Reconciler) confirm(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// yieldUsername looks whether another account, whose credential is missing, keeps the username. The cache tells which
+// accounts have it, and the API server how they are now: a mark may be too young for the cache.
+func (r *Reconciler) yieldUsername(ctx context.Context, s *scope) error {
+	others := &v1alpha1.UserAccountList{}
+	err := r.client.List(ctx, others, client.MatchingFields{indexCredential: s.credentialName}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("list accounts of the username: %w", err)
+	}
+	keeper := s.account
+	for i := range others.Items {
+		if others.Items[i].Name == s.account.Name {
+			continue
+		}
+		other := &v1alpha1.UserAccount{}
+		err := r.live.Get(ctx, client.ObjectKeyFromObject(&others.Items[i]), other)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("look up an account of the username: %w", err)
+		}
+		if err == nil && hasUsername(other, s.credentialName) && account.KeepsUsername(other, keeper) {
+			keeper = other
+		}
+	}
+	if keeper != s.account {
+		s.identity, s.conflict = account.IdentityConflict, account.OwnerOf(keeper)
+	}
+	return nil
+}
+
 // ownerState looks, live, whether the account that a credential names still has the username.
 func (r *Reconciler) ownerState(ctx context.Context, record *credential.Record) (account.OwnerState, error) {
 	owner := &v1alpha1.UserAccount{}
@@ -194,10 +224,16 @@ func (r *Reconciler) ownerState(ctx context.Context, record *credential.Record) 
 	if err != nil {
 		return account.OwnerUnknown, fmt.Errorf("look up the account that has the username: %w", err)
 	}
-	if name, err := credential.NameOf(owner); err != nil || name != record.Name() {
+	if !hasUsername(owner, record.Name()) {
 		return account.OwnerGone, nil
 	}
 	return account.OwnerExists, nil
+}
+
+// hasUsername tells whether an account's username is the one whose credential has this name.
+func hasUsername(declared *v1alpha1.UserAccount, credentialName string) bool {
+	name, err := credential.NameOf(declared)
+	return err == nil && name == credentialName
 }
 
 // applyCredential decides everything about the credential and writes it once.

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -36,14 +37,14 @@ const (
 	IdentityConflict
 	// IdentityWait: the account was restored and its credential is not there yet.
 	IdentityWait
-	// IdentityCreate: there is none, and there should be.
+	// IdentityCreate: there is none, and there should be, unless another account of this username keeps it (KeepsUsername).
 	IdentityCreate
 )
 
 // Identify decides what becomes of the credential found under an account's username; found is nil where there is none.
 // The annotation on the account has no authority of its own: it never makes another account's credential this one's.
 func (r Rules) Identify(account *v1alpha1.UserAccount, found *Owner, owner OwnerState) Identity {
-	marked := account.Annotations[v1alpha1.AnnotationInitialized] == "true"
+	marked := isMarked(account)
 	switch {
 	case found == nil && !marked:
 		return IdentityCreate
@@ -75,6 +76,21 @@ func (r Rules) startsAnew(account *v1alpha1.UserAccount) bool {
 	}
 	p := r.Spec.Password
 	return p != nil && r.due(p.ResetTime, since)
+}
+
+// KeepsUsername tells whether another account of the same username keeps it from this one while there is no credential that
+// would say whose it is: the other had one, and waits for it to be restored. Of two that had one, or whose mark says so,
+// the one that was created first keeps it.
+func KeepsUsername(other, account *v1alpha1.UserAccount) bool {
+	if !isMarked(other) || other.UID == account.UID {
+		return false
+	}
+	return !isMarked(account) || cmp.Or(
+		other.CreationTimestamp.Compare(account.CreationTimestamp.Time), cmp.Compare(other.Name, account.Name)) < 0
+}
+
+func isMarked(account *v1alpha1.UserAccount) bool {
+	return account.Annotations[v1alpha1.AnnotationInitialized] == "true"
 }
 
 // Mark returns the annotations that an account with this credential has to bear.

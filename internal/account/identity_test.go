@@ -80,6 +80,36 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
+func TestKeepsUsername(t *testing.T) {
+	const mark = "true"
+	older := func(a *v1alpha1.UserAccount) { a.CreationTimestamp = metav1.NewTime(ago(day)) }
+	younger := func(a *v1alpha1.UserAccount) { a.CreationTimestamp = metav1.NewTime(ago(time.Minute)) }
+	same := func(*v1alpha1.UserAccount) {}
+	for _, row := range []struct {
+		name           string
+		account, other *v1alpha1.UserAccount
+		edit           func(other *v1alpha1.UserAccount)
+		want           bool
+	}{
+		{"the other had a credential", declaredAs("bob", "u1", ""), declaredAs("ada", "u2", mark), same, true},
+		{"the other had one, and is younger", declaredAs("bob", "u1", ""), declaredAs("ada", "u2", mark), younger, true},
+		{"neither had one", declaredAs("bob", "u1", ""), declaredAs("ada", "u2", ""), older, false},
+		{"this one had a credential", declaredAs("bob", "u1", mark), declaredAs("ada", "u2", ""), older, false},
+		{"both had one, the other first", declaredAs("bob", "u1", mark), declaredAs("zoe", "u2", mark), older, true},
+		{"both had one, this one first", declaredAs("bob", "u1", mark), declaredAs("ada", "u2", mark), younger, false},
+		{"of the same second, by name", declaredAs("bob", "u1", mark), declaredAs("ada", "u2", mark), same, true},
+		{"of the same second, by name the other way", declaredAs("bob", "u1", mark), declaredAs("zoe", "u2", mark), same, false},
+		{"not from itself", declaredAs("bob", "u1", ""), declaredAs("bob", "u1", mark), older, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.edit(row.other)
+			if got := account.KeepsUsername(row.other, row.account); got != row.want {
+				t.Errorf("KeepsUsername() = %t", got)
+			}
+		})
+	}
+}
+
 func TestAdopt(t *testing.T) {
 	s := begin(lock, looked)
 	s.c.OrphanedTime = ago(time.Hour)
