@@ -114,7 +114,7 @@ func (w *world) start(intercept interceptor) *operator {
 func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, looks *countingClock) error {
 	d := directory.New(mgr.GetClient(), w.system)
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
-		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d, Hashes: 2, Clock: looks,
+		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d, Hashes: w.hashes, Clock: looks,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}

@@ -1,10 +1,14 @@
 package controllers_test
 
 import (
+	"fmt"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -70,6 +74,65 @@ func TestRequestsTakeEffectOnce(t *testing.T) {
 			ask(again)
 		}
 		w.g.Expect(w.credential(a).ResourceVersion()).To(gomega.Equal(settled.ResourceVersion()), "%s took effect again", name)
+	}
+}
+
+// Requests bind at once, also while a password that is handed out beside them waits for its turn to be hashed, or for a
+// Secret that cannot be read.
+func TestRequestsDoNotWaitForAReset(t *testing.T) {
+	w := newWorld(t)
+	w.hashes = 1
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	t.Cleanup(release)
+	busy := make(chan struct{}) // closed once the only turn is taken, by an account whose write takes its time
+	taken := sync.OnceFunc(func() { close(busy) })
+	crowd := w.account("crowd-0", handedOut("crowd"))
+	blocked := credentialName(crowd)
+	o := w.start(func(r request) verdict {
+		if r.method == http.MethodPut && r.about(blocked) {
+			taken()
+			<-released
+		}
+		return pass
+	})
+	w.clock.advance(time.Hour)
+	people := map[string]*v1alpha1.UserAccount{}
+	for _, name := range []string{"waits", "cannot-read"} {
+		w.secret(name, initial)
+		people[name] = w.account(name, handedOut(name))
+		w.eventually(people[name], ready)
+		w.choose(people[name], own)
+		w.eventually(people[name], standing(v1alpha1.StandingActive, ""))
+	}
+	ask := func(name string, before func()) {
+		a := people[name]
+		was := w.credential(a)
+		before()
+		edit(w, &corev1.Secret{ObjectMeta: objectMeta(w.namespace, name)}, func(s *corev1.Secret) { s.Data["password"] = []byte(second) })
+		edit(w, a, func(a *v1alpha1.UserAccount) {
+			a.Spec.SignOutTime, a.Spec.Password.ChangeRequiredTime = at(w.clock.Now()), at(w.clock.Now())
+		})
+		w.g.Eventually(func() int64 { return w.credential(a).SessionGeneration }, patience, glance).
+			Should(gomega.Equal(was.SessionGeneration+1), "%s: the request takes effect", name)
+		is := w.credential(a)
+		w.g.Expect(is.Password.MustChange).To(gomega.Equal(v1alpha1.MustChangeRequested), name)
+		w.g.Expect(is.Password.Hash).To(gomega.Equal(was.Password.Hash), name)
+	}
+	path := "/api/v1/namespaces/" + w.namespace + "/secrets/cannot-read"
+	ask("cannot-read", func() { o.traffic.lose(path) })
+	ask("waits", func() {
+		w.secret("crowd", initial)
+		w.g.Eventually(busy, patience).Should(gomega.BeClosed())
+		for n := range 5 {
+			w.account(fmt.Sprintf("crowd-%d", n+1), handedOut("crowd"))
+		}
+	})
+	o.traffic.lose("")
+	release()
+	for _, a := range people {
+		w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset))
+		w.g.Expect(w.accepts(a, second)).To(gomega.BeTrue())
 	}
 }
 

@@ -49,6 +49,8 @@ type traffic struct {
 	writes []request
 	// contents are the paths of the reads that asked for more than metadata.
 	contents []string
+	// unreadable is a path whose reads find no connection.
+	unreadable string
 	// events that the API server did not take.
 	refusedEvents []string
 }
@@ -56,10 +58,8 @@ type traffic struct {
 func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodGet {
-			if !strings.Contains(req.Header.Get("Accept"), "as=PartialObjectMetadata") {
-				t.mu.Lock()
-				t.contents = append(t.contents, req.URL.Path)
-				t.mu.Unlock()
+			if !t.reads(req) {
+				return nil, errConnection
 			}
 			return next.RoundTrip(req)
 		}
@@ -100,6 +100,23 @@ func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		return response, err
 	})
+}
+
+// reads notes a read, and tells whether it goes out.
+func (t *traffic) reads(req *http.Request) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !strings.Contains(req.Header.Get("Accept"), "as=PartialObjectMetadata") {
+		t.contents = append(t.contents, req.URL.Path)
+	}
+	return req.URL.Path != t.unreadable
+}
+
+// lose has the reads of a path find no connection from now on; "" ends it.
+func (t *traffic) lose(path string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unreadable = path
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

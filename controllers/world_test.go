@@ -51,6 +51,9 @@ type world struct {
 
 	name, namespace, system, credentials string
 
+	// hashes is how many passwords an operator hashes at once.
+	hashes int
+
 	clock  *shiftedClock
 	log    *logBuffer
 	events *eventLog
@@ -67,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, g: gomega.NewWithT(t), name: name,
 		namespace: name + "-acme", system: name + "-system", credentials: name + "-credentials",
-		clock: &shiftedClock{}, log: &logBuffer{}, events: &eventLog{},
+		hashes: 2, clock: &shiftedClock{}, log: &logBuffer{}, events: &eventLog{},
 	}
 	w.store = &credential.Store{Reader: admin, Writer: admin, Namespace: w.credentials}
 	for _, namespace := range []string{w.namespace, w.system, w.credentials} {

@@ -242,18 +242,28 @@ func (r *Reconciler) applyCredential(ctx context.Context, s *scope, _ bool) erro
 	if !ok {
 		return nil
 	}
-	before := c.Reset.AppliedHash
-	c = s.rules.ApplyRequests(c)
-	c, err := r.applyReset(ctx, s, c)
-	if err != nil {
-		return err
+	asked := s.rules.ApplyRequests(c)
+	c, err := r.applyReset(ctx, s, asked)
+	if err == nil {
+		return r.put(ctx, s, c, c.Reset.AppliedHash != asked.Reset.AppliedHash)
 	}
+	if s.identity == account.IdentityOurs || s.identity == account.IdentityAdopt {
+		// What was asked for beside the reset binds at once, however long the reset has to wait.
+		if failed := r.put(ctx, s, asked, false); failed != nil {
+			return failed
+		}
+	}
+	return err
+}
+
+// put writes what was decided about the credential, and tells of it; reset says that a password was handed out.
+func (r *Reconciler) put(ctx context.Context, s *scope, c account.Credential, reset bool) error {
 	record, err := r.records.put(ctx, s.credentialName, s.record, s.identity == account.IdentityReplace, c)
 	if err != nil {
 		return err
 	}
 	s.record = record
-	r.tellCredential(s, c.Reset.AppliedHash != before)
+	r.tellCredential(s, reset)
 	return nil
 }
 
