@@ -110,7 +110,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // sweep notes when the credential was first seen without its account, and deletes it after the grace period. It returns
-// how long to wait until then.
+// how long to wait until then. What was noted before the Secret was created came with a backup, made while there was no
+// account: the grace begins anew, since the account may be restored after its credential.
 func (r *Reconciler) sweep(ctx context.Context, record *credential.Record, orphaned bool) (time.Duration, error) {
 	c, now := record.Credential, r.clock.Now().UTC().Round(0)
 	if !orphaned {
@@ -118,8 +119,12 @@ func (r *Reconciler) sweep(ctx context.Context, record *credential.Record, orpha
 		_, err := r.store.Update(ctx, record, c)
 		return 0, err
 	}
-	if c.OrphanedTime.IsZero() {
+	created := record.SecretCreatedTime()
+	if c.OrphanedTime.IsZero() || c.OrphanedTime.Before(created) {
 		c.OrphanedTime = now
+		if now.Before(created) { // By a clock that is behind the API server's.
+			c.OrphanedTime = created
+		}
 		_, err := r.store.Update(ctx, record, c)
 		return r.grace, err
 	}

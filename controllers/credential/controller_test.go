@@ -47,23 +47,28 @@ func TestWhoseCredentialIsSwept(t *testing.T) {
 	tests := map[string]struct {
 		cached, live *v1alpha1.UserAccount
 		liveFails    error
+		created      time.Time // of the Secret; zero: long ago
 		orphaned     time.Time // as it was noted
 		want         time.Time // as it is noted then
 		deleted      bool
 		wait         time.Duration
 	}{
-		"both have it":             {cached: ada, live: ada},
-		"cache lags behind":        {live: ada},
-		"cache lags, long noted":   {live: ada, orphaned: now.Add(-2 * grace)},
-		"cache has a deleted one":  {cached: ada}, // Its deletion will come from the cache.
-		"live cannot be asked":     {liveFails: broken, orphaned: now.Add(-2 * grace), want: now.Add(-2 * grace)},
-		"other case":               {live: otherCase, orphaned: now.Add(-time.Hour)},
-		"gone":                     {want: now, wait: grace},
-		"gone for a while":         {orphaned: now.Add(-time.Hour), want: now.Add(-time.Hour), wait: grace - time.Hour},
-		"gone for the grace":       {orphaned: now.Add(-grace), deleted: true},
-		"another username by now":  {cached: renamed, live: renamed, orphaned: now.Add(-grace), deleted: true},
-		"noted by a clock ahead":   {orphaned: now.Add(time.Hour), want: now.Add(time.Hour), wait: grace + time.Hour},
-		"back before it was swept": {cached: ada, live: ada, orphaned: now.Add(-2 * grace)},
+		"both have it":               {cached: ada, live: ada},
+		"cache lags behind":          {live: ada},
+		"cache lags, long noted":     {live: ada, orphaned: now.Add(-2 * grace)},
+		"cache has a deleted one":    {cached: ada}, // Its deletion will come from the cache.
+		"live cannot be asked":       {liveFails: broken, orphaned: now.Add(-2 * grace), want: now.Add(-2 * grace)},
+		"other case":                 {live: otherCase, orphaned: now.Add(-time.Hour)},
+		"gone":                       {want: now, wait: grace},
+		"gone for a while":           {orphaned: now.Add(-time.Hour), want: now.Add(-time.Hour), wait: grace - time.Hour},
+		"gone for the grace":         {orphaned: now.Add(-grace), deleted: true},
+		"restored since, long noted": {created: now.Add(-time.Hour), orphaned: now.Add(-2 * grace), want: now, wait: grace},
+		"noted as it was created":    {created: now.Add(-grace), orphaned: now.Add(-grace), deleted: true},
+		"created by a clock ahead":   {created: now.Add(time.Second), want: now.Add(time.Second), wait: grace},
+		"noted by a clock behind":    {created: now.Add(time.Second), orphaned: now.Add(time.Second), want: now.Add(time.Second), wait: grace + time.Second},
+		"another username by now":    {cached: renamed, live: renamed, orphaned: now.Add(-grace), deleted: true},
+		"noted by a clock ahead":     {orphaned: now.Add(time.Hour), want: now.Add(time.Hour), wait: grace + time.Hour},
+		"back before it was swept":   {cached: ada, live: ada, orphaned: now.Add(-2 * grace)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +88,7 @@ func TestWhoseCredentialIsSwept(t *testing.T) {
 					return c.Get(ctx, key, obj, opts...)
 				},
 			})
-			secrets := fake.NewClientBuilder().WithScheme(s).Build()
+			secrets := secretsCreated(t, tt.created)
 			r := &Reconciler{
 				cached: reader(tt.cached), live: live, grace: grace, clock: clocktesting.NewFakePassiveClock(now),
 				store: &credential.Store{Reader: secrets, Writer: secrets, Namespace: "credentials"},
@@ -107,6 +112,18 @@ func TestWhoseCredentialIsSwept(t *testing.T) {
 			}
 		})
 	}
+}
+
+// secretsCreated has every Secret that is read say that it was created then.
+func secretsCreated(t *testing.T, created time.Time) client.Client {
+	t.Helper()
+	return interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme(t)).Build(), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			err := c.Get(ctx, key, obj, opts...)
+			obj.SetCreationTimestamp(metav1.NewTime(created))
+			return err
+		},
+	})
 }
 
 // What was written since it was looked at is not deleted.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,6 +57,10 @@ func (r *Record) Name() string { return r.secret.Name }
 
 // UID of the credential's Secret: another after a restore, so that no session comes back with a backup.
 func (r *Record) UID() string { return string(r.secret.UID) }
+
+// SecretCreatedTime is when the credential's Secret was created, by the API server's clock: later than CreatedTime after a
+// restore.
+func (r *Record) SecretCreatedTime() time.Time { return r.secret.CreationTimestamp.UTC() }
 
 // ResourceVersion at which the credential was read or written.
 func (r *Record) ResourceVersion() string { return r.secret.ResourceVersion }
