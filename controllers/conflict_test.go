@@ -102,6 +102,34 @@ func TestChangeDuringAWrite(t *testing.T) {
 	}
 }
 
+// The account is declared otherwise, beside a person's change, between the operator's read and its write: what was declared
+// before is not applied any more.
+func TestDeclarationDuringAWrite(t *testing.T) {
+	w := newWorld(t)
+	w.clock.advance(time.Hour)
+	hook := &between{}
+	w.start(hook.intercept)
+	s := w.secret("ada", initial)
+	w.secret("other", third)
+	a := w.account("ada", handedOut("ada"))
+	w.eventually(a, ready)
+	w.choose(a, own)
+	w.eventually(a, standing(v1alpha1.StandingActive, ""))
+	other := a.DeepCopy()
+	hook.arm(credentialName(a), func() {
+		w.choose(other, own+"!")
+		edit(w, other, handedOut("other"))
+	})
+	edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(second) })
+	w.g.Eventually(hook.happened, patience, glance).Should(gomega.BeTrue())
+	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset))
+	w.barrier(a)
+	w.g.Expect(w.accepts(a, third)).To(gomega.BeTrue())
+	w.g.Expect(w.events.reasons("ada")).To(gomega.Equal([]string{
+		v1alpha1.EventPasswordReset, v1alpha1.EventPasswordChanged, v1alpha1.EventPasswordReset,
+	}), "the other Secret's password alone was handed out")
+}
+
 // The account is deleted and another person's created under its name just before the operator marks it, or writes its
 // status: the other is not marked, and not told to be ready.
 func TestWritesReachTheirObjectOnly(t *testing.T) {

@@ -30,9 +30,10 @@ const (
 	// shortLock is longer than the default policy locks an account.
 	shortLock = 16 * time.Minute
 
-	// initial and second are passwords that meet every policy here.
+	// initial and the others are passwords that meet every policy here.
 	initial = "Initial-Orchard-41"
 	second  = "Second-Harbour-42"
+	third   = "Third-Meadow-44"
 	own     = "My-own-Lantern-43"
 )
 

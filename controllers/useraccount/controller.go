@@ -67,7 +67,8 @@ type scope struct {
 var (
 	// errWait ends a reconciliation that waits for its turn to hash.
 	errWait = errors.New("waits for its turn to be hashed")
-	// errStale ends a reconciliation of an account that is another, or gone, by now; its own event is on the way.
+	// errStale ends a reconciliation of an account that is another, declared otherwise, or gone, by now; its own event is
+	// on the way.
 	errStale = errors.New("the account is not the one that was read")
 )
 
@@ -107,6 +108,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func (r *Reconciler) reconcile(ctx context.Context, declared *v1alpha1.UserAccount) (*scope, error) {
 	var err error
 	for try := range maxConflicts {
+		if try > 0 {
+			if err := r.confirm(ctx, declared); err != nil {
+				return nil, err
+			}
+		}
 		s := &scope{account: declared}
 		for _, step := range []func(context.Context, *scope, bool) error{
 			r.resolvePolicy, r.findCredential, r.applyCredential, r.mark,
@@ -167,20 +173,21 @@ func (r *Reconciler) findCredential(ctx context.Context, s *scope, fresh bool) e
 	case account.IdentityCreate:
 		return r.yieldUsername(ctx, s)
 	case account.IdentityAdopt, account.IdentityReplace:
-		return r.confirm(ctx, s)
+		return r.confirm(ctx, s.account)
 	}
 	return nil
 }
 
-// confirm looks, live, whether the account is still the one that was read: what the cache of a new leader holds for a
-// moment longer must not be given the credential of its successor.
-func (r *Reconciler) confirm(ctx context.Context, s *scope) error {
+// confirm looks, live, whether the account is declared as it was read. What the cache of a new leader holds for a moment
+// longer must not be given the credential of its successor; and whoever wrote the credential in between may have known of
+// a later declaration, over which this one must not be applied.
+func (r *Reconciler) confirm(ctx context.Context, declared *v1alpha1.UserAccount) error {
 	current := &v1alpha1.UserAccount{}
-	err := r.live.Get(ctx, client.ObjectKeyFromObject(s.account), current)
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(declared), current)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("look up the account: %w", err)
 	}
-	if err != nil || current.UID != s.account.UID {
+	if err != nil || current.UID != declared.UID || current.Generation != declared.Generation {
 		return errStale
 	}
 	return nil
