@@ -130,6 +130,33 @@ func TestDeclarationDuringAWrite(t *testing.T) {
 	}), "the other Secret's password alone was handed out")
 }
 
+// The account is declared otherwise just before the operator marks it: the status still tells of what was applied.
+func TestStatusTellsOfWhatWasApplied(t *testing.T) {
+	w := newWorld(t)
+	w.secret("ada", initial)
+	w.secret("weak", "Sh0rt-!")
+	a := w.account("ada", handedOut("ada"))
+	path := "/apis/accounts.keyturn.dev/v1alpha1/namespaces/" + a.Namespace + "/useraccounts/ada"
+	other := a.DeepCopy()
+	declare := sync.OnceFunc(func() { edit(w, other, handedOut("weak")) })
+	first := make(chan string, 1)
+	w.start(func(r request) verdict {
+		switch r.path {
+		case path:
+			declare()
+		case path + "/status":
+			select {
+			case first <- string(r.body):
+			default:
+			}
+		}
+		return pass
+	})
+	w.eventually(a, notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonPolicyViolation, "Failed"))
+	w.g.Expect(<-first).To(gomega.ContainSubstring(`"observedGeneration":1`))
+	w.g.Expect(a.Generation).To(gomega.Equal(int64(2)))
+}
+
 // The account is deleted and another person's created under its name just before the operator marks it, or writes its
 // status: the other is not marked, and not told to be ready.
 func TestWritesReachTheirObjectOnly(t *testing.T) {

@@ -290,24 +290,26 @@ func (s *scope) start() (account.Credential, bool) {
 	}
 }
 
-// mark notes on the account that its credential has been created, and the last reset that it asked for.
+// mark notes on the account that its credential has been created, and the last reset that it asked for. Of the API
+// server's answer it takes the annotations alone: what is declared by now is not what was applied.
 func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
 	if s.record == nil {
 		return nil
 	}
-	before := s.account.DeepCopy()
+	marked := s.account.DeepCopy()
 	for key, value := range account.Mark(s.record.Credential) {
-		metav1.SetMetaDataAnnotation(&s.account.ObjectMeta, key, value)
+		metav1.SetMetaDataAnnotation(&marked.ObjectMeta, key, value)
 	}
-	if maps.Equal(before.Annotations, s.account.Annotations) {
+	if maps.Equal(marked.Annotations, s.account.Annotations) {
 		return nil
 	}
-	err := r.client.Patch(ctx, s.account, sameObject{client.MergeFrom(before)})
+	err := r.client.Patch(ctx, marked, sameObject{client.MergeFrom(s.account)})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("mark account: %w", err)
 	}
 	if err == nil {
-		r.written.Wrote(client.ObjectKeyFromObject(s.account).String(), s.account.ResourceVersion)
+		s.account.Annotations, s.account.ResourceVersion = marked.Annotations, marked.ResourceVersion
+		r.written.Wrote(client.ObjectKeyFromObject(marked).String(), marked.ResourceVersion)
 	}
 	return nil
 }

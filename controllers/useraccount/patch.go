@@ -38,16 +38,16 @@ func (r *Reconciler) writeStatus(ctx context.Context, declared *v1alpha1.UserAcc
 	if equality.Semantic.DeepEqual(declared.Status, status) {
 		return nil
 	}
-	before := declared.DeepCopy()
-	declared.Status = status
-	err := r.client.Status().Patch(ctx, declared, sameObject{client.MergeFrom(before)})
+	told := declared.DeepCopy() // The API server's answer goes there: it may be declared otherwise by now.
+	told.Status = status
+	err := r.client.Status().Patch(ctx, told, sameObject{client.MergeFrom(declared)})
 	if err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil
 		}
 		return fmt.Errorf("write status: %w", err)
 	}
-	r.written.Wrote(client.ObjectKeyFromObject(declared).String(), declared.ResourceVersion)
-	r.tellTransitions(declared, before.Status, status)
+	r.written.Wrote(client.ObjectKeyFromObject(told).String(), told.ResourceVersion)
+	r.tellTransitions(declared, declared.Status, status)
 	return nil
 }
