@@ -114,7 +114,8 @@ func (w *world) start(intercept interceptor) *operator {
 func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, looks *countingClock) error {
 	d := directory.New(mgr.GetClient(), w.system)
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
-		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d, Hashes: w.hashes, Clock: looks,
+		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d,
+		LiveDirectory: directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system), Hashes: w.hashes, Clock: looks,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}
@@ -130,6 +131,20 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, looks *cou
 		return fmt.Errorf("set up signing keys: %w", err)
 	}
 	return nil
+}
+
+// ownPolicies reads no policies but those of one world.
+type ownPolicies struct {
+	client.Reader
+	labels map[string]string
+}
+
+// List lists what is there; of policies, the world's own.
+func (o *ownPolicies) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	if _, ok := list.(*v1alpha1.PasswordPolicyList); ok {
+		opts = append(opts, client.MatchingLabels(o.labels))
+	}
+	return o.Reader.List(ctx, list, opts...)
 }
 
 // shiftedClock is the real time, and so many hours later as a test says.

@@ -215,3 +215,49 @@ func TestStandInPolicy(t *testing.T) {
 	w.eventually(a, condition(v1alpha1.ConditionPasswordApplied, "True", v1alpha1.ConditionReasonApplied))
 	w.g.Expect(w.accepts(a, second)).To(gomega.BeTrue())
 }
+
+// All is applied at once, and the operator's caches learn of the account first: its password is judged by the policy that
+// is declared all the same.
+func TestPolicyThatTheCacheLacks(t *testing.T) {
+	w := newWorld(t)
+	o := w.run()
+	w.eventually(w.account("first"), ready) // The caches are there.
+	release := o.traffic.hold("namespaces", "passwordpolicies")
+	t.Cleanup(release)
+	long := w.policy("long", v1alpha1.PasswordPolicySpec{
+		Length:            v1alpha1.LengthRule{Min: new(int32(40))},
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+	})
+	kept := w.policy("kept", v1alpha1.PasswordPolicySpec{MustChange: v1alpha1.MustChangeRule{OnInitialLogin: v1alpha1.ChangeNotRequired}})
+	for suffix, p := range map[string]*v1alpha1.PasswordPolicy{"-long": long, "-kept": kept} {
+		w.addNamespace(w.name+suffix, map[string]string{v1alpha1.LabelPasswordPolicy: p.Name})
+	}
+	in := func(suffix string) func(*v1alpha1.UserAccount) { return inNamespaceOf(w.name + suffix) }
+	violates := notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonPolicyViolation, "Failed")
+	tests := map[string]struct {
+		edit   func(*v1alpha1.UserAccount)
+		policy string
+		check  check
+	}{
+		"ref":           {underPolicy(long), long.Name, violates},
+		"label":         {in("-long"), long.Name, violates},
+		"label-no-must": {in("-kept"), kept.Name, ready},
+	}
+	accounts := map[string]*v1alpha1.UserAccount{}
+	for name, tt := range tests {
+		a := w.account(name, handedOut(name), tt.edit)
+		w.secret(name, initial, func(s *corev1.Secret) { s.Namespace = a.Namespace })
+		accounts[name] = a
+	}
+	for name, tt := range tests {
+		w.eventually(accounts[name], tt.check) // The status follows the caches; what the password was judged by does not.
+	}
+	release()
+	for name, tt := range tests {
+		w.eventually(accounts[name], tt.check, policyName(tt.policy))
+		w.barrier(accounts[name])
+		w.eventually(accounts[name], tt.check, policyName(tt.policy))
+	}
+	w.g.Expect(w.credential(accounts["label-no-must"]).Password.MustChange).To(gomega.BeEmpty())
+	w.eventually(accounts["label-no-must"], standing(v1alpha1.StandingActive, ""))
+}

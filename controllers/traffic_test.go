@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,8 @@ type traffic struct {
 	writes []request
 	// contents are the paths of the reads that asked for more than metadata.
 	contents []string
+	// held are resources whose watches tell nothing until the channel is closed.
+	held map[string]chan struct{}
 	// unreadable is a path whose reads find no connection.
 	unreadable string
 	// events that the API server did not take.
@@ -61,7 +64,11 @@ func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 			if !t.reads(req) {
 				return nil, errConnection
 			}
-			return next.RoundTrip(req)
+			response, err := next.RoundTrip(req)
+			if err == nil && req.URL.Query().Get("watch") == "true" {
+				response.Body = &watchBody{ReadCloser: response.Body, traffic: t, resource: path.Base(req.URL.Path)}
+			}
+			return response, err
 		}
 		out := request{method: req.Method, path: req.URL.Path}
 		if req.Body != nil {
@@ -117,6 +124,37 @@ func (t *traffic) lose(path string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unreadable = path
+}
+
+// hold has the caches of some resources lag behind, until it is released.
+func (t *traffic) hold(resources ...string) (release func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	released := make(chan struct{})
+	t.held = map[string]chan struct{}{}
+	for _, resource := range resources {
+		t.held[resource] = released
+	}
+	return sync.OnceFunc(func() { close(released) })
+}
+
+// watchBody is what a watch tells, when it is told.
+type watchBody struct {
+	io.ReadCloser
+	traffic  *traffic
+	resource string
+}
+
+// Read reads on, and then waits for as long as the resource is held.
+func (b *watchBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.traffic.mu.Lock()
+	held := b.traffic.held[b.resource]
+	b.traffic.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	return n, err
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

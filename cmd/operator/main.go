@@ -156,7 +156,8 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (ca
 func addControllers(ctx context.Context, mgr ctrl.Manager, secrets cache.Cache, o *options) error {
 	d, now := directory.New(mgr.GetClient(), o.systemNamespace), clock.RealClock{}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
-		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d, Hashes: o.hashes, Clock: now,
+		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d,
+		LiveDirectory: directory.New(mgr.GetAPIReader(), o.systemNamespace), Hashes: o.hashes, Clock: now,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}

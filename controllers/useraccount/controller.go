@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,9 +32,10 @@ type Reconciler struct {
 	// client reads accounts and the metadata of Secrets from the cache, and writes.
 	client client.Client
 	// live reads past the cache.
-	live      client.Reader
-	directory *directory.Directory
-	records   *records
+	live client.Reader
+	// directory looks up from the cache, and liveDirectory past it.
+	directory, liveDirectory *directory.Directory
+	records                  *records
 	// written accounts.
 	written *ledger.Ledger
 	turns   *turns
@@ -136,6 +138,27 @@ func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope, _ bool) error 
 	}
 	s.policy = resolved
 	s.rules = account.NewRules(&s.account.Spec, resolved.Policy, r.clock.Now())
+	return nil
+}
+
+// confirmPolicy looks live for a policy that the cache does not have, or for the label of a namespace that it does not
+// have. The caches of accounts, namespaces and policies follow the API server each at its own pace; what a reset is
+// judged by, while all were created together, is recorded for good.
+func (r *Reconciler) confirmPolicy(ctx context.Context, s *scope) error {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	err := r.client.Get(ctx, client.ObjectKey{Name: s.account.Namespace}, namespace, client.UnsafeDisableDeepCopy)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return fmt.Errorf("look up namespace: %w", err)
+	case err == nil && s.policy.Problem != policy.ProblemNotFound:
+		return nil
+	}
+	resolved, err := r.liveDirectory.PolicyFor(ctx, s.account)
+	if err != nil {
+		return err
+	}
+	s.policy, s.rules.Policy = resolved, resolved.Policy
 	return nil
 }
 

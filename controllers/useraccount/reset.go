@@ -46,13 +46,12 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 	if err != nil || meta == nil {
 		return c, err
 	}
-	lists, missing := r.directory.DenyLists(ctx, s.policy.Policy)
-	if missing != nil && !errors.Is(missing, directory.ErrDenyListNotFound) {
-		return c, missing
-	}
-	fingerprint := s.policy.Policy.Fingerprint(lists...)
 	source := account.Source{SecretName: meta.Name, Key: p.SecretRef.Key, UID: string(meta.UID), ResourceVersion: meta.ResourceVersion}
-	if !s.rules.ResetDue(c, source, fingerprint) {
+	rp, due, err := r.resetDue(ctx, s, c, source)
+	if err != nil {
+		return c, err
+	}
+	if !due {
 		s.reset = standingReset(s, c)
 		return c, nil
 	}
@@ -60,9 +59,9 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 		s.reset = standingReset(s, c)
 		return s.rules.RejectReset(c, source, "", c.Reset.Rejected), nil // To be judged when the policy is there.
 	}
-	if missing != nil {
+	if rp.missing != nil {
 		s.reset = notApplied(v1alpha1.ConditionReasonDenyListNotFound,
-			"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, missing)
+			"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, rp.missing)
 		return c, nil
 	}
 	if !r.turns.take(types.NamespacedName{Namespace: s.account.Namespace, Name: s.account.Name}) {
@@ -72,7 +71,7 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 	if err != nil || s.reset != nil {
 		return c, err
 	}
-	c, err = r.evaluateReset(s, c, source, password, resetPolicy{lists: lists, fingerprint: fingerprint})
+	c, err = r.evaluateReset(s, c, source, password, rp)
 	if err == nil && s.reset == nil {
 		s.reset = standingReset(s, c)
 	}
@@ -93,6 +92,27 @@ func standIn(s *scope, c account.Credential, source account.Source) bool {
 type resetPolicy struct {
 	lists       []*policy.DenyList
 	fingerprint string
+	// missing is why the lists cannot be read.
+	missing error
+}
+
+// resetDue tells whether the Secret has to be looked at, and by what it is judged.
+func (r *Reconciler) resetDue(ctx context.Context, s *scope, c account.Credential, source account.Source) (resetPolicy, bool, error) {
+	for confirmed := false; ; confirmed = true {
+		rp := resetPolicy{}
+		rp.lists, rp.missing = r.directory.DenyLists(ctx, s.policy.Policy)
+		if rp.missing != nil && !errors.Is(rp.missing, directory.ErrDenyListNotFound) {
+			return rp, false, rp.missing
+		}
+		rp.fingerprint = s.policy.Policy.Fingerprint(rp.lists...)
+		due := s.rules.ResetDue(c, source, rp.fingerprint)
+		if !due || confirmed {
+			return rp, due, nil
+		}
+		if err := r.confirmPolicy(ctx, s); err != nil {
+			return rp, false, err
+		}
+	}
 }
 
 // evaluateReset hashes: it tells a revision without a new password from a new password, and judges the latter.

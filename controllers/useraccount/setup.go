@@ -41,8 +41,8 @@ type Options struct {
 	Credentials cache.Cache
 	// CredentialNamespace is where credentials are kept.
 	CredentialNamespace string
-	// Directory looks up policies.
-	Directory *directory.Directory
+	// Directory looks up policies from the cache, and LiveDirectory past it.
+	Directory, LiveDirectory *directory.Directory
 	// Hashes is how many passwords are hashed at once.
 	Hashes int
 	// Clock tells the time.
@@ -56,9 +56,10 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	called := make(chan event.TypedGenericEvent[types.NamespacedName], o.Hashes) // No more turns than that are granted at once.
 	r := &Reconciler{
-		client:    mgr.GetClient(),
-		live:      mgr.GetAPIReader(),
-		directory: o.Directory,
+		client:        mgr.GetClient(),
+		live:          mgr.GetAPIReader(),
+		directory:     o.Directory,
+		liveDirectory: o.LiveDirectory,
 		records: newRecords(
 			&credential.Store{Reader: o.Credentials, Namespace: o.CredentialNamespace},
 			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
