@@ -110,14 +110,24 @@ func (r Rules) expiryTime(c Credential) time.Time {
 	return c.Password.SetTime.Add(r.Policy.MaxAge)
 }
 
-// lapseTime is when a handed-out password that was not changed stops working; zero: never.
+// lapseTime is when a handed-out password that was not changed stops working; zero: never. Where its change was asked for
+// later, the time runs from there, since until then nobody had to change it. One that was found not to meet the policy
+// does not lapse: when that was is not recorded, and the person, who has just logged in, would be locked out at once.
 func (r Rules) lapseTime(c Credential) time.Time {
-	handedOut := c.Password.SetBy == v1alpha1.SetByReset && !c.Password.SetTime.IsZero() &&
-		(c.Password.MustChange == v1alpha1.MustChangeInitialLogin || c.Password.MustChange == v1alpha1.MustChangeReset)
-	if !handedOut || r.Policy.ChangeWithin == 0 || r.ChangeForbidden() {
+	since := c.Password.SetTime
+	if c.Password.SetBy != v1alpha1.SetByReset || since.IsZero() || r.Policy.ChangeWithin == 0 || r.ChangeForbidden() {
 		return time.Time{}
 	}
-	return c.Password.SetTime.Add(r.Policy.ChangeWithin)
+	switch c.Password.MustChange {
+	case v1alpha1.MustChangeInitialLogin, v1alpha1.MustChangeReset:
+	case v1alpha1.MustChangeRequested:
+		if c.Handled.ChangeRequired.After(since) {
+			since = c.Handled.ChangeRequired
+		}
+	default:
+		return time.Time{}
+	}
+	return since.Add(r.Policy.ChangeWithin)
 }
 
 func (r Rules) passwordExpires(c Credential) time.Time {

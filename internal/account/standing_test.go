@@ -135,6 +135,11 @@ func TestStandingOfThePassword(t *testing.T) {
 	within := func(s *state) { s.policy.ChangeWithin = day }
 	maxAge := func(s *state) { s.policy.MaxAge = 30 * day }
 	changed := func(t time.Time) func(*state) { return func(s *state) { s.policy.ChangeRequiredTime = t } }
+	requested := func(since time.Duration) func(*state) {
+		return func(s *state) {
+			s.spec.Password.ChangeRequiredTime, s.c.Handled.ChangeRequired = at(ago(since)), ago(since)
+		}
+	}
 	never := func(s *state) { s.spec.Password.Expiry = v1alpha1.PasswordExpiryNever }
 	allowNever := func(s *state) { s.policy.ExpiryExemptionAllowed = true }
 	hourAgo := ago(time.Hour)
@@ -182,6 +187,16 @@ func TestStandingOfThePassword(t *testing.T) {
 		{name: "lapses before it expires", want: required(v1alpha1.ReasonReset), mustChange: v1alpha1.MustChangeReset, expires: in(23 * time.Hour),
 			next: in(23 * time.Hour), then: lapsed, edits: edits(maxAge, within, handOut(v1alpha1.MustChangeReset, time.Hour))},
 		{name: "handed out to be kept does not lapse", want: active, edits: edits(within, handOut("", 2*day))},
+		{name: "handed out, its change requested with it", want: required(v1alpha1.ReasonRequested), mustChange: v1alpha1.MustChangeRequested,
+			expires: in(23 * time.Hour), next: in(23 * time.Hour), then: lapsed,
+			edits: edits(within, handOut(v1alpha1.MustChangeRequested, time.Hour), requested(time.Hour+time.Minute))},
+		{name: "handed out, its change requested later", want: required(v1alpha1.ReasonRequested), mustChange: v1alpha1.MustChangeRequested,
+			expires: in(23 * time.Hour), next: in(23 * time.Hour), then: lapsed,
+			edits: edits(within, handOut(v1alpha1.MustChangeRequested, 9*day), requested(time.Hour))},
+		{name: "handed out, its change requested long ago", want: lapsed, mustChange: v1alpha1.MustChangeRequested, expires: ago(day),
+			edits: edits(within, handOut(v1alpha1.MustChangeRequested, 9*day), requested(2*day))},
+		{name: "handed out, found not to meet the policy, does not lapse", want: required(v1alpha1.ReasonPolicyChanged), mustChange: v1alpha1.MustChangePolicyChanged,
+			edits: edits(within, handOut(v1alpha1.MustChangePolicyChanged, 9*day))},
 		{name: "what a person chose does not lapse", want: required(v1alpha1.ReasonRequested), mustChange: v1alpha1.MustChangeRequested,
 			edits: edits(within, record(v1alpha1.MustChangeRequested))},
 		{name: "handed out without a known time does not lapse", want: required(v1alpha1.ReasonReset), mustChange: v1alpha1.MustChangeReset,
