@@ -46,6 +46,7 @@ type Reconciler struct {
 // scope is everything that one reconciliation knows.
 type scope struct {
 	account *v1alpha1.UserAccount
+	turn    *turn
 	policy  policy.Resolution
 	rules   account.Rules
 
@@ -76,7 +77,8 @@ var (
 
 // Reconcile brings one account into the state that it declares.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	defer r.turns.done(req.NamespacedName)
+	turn := r.turns.begin(req.NamespacedName)
+	defer turn.end()
 	declared := &v1alpha1.UserAccount{}
 	err := r.client.Get(ctx, req.NamespacedName, declared)
 	if apierrors.IsNotFound(err) {
@@ -92,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if declared.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil
 	}
-	s, err := r.reconcile(ctx, declared)
+	s, err := r.reconcile(ctx, declared, turn)
 	if errors.Is(err, errWait) || errors.Is(err, errStale) {
 		return ctrl.Result{}, nil
 	}
@@ -107,7 +109,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // reconcile does what is to be done, again from the start where the credential was written by another in between.
-func (r *Reconciler) reconcile(ctx context.Context, declared *v1alpha1.UserAccount) (*scope, error) {
+func (r *Reconciler) reconcile(ctx context.Context, declared *v1alpha1.UserAccount, turn *turn) (*scope, error) {
 	var err error
 	for try := range maxConflicts {
 		if try > 0 {
@@ -115,7 +117,7 @@ func (r *Reconciler) reconcile(ctx context.Context, declared *v1alpha1.UserAccou
 				return nil, err
 			}
 		}
-		s := &scope{account: declared}
+		s := &scope{account: declared, turn: turn}
 		for _, step := range []func(context.Context, *scope, bool) error{
 			r.resolvePolicy, r.findCredential, r.applyCredential, r.mark,
 		} {

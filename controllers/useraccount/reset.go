@@ -64,7 +64,7 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 			"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, rp.missing)
 		return c, nil
 	}
-	if !r.turns.take(types.NamespacedName{Namespace: s.account.Namespace, Name: s.account.Name}) {
+	if !s.turn.take() {
 		return c, errWait
 	}
 	source, password, err := r.readPassword(ctx, s)

@@ -53,8 +53,36 @@ func (t *turns) take(who types.NamespacedName) bool {
 	return false
 }
 
-// done gives back the turn of an account, if it has one, and calls the next. It is called at the end of every
-// reconciliation, so that a turn that was not needed after all is not lost.
+// turn is what one reconciliation of an account has to do with turns.
+type turn struct {
+	turns *turns
+	who   types.NamespacedName
+	// held tells that the account had the turn when the reconciliation began, or has taken it since.
+	held bool
+}
+
+// begin is called at the beginning of every reconciliation, and end at its end.
+func (t *turns) begin(who types.NamespacedName) *turn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return &turn{turns: t, who: who, held: t.granted[who]}
+}
+
+// take tells whether the account may hash now. If not, it is called when it may.
+func (t *turn) take() bool {
+	t.held = t.held || t.turns.take(t.who)
+	return t.held
+}
+
+// end gives back the turn, needed or not, so that it is not lost. One that was granted to the account while this
+// reconciliation was on its way stays: it is for the next, which has been called.
+func (t *turn) end() {
+	if t.held {
+		t.turns.done(t.who)
+	}
+}
+
+// done gives back the turn of an account, if it has one, and calls the next.
 func (t *turns) done(who types.NamespacedName) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

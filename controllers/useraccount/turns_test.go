@@ -81,6 +81,30 @@ func TestTurnsAreNotLost(t *testing.T) {
 	}
 }
 
+// A turn that comes while the account's reconciliation, which got none, is still on its way is not given away at its end.
+func TestTurnGrantedMeanwhileStays(t *testing.T) {
+	b := newBench(1)
+	first, second := b.begin(who("acme", 0)), b.begin(who("acme", 1))
+	if !first.take() || second.take() {
+		t.Fatal("there is one turn")
+	}
+	b.begin(who("acme", 2)).take()
+	first.end()
+	second.end()
+	if want := []types.NamespacedName{who("acme", 1)}; !slices.Equal(b.called, want) {
+		t.Fatalf("called %v, want %v", b.called, want)
+	}
+	again := b.begin(who("acme", 1))
+	if !again.take() {
+		t.Error("who is called has no turn")
+	}
+	again.end()
+	b.begin(who("acme", 2)).end() // Called, found nothing to hash.
+	if b.free != 1 {
+		t.Error("the turn is lost")
+	}
+}
+
 // TestTurnsInRandomOrder plays accounts that ask, are called, and finish in any order.
 func TestTurnsInRandomOrder(t *testing.T) {
 	for seed := range uint64(300) {
