@@ -133,8 +133,16 @@ func TestDenyListMissing(t *testing.T) {
 	w.eventually(bob, missing)
 	w.barrier(ada)
 	w.eventually(ada, ready) // What has been applied need not be judged.
+	edit(w, good, func(s *corev1.Secret) { s.Labels = map[string]string{"team": "blue"} })
+	w.lookedAt(ada, good)
+	w.eventually(ada, ready) // Nor what a new revision still holds.
+	edit(w, good, func(s *corev1.Secret) { s.Data["password"] = []byte(third) })
+	w.eventually(ada, missing)
+	w.g.Expect(w.accepts(ada, initial)).To(gomega.BeTrue())
 	w.must(admin.Create(ctx, again))
 	w.eventually(bob, refused)
+	w.eventually(ada, ready)
+	w.g.Expect(w.accepts(ada, third)).To(gomega.BeTrue())
 	edit(w, again, func(c *corev1.ConfigMap) { c.Data = nil })
 	w.eventually(bob, ready) // Though nobody touched the Secret.
 }

@@ -59,9 +59,8 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 		s.reset = standingReset(s, c)
 		return s.rules.RejectReset(c, source, "", c.Reset.Rejected), nil // To be judged when the policy is there.
 	}
-	if rp.missing != nil {
-		s.reset = notApplied(v1alpha1.ConditionReasonDenyListNotFound,
-			"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, rp.missing)
+	if rp.missing != nil && !mayBeApplied(s, c) {
+		s.reset = cannotJudge(s, rp)
 		return c, nil
 	}
 	if !s.turn.take() {
@@ -115,10 +114,19 @@ func (r *Reconciler) resetDue(ctx context.Context, s *scope, c account.Credentia
 	}
 }
 
+// mayBeApplied tells whether a revision may turn out to hold what was last applied: then there is nothing to judge.
+func mayBeApplied(s *scope, c account.Credential) bool {
+	return c.Reset.AppliedHash != "" && !s.rules.ResetRequested(c)
+}
+
+func cannotJudge(s *scope, rp resetPolicy) *resetResult {
+	return notApplied(v1alpha1.ConditionReasonDenyListNotFound,
+		"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, rp.missing)
+}
+
 // evaluateReset hashes: it tells a revision without a new password from a new password, and judges the latter.
 func (r *Reconciler) evaluateReset(s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
-	requested := s.rules.ResetRequested(c)
-	if c.Reset.AppliedHash != "" && !requested {
+	if mayBeApplied(s, c) {
 		same, err := hash.Verify(c.Reset.AppliedHash, password.Text())
 		if err != nil {
 			s.reset = notApplied(v1alpha1.ConditionReasonCredentialInvalid,
@@ -129,6 +137,10 @@ func (r *Reconciler) evaluateReset(s *scope, c account.Credential, source accoun
 			return s.rules.NoteRevision(c, source), nil
 		}
 	}
+	if rp.missing != nil {
+		s.reset = cannotJudge(s, rp)
+		return c, nil
+	}
 	digests := account.Digests{}
 	if s.policy.Policy.HistoryCount > 0 {
 		if digests.Salt = c.History.Salt; len(digests.Salt) == 0 {
@@ -136,7 +148,7 @@ func (r *Reconciler) evaluateReset(s *scope, c account.Credential, source accoun
 		}
 		digests.New = hash.Digest(password.Text(), digests.Salt)
 	}
-	if unmet := unmetByReset(s, c, password, rp.lists, digests, requested); len(unmet) > 0 {
+	if unmet := unmetByReset(s, c, password, rp.lists, digests, s.rules.ResetRequested(c)); len(unmet) > 0 {
 		return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
 	}
 	encoded, err := hash.Create(password.Text(), s.policy.Policy.Hashing)
