@@ -210,7 +210,8 @@ func TestStandInPolicy(t *testing.T) {
 	w.delete(strict)
 	edit(w, strict, func(p *v1alpha1.PasswordPolicy) { p.Finalizers = nil })
 	w.gone(strict)
-	w.eventually(a, violates, condition(v1alpha1.ConditionPolicyResolved, "False", v1alpha1.ConditionReasonPolicyNotFound))
+	w.eventually(a, violates, notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonPolicyNotFound, "Failed"),
+		condition(v1alpha1.ConditionStalled, "True", v1alpha1.ConditionReasonPolicyViolation)) // The policy alone will not mend it.
 	w.delete(&corev1.Secret{ObjectMeta: objectMeta(w.namespace, "ada")})
 	w.gone(&corev1.Secret{ObjectMeta: objectMeta(w.namespace, "ada")})
 	restored := w.secret("ada", initial)
@@ -220,7 +221,8 @@ func TestStandInPolicy(t *testing.T) {
 
 	w.hide(second)
 	edit(w, restored, func(s *corev1.Secret) { s.Data[v1alpha1.DefaultPasswordKey] = []byte(second) })
-	w.eventually(a, condition(v1alpha1.ConditionPasswordApplied, "True", v1alpha1.ConditionReasonApplied))
+	w.eventually(a, condition(v1alpha1.ConditionPasswordApplied, "True", v1alpha1.ConditionReasonApplied),
+		notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonPolicyNotFound, "InProgress"))
 	w.g.Expect(w.accepts(a, second)).To(gomega.BeTrue())
 }
 

@@ -206,21 +206,24 @@ var stalled = map[string]bool{
 	v1alpha1.ConditionReasonPolicyViolation:        true,
 }
 
-// ready sums up: the first condition that is not True tells why.
+// ready sums up: the first condition that is not True tells why, and the first for which somebody has to act says so,
+// even where another one waits.
 func ready(all []condition) []condition {
+	summary := condition{
+		kind: v1alpha1.ConditionReady, status: true,
+		reason: v1alpha1.ConditionReasonSucceeded, message: "Everything that is declared has been applied.",
+	}
+	stall := condition{kind: v1alpha1.ConditionStalled}
 	for _, c := range all {
 		if c.reason == "" || c.status {
 			continue
 		}
-		summary := condition{kind: v1alpha1.ConditionReady, reason: c.reason, message: c.message}
-		stall := condition{kind: v1alpha1.ConditionStalled}
-		if stalled[c.reason] {
+		if summary.status {
+			summary.status, summary.reason, summary.message = false, c.reason, c.message
+		}
+		if stalled[c.reason] && !stall.status {
 			stall.status, stall.reason, stall.message = true, c.reason, c.message
 		}
-		return []condition{summary, stall}
 	}
-	return []condition{
-		{kind: v1alpha1.ConditionReady, status: true, reason: v1alpha1.ConditionReasonSucceeded, message: "Everything that is declared has been applied."},
-		{kind: v1alpha1.ConditionStalled},
-	}
+	return []condition{summary, stall}
 }
