@@ -1,0 +1,83 @@
+package hash_test
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/keyturn/keyturn/internal/hash"
+)
+
+// hashingSchema is what the schema of PasswordPolicy says of spec.hashing.
+func hashingSchema(t *testing.T) apiextensionsv1.JSONSchemaProps {
+	t.Helper()
+	text, err := os.ReadFile("../../config/crd/bases/accounts.keyturn.dev_passwordpolicies.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := json.Unmarshal(content, crd); err != nil {
+		t.Fatal(err)
+	}
+	return crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["hashing"]
+}
+
+// The numbers of a policy are bounded by the schema, and those of a stored hash by this package: were the schema the wider
+// of the two, a policy would make hashes that nobody could verify.
+func TestSchemaAllowsWhatValidates(t *testing.T) {
+	schema := hashingSchema(t)
+	usable := hash.DefaultParameters()
+	usable.Argon2id.MemoryKiB = hash.MinArgon2idWork // With any number of iterations, the product is within its own bounds.
+	if algorithms := len(schema.Properties["algorithm"].Enum); algorithms != 3 {
+		t.Errorf("the schema has %d algorithms", algorithms)
+	}
+	for field, set := range map[string]func(*hash.Parameters, int){
+		"argon2id.memoryKiB": func(p *hash.Parameters, n int) {
+			p.Algorithm, p.Argon2id.MemoryKiB = hash.Argon2id, uint32(n)
+			p.Argon2id.Iterations = uint32(max(1, min(10, hash.MinArgon2idWork/n+1)))
+		},
+		"argon2id.iterations":     func(p *hash.Parameters, n int) { p.Algorithm, p.Argon2id.Iterations = hash.Argon2id, uint32(n) },
+		"argon2id.parallelism":    func(p *hash.Parameters, n int) { p.Algorithm, p.Argon2id.Parallelism = hash.Argon2id, uint8(n) },
+		"bcrypt.cost":             func(p *hash.Parameters, n int) { p.Algorithm, p.Bcrypt.Cost = hash.Bcrypt, n },
+		"pbkdf2sha512.iterations": func(p *hash.Parameters, n int) { p.Algorithm, p.PBKDF2.Iterations = hash.PBKDF2SHA512, n },
+	} {
+		block, name, _ := strings.Cut(field, ".")
+		number := schema.Properties[block].Properties[name]
+		if number.Minimum == nil || number.Maximum == nil {
+			t.Errorf("%s has no bounds", field)
+			continue
+		}
+		low, high := int(*number.Minimum), int(*number.Maximum)
+		for n, want := range map[int]bool{low - 1: false, low: true, high: true, high + 1: false} {
+			p := usable
+			set(&p, n)
+			if err := p.Validate(); (err == nil) != want {
+				t.Errorf("%s: %d is allowed by the schema: %t; Validate() = %v", field, n, want, err)
+			}
+		}
+	}
+}
+
+// The product of memory and iterations is bounded by two rules of the schema.
+func TestSchemaBoundsWork(t *testing.T) {
+	rules := []string{}
+	for _, rule := range hashingSchema(t).Properties["argon2id"].XValidations {
+		rules = append(rules, rule.Rule)
+	}
+	for operator, bound := range map[string]int{">=": hash.MinArgon2idWork, "<=": hash.MaxArgon2idWork} {
+		want := "self.memoryKiB * self.iterations " + operator + " " + strconv.Itoa(bound)
+		if !slices.Contains(rules, want) {
+			t.Errorf("no rule %q among %q", want, rules)
+		}
+	}
+}
