@@ -18,14 +18,12 @@ type between struct {
 	mu   sync.Mutex
 	name string
 	do   func()
-	hits int
 }
 
 func (b *between) intercept(r request) verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r.method == http.MethodPut && r.about(b.name) && b.do != nil {
-		b.hits++
 		do := b.do
 		b.do = nil
 		do()
