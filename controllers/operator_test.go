@@ -51,14 +51,16 @@ type operator struct {
 	traffic *traffic
 	// looks counts the reconciliations of accounts: each asks once for the time.
 	looks *countingClock
-	stop  func()
+	// sweeps counts the looks at credentials that can be read: each asks once for the time, and they come one at a time.
+	sweeps *countingClock
+	stop   func()
 }
 
 // start runs an operator that sees this world alone: its accounts and policies by their label, its own namespaces. It
 // ends with the test, or by stop.
 func (w *world) start(intercept interceptor) *operator {
 	w.t.Helper()
-	o := &operator{traffic: &traffic{intercept: intercept}, looks: &countingClock{clock: w.clock}}
+	o := &operator{traffic: &traffic{intercept: intercept}, looks: &countingClock{clock: w.clock}, sweeps: &countingClock{clock: w.clock}}
 	config := cluster.Config()
 	config.QPS = -1
 	config.Wrap(o.traffic.wrap)
@@ -95,7 +97,7 @@ func (w *world) start(intercept interceptor) *operator {
 	})
 	w.must(err)
 	w.must(mgr.Add(secrets))
-	w.must(w.addControllers(&recordingManager{Manager: mgr, told: w.events}, secrets, o.looks))
+	w.must(w.addControllers(&recordingManager{Manager: mgr, told: w.events}, secrets, o))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -111,11 +113,11 @@ func (w *world) start(intercept interceptor) *operator {
 	return o
 }
 
-func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, looks *countingClock) error {
+func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operator) error {
 	d := directory.New(mgr.GetClient(), w.system)
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d,
-		LiveDirectory: directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system), Hashes: w.hashes, Clock: looks,
+		LiveDirectory: directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system), Hashes: w.hashes, Clock: o.looks,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}
@@ -123,7 +125,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, looks *cou
 		return fmt.Errorf("set up policies: %w", err)
 	}
 	if err := credentialcontroller.SetupWithManager(mgr, credentialcontroller.Options{
-		Credentials: secrets, CredentialNamespace: w.credentials, Grace: orphanGrace, Clock: w.clock,
+		Credentials: secrets, CredentialNamespace: w.credentials, Grace: orphanGrace, Clock: o.sweeps,
 	}); err != nil {
 		return fmt.Errorf("set up credentials: %w", err)
 	}

@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -20,6 +21,16 @@ func (w *world) orphaned(a *v1alpha1.UserAccount, want bool) {
 func (w *world) touchCredential(a *v1alpha1.UserAccount, value string) {
 	w.t.Helper()
 	edit(w, w.credentialSecret(a), func(s *corev1.Secret) { s.Labels = map[string]string{"touched": value} })
+}
+
+// swept waits until the sweeper is done with so many looks, of all that it has had. They come one at a time, so the next
+// one, at a credential that is touched for it, tells that they are over.
+func (w *world) swept(o *operator, looks int64, a *v1alpha1.UserAccount) {
+	w.t.Helper()
+	w.g.Eventually(o.sweeps.asked.Load, patience, glance).Should(gomega.BeNumerically(">=", looks))
+	looks = o.sweeps.asked.Load()
+	w.touchCredential(a, fmt.Sprintf("look-%d", time.Now().UnixNano())) // Never the same, which would be no event.
+	w.g.Eventually(o.sweeps.asked.Load, patience, glance).Should(gomega.BeNumerically(">", looks))
 }
 
 // A credential outlives its account for the grace period, and no longer. One whose account came back stays, and so does
@@ -51,21 +62,23 @@ func TestOrphanedCredentials(t *testing.T) {
 
 	first := w.credential(accounts["gone"]).OrphanedTime
 	w.clock.advance(orphanGrace - time.Hour)
+	looks := o.sweeps.asked.Load()
 	w.touchCredential(accounts["gone"], "early")
+	w.swept(o, looks+1, accounts["stays"])
 	for range 2 { // An operator that starts looks at all of them.
 		o.stop()
 		o = w.run()
-		w.barrier(accounts["stays"])
+		w.swept(o, 3, accounts["stays"])
 		w.g.Expect(w.credential(accounts["gone"]).OrphanedTime).To(gomega.Equal(first), "the grace does not begin anew")
 	}
 	w.clock.advance(2 * time.Hour)
 	secret := w.credentialSecret(accounts["gone"])
-	w.touchCredential(accounts["gone"], "late")
-	for _, name := range []string{"back", "unreadable", "stays"} {
-		edit(w, w.credentialSecret(accounts[name]), func(s *corev1.Secret) { s.Labels = map[string]string{"touched": "late"} })
+	looks = o.sweeps.asked.Load()
+	for _, name := range []string{"gone", "back", "unreadable", "stays"} {
+		w.touchCredential(accounts[name], "late")
 	}
 	w.gone(secret)
-	w.barrier(accounts["back"])
+	w.swept(o, looks+3, accounts["stays"])
 	for _, name := range []string{"back", "unreadable", "stays"} {
 		w.g.Expect(w.credentialSecret(accounts[name]).DeletionTimestamp).To(gomega.BeNil())
 	}
