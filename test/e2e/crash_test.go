@@ -12,9 +12,22 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// crashRounds is how often each server is killed. Which write a kill lands on is left to chance; that each write may be
-// the last is tested one by one in the packages.
+// crashRounds is how often each server is killed. Which write a kill lands on is left to chance, and told in the log; that
+// each write may be the last is tested one by one in the packages.
 const crashRounds = 6
+
+// statusIsDue tells whether the status of an account does not yet tell of the password that is in force.
+func (o *organisation) statusIsDue(t *testing.T, name string) bool {
+	t.Helper()
+
+	account, err := o.get(t, name)
+	must(t, err)
+
+	set, err := time.Parse(time.RFC3339Nano, string(o.credential(t, name).Data[keySetTime]))
+	must(t, err)
+
+	return account.Status.Password == nil || !account.Status.Password.SetTime.Time.Equal(set.Truncate(time.Second))
+}
 
 // worksNow tells whether a password is in force, whatever else it is good for.
 func (p *person) worksNow(ctx context.Context, password string) (bool, error) {
@@ -63,6 +76,7 @@ func pause(atMost time.Duration) <-chan time.Time { return time.After(rand.N(atM
 func TestOperatorIsKilled(t *testing.T) {
 	o, _ := governed(t, unlimited())
 	p := o.settled(t, "ada", nil)
+	landed := map[string]int{}
 
 	for round := range crashRounds {
 		before, reset := p.password, newPassword()
@@ -70,8 +84,18 @@ func TestOperatorIsKilled(t *testing.T) {
 		<-pause(150 * time.Millisecond)
 		operator.kill()
 
-		if working := p.inForce(t, before, reset); len(working) != 1 {
+		working := p.inForce(t, before, reset)
+		if len(working) != 1 {
 			t.Fatalf("round %d: with the operator killed, %d passwords work, want 1", round, len(working))
+		}
+
+		switch {
+		case working[0] == before:
+			landed["before the credential was written"]++
+		case o.statusIsDue(t, "ada"):
+			landed["between the credential and the status"]++
+		default:
+			landed["after the status"]++
 		}
 
 		operator.start(t)
@@ -83,6 +107,8 @@ func TestOperatorIsKilled(t *testing.T) {
 		p.password = reset
 		p.change(t, newPassword(), granted)
 	}
+
+	t.Logf("the kills landed %v", landed)
 
 	// A restart applies nothing a second time. That it has looked is seen from the generation.
 	operator.kill()
@@ -121,6 +147,7 @@ func TestOperatorIsKilledWithNewAccounts(t *testing.T) {
 func TestLoginServerIsKilled(t *testing.T) {
 	o, _ := governed(t, unlimited())
 	p := o.settled(t, "ada", nil)
+	landed := map[string]int{}
 
 	for round := range crashRounds {
 		next, done := newPassword(), make(chan *answer, 1)
@@ -146,9 +173,19 @@ func TestLoginServerIsKilled(t *testing.T) {
 			t.Fatalf("round %d: the change was granted, and the old password is in force", round)
 		}
 
+		switch {
+		case working[0] != next:
+			landed["before the credential was written"]++
+		case told == nil:
+			landed["between the credential and the answer"]++
+		default:
+			landed["after the answer"]++
+		}
+
 		p.password = working[0]
 	}
 
+	t.Logf("the kills landed %v", landed)
 	p.change(t, newPassword(), granted)
 	p.login(t, p.password, granted)
 	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
