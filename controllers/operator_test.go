@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -24,13 +21,12 @@ import (
 	ctrlrecorder "sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers"
 	credentialcontroller "github.com/keyturn/keyturn/controllers/credential"
 	"github.com/keyturn/keyturn/controllers/keyring"
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
-	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
-	"github.com/keyturn/keyturn/internal/session"
 )
 
 // orphanGrace of the operators under test.
@@ -65,36 +61,21 @@ func (w *world) start(intercept interceptor) *operator {
 	config.QPS = -1
 	config.Wrap(o.traffic.wrap)
 
+	caches := controllers.CacheOptions(w.system)
 	mine := cache.ByObject{Label: labels.SelectorFromSet(w.labels())}
+	caches.ByObject[&v1alpha1.UserAccount{}], caches.ByObject[&v1alpha1.PasswordPolicy{}] = mine, mine
 	log := slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	noDelay := time.Duration(0)
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: newScheme(),
-		Logger: logr.FromSlogHandler(log),
-		Cache: cache.Options{
-			DefaultTransform:            cache.TransformStripManagedFields(),
-			ReaderFailOnMissingInformer: true,
-			ByObject: map[client.Object]cache.ByObject{
-				&v1alpha1.UserAccount{}:    mine,
-				&v1alpha1.PasswordPolicy{}: mine,
-				&corev1.Secret{}:           {Field: fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword))},
-				&corev1.ConfigMap{}:        {Namespaces: map[string]cache.Config{w.system: {}}},
-			},
-		},
+		Scheme:                  newScheme(),
+		Logger:                  logr.FromSlogHandler(log),
+		Cache:                   caches,
 		Controller:              ctrlconfig.Controller{SkipNameValidation: new(true)},
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		GracefulShutdownTimeout: &noDelay,
 	})
 	w.must(err)
-	secrets, err := cache.New(config, cache.Options{
-		Scheme:                      mgr.GetScheme(),
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		ReaderFailOnMissingInformer: true,
-		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{
-			w.credentials: {FieldSelector: fields.OneTermEqualSelector("type", string(credential.SecretType))},
-			w.system:      {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, session.SecretName)},
-		}}},
-	})
+	secrets, err := cache.New(config, controllers.SecretCacheOptions(mgr.GetScheme(), w.system, w.credentials))
 	w.must(err)
 	w.must(mgr.Add(secrets))
 	w.must(w.addControllers(&recordingManager{Manager: mgr, told: w.events}, secrets, o))

@@ -11,9 +11,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -21,19 +18,17 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers"
 	credentialcontroller "github.com/keyturn/keyturn/controllers/credential"
 	"github.com/keyturn/keyturn/controllers/keyring"
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
-	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
-	"github.com/keyturn/keyturn/internal/session"
 )
 
 // version of the build, set by the linker.
@@ -109,15 +104,7 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	timeout := stopTimeout
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
-		Cache: cache.Options{
-			DefaultTransform:            cache.TransformStripManagedFields(),
-			ReaderFailOnMissingInformer: true,
-			ByObject: map[client.Object]cache.ByObject{
-				// Of the tenants' Secrets, only the metadata of those that hand out passwords is held.
-				&corev1.Secret{}:    {Field: fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword))},
-				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{o.systemNamespace: {}}},
-			},
-		},
+		Cache:  controllers.CacheOptions(o.systemNamespace),
 		Metrics: metricsserver.Options{
 			BindAddress: o.metricsAddress, SecureServing: true,
 			FilterProvider: filters.WithAuthenticationAndAuthorization,
@@ -138,15 +125,7 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 
 // secretCache caches the Secrets that are Keyturn's own, with their content: the credentials and the ring of keys.
 func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (cache.Cache, error) {
-	secrets, err := cache.New(config, cache.Options{
-		Scheme:                      scheme,
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		ReaderFailOnMissingInformer: true,
-		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{
-			o.credentialNamespace: {FieldSelector: fields.OneTermEqualSelector("type", string(credential.SecretType))},
-			o.systemNamespace:     {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, session.SecretName)},
-		}}},
-	})
+	secrets, err := cache.New(config, controllers.SecretCacheOptions(scheme, o.systemNamespace, o.credentialNamespace))
 	if err != nil {
 		return nil, fmt.Errorf("set up cache of credentials: %w", err)
 	}

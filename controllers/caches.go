@@ -1,0 +1,41 @@
+package controllers
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+// CacheOptions are those of the manager's cache: what tenants and platform teams declare. Of the tenants' Secrets, only
+// those that hand out passwords are in it; that it holds no more than their metadata is up to who watches them.
+func CacheOptions(systemNamespace string) cache.Options {
+	return cache.Options{
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}:    {Field: fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword))},
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{systemNamespace: {}}},
+		},
+	}
+}
+
+// SecretCacheOptions are those of the cache of the Secrets that are Keyturn's own, which holds their content too: the
+// credentials and the ring of keys.
+func SecretCacheOptions(scheme *runtime.Scheme, systemNamespace, credentialNamespace string) cache.Options {
+	return cache.Options{
+		Scheme:                      scheme,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{
+			credentialNamespace: {FieldSelector: fields.OneTermEqualSelector("type", string(credential.SecretType))},
+			systemNamespace:     {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, session.SecretName)},
+		}}},
+	}
+}
