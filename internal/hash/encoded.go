@@ -38,13 +38,6 @@ func Parse(s string) (Encoded, error) {
 	return Encoded(s), nil
 }
 
-// IsPHC reports whether s is a hash that this package knows by its form, whatever
-// it costs. It tells a hash from a plaintext password by format alone.
-func IsPHC(s string) bool {
-	_, err := decode(s)
-	return err == nil
-}
-
 // PHC returns the text, to be stored and for nothing else.
 func (e Encoded) PHC() string { return string(e) }
 
@@ -62,14 +55,3 @@ func (e Encoded) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText returns "[redacted]", which also covers JSON, XML and YAML.
 func (e Encoded) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// UnmarshalText takes the text of a hash, except a redacted one: whatever was
-// marshalled by accident must not come back as a stored hash.
-func (e *Encoded) UnmarshalText(text []byte) error {
-	parsed, err := Parse(string(text))
-	if err != nil {
-		return err
-	}
-	*e = parsed
-	return nil
-}

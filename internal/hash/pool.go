@@ -68,9 +68,6 @@ func (p *Pool) Waiting() int {
 	return p.waiters.Len()
 }
 
-// Size returns the number of slots.
-func (p *Pool) Size() int { return p.size }
-
 func (p *Pool) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 func occupy(t *testing.T, p *Pool) (free func()) {
 	t.Helper()
 	end := make(chan struct{})
-	for range p.Size() {
+	for range p.size {
 		go func() {
 			if err := p.Do(t.Context(), func() { <-end }); err != nil {
 				t.Error(err)
@@ -25,7 +25,7 @@ func occupy(t *testing.T, p *Pool) (free func()) {
 		}()
 	}
 	synctest.Wait()
-	if p.Running() != p.Size() {
+	if p.Running() != p.size {
 		t.Fatalf("%d running", p.Running())
 	}
 	return func() { close(end); synctest.Wait() }
@@ -41,8 +41,8 @@ func idle(t *testing.T, p *Pool) {
 
 func TestPoolDefaults(t *testing.T) {
 	p := NewPool(0, -1)
-	if p.Size() != runtime.GOMAXPROCS(0) {
-		t.Errorf("size %d", p.Size())
+	if p.size != runtime.GOMAXPROCS(0) {
+		t.Errorf("size %d", p.size)
 	}
 	ran := false
 	if err := p.Do(t.Context(), func() { ran = p.Running() == 1 }); err != nil || !ran {

@@ -11,7 +11,6 @@ import (
 // concurrent use. It takes about as much memory as the text that it was made from.
 type DenyList struct {
 	words  sortedWords
-	size   int
 	digest [sha256.Size]byte
 }
 
@@ -34,11 +33,8 @@ func NewDenyList(values ...string) *DenyList {
 	words = slices.Compact(words)
 	// Each word ends in a newline, which no prepared password has in it.
 	text := strings.Join(append(words, ""), "\n")
-	return &DenyList{words: sortedWords(text), size: len(words), digest: sha256.Sum256([]byte(text))}
+	return &DenyList{words: sortedWords(text), digest: sha256.Sum256([]byte(text))}
 }
-
-// Len returns the number of different passwords on the list.
-func (l *DenyList) Len() int { return l.size }
 
 // sortedWords is a text of words that are in byte order, each followed by a
 // newline: a set that can be searched where it is, without an index.

@@ -9,8 +9,8 @@ import (
 
 func TestDenyList(t *testing.T) {
 	l := NewDenyList("\ufeffSummer2024\r\n\r\n  \n#hash tag\ncaf\u0065\u0301\n", "ΣΊΣΥΦΟΣ\nsummer2024\na\tb\nlast")
-	if l.Len() != 5 {
-		t.Errorf("%d words, want 5", l.Len())
+	if got := strings.Count(string(l.words), "\n"); got != 5 {
+		t.Errorf("%d words, want 5", got)
 	}
 	for raw, want := range map[string]bool{
 		"summer2024": true, "SUMMER2024": true, "#hash tag": true, "caf\u00e9": true, "CAF\u00c9": true, "σίσυφος": true, "LAST": true,
@@ -20,7 +20,7 @@ func TestDenyList(t *testing.T) {
 			t.Errorf("contains(%q) = %t", raw, got)
 		}
 	}
-	if l.words.contains("") || NewDenyList().words.contains("") || NewDenyList("", "\n\n").Len() != 0 {
+	if l.words.contains("") || NewDenyList().words.contains("") || NewDenyList("", "\n\n").words != "" {
 		t.Error("an empty line is on the list")
 	}
 }

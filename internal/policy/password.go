@@ -118,9 +118,6 @@ func (p Password) Text() string {
 	return p.text()
 }
 
-// Len returns the length in Unicode code points.
-func (p Password) Len() int { return utf8.RuneCountInString(p.Text()) }
-
 // Equal reports whether p and q are the same password, in a time that depends on
 // their lengths only.
 func (p Password) Equal(q Password) bool {

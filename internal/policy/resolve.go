@@ -26,9 +26,8 @@ const (
 // reasons of the condition PolicyResolved.
 type Problem string
 
-// The problems.
+// The problems; "" is none.
 const (
-	NoProblem         Problem = ""
 	ProblemNotFound   Problem = v1alpha1.ConditionReasonPolicyNotFound
 	ProblemNotAllowed Problem = v1alpha1.ConditionReasonPolicyNotAllowed
 )
