@@ -152,10 +152,6 @@ func (r *Reconciler) evaluateReset(s *scope, c account.Credential, source accoun
 		return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
 	}
 	encoded, err := hash.Create(password.Text(), s.policy.Policy.Hashing)
-	if errors.Is(err, hash.ErrTooLong) {
-		unmet := []policy.RequirementID{policy.RequirementFor(err).ID}
-		return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
-	}
 	if err != nil {
 		return c, fmt.Errorf("hash password: %w", err)
 	}
