@@ -20,16 +20,13 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
+	"github.com/keyturn/keyturn/controllers/internal/note"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-const (
-	// maxNamed is how many users of a policy a message names.
-	maxNamed = 3
-	// maxNote is how many characters the API server takes in the note of an event.
-	maxNote = 1024
-)
+// maxNamed is how many users of a policy a message names.
+const maxNamed = 3
 
 // Reconciler reconciles PasswordPolicies.
 type Reconciler struct {
@@ -161,7 +158,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
 	is := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionReady)
 	if is.Status == metav1.ConditionFalse && (was == nil || was.Reason != is.Reason) {
-		r.events.Eventf(s.object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%.*s", maxNote, is.Message)
+		r.events.Eventf(s.object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", note.Cut(is.Message))
 	}
 	return nil
 }

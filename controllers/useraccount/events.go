@@ -6,11 +6,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/internal/note"
 	"github.com/keyturn/keyturn/internal/account"
 )
-
-// maxNote is how many characters the API server takes in the note of an event.
-const maxNote = 1024
 
 // tellCredential sends an event where the account has come by the credential of another, or a password was handed out.
 func (r *Reconciler) tellCredential(s *scope, reset bool) {
@@ -35,8 +33,8 @@ func (r *Reconciler) tellCredential(s *scope, reset bool) {
 // tellTransitions sends an event for each thing that has changed. The first status of an account tells of what is wrong
 // only: there is nothing that it could have changed from.
 func (r *Reconciler) tellTransitions(declared *v1alpha1.UserAccount, before, after v1alpha1.UserAccountStatus) {
-	tell := func(kind, reason, action, note string) {
-		r.events.Eventf(declared, nil, kind, reason, action, "%.*s", maxNote, note)
+	tell := func(kind, reason, action, text string) {
+		r.events.Eventf(declared, nil, kind, reason, action, "%s", note.Cut(text))
 	}
 	for _, c := range after.Conditions {
 		if c.Type == v1alpha1.ConditionReady || c.Type == v1alpha1.ConditionStalled {

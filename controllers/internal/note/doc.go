@@ -1,0 +1,2 @@
+// Package note makes the notes of events fit.
+package note

@@ -1,0 +1,18 @@
+package note
+
+import "unicode/utf8"
+
+// MaxBytes is how many bytes the API server takes in the note of an event (events.k8s.io/v1).
+const MaxBytes = 1024
+
+// Cut returns as much of a text as fits, up to a whole character.
+func Cut(text string) string {
+	if len(text) <= MaxBytes {
+		return text
+	}
+	end := MaxBytes
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}

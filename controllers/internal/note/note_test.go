@@ -1,0 +1,28 @@
+package note_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/keyturn/keyturn/controllers/internal/note"
+)
+
+func TestCut(t *testing.T) {
+	full := strings.Repeat("x", note.MaxBytes)
+	for name, row := range map[string]struct{ text, want string }{
+		"empty":                     {"", ""},
+		"short":                     {"é", "é"},
+		"full":                      {full, full},
+		"one too many":              {full + "y", full},
+		"a character over the edge": {full[1:] + "é", full[1:]},
+		"a wide one over the edge":  {full[3:] + "🔑", full[3:]},
+		"a wide one that fits":      {full[4:] + "🔑", full[4:] + "🔑"},
+		"many wide ones":            {strings.Repeat("é", note.MaxBytes), strings.Repeat("é", note.MaxBytes/2)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := note.Cut(row.text); got != row.want {
+				t.Errorf("%d bytes, want %d", len(got), len(row.want))
+			}
+		})
+	}
+}
