@@ -6,38 +6,15 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
 )
-
-const reconciliationTimeout = time.Minute
-
-// Options of the controller.
-type Options struct {
-	// Credentials caches the Secrets of the credentials' namespace.
-	Credentials cache.Cache
-	// CredentialNamespace is where credentials are kept.
-	CredentialNamespace string
-	// Grace is how long a credential outlives its account.
-	Grace time.Duration
-	// Clock tells the time.
-	Clock clock.PassiveClock
-}
 
 // Reconciler deletes credentials whose account has been gone for the grace period.
 type Reconciler struct {
@@ -46,40 +23,6 @@ type Reconciler struct {
 	store  *credential.Store
 	grace  time.Duration
 	clock  clock.PassiveClock
-}
-
-// SetupWithManager adds the controller to a manager.
-func SetupWithManager(mgr ctrl.Manager, o Options) error {
-	r := &Reconciler{
-		cached: mgr.GetClient(),
-		live:   mgr.GetAPIReader(),
-		store:  &credential.Store{Reader: o.Credentials, Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
-		grace:  o.Grace,
-		clock:  o.Clock,
-	}
-	onlyDeletions := predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(event.UpdateEvent) bool { return false },
-	}
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("credential").
-		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.ofAccount), builder.WithPredicates(onlyDeletions)).
-		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
-		Complete(r)
-}
-
-// ofAccount names the credential of an account that was deleted.
-func (r *Reconciler) ofAccount(_ context.Context, obj client.Object) []reconcile.Request {
-	deleted, ok := obj.(*v1alpha1.UserAccount)
-	if !ok {
-		return nil
-	}
-	name, err := credential.NameOf(deleted)
-	if err != nil {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: r.store.Namespace, Name: name}}}
 }
 
 // Reconcile looks after one credential.

@@ -10,13 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/keyturn/keyturn/internal/session"
 )
@@ -26,19 +20,7 @@ const (
 	keep = 366 * 24 * time.Hour
 	// rotation is how often a new key is made: as often as the bounded size of the ring allows.
 	rotation = keep / (session.MaxKeys / 2)
-
-	reconciliationTimeout = time.Minute
 )
-
-// Options of the controller.
-type Options struct {
-	// Secrets caches the ring's Secret.
-	Secrets cache.Cache
-	// Namespace of the ring's Secret.
-	Namespace string
-	// Clock tells the time.
-	Clock clock.PassiveClock
-}
 
 // Reconciler keeps the ring of signing keys.
 type Reconciler struct {
@@ -46,26 +28,6 @@ type Reconciler struct {
 	writer client.Writer
 	key    types.NamespacedName
 	clock  clock.PassiveClock
-}
-
-// SetupWithManager adds the controller to a manager.
-func SetupWithManager(mgr ctrl.Manager, o Options) error {
-	r := &Reconciler{
-		live: mgr.GetAPIReader(), writer: mgr.GetClient(), clock: o.Clock,
-		key: types.NamespacedName{Namespace: o.Namespace, Name: session.SecretName},
-	}
-	// The first look has no event to wait for: there may be no Secret yet.
-	first := make(chan event.TypedGenericEvent[client.Object], 1)
-	secret := &corev1.Secret{}
-	secret.Namespace, secret.Name = o.Namespace, session.SecretName
-	first <- event.TypedGenericEvent[client.Object]{Object: secret}
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("keyring").
-		WatchesRawSource(source.TypedChannel(first, &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(source.TypedKind(o.Secrets, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{},
-			predicate.NewPredicateFuncs(func(o client.Object) bool { return client.ObjectKeyFromObject(o) == r.key }))).
-		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
-		Complete(r)
 }
 
 // Reconcile makes the ring what it should be by now. A lost ring is made anew, and everyone logs in again.
