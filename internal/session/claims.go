@@ -97,13 +97,14 @@ func (c Claims) Renew(life Lifetimes, now time.Time) (Claims, bool) {
 	return c, c.ExpiresTime.After(c.IssuedTime)
 }
 
-// Forget returns when the last token that this session can have by now expires.
+// Forget returns when the last token that this session can have by now expires: the one it has, or one that another
+// replica is renewing just now. What is remembered longer than that takes room from other sessions.
 func (c Claims) Forget(life Lifetimes, now time.Time) time.Time {
-	last := now.Add(life.LongestToken() + ClockSkew)
-	if c.ExpiresTime.After(last) {
-		return c.ExpiresTime
+	last := c.ExpiresTime
+	if renewed, ok := c.Renew(life, now); ok && renewed.ExpiresTime.After(last) {
+		last = renewed.ExpiresTime
 	}
-	return wholeSecond(last)
+	return last.Add(ClockSkew)
 }
 
 // New returns the claims of a new session for somebody who has just given the right password. It expires at

@@ -59,6 +59,71 @@ func TestLongestToken(t *testing.T) {
 	}
 }
 
+func TestRenew(t *testing.T) {
+	const day = 24 * time.Hour
+	remembered := func(c *Claims) { c.RememberMe = true }
+	for name, tt := range map[string]struct {
+		life    Lifetimes
+		edit    func(*Claims)
+		at      time.Duration // after the login
+		expires time.Duration // after the login; 0: it is over
+		remains bool          // that it is remembered
+	}{
+		"idle time from now on":            {life: life, at: 30 * time.Minute, expires: 90 * time.Minute},
+		"no longer than the maximum":       {life: life, at: 11*time.Hour + 30*time.Minute, expires: 12 * time.Hour},
+		"at the maximum":                   {life: life, at: 12 * time.Hour},
+		"remembered: from the login on":    {life: life, edit: remembered, at: 10 * day, expires: 30 * day, remains: true},
+		"remembered: at its end":           {life: life, edit: remembered, at: 30 * day},
+		"nobody is remembered any more":    {life: Lifetimes{Idle: time.Hour, Max: day}, edit: remembered, at: time.Hour, expires: 2 * time.Hour},
+		"and that is too late":             {life: Lifetimes{Idle: time.Hour, Max: day}, edit: remembered, at: 2 * day},
+		"a clock behind that of the login": {life: life, at: -30 * time.Second, expires: time.Hour - 30*time.Second},
+		"whole seconds":                    {life: life, at: time.Minute + 900*time.Millisecond, expires: time.Hour + time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			was := webClaims()
+			was.PreviousLogin, was.FailedAttempts = now.Add(-day), 3
+			if tt.edit != nil {
+				tt.edit(&was)
+			}
+			got, ok := was.Renew(tt.life, now.Add(tt.at))
+			if ok != (tt.expires != 0) {
+				t.Fatalf("renewed: %t, until %v", ok, got.ExpiresTime)
+			}
+			if !ok {
+				return
+			}
+			want := was
+			want.IssuedTime, want.ExpiresTime, want.RememberMe = wholeSecond(now.Add(max(tt.at, 0))), now.Add(tt.expires), tt.remains
+			if got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+// TestForget: as long as any token of the session can last, and no longer.
+func TestForget(t *testing.T) {
+	const day = 24 * time.Hour
+	for name, tt := range map[string]struct {
+		life     Lifetimes
+		remember bool
+		at, want time.Duration // after the login
+	}{
+		"a session of the day":                 {life: life, at: 10 * time.Minute, want: 70 * time.Minute},
+		"near its maximum":                     {life: life, at: 11*time.Hour + 50*time.Minute, want: 12 * time.Hour},
+		"the policy is shorter by now":         {life: Lifetimes{Idle: time.Minute, Max: time.Minute}, at: 30 * time.Second, want: time.Hour},
+		"a remembered one":                     {life: life, remember: true, at: 10 * day, want: 30 * day},
+		"a remembered one, nobody is any more": {life: Lifetimes{Idle: time.Hour, Max: day}, remember: true, at: 10 * day, want: 30 * day},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := New("account-1", "uid-1", 3, Web, life, tt.remember, now)
+			if got, want := c.Forget(tt.life, now.Add(tt.at)), now.Add(tt.want+ClockSkew); !got.Equal(want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
 func TestParseAudience(t *testing.T) {
 	for name, want := range map[string]Audience{"": Web, "web": Web, "kubernetes": Kubernetes} {
 		if got, err := ParseAudience(name); got != want || err != nil {
