@@ -46,13 +46,14 @@ type Digests struct {
 func (r Rules) Change(c Credential, encoded hash.Encoded, digests Digests) Credential {
 	c = r.set(c, Password{Hash: encoded, SetTime: r.Now, SetBy: v1alpha1.SetByUser}, digests)
 	c.LastSuccessTime = r.Now
+	c.UntoldFailures = 0 // MayChange has told of them.
 	return c
 }
 
 // set is what every new password does.
 func (r Rules) set(c Credential, p Password, digests Digests) Credential {
 	c.Password = p
-	c.Failures = Failures{}
+	c = c.withoutFailures()
 	c = r.EndSessions(c)
 	c.History = c.History.with(digests, r.Policy.HistoryCount)
 	return c

@@ -70,13 +70,13 @@ func TestMayChange(t *testing.T) {
 	}
 }
 
-func TestMayChangeForgetsFailuresWhateverTheAnswer(t *testing.T) {
+func TestMayChangeClearsFailuresWhateverTheAnswer(t *testing.T) {
 	for _, edit := range []func(*state){func(*state) {}, forbidChange, disable, func(s *state) { s.policy.MinAge = 99 * day }} {
 		s := begin(edit)
 		s.c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 3}
 		c, answer := s.rules(now).MayChange(s.c, account.ComplianceUnknown)
-		if c.Failures.Consecutive != 0 || c.Failures.Times != nil || answer.FailuresBefore != 3 {
-			t.Errorf("failures are %+v, told of %d", c.Failures, answer.FailuresBefore)
+		if c.Failures.Consecutive != 0 || c.Failures.Times != nil || answer.FailuresBefore != 3 || c.UntoldFailures != 3 {
+			t.Errorf("failures are %+v, told of %d, to be told of %d", c.Failures, answer.FailuresBefore, c.UntoldFailures)
 		}
 	}
 }

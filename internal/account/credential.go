@@ -29,8 +29,12 @@ type Credential struct {
 	// History holds digests of the passwords that were set, so that they cannot come back.
 	History History
 
-	// Failures since the last success.
+	// Failures since the last right password, unlock or reset.
 	Failures Failures
+
+	// UntoldFailures counts the failures that were cleared before anybody who logged in was told of them. The next login or
+	// change that is granted tells of them.
+	UntoldFailures int
 
 	// LastSuccessTime is when a login last succeeded, to within LastSuccessGrain.
 	LastSuccessTime time.Time
@@ -84,7 +88,7 @@ type History struct {
 	Digests [][]byte
 }
 
-// Failures are the failed logins since the last success, unlock or reset.
+// Failures are the failed logins since the last right password, unlock or reset.
 type Failures struct {
 	// Times of those within the policy's window and after the last lock; oldest first, at most maxFailures of them.
 	Times []time.Time

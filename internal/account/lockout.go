@@ -55,6 +55,13 @@ func (r Rules) Failed(c Credential) Credential {
 	return c
 }
 
+// withoutFailures clears the failures, but not the duty to tell of them.
+func (c Credential) withoutFailures() Credential {
+	c.UntoldFailures += c.Failures.Consecutive
+	c.Failures = Failures{}
+	return c
+}
+
 // idleLockTime is when the account will be, or was, locked for lack of logins; zero where it never will. The account
 // counts as used when it was created, logged in to, reset or unlocked.
 func (r Rules) idleLockTime(c Credential) time.Time {

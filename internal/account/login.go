@@ -42,7 +42,8 @@ type Answer struct {
 	GraceLogin bool
 	// GraceLoginsLeft after this login.
 	GraceLoginsLeft int
-	// FailuresBefore is the number of failed logins since the last success; LastSuccessTime is when that was.
+	// FailuresBefore is the number of failed logins since the last login or change that was granted; LastSuccessTime is when
+	// that was.
 	FailuresBefore  int
 	LastSuccessTime time.Time
 }
@@ -88,6 +89,7 @@ func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
 	if answer.Outcome != Granted {
 		return c, answer
 	}
+	c.UntoldFailures = 0 // This answer tells of them.
 	answer.WarnExpiry = answer.GraceLogin || r.expiresSoon(s.PasswordExpires)
 	if r.Now.Sub(c.LastSuccessTime).Abs() >= LastSuccessGrain {
 		c.LastSuccessTime = r.Now
@@ -95,12 +97,11 @@ func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
 	return c, answer
 }
 
-// verified is what every right password does: requests take effect, failures are forgotten, and a password that no
+// verified is what every right password does: requests take effect, failures are cleared, and a password that no
 // longer meets a policy that is enforced is recorded as one to be changed.
 func (r Rules) verified(c Credential, compliance Compliance) (Credential, Answer) {
-	c = r.ApplyRequests(c)
-	answer := Answer{FailuresBefore: c.Failures.Consecutive, LastSuccessTime: c.LastSuccessTime}
-	c.Failures = Failures{}
+	c = r.ApplyRequests(c).withoutFailures()
+	answer := Answer{FailuresBefore: c.UntoldFailures, LastSuccessTime: c.LastSuccessTime}
 	if r.Policy.EnforceExisting && compliance == NotCompliant && c.Password.MustChange == "" {
 		c.Password.MustChange = v1alpha1.MustChangePolicyChanged
 	}

@@ -83,6 +83,7 @@ func TestLoginAnswers(t *testing.T) {
 // TestLoginWrites: what a login with the right password changes in the credential, and nothing else.
 func TestLoginWrites(t *testing.T) {
 	failed := func(s *state) { s.c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 7} }
+	untold := func(s *state) { s.c.UntoldFailures = 2 }
 	for _, row := range []struct {
 		name  string
 		edits []func(*state)
@@ -92,15 +93,19 @@ func TestLoginWrites(t *testing.T) {
 		{"the last login, to within an hour", nil, func(c *account.Credential) { c.LastSuccessTime = now }},
 		{"the first login", edits(func(s *state) { s.c.LastSuccessTime = time.Time{} }), func(c *account.Credential) { c.LastSuccessTime = now }},
 		{"a clock that was far ahead", edits(func(s *state) { s.c.LastSuccessTime = in(time.Hour) }), func(c *account.Credential) { c.LastSuccessTime = now }},
-		{"failures are forgotten", edits(failed), func(c *account.Credential) {
+		{"failures are told of", edits(failed), func(c *account.Credential) {
 			c.Failures, c.LastSuccessTime = account.Failures{}, now
 		}},
-		{"failures are forgotten before a change is asked for", edits(failed, handOut(v1alpha1.MustChangeReset, 0)), func(c *account.Credential) {
-			c.Failures = account.Failures{}
+		{"so are those from before", edits(failed, untold), func(c *account.Credential) {
+			c.Failures, c.UntoldFailures, c.LastSuccessTime = account.Failures{}, 0, now
 		}},
-		{"failures are forgotten before it is told that the account is disabled", edits(failed, disable, func(s *state) { s.c.SessionsEnded = true }), func(c *account.Credential) {
-			c.Failures = account.Failures{}
+		{"failures are kept for later where a change is asked for", edits(failed, untold, handOut(v1alpha1.MustChangeReset, 0)), func(c *account.Credential) {
+			c.Failures, c.UntoldFailures = account.Failures{}, 9
 		}},
+		{"failures are kept for later where the account is disabled", edits(failed, disable, func(s *state) { s.c.SessionsEnded = true }), func(c *account.Credential) {
+			c.Failures, c.UntoldFailures = account.Failures{}, 7
+		}},
+		{"a refusal without new failures writes nothing", edits(untold, handOut(v1alpha1.MustChangeReset, 0)), func(*account.Credential) {}},
 		{"a grace login is used up", edits(expire, grace(3, 1)), func(c *account.Credential) {
 			c.Password.GraceLoginsUsed, c.LastSuccessTime = 2, now
 		}},
@@ -123,7 +128,7 @@ func TestLoginWrites(t *testing.T) {
 }
 
 func TestLoginTellsWhatWasBefore(t *testing.T) {
-	s := begin(func(s *state) { s.c.Failures.Consecutive = 4 })
+	s := begin(func(s *state) { s.c.Failures.Consecutive, s.c.UntoldFailures = 3, 1 })
 	_, answer := s.rules(now).Login(s.c, account.ComplianceUnknown)
 	if answer.FailuresBefore != 4 || !answer.LastSuccessTime.Equal(ago(time.Hour)) {
 		t.Errorf("tells of %d failures since %v, want 4 since an hour ago", answer.FailuresBefore, answer.LastSuccessTime)
@@ -178,5 +183,74 @@ func TestGraceLogins(t *testing.T) {
 	c := s.rules(now).Change(s.c, "hash of the next", account.Digests{})
 	if c.Password.GraceLoginsUsed != 0 {
 		t.Error("a new password begins with used grace logins")
+	}
+}
+
+// TestFailuresAreToldOnce, whatever comes between them and the first login that is granted.
+func TestFailuresAreToldOnce(t *testing.T) {
+	fail := func(s *state, n int) {
+		for range n {
+			s.c = s.rules(now).Failed(s.c)
+		}
+	}
+	change := func(s *state) (told int) {
+		c, answer := s.rules(now).MayChange(s.c, account.ComplianceUnknown)
+		s.c = s.rules(now).Change(c, "hash of the next", account.Digests{})
+		return answer.FailuresBefore
+	}
+	for name, between := range map[string]func(*state){
+		"nothing": func(*state) {},
+		"a change that is required": func(s *state) {
+			handOut(v1alpha1.MustChangeReset, 0)(s)
+			s.c, _ = s.rules(now).Login(s.c, account.ComplianceUnknown)
+			s.c.Password.MustChange = ""
+		},
+		"a new password that is rejected": func(s *state) { s.c, _ = s.rules(now).MayChange(s.c, account.ComplianceUnknown) },
+		"an unlock":                       func(s *state) { s.spec.UnlockTime = at(now); s.c = s.rules(now).ApplyRequests(s.c) },
+		"a reset": func(s *state) {
+			s.c = s.rules(now).Reset(s.c, account.Source{SecretName: "ada"}, "hash of the next", account.Digests{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin()
+			fail(s, 2)
+			between(s)
+			fail(s, 1)
+			byChange := *s
+			var first, second account.Answer
+			s.c, first = s.rules(now).Login(s.c, account.ComplianceUnknown)
+			s.c, second = s.rules(now).Login(s.c, account.ComplianceUnknown)
+			if first.FailuresBefore != 3 || second.FailuresBefore != 0 {
+				t.Errorf("logins tell of %d and then of %d failures", first.FailuresBefore, second.FailuresBefore)
+			}
+			if first, second := change(&byChange), change(&byChange); first != 3 || second != 0 {
+				t.Errorf("changes tell of %d and then of %d failures", first, second)
+			}
+		})
+	}
+}
+
+func TestNotice(t *testing.T) {
+	maxAge := func(s *state) { s.policy.MaxAge, s.policy.ExpiryWarning = 11*day, 14*day }
+	for _, row := range []struct {
+		name  string
+		edits []func(*state)
+		want  account.Notice
+	}{
+		{"no end", nil, account.Notice{}},
+		{"near", edits(maxAge), account.Notice{WarnExpiry: true}},
+		{"not so near", edits(maxAge, func(s *state) { s.policy.ExpiryWarning = day - 1 }), account.Notice{}},
+		{"past", edits(expire), account.Notice{WarnExpiry: true, Expired: true}},
+		{"past, with grace", edits(expire, grace(3, 1)), account.Notice{WarnExpiry: true, Expired: true, GraceLoginsLeft: 2}},
+		{"past, but exempt", edits(expire, func(s *state) {
+			s.policy.ExpiryExemptionAllowed, s.spec.Password.Expiry = true, v1alpha1.PasswordExpiryNever
+		}), account.Notice{}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := begin(row.edits...)
+			if got := s.rules(now).Notice(s.c); got != row.want {
+				t.Errorf("tells %+v, want %+v", got, row.want)
+			}
+		})
 	}
 }

@@ -40,7 +40,7 @@ func (r Rules) New(owner Owner, accountID string) Credential {
 func (r Rules) ApplyRequests(c Credential) Credential {
 	if r.due(r.Spec.UnlockTime, c.Handled.Unlock) {
 		c.Handled.Unlock = instant(r.Spec.UnlockTime)
-		c.Failures = Failures{}
+		c = c.withoutFailures()
 	}
 	// While there is no password this request waits, so that it binds the first one if that comes with it.
 	if p := r.Spec.Password; p != nil && !c.Password.IsZero() && r.due(p.ChangeRequiredTime, c.Handled.ChangeRequired) {

@@ -27,7 +27,7 @@ var requests = []request{
 		declare: func(s *state, t *metav1.Time) { s.spec.UnlockTime = t },
 		handled: func(c *account.Credential) *time.Time { return &c.Handled.Unlock },
 		effect: func(before, after account.Credential) bool {
-			return before.Failures.Consecutive > 0 && after.Failures.Consecutive == 0
+			return before.Failures.Consecutive > 0 && after.Failures.Consecutive == 0 && after.UntoldFailures == before.Failures.Consecutive
 		},
 		prepare: func(c *account.Credential) {
 			c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 3, LockedTime: ago(time.Hour)}

@@ -53,6 +53,7 @@ const (
 	keyFailureTimes = "failures.times"
 	keyConsecutive  = "failures.consecutive"
 	keyLockedTime   = "failures.lockedTime"
+	keyUntold       = "failures.untold"
 
 	keyLastSuccess   = "login.lastSuccessTime"
 	keySessionsEnded = "sessions.ended"
@@ -117,6 +118,7 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.lines(keyFailureTimes, times)
 	e.number(keyConsecutive, c.Failures.Consecutive)
 	e.time(keyLockedTime, c.Failures.LockedTime)
+	e.number(keyUntold, c.UntoldFailures)
 
 	e.time(keyLastSuccess, c.LastSuccessTime)
 	ended := ""
@@ -186,6 +188,7 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 			Consecutive: d.number(keyConsecutive),
 			LockedTime:  d.time(keyLockedTime),
 		},
+		UntoldFailures:  d.number(keyUntold),
 		LastSuccessTime: d.time(keyLastSuccess),
 		SessionsEnded:   oneOf(&d, keySessionsEnded, "true") == "true",
 		Handled: account.Requests{

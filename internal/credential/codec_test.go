@@ -35,6 +35,7 @@ func full() account.Credential {
 		},
 		History:           account.History{Salt: []byte("salt"), Digests: [][]byte{[]byte("first\n"), {0, 255}}},
 		Failures:          account.Failures{Times: []time.Time{minutes(3), minutes(4)}, Consecutive: 12, LockedTime: minutes(5)},
+		UntoldFailures:    3,
 		LastSuccessTime:   minutes(6),
 		SessionGeneration: 7,
 		EndedSessions:     []account.EndedSession{{ID: "one", ForgetTime: minutes(15)}, {ID: "two", ForgetTime: minutes(16)}},
@@ -100,7 +101,7 @@ func TestStoredForm(t *testing.T) {
 		"password.graceLoginsUsed": "2",
 		"history.salt":             "c2FsdA", "history.digests": "Zmlyc3QK\nAP8",
 		"failures.times":       "2026-03-01T12:03:00.123456789Z\n2026-03-01T12:04:00.123456789Z",
-		"failures.consecutive": "12", "failures.lockedTime": "2026-03-01T12:05:00.123456789Z",
+		"failures.consecutive": "12", "failures.lockedTime": "2026-03-01T12:05:00.123456789Z", "failures.untold": "3",
 		"login.lastSuccessTime": "2026-03-01T12:06:00.123456789Z", "sessions.ended": "true",
 		"handled.resetTime": "2026-03-01T12:08:00.123456789Z", "handled.changeRequiredTime": "2026-03-01T12:09:00.123456789Z",
 		"handled.unlockTime": "2026-03-01T12:10:00.123456789Z", "handled.signOutTime": "2026-03-01T12:11:00.123456789Z",
@@ -159,6 +160,7 @@ func TestMalformed(t *testing.T) {
 		{"a later format", "format", "2"},
 		{"another format", "format", bad},
 		{"no account ID", "accountID", ""},
+		{"untold failures below zero", "failures.untold", "-1"},
 		{"a grace count below zero", "password.graceLoginsUsed", "-1"},
 		{"an unknown setter", "password.setBy", bad},
 		{"an unknown reason", "password.mustChange", bad},
@@ -185,7 +187,8 @@ func TestMalformed(t *testing.T) {
 	for _, key := range []string{
 		"createdTime", "password.setTime", "failures.lockedTime", "login.lastSuccessTime", "handled.resetTime",
 		"handled.changeRequiredTime", "handled.unlockTime", "handled.signOutTime", "reset.resetTime", "failures.times",
-		"history.salt", "history.digests", "failures.consecutive", "password.graceLoginsUsed", "sessions.ended",
+		"history.salt", "history.digests", "failures.consecutive", "failures.untold",
+		"password.graceLoginsUsed", "sessions.ended",
 	} {
 		rows = append(rows, struct{ name, key, value string }{"not of its form", key, bad})
 	}

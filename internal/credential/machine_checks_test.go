@@ -31,6 +31,9 @@ func (m *machine) check() {
 	if c.Failures.Consecutive != m.truth.wrong {
 		m.fatal("%d failures are recorded, %d happened", c.Failures.Consecutive, m.truth.wrong)
 	}
+	if c.UntoldFailures != m.truth.untold {
+		m.fatal("%d failures are still to be told of, want %d", c.UntoldFailures, m.truth.untold)
+	}
 	if c.SessionGeneration < 1 || c.Password.GraceLoginsUsed < 0 {
 		m.fatal("generation %d, %d grace logins used", c.SessionGeneration, c.Password.GraceLoginsUsed)
 	}
@@ -64,6 +67,7 @@ func (m *machine) checkRequests(r account.Rules, before, after account.Credentia
 	want := before
 	want.Handled.Unlock, want.Handled.ChangeRequired, want.Handled.SignOut = after.Handled.Unlock, after.Handled.ChangeRequired, after.Handled.SignOut
 	if moved(before.Handled.Unlock, after.Handled.Unlock, s.UnlockTime) {
+		want.UntoldFailures += want.Failures.Consecutive
 		want.Failures = account.Failures{}
 	}
 	if moved(before.Handled.ChangeRequired, after.Handled.ChangeRequired, s.Password.ChangeRequiredTime) && before.Password.MustChange == "" {
@@ -162,7 +166,7 @@ func (m *machine) checkAnswer(a *attempted, compliance account.Compliance, answe
 	if got := (told{answer.Outcome, answer.Reason, answer.MustChange, answer.GraceLogin}); got != want {
 		m.fatal("the login answers %+v, though it stood as %+v", got, s)
 	}
-	if !answer.PasswordExpires.Equal(s.PasswordExpires) || answer.FailuresBefore != a.rules.ApplyRequests(a.c).Failures.Consecutive {
+	if !answer.PasswordExpires.Equal(s.PasswordExpires) || answer.FailuresBefore != a.c.UntoldFailures+a.c.Failures.Consecutive {
 		m.fatal("the login tells %+v, though it stood as %+v", answer, s)
 	}
 }

@@ -101,11 +101,22 @@ func (m *machine) login(password string) {
 			m.fatal("a login was granted and is not recorded")
 		}
 		if m.write(a.read, c) {
-			m.truth.wrong = 0
+			m.truth.forgive()
+			if answer.Outcome == account.Granted {
+				m.tell(answer)
+			}
 			m.note("login %q: %+v", password, answer)
 			return
 		}
 	}
+}
+
+// tell is of the failures that nobody was told of yet.
+func (m *machine) tell(answer account.Answer) {
+	if answer.FailuresBefore != m.truth.untold {
+		m.fatal("%d failures are told of, %d are to be", answer.FailuresBefore, m.truth.untold)
+	}
+	m.truth.untold = 0
 }
 
 // fail records a failure; false on a conflict.
@@ -169,8 +180,9 @@ func (m *machine) change() {
 		if !m.write(a.read, c) {
 			continue
 		}
-		m.truth.wrong = 0
+		m.truth.forgive()
 		if answer.Outcome == account.Granted {
+			m.tell(answer)
 			m.setTruth(next, current)
 		}
 		m.note("change to %q: %+v", next, answer)
@@ -343,9 +355,9 @@ func (m *machine) reconcile() bool {
 		return false
 	}
 	m.applyToTruth(before, r)
-	next.wrong = m.truth.wrong
-	if before.Failures.Consecutive == 0 {
-		next.wrong = 0
+	next.wrong, next.untold = m.truth.wrong, m.truth.untold
+	if identity == account.IdentityCreate || identity == account.IdentityReplace {
+		next.wrong, next.untold = 0, 0
 	}
 	m.truth = next
 	if set != "" {

@@ -45,7 +45,8 @@ type truth struct {
 	current string   // password in force; "" for none
 	applied string   // content of the Secret that was last applied; "" for none
 	sets    []string // passwords that were set since the policy keeps a history, the newest first
-	wrong   int      // failures since the last success, unlock or reset
+	wrong   int      // failures since the last right password, unlock or reset
+	untold  int      // failures before those, of which nobody has been told
 
 	handledReset time.Time
 }
@@ -207,9 +208,12 @@ func (m *machine) interfere() {
 // applyToTruth does to the truth what requests that are due do.
 func (m *machine) applyToTruth(c account.Credential, r account.Rules) {
 	if t := m.account.Spec.UnlockTime; t != nil && t.After(c.Handled.Unlock) && !t.After(r.Now) {
-		m.truth.wrong = 0
+		m.truth.forgive()
 	}
 }
+
+// forgive clears the failures, which are still to be told.
+func (t *truth) forgive() { t.untold, t.wrong = t.untold+t.wrong, 0 }
 
 // ours tells whether the login server takes the credential for the account's.
 func (m *machine) ours(c account.Credential) bool {
@@ -249,7 +253,8 @@ func (m *machine) setTruth(password, known string) {
 	if n := m.policy.HistoryCount + 1; len(m.truth.sets) > n {
 		m.truth.sets = slices.Clone(m.truth.sets[:n])
 	}
-	m.truth.current, m.truth.wrong = password, 0
+	m.truth.current = password
+	m.truth.forgive()
 }
 
 // remembered tells, from the truth, whether the history refuses a password.
