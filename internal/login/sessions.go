@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -20,21 +21,26 @@ type Profile struct {
 	GraceLoginsLeft     int
 	// ChangeForbidden: the person may not change the password.
 	ChangeForbidden bool
-	Policy          policy.Policy
+	// NotBefore is when the person may change it again; zero: now.
+	NotBefore time.Time
+	Policy    policy.Policy
 }
 
 // Profile reads the profile of an account, live. Errors: ErrUnavailable where it cannot be known.
 func (s *Service) Profile(ctx context.Context, declared *v1alpha1.UserAccount) (Profile, error) {
 	a, err := s.own(ctx, declared)
 	if err != nil {
-		return Profile{}, s.fault(err, nil)
+		slog.Error("Profile cannot be read", "error", err, "namespace", declared.Namespace, "account", declared.Name)
+		return Profile{}, ErrUnavailable
 	}
 	standing := a.rules.Standing(a.record.Credential)
 	notice := a.rules.Notice(a.record.Credential)
+	_, change := a.rules.MayChange(a.record.Credential, account.ComplianceUnknown)
 	return Profile{
 		SetTime: a.record.Password.SetTime, PasswordExpires: standing.PasswordExpires,
 		WarnExpiry: notice.WarnExpiry, Expired: notice.Expired, GraceLoginsLeft: notice.GraceLoginsLeft,
 		ChangeForbidden: a.rules.ChangeForbidden(),
+		NotBefore:       change.NotBefore,
 		Policy:          a.rules.Policy,
 	}, nil
 }
@@ -59,17 +65,19 @@ func (s *Service) rewrite(ctx context.Context, declared *v1alpha1.UserAccount, c
 	defer cancel()
 	for range maxConflicts {
 		a, err := s.own(ctx, declared)
-		if err != nil {
-			return s.fault(err, nil)
+		if err == nil {
+			_, err = s.store.Update(ctx, a.record, change(a))
 		}
-		_, err = s.store.Update(ctx, a.record, change(a))
-		if !errors.Is(err, credential.ErrConflict) {
-			if err != nil {
-				return s.fault(err, a)
-			}
-			return nil
+		switch {
+		case errors.Is(err, credential.ErrConflict):
+			continue
+		case err != nil:
+			slog.Error("Session cannot be ended", "error", err, "namespace", declared.Namespace, "account", declared.Name)
+			return ErrUnavailable
 		}
+		return nil
 	}
+	slog.Warn("Session not ended: others keep writing first", "namespace", declared.Namespace, "account", declared.Name)
 	return ErrUnavailable
 }
 
