@@ -48,7 +48,8 @@ type Requirement struct {
 	Minimum int `json:"minimum,omitempty"`
 	// Maximum is the greatest number of characters.
 	Maximum int `json:"maximum,omitempty"`
-	// MaximumBytes is the greatest length in UTF-8, where the hash has one.
+	// MaximumBytes is the greatest length in UTF-8, where the hash has one; alone, without Maximum, where it is what was
+	// exceeded.
 	MaximumBytes int `json:"maximumBytes,omitempty"`
 	// Count is how many previous passwords are refused.
 	Count int `json:"count,omitempty"`
@@ -154,9 +155,9 @@ func RequirementFor(err error) Requirement {
 	case errors.Is(err, ErrEmpty):
 		return Requirement{ID: RequirementMinLength, Minimum: 1, Message: "At least 1 character"}
 	case errors.Is(err, ErrTooLong):
-		return Requirement{ID: RequirementMaxLength, Message: fmt.Sprintf("At most %d bytes", MaxBytes)}
+		return Requirement{ID: RequirementMaxLength, MaximumBytes: MaxBytes, Message: fmt.Sprintf("At most %d bytes", MaxBytes)}
 	case errors.Is(err, hash.ErrTooLong):
-		return Requirement{ID: RequirementMaxLength,
+		return Requirement{ID: RequirementMaxLength, MaximumBytes: hash.MaxBcryptPasswordBytes,
 			Message: fmt.Sprintf("At most %d bytes, where accented letters count 2 and emoji 4 or more", hash.MaxBcryptPasswordBytes)}
 	case errors.Is(err, ErrNotUTF8):
 		return Requirement{ID: RequirementUsable, Message: "Text in UTF-8"}

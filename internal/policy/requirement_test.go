@@ -75,6 +75,11 @@ func TestRequirementFor(t *testing.T) {
 			t.Errorf("%v: %+v", err, got)
 		}
 	}
+	for err, want := range map[error]int{ErrTooLong: 1024, hash.ErrTooLong: 72} {
+		if got := RequirementFor(err); got.MaximumBytes != want || got.Maximum != 0 {
+			t.Errorf("%v: %+v, want %d bytes", err, got, want)
+		}
+	}
 }
 
 func TestMessages(t *testing.T) {

@@ -80,7 +80,10 @@ func (c *changePage) show(results []policy.Result, judged bool) {
 // requirementText says a requirement in the language of the page.
 func requirementText(text *ui.Text, r policy.Requirement) string {
 	key := "requirement." + string(r.ID)
-	if r.MaximumBytes > 0 {
+	switch {
+	case r.MaximumBytes > 0 && r.Maximum > 0:
+		key += ".both"
+	case r.MaximumBytes > 0:
 		key += ".bytes"
 	}
 	return text.Say(key, "n", max(r.Minimum, r.Maximum, r.Count), "bytes", r.MaximumBytes)
