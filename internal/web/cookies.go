@@ -15,6 +15,11 @@ import (
 const (
 	sessionCookie  = "keyturn-session"
 	usernameCookie = "keyturn-username"
+	noticeCookie   = "keyturn-notice"
+	// hostPrefix binds a cookie to this host and to https (RFC 6265bis, section 4.1.3.2).
+	hostPrefix = "__Host-"
+	// noticeLasts is how long a notice waits for the page that shows it.
+	noticeLasts = time.Minute
 	// rememberUsername is how long a username stays filled in.
 	rememberUsername = 365 * 24 * time.Hour
 	// maxRemembered bounds what is read back, in bytes.
@@ -27,10 +32,7 @@ func tokenOf(r *http.Request) string {
 	if token := bearer(r); token != "" {
 		return token
 	}
-	if cookie, err := r.Cookie(cookieName(r, sessionCookie)); err == nil {
-		return cookie.Value
-	}
-	return ""
+	return cookieOf(r, sessionCookie)
 }
 
 // bearer returns the token of the Authorization header; empty where it has none.
@@ -75,15 +77,45 @@ func rememberWho(w http.ResponseWriter, r *http.Request, who login.Who, keep boo
 
 // rememberedWho returns the username that is kept on this device; empty where none is.
 func rememberedWho(r *http.Request) (who remembered) {
-	cookie, err := r.Cookie(cookieName(r, usernameCookie))
-	if err != nil {
-		return remembered{}
-	}
-	text, err := base64.RawURLEncoding.DecodeString(cookie.Value)
+	text, err := base64.RawURLEncoding.DecodeString(cookieOf(r, usernameCookie))
 	if err != nil || len(text) > maxRemembered || json.Unmarshal(text, &who) != nil {
 		return remembered{}
 	}
 	return who
+}
+
+// The notices that the next page can show.
+const (
+	noticeLoggedOut           = "logged-out"
+	noticeLoggedOutEverywhere = "logged-out-everywhere"
+	noticePasswordChanged     = "password-changed"
+)
+
+// setNotice has the next page tell what was done. It is in a cookie, so that no link can make a page say it.
+func setNotice(w http.ResponseWriter, r *http.Request, notice string) {
+	setCookie(w, r, noticeCookie, notice, noticeLasts)
+}
+
+// takeNotice returns the notice that waits for this page, once; empty where there is none.
+func takeNotice(w http.ResponseWriter, r *http.Request) string {
+	notice := cookieOf(r, noticeCookie)
+	if notice == "" {
+		return ""
+	}
+	dropCookie(w, r, noticeCookie)
+	switch notice {
+	case noticeLoggedOut, noticeLoggedOutEverywhere, noticePasswordChanged:
+		return notice
+	}
+	return ""
+}
+
+// cookieOf returns the value of a cookie; empty where there is none.
+func cookieOf(r *http.Request, name string) string {
+	if cookie, err := r.Cookie(cookieName(r, name)); err == nil {
+		return cookie.Value
+	}
+	return ""
 }
 
 // setCookie sets a cookie that scripts cannot read and other sites cannot send with a request that changes anything.
@@ -108,24 +140,47 @@ func cookieName(r *http.Request, name string) string {
 	if isLoopback(r) {
 		return name
 	}
-	return "__Host-" + name
+	return hostPrefix + name
 }
 
-// isLoopback tells of a browser on this very machine without TLS, for which alone cookies are not Secure. A proxy on this
-// machine that ends TLS says so in X-Forwarded-Proto.
+// forwardingHeaders tell that a request has come through a proxy.
+var forwardingHeaders = []string{
+	"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip",
+}
+
+// isLoopback tells of a browser on this very machine without TLS, for which alone cookies are not Secure. Both ends of
+// the connection have to be loopback, and nothing may speak of a proxy on this machine: neither a header, nor an Origin
+// that is not the host asked for (a proxy may ask for 127.0.0.1 and say nothing else), nor a cookie that was set Secure.
+// So a mistake makes the login fail, and never a cookie travel in the open.
 func isLoopback(r *http.Request) bool {
-	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	if r.TLS != nil || !isLoopbackHost(r.Host) || !isLoopbackHost(r.RemoteAddr) {
 		return false
 	}
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
+	for _, name := range forwardingHeaders {
+		if r.Header.Get(name) != "" {
+			return false
+		}
 	}
-	remote, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {
 		return false
+	}
+	for _, name := range []string{sessionCookie, usernameCookie, noticeCookie} {
+		if _, err := r.Cookie(hostPrefix + name); err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// isLoopbackHost tells whether a host, with or without a port, is this machine.
+func isLoopbackHost(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	if host == "localhost" {
+		return true
 	}
 	ip := net.ParseIP(strings.Trim(host, "[]"))
-	from := net.ParseIP(remote)
-	return from != nil && from.IsLoopback() && (host == "localhost" || ip != nil && ip.IsLoopback())
+	return ip != nil && ip.IsLoopback()
 }
