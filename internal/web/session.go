@@ -30,9 +30,10 @@ type currentSessionAnswer struct {
 	ExpiresAt time.Time     `json:"expiresAt"`
 }
 
+// renewalAnswer has no token where the session came in a cookie: scripts shall not get to read what HttpOnly keeps.
 type renewalAnswer struct {
-	Token     string        `json:"token"`
-	TokenType string        `json:"tokenType"`
+	Token     string        `json:"token,omitempty"`
+	TokenType string        `json:"tokenType,omitempty"`
 	ExpiresAt time.Time     `json:"expiresAt"`
 	Account   accountAnswer `json:"account"`
 }
@@ -60,12 +61,13 @@ func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
 		sessionRefusal(err).write(w, r)
 		return
 	}
+	answer := renewalAnswer{ExpiresAt: claims.ExpiresTime, Account: profile(found.Account)}
 	if bearer(r) == "" {
 		setSessionCookie(w, r, token, claims)
+	} else {
+		answer.Token, answer.TokenType = token.Text(), "Bearer"
 	}
-	writeJSON(w, http.StatusOK, "application/json", renewalAnswer{
-		Token: token.Text(), TokenType: "Bearer", ExpiresAt: claims.ExpiresTime, Account: profile(found.Account),
-	})
+	writeJSON(w, http.StatusOK, "application/json", answer)
 }
 
 func (h *CurrentSession) end(w http.ResponseWriter, r *http.Request)    { h.leave(w, r, false) }
@@ -79,9 +81,9 @@ func (h *CurrentSession) leave(w http.ResponseWriter, r *http.Request, everywher
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// endSession ends the session of a request, or all of its account, takes the cookie back and tells the organisation. Errors: ErrInvalidSession
-// where there is none to end, ErrSessionUnknown where it could not be ended.
-func endSession(w http.ResponseWriter, r *http.Request, sessions *Sessions, logins *login.Service, everywhere bool) (organization string, err error) {
+// endSession ends the session of a request, or all of its account, takes the cookie back and tells the organisation.
+// Errors: ErrInvalidSession where there is none to end, ErrSessionUnknown where it could not be ended.
+func endSession(w http.ResponseWriter, r *http.Request, sessions *Sessions, logins *login.Service, everywhere bool) (string, error) {
 	found, err := sessions.Verify(r.Context(), tokenOf(r), session.Web)
 	if errors.Is(err, ErrInvalidSession) {
 		dropSessionCookie(w, r)
@@ -92,16 +94,22 @@ func endSession(w http.ResponseWriter, r *http.Request, sessions *Sessions, logi
 	if everywhere {
 		err = logins.EndSessions(r.Context(), found.Account)
 	} else {
-		var forget time.Time
-		if forget, err = sessions.Forget(r.Context(), found); err == nil {
-			err = logins.EndSession(r.Context(), found.Account, found.Claims.SessionID, forget)
-		}
+		err = endAlone(r, sessions, logins, found)
 	}
 	if err != nil {
 		return "", ErrSessionUnknown
 	}
 	dropSessionCookie(w, r)
 	return found.Account.Namespace, nil
+}
+
+// endAlone ends one session. Errors: ErrSessionUnknown, login.ErrUnavailable.
+func endAlone(r *http.Request, sessions *Sessions, logins *login.Service, held Session) error {
+	forget, err := sessions.Forget(r.Context(), held)
+	if err != nil {
+		return err
+	}
+	return logins.EndSession(r.Context(), held.Account, held.Claims.SessionID, forget)
 }
 
 // slide issues the cookie of a session again when half of its time is over. Bearers renew by themselves.
@@ -122,7 +130,8 @@ func (s *Sessions) slide(w http.ResponseWriter, r *http.Request, held Session) {
 
 func sessionRefusal(err error) *problem {
 	if errors.Is(err, ErrInvalidSession) {
-		return newProblem(http.StatusUnauthorized, problemInvalidSession, "There is no session, or it is over", "Log in again.")
+		return newProblem(http.StatusUnauthorized, problemInvalidSession, "There is no session, or it is over",
+			"Log in again.")
 	}
 	p := newProblem(http.StatusServiceUnavailable, problemUnavailable, "Sessions cannot be checked at present",
 		"Try again in a moment.")
