@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/json"
 )
 
-// maxBodyBytes bounds a request body. The longest password a policy can allow has 1 KiB.
+// maxBodyBytes bounds a request body, of a document and of a form alike. The longest password a policy can allow has 1 KiB.
 const maxBodyBytes = 16 << 10
 
 // readJSON reads the body of a request into a struct, which must hold every field there may be. It is strict, because a

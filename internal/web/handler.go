@@ -26,15 +26,19 @@ func Handler(d Dependencies) http.Handler {
 	attempts := &Attempts{
 		Logins: d.Logins, Sessions: d.Sessions, Metrics: d.Metrics, DefaultNamespace: d.DefaultNamespace,
 	}
+	pages := &Pages{
+		Attempts: attempts, Directory: d.Directory, UI: d.UI, ShowOrganization: d.ShowOrganization,
+		reads: make(chan struct{}, profileReads),
+	}
 	mux := http.NewServeMux()
 	for _, endpoint := range []interface{ Mount(*http.ServeMux) }{
 		&Login{attempts},
 		&Password{attempts},
 		&Requirements{Directory: d.Directory, DefaultNamespace: d.DefaultNamespace},
 		&CurrentSession{Sessions: d.Sessions, Logins: d.Logins},
-		&Pages{Attempts: attempts, Directory: d.Directory, UI: d.UI, ShowOrganization: d.ShowOrganization},
+		pages,
 	} {
 		endpoint.Mount(mux)
 	}
-	return logged(secured(sameOrigin(routed(mux))))
+	return logged(secured(sameOrigin(routed(mux, pages.refuse), pages.refuse)), pages.refuse)
 }

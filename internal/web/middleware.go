@@ -44,8 +44,11 @@ func (w *statusWriter) WriteHeader(status int) {
 // Unwrap is for http.ResponseController and http.MaxBytesReader.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// refuse answers a request that no endpoint takes.
+type refuse func(http.ResponseWriter, *http.Request, *problem)
+
 // logged gives each request an ID, logs it when it is answered, and answers for a handler that panics.
-func logged(next http.Handler) http.Handler {
+func logged(next http.Handler, answer refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, id, t := time.Now(), rand.Text(), &trace{}
 		written := &statusWriter{ResponseWriter: w}
@@ -56,8 +59,10 @@ func logged(next http.Handler) http.Handler {
 				// The value is left out: it can hold anything.
 				slog.Error("Request failed by a fault in the program: please report it",
 					"requestId", id, "route", t.route, "stack", string(debug.Stack()))
-				newProblem(http.StatusInternalServerError, problemInternal, "Something went wrong on our side",
-					"Try again. If it happens again, give an administrator the value of the header X-Request-Id.").write(written, r)
+				if written.status == 0 { // else the answer has begun, and ends here
+					answer(written, r, newProblem(http.StatusInternalServerError, problemInternal, "Something went wrong on our side",
+						"Try again. If it happens again, give an administrator the value of the header X-Request-Id."))
+				}
 			}
 			slog.Info("Request", "requestId", id, "method", method(r), "route", t.route,
 				"status", written.status, "outcome", t.outcome, "duration", time.Since(began))
@@ -95,35 +100,35 @@ func secured(next http.Handler) http.Handler {
 }
 
 // sameOrigin refuses what another site's page makes a browser send.
-func sameOrigin(next http.Handler) http.Handler {
+func sameOrigin(next http.Handler, answer refuse) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		newProblem(http.StatusForbidden, problemCrossOrigin, "The request comes from another site",
-			"Open the login page itself, and try again there.").write(w, r)
+		answer(w, r, newProblem(http.StatusForbidden, problemCrossOrigin, "The request comes from another site",
+			"Open the login page itself, and try again there."))
 	}))
 	return protection.Handler(next)
 }
 
-// routed serves a mux whose own refusals (unknown path, wrong method) are problem documents too.
-func routed(mux *http.ServeMux) http.Handler {
+// routed serves a mux whose own refusals (unknown path, wrong method) are answered like all others.
+func routed(mux *http.ServeMux, answer refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refuse, pattern := mux.Handler(r)
+		own, pattern := mux.Handler(r)
 		if pattern != "" {
 			traceOf(r.Context()).route = pattern
 			mux.ServeHTTP(w, r)
 			return
 		}
 		refusal := &refusalWriter{header: http.Header{}}
-		refuse.ServeHTTP(refusal, r)
+		own.ServeHTTP(refusal, r)
 		if refusal.status != http.StatusMethodNotAllowed {
-			newProblem(http.StatusNotFound, problemNotFound, "There is nothing here",
-				"Check the address. The API is below /api/v1/.").write(w, r)
+			answer(w, r, newProblem(http.StatusNotFound, problemNotFound, "There is nothing here",
+				"Check the address. The API is below /api/v1/."))
 			return
 		}
 		allowed := refusal.header.Get("Allow")
 		w.Header().Set("Allow", allowed)
-		newProblem(http.StatusMethodNotAllowed, problemMethodNotAllowed, "The method is not allowed",
-			"Use one of: "+allowed+".").write(w, r)
+		answer(w, r, newProblem(http.StatusMethodNotAllowed, problemMethodNotAllowed, "The method is not allowed",
+			"Use one of: "+allowed+"."))
 	})
 }
 

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/keyturn/keyturn/internal/directory"
@@ -22,9 +24,10 @@ type changePage struct {
 	Rules, Words string
 	Requirements []requirementLine
 	ReturnTo     string
-	Back         string
-	Remember     bool
-	Error        string
+	Action, Back string
+	// Remember goes along for the account that it was ticked for.
+	Remember bool
+	Error    string
 }
 
 // requirementLine is a requirement on the page; Mark is its class: met, unmet or none.
@@ -35,8 +38,8 @@ type requirementLine struct {
 }
 
 func (p *Pages) newChangePage(r *http.Request, to string, who remembered) *changePage {
-	text := p.UI.Text(r)
-	fields := p.fields(text, who)
+	fields := p.fields(r, who)
+	text := fields.Text
 	return &changePage{
 		whoFields: fields,
 		Current: passwordField{
@@ -45,7 +48,7 @@ func (p *Pages) newChangePage(r *http.Request, to string, who remembered) *chang
 		New: passwordField{
 			Text: text, ID: "new-password", Label: text.Say("change.new"), Autocomplete: "new-password", Describe: "requirements",
 		},
-		ReturnTo: to, Back: withReturnTo(p.address(fields.Organization, "/login"), to),
+		ReturnTo: to, Action: p.sibling(r, "/change-password", ""), Back: p.sibling(r, "/login", to),
 	}
 }
 
@@ -93,30 +96,28 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query().Get("return_to"))
 	found, err := p.current(w, r)
 	if errors.Is(err, ErrInvalidSession) {
-		who := rememberedWho(r)
-		if organization := r.PathValue("organization"); organization != "" && organization != who.Namespace {
-			who = remembered{Namespace: organization}
-		}
-		p.renderChange(w, r, http.StatusOK, p.newChangePage(r, to, who))
+		p.renderChange(w, r, http.StatusOK, p.newChangePage(r, to, guest(r)))
 		return
 	}
-	if err != nil {
-		p.fail(w, r, unavailable(), "/login")
-		return
+	var own login.Profile
+	if err == nil {
+		own, err = p.profile(r, found.Account)
 	}
-	own, err := p.Logins.Profile(r.Context(), found.Account)
 	if err != nil {
-		p.fail(w, r, unavailable(), "/")
+		p.fail(w, r, unavailable(), "change", withReturnTo("/", to))
 		return
 	}
 	page := p.newChangePage(r, to, remembered{Namespace: found.Account.Namespace, Username: found.Account.Username()})
 	page.Back, page.Remember = withReturnTo("/", to), found.Claims.RememberMe
-	if own.ChangeForbidden {
+	switch {
+	case own.ChangeForbidden:
 		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.ChangeForbidden})
-		return
+	case !own.NotBefore.IsZero():
+		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.PasswordTooYoung, NotBefore: own.NotBefore})
+	default:
+		page.own(own.Policy.Requirements(), directory.SubjectOf(found.Account).Words())
+		p.renderChange(w, r, http.StatusOK, page)
 	}
-	page.own(own.Policy.Requirements(), directory.SubjectOf(found.Account).Words())
-	p.renderChange(w, r, http.StatusOK, page)
 }
 
 // own shows the rules of the account itself.
@@ -130,7 +131,7 @@ func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int,
 	if page.Requirements == nil {
 		resolved, err := p.Directory.NamespacePolicy(r.Context(), page.Organization)
 		if err != nil {
-			p.fail(w, r, unavailable(), page.Back)
+			p.fail(w, r, unavailable(), "change", page.Back)
 			return
 		}
 		page.list(resolved.Policy.Requirements())
@@ -140,20 +141,15 @@ func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int,
 
 func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 	if refusal := p.form(w, r); refusal != nil {
-		p.fail(w, r, refusal, "/change-password")
+		p.fail(w, r, refusal, "", p.sibling(r, "/change-password", ""))
 		return
 	}
 	form := r.PostForm
-	page := p.newChangePage(r, returnTo(form.Get("return_to")),
-		remembered{Namespace: form.Get("organization"), Username: form.Get("username")})
-	page.Remember = form.Get("remember") != ""
-	// The rules came from here, for the account that is named with them. They are shown and decide nothing.
+	page := p.newChangePage(r, returnTo(form.Get("return_to")), remembered{
+		Namespace: cmp.Or(form.Get("organization"), r.PathValue("organization")), Username: form.Get("username"),
+	})
 	start := form.Get("step") == "start"
-	if start || form.Get("own_username") == page.Username && form.Get("own_organization") == page.Organization {
-		if rules := decodeRules(form.Get("rules")); rules != nil {
-			page.own(rules, decodeWords(form.Get("words")))
-		}
-	}
+	page.carry(form, start)
 	if start {
 		p.renderChange(w, r, http.StatusOK, page)
 		return
@@ -164,8 +160,9 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		p.renderChange(w, r, http.StatusBadRequest, page)
 		return
 	}
+	who := login.Who{Namespace: page.Organization, Username: page.Username}
 	granted, refusal := p.run(r, try{
-		door: doorChange, remember: page.Remember, who: login.Who{Namespace: page.Organization, Username: page.Username},
+		door: doorChange, remember: page.Remember, who: who,
 		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Change(ctx, who, current, next)
 		},
@@ -175,12 +172,25 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	traceOf(r.Context()).outcome = outcomeGranted
-	setSessionCookie(w, r, granted.token, granted.claims)
-	landing := "/?notice=password-changed"
-	if page.ReturnTo != "" {
-		landing = withReturnTo("/", page.ReturnTo) + "&notice=password-changed"
+	if page.Remember {
+		rememberWho(w, r, who, true) // Else what the login page shows stays as it is.
 	}
-	http.Redirect(w, r, landing, http.StatusSeeOther)
+	p.begin(w, r, granted)
+	setNotice(w, r, noticePasswordChanged)
+	http.Redirect(w, r, withReturnTo("/", page.ReturnTo), http.StatusSeeOther)
+}
+
+// carry takes over what the page before this one has handed on, as long as it is about the same account: whoever edits the
+// username changes another's password, and is not remembered in the place of that one. The rules are shown and decide
+// nothing.
+func (c *changePage) carry(form url.Values, start bool) {
+	if !start && (form.Get("own_username") != c.Username || form.Get("own_organization") != c.Organization) {
+		return
+	}
+	c.Remember = form.Get("remember") != ""
+	if rules := decodeRules(form.Get("rules")); rules != nil {
+		c.own(rules, decodeWords(form.Get("words")))
+	}
 }
 
 func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *changePage, refusal *problem) {
@@ -203,7 +213,7 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 			page.show(rejected.Results, true)
 		}
 	} else {
-		said, contact := problemText(page.Text, refusal, "change")
+		said, contact := problemText(page.Text, refusal, page.doors("change")...)
 		page.Error = p.withContact(page.Text, said, contact)
 		if refusal.id == problemInvalidCredentials {
 			page.Current = wrongPassword(page.Current)
@@ -249,7 +259,7 @@ func decodeRules(text string) []policy.Requirement {
 	return rules
 }
 
-func encodeWords(words []string) string { return encode(words) }
+func encodeWords(words []string) string { return encode(append([]string{}, words...)) }
 
 func decodeWords(text string) (words []string) {
 	if json.Unmarshal([]byte(text), &words) != nil {

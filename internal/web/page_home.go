@@ -10,10 +10,13 @@ import (
 
 // homePage shows who is logged in.
 type homePage struct {
-	Notice, Warning, FailedWarning string
-	WarnExpiry                     bool
-	// Change tells whether the person may change the password.
-	Change                       bool
+	Notice string
+	// Warning of the password's end: at Expires, if Until says so, and then what to do.
+	Warning, Ask  string
+	Until         bool
+	FailedWarning string
+	// Change is where the person changes the password; empty where that may not be.
+	Change                       string
 	Name, Username, Organization string
 	Set, Expires, Previous       *instant
 	Failed                       int
@@ -21,44 +24,52 @@ type homePage struct {
 }
 
 func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
+	to := returnTo(r.URL.Query().Get("return_to"))
 	found, err := p.current(w, r)
 	if errors.Is(err, ErrInvalidSession) {
-		http.Redirect(w, r, "/login", http.StatusSeeOther)
+		http.Redirect(w, r, withReturnTo("/login", to), http.StatusSeeOther)
 		return
 	}
-	if err != nil {
-		p.fail(w, r, unavailable(), "/")
-		return
+	var own login.Profile
+	if err == nil {
+		own, err = p.profile(r, found.Account)
 	}
-	own, err := p.Logins.Profile(r.Context(), found.Account)
 	if err != nil {
-		p.fail(w, r, unavailable(), "/")
+		p.fail(w, r, unavailable(), "home", withReturnTo("/", to))
 		return
 	}
 	text := p.UI.Text(r)
 	page := homePage{
-		Notice: notice(text, r), Change: !own.ChangeForbidden,
-		Name: found.Account.Spec.DisplayName, Username: found.Account.Username(), Organization: found.Account.Namespace,
+		Notice: notice(w, r, text),
+		Name:   found.Account.Spec.DisplayName, Username: found.Account.Username(), Organization: found.Account.Namespace,
 		Set: at(text, own.SetTime), Expires: at(text, own.PasswordExpires), Previous: at(text, found.Claims.PreviousLogin),
-		Failed: found.Claims.FailedAttempts, ReturnTo: returnTo(r.URL.Query().Get("return_to")),
+		Failed: found.Claims.FailedAttempts, ReturnTo: to,
+	}
+	if !own.ChangeForbidden {
+		page.Change = withReturnTo("/change-password", to)
 	}
 	if page.Name == "" {
 		page.Name = page.Username
 	}
-	page.warn(text, own)
+	page.warn(text, own, p.UI.Contact(text))
 	p.UI.Render(w, r, http.StatusOK, "home", page)
 }
 
-func (h *homePage) warn(text *ui.Text, own login.Profile) {
+// warn says what the person should know. Who may not change the password is told whom to ask.
+func (h *homePage) warn(text *ui.Text, own login.Profile, contact string) {
 	if h.Failed > 0 {
 		h.FailedWarning = text.Say("home.failed.warning", "n", h.Failed)
 	}
+	ask := "warning.ask"
 	switch {
 	case own.Expired && own.GraceLoginsLeft == 0:
-		h.Warning = text.Say("warning.expired.none")
+		h.Warning, ask = text.Say("warning.expired.none"), "warning.ask.now"
 	case own.Expired:
 		h.Warning = text.Say("warning.expired", "n", own.GraceLoginsLeft)
 	case own.WarnExpiry:
-		h.Warning, h.WarnExpiry = text.Say("warning.expires"), true
+		h.Warning, h.Until = text.Say("warning.expires"), true
+	}
+	if h.Change == "" {
+		h.Ask = text.Say(ask) + " " + contact
 	}
 }

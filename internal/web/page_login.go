@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -11,14 +12,13 @@ import (
 // loginPage is what the login page shows.
 type loginPage struct {
 	whoFields
-	Password       passwordField
-	Action, Change string
-	// Back is where Cancel leads.
-	Back          string
-	ReturnTo      string
-	Remember      bool
-	Notice, Error string
-	Dialog        *changeDialog
+	Password passwordField
+	// Action and Change are where the form and the dialog are sent to, Back is where Cancel leads.
+	Action, Change, ChangeForm, Back string
+	ReturnTo                         string
+	Remember                         bool
+	Notice, Error                    string
+	Dialog                           *changeDialog
 }
 
 // changeDialog tells why the password must be changed.
@@ -28,54 +28,44 @@ type changeDialog struct {
 	Rules, Words string
 }
 
-// newLoginPage returns the page as it is before anybody has typed anything.
-func (p *Pages) newLoginPage(r *http.Request, to, organization string) *loginPage {
-	text := p.UI.Text(r)
-	who := rememberedWho(r)
-	if organization != "" && organization != who.Namespace {
-		who = remembered{Namespace: organization}
-	}
-	page := &loginPage{
-		whoFields: p.fields(text, who),
+// newLoginPage returns the page for somebody.
+func (p *Pages) newLoginPage(r *http.Request, to string, who remembered) *loginPage {
+	fields := p.fields(r, who)
+	return &loginPage{
+		whoFields: fields,
 		Password: passwordField{
-			Text: text, ID: "password", Label: text.Say("password"), Autocomplete: "current-password",
+			Text: fields.Text, ID: "password", Label: fields.Text.Say("password"), Autocomplete: "current-password",
 		},
-		Action: "/login", ReturnTo: to, Remember: who.Username != "",
+		Action: p.sibling(r, "/login", ""), Back: p.sibling(r, "/login", to),
+		ChangeForm: p.sibling(r, "/change-password", ""), Change: p.sibling(r, "/change-password", to),
+		ReturnTo: to,
 	}
-	page.Change = withReturnTo(p.address(page.Organization, "/change-password"), to)
-	page.Back = withReturnTo(p.address(page.Organization, "/login"), to)
-	return page
 }
 
 func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query().Get("return_to"))
 	organization := r.PathValue("organization")
 	if found, err := p.current(w, r); err == nil && (organization == "" || organization == found.Account.Namespace) {
-		landing := to
-		if landing == "" {
-			landing = "/"
-		}
-		http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
+		http.Redirect(w, r, cmp.Or(to, "/"), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 		return
 	}
-	page := p.newLoginPage(r, to, organization)
-	page.Notice = notice(page.Text, r)
+	who := guest(r)
+	page := p.newLoginPage(r, to, who)
+	page.Remember, page.Notice = who.Username != "", notice(w, r, page.Text)
 	p.UI.Render(w, r, http.StatusOK, "login", page)
 }
 
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	if refusal := p.form(w, r); refusal != nil {
-		p.fail(w, r, refusal, "/login")
+		p.fail(w, r, refusal, "", p.sibling(r, "/login", ""))
 		return
 	}
 	form := r.PostForm
 	to := returnTo(form.Get("return_to"))
-	organization := form.Get("organization")
-	if organization == "" {
-		organization = p.DefaultNamespace
-	}
-	page := p.newLoginPage(r, to, organization)
-	page.Username, page.Remember = form.Get("username"), form.Get("remember") != ""
+	page := p.newLoginPage(r, to, remembered{
+		Namespace: cmp.Or(form.Get("organization"), r.PathValue("organization")), Username: form.Get("username"),
+	})
+	page.Remember = form.Get("remember") != ""
 	password := form.Get("password")
 	if page.Username == "" || password == "" {
 		page.Error = page.Text.Say("problem.missing")
@@ -95,12 +85,15 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	}
 	traceOf(r.Context()).outcome = outcomeGranted
 	rememberWho(w, r, who, page.Remember)
-	setSessionCookie(w, r, granted.token, granted.claims)
-	landing := to
-	if to == "" || len(warnings(granted.Answer)) > 0 {
+	p.begin(w, r, granted)
+	landing := "/"
+	switch {
+	case len(warnings(granted.Answer)) > 0:
 		landing = withReturnTo("/", to) // There they are told, and go on from there.
+	case to != "":
+		landing = withReturnTo("/continue", to)
 	}
-	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
+	http.Redirect(w, r, landing, http.StatusSeeOther)
 }
 
 func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginPage, refusal *problem) {
@@ -115,13 +108,21 @@ func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginP
 			page.Dialog.Rules, page.Dialog.Words = encodeRules(required.Requirements), encodeWords(required.Words)
 		}
 	} else {
-		said, contact := problemText(page.Text, refusal, "login")
+		said, contact := problemText(page.Text, refusal, page.doors("login")...)
 		page.Error = p.withContact(page.Text, said, contact)
 		if refusal.id == problemInvalidCredentials {
 			page.Password = wrongPassword(page.Password)
 		}
 	}
 	p.UI.Render(w, r, refusal.Status, "login", page)
+}
+
+// doors returns by which words a refusal is told: with those of the organisation's field where it is shown.
+func (f whoFields) doors(door string) []string {
+	if f.ShowOrganization {
+		return []string{door + ".organisation", door}
+	}
+	return []string{door}
 }
 
 // wrongPassword has the focus go to a field: the alert above says what is wrong.

@@ -1,24 +1,27 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"path"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/session"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
 const (
-	// maxFormBytes bounds what a form may send, as of a JSON document.
-	maxFormBytes = 16 << 10
 	// maxReturnTo bounds an address to return to, in bytes.
 	maxReturnTo = 2048
+	// profileReads is how many live reads of a profile go on at once: each page that is opened with a session costs one.
+	profileReads = 16
 )
 
 // Pages are what people see in a browser. They take the same steps as the API, through the same functions.
@@ -28,18 +31,22 @@ type Pages struct {
 	UI        *ui.UI
 	// ShowOrganization has people name their organisation: where there are more than the default one.
 	ShowOrganization bool
+
+	// reads has room for the reads of profiles that go on.
+	reads chan struct{}
 }
 
 // Mount adds the pages to a mux.
 func (p *Pages) Mount(mux *http.ServeMux) {
 	p.UI.Mount(mux)
 	mux.HandleFunc("GET /{$}", p.home)
-	mux.HandleFunc("GET /login", p.loginForm)
-	mux.HandleFunc("GET /o/{organization}/login", p.loginForm)
-	mux.HandleFunc("POST /login", p.login)
-	mux.HandleFunc("GET /change-password", p.changeForm)
-	mux.HandleFunc("GET /o/{organization}/change-password", p.changeForm)
-	mux.HandleFunc("POST /change-password", p.change)
+	for _, under := range []string{"", "/o/{organization}"} {
+		mux.HandleFunc("GET "+under+"/login", p.loginForm)
+		mux.HandleFunc("POST "+under+"/login", p.login)
+		mux.HandleFunc("GET "+under+"/change-password", p.changeForm)
+		mux.HandleFunc("POST "+under+"/change-password", p.change)
+	}
+	mux.HandleFunc("GET /continue", p.goOn)
 	mux.HandleFunc("GET /.well-known/change-password", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/change-password", http.StatusFound)
 	})
@@ -55,14 +62,23 @@ type whoFields struct {
 }
 
 // fields returns the fields for somebody, of the default organisation unless another is named.
-func (p *Pages) fields(text *ui.Text, who remembered) whoFields {
-	if who.Namespace == "" {
-		who.Namespace = p.DefaultNamespace
-	}
+func (p *Pages) fields(r *http.Request, who remembered) whoFields {
+	who.Namespace = cmp.Or(who.Namespace, p.DefaultNamespace)
 	return whoFields{
-		Text: text, ShowOrganization: p.ShowOrganization || who.Namespace != p.DefaultNamespace,
-		Organization: who.Namespace, Username: who.Username,
+		Text:             p.UI.Text(r),
+		ShowOrganization: p.ShowOrganization || who.Namespace != p.DefaultNamespace || r.PathValue("organization") != "",
+		Organization:     who.Namespace, Username: who.Username,
 	}
+}
+
+// guest returns who is asked to log in: the organisation of the address, or who is remembered on this device, unless the
+// address names another organisation.
+func guest(r *http.Request) remembered {
+	who := rememberedWho(r)
+	if organization := r.PathValue("organization"); organization != "" && organization != who.Namespace {
+		return remembered{Namespace: organization}
+	}
+	return who
 }
 
 // address returns the address of a page for an organisation.
@@ -71,6 +87,12 @@ func (p *Pages) address(organization, page string) string {
 		return page
 	}
 	return "/o/" + url.PathEscape(organization) + page
+}
+
+// sibling returns the address of a page for the organisation of this request's address. What was typed, as an organisation
+// that somebody names in a form, is never made part of an address: it ends up in logs and histories.
+func (p *Pages) sibling(r *http.Request, page, to string) string {
+	return withReturnTo(p.address(r.PathValue("organization"), page), to)
 }
 
 // passwordField is a field for a password; it never has a value.
@@ -115,10 +137,52 @@ func (p *Pages) current(w http.ResponseWriter, r *http.Request) (Session, error)
 	return found, err
 }
 
-// fail shows what stands in the way where there is no form to show it at.
-func (p *Pages) fail(w http.ResponseWriter, r *http.Request, refusal *problem, back string) {
+// profile reads the profile of somebody who is logged in, live. A crowd that reloads its pages is refused before the API
+// server has to.
+func (p *Pages) profile(r *http.Request, declared *v1alpha1.UserAccount) (login.Profile, error) {
+	select {
+	case p.reads <- struct{}{}:
+		defer func() { <-p.reads }()
+		return p.Logins.Profile(r.Context(), declared)
+	default:
+		return login.Profile{}, login.ErrOverloaded
+	}
+}
+
+// begin hands a session to the browser. The one that it takes the place of ends (OWASP ASVS 5.0, 7.2.4), or nobody could
+// end it any more: that is a write, but only for somebody who logs in twice.
+func (p *Pages) begin(w http.ResponseWriter, r *http.Request, granted *grant) {
+	if token := cookieOf(r, sessionCookie); token != "" {
+		held, err := p.Sessions.Verify(r.Context(), token, session.Web)
+		// A change has ended the account's other sessions already.
+		over := held.Claims.CredentialUID == granted.claims.CredentialUID && held.Claims.Generation < granted.claims.Generation
+		if err == nil && !over {
+			err = endAlone(r, p.Sessions, p.Logins, held)
+		}
+		if err != nil && !errors.Is(err, ErrInvalidSession) {
+			slog.Warn("Session that another took the place of goes on until it expires", "error", err)
+		}
+	}
+	setSessionCookie(w, r, granted.token, granted.claims)
+}
+
+// refuse answers a request that no endpoint takes: with a page where a browser asks, else with a problem document.
+func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, refusal *problem) {
+	w.Header().Add("Vary", "Accept")
+	if strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html") {
+		p.fail(w, r, refusal, "", "/")
+		return
+	}
+	refusal.write(w, r)
+}
+
+// fail shows what stands in the way where there is no form to show it at. door picks words of one page.
+func (p *Pages) fail(w http.ResponseWriter, r *http.Request, refusal *problem, door, back string) {
 	text := p.UI.Text(r)
-	said, contact := problemText(text, refusal, "")
+	said, contact := problemText(text, refusal, door)
+	if refusal.id == problemInternal {
+		said = text.Say("problem."+refusal.id, "id", w.Header().Get("X-Request-Id"))
+	}
 	refusal.note(w, r)
 	p.UI.Render(w, r, refusal.Status, "message", message{
 		Title: text.Say("problem.title"), Message: said, Contact: contact, Back: back,
@@ -127,10 +191,11 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, refusal *problem, b
 
 // form reads a form that a page has sent.
 func (p *Pages) form(w http.ResponseWriter, r *http.Request) *problem {
-	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 	err := r.ParseForm()
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return newProblem(http.StatusRequestEntityTooLarge, problemTooLarge, "The form is too large", "Send at most 16 KiB.")
+		return newProblem(http.StatusRequestEntityTooLarge, problemTooLarge, "The form is too large",
+			"Send at most "+strconv.Itoa(maxBodyBytes)+" bytes.")
 	}
 	if err != nil || r.PostForm == nil {
 		return invalidRequest("Send the page's own form.")
@@ -138,32 +203,47 @@ func (p *Pages) form(w http.ResponseWriter, r *http.Request) *problem {
 	return nil
 }
 
-// problemText says a problem to a person, and whether to add whom to turn to. door picks words of one page.
-func problemText(text *ui.Text, p *problem, door string) (said string, contact bool) {
+// problemText says a problem to a person, and whether to add whom to turn to. Of the doors, the first that has words of its
+// own has the say.
+func problemText(text *ui.Text, p *problem, doors ...string) (said string, contact bool) {
 	key := "problem." + p.id
 	switch p.id {
 	case problemTooManyAttempts:
-		// Up to the next whole one: a moment early would be refused again.
-		if seconds := int((p.retryAfter + time.Second - 1) / time.Second); seconds > 0 {
-			if seconds < 2*60 {
-				return text.Say(key+".seconds", "n", seconds), false
-			}
-			return text.Say(key+".minutes", "n", (seconds+59)/60), false
+		if p.retryAfter <= 0 {
+			return text.Say(key), true
 		}
-		return text.Say(key), true
+		unit, n := wait(p.retryAfter)
+		return text.Say(key+"."+unit, "n", n), false
 	case problemAccountUnavailable:
 		if reason := key + "." + p.Reason; text.Has(reason) {
 			return text.Say(reason), true
 		}
 		return text.Say(key + ".other"), true
 	}
-	if text.Has(key + "." + door) {
-		return text.Say(key + "." + door), false
+	for _, door := range doors {
+		if text.Has(key + "." + door) {
+			return text.Say(key + "." + door), false
+		}
 	}
 	if !text.Has(key) {
 		return text.Say("problem.other"), false
 	}
 	return text.Say(key), false
+}
+
+// wait says how long to wait, in the unit that people would take. It goes up to the next whole one: a moment early would be
+// refused again.
+func wait(d time.Duration) (unit string, n int) {
+	unit, size := "seconds", time.Second
+	for _, larger := range []struct {
+		unit string
+		size time.Duration
+	}{{"minutes", time.Minute}, {"hours", time.Hour}, {"days", 24 * time.Hour}} {
+		if d >= 2*larger.size {
+			unit, size = larger.unit, larger.size
+		}
+	}
+	return unit, int((d + size - 1) / size)
 }
 
 // withContact adds whom to turn to.
@@ -172,53 +252,4 @@ func (p *Pages) withContact(text *ui.Text, said string, contact bool) string {
 		return said + " " + p.UI.Contact(text)
 	}
 	return said
-}
-
-// returnTo returns where on this host a person was going; empty for nowhere, or where it is not on this host.
-func returnTo(raw string) string {
-	if len(raw) > maxReturnTo || !strings.HasPrefix(raw, "/") || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
-		return ""
-	}
-	to, err := url.Parse(raw)
-	if err != nil || to.Scheme != "" || to.Host != "" || to.User != nil || strings.HasPrefix(path.Clean(to.Path), "//") || strings.HasPrefix(raw, "//") {
-		return ""
-	}
-	if strings.HasPrefix(to.Path, "//") {
-		return ""
-	}
-	switch to.Path {
-	case "/", "/login", "/logout", "/logout-everywhere":
-		return "" // That is where one lands anyway, or would go in circles.
-	}
-	return raw
-}
-
-// withReturnTo adds where a person was going to the address of a page.
-func withReturnTo(address, to string) string {
-	if to == "" {
-		return address
-	}
-	return address + "?" + url.Values{"return_to": {to}}.Encode()
-}
-
-func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) {
-	organization, err := endSession(w, r, p.Sessions, p.Logins, everywhere)
-	if err != nil && !errors.Is(err, ErrInvalidSession) {
-		slog.Error("Session not ended", "error", err)
-		p.fail(w, r, unavailable(), "/")
-		return
-	}
-	notice := "logged-out"
-	if everywhere && err == nil {
-		notice = "logged-out-everywhere"
-	}
-	http.Redirect(w, r, p.address(organization, "/login")+"?notice="+notice, http.StatusSeeOther) //nolint:gosec // a path of this server
-}
-
-// notice returns a notice that an address asks for, of those that there are.
-func notice(text *ui.Text, r *http.Request) string {
-	if key := "notice." + r.URL.Query().Get("notice"); text.Has(key) {
-		return text.Say(key)
-	}
-	return ""
 }

@@ -54,8 +54,10 @@ var shared struct {
 	caches   *cluster.Caches
 	sessions *web.Sessions
 	registry *prometheus.Registry
-	url      string
-	logs     *lockedBuffer
+	// depends is what the server was made of.
+	depends web.Dependencies
+	url     string
+	logs    *lockedBuffer
 }
 
 // lockedBuffer holds what was logged.
@@ -163,10 +165,11 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	if err != nil {
 		return err
 	}
-	server := httptest.NewServer(web.Handler(web.Dependencies{
+	shared.depends = web.Dependencies{
 		Logins: logins, Directory: declared, Sessions: shared.sessions,
 		Metrics: web.NewMetrics(shared.registry, logins), UI: pages, DefaultNamespace: "default",
-	}))
+	}
+	server := httptest.NewServer(web.Handler(shared.depends))
 	shared.url = server.URL
 	go func() { _ = shared.caches.Start(ctx) }()
 	if !shared.caches.WaitForSync(ctx) {

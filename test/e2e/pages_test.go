@@ -54,7 +54,7 @@ func TestPagesFirstLogin(t *testing.T) {
 	b.state("login")
 
 	b.logIn(p, "wrong-"+newPassword())
-	b.says("The username or the password is wrong.")
+	b.says("The organisation, the username or the password is wrong.")
 	b.is(focused + ` === "password"`)
 	b.state("wrong")
 
@@ -71,7 +71,7 @@ func TestPagesFirstLogin(t *testing.T) {
 
 	b.logIn(p, p.password)
 	b.follow("dialog button")
-	b.at("/change-password")
+	b.at("/o/" + o.name + "/change-password")
 	b.is(fmt.Sprintf(`document.getElementById("username").value === %q && document.getElementById("advice").hidden`, p.username))
 	b.is(focused + ` === "current-password"`)
 	b.state("change")
@@ -113,7 +113,7 @@ func TestPagesFirstLogin(t *testing.T) {
 
 	b.shot("change-shown")
 	b.follow("#save")
-	b.says("The username or the current password is wrong.")
+	b.says("The organisation, the username or the current password is wrong.")
 	b.is(focused + ` === "current-password"`)
 
 	if n := evaluate[int](b, `document.querySelectorAll("[aria-invalid=true]").length`); n != 1 {
@@ -200,7 +200,7 @@ func TestPagesRememberMe(t *testing.T) {
 	b.state("remembered")
 	b.fill("password", p.password)
 	b.follow("main button.primary")
-	b.says("The username or the password is wrong.")
+	b.says("The organisation, the username or the password is wrong.")
 }
 
 func TestPagesLogOutEverywhere(t *testing.T) {
@@ -300,7 +300,7 @@ func TestPagesExpiryWarning(t *testing.T) {
 	b.follow(`form[action="/logout"] button`)
 	o.age(t, "ada", 11*day, keySetTime)
 	b.logIn(p, p.password)
-	b.says("Your password has expired. 1 more login is possible")
+	b.says("Your password has expired. 1 more login with it is possible.")
 	b.state("grace")
 }
 
@@ -320,7 +320,7 @@ func TestPagesLocked(t *testing.T) {
 
 	disabled := newOrganisation(t).hired(t, "eve", func(s *v1alpha1.UserAccountSpec) { s.Access = v1alpha1.AccessDisabled })
 	b.logIn(disabled, disabled.password)
-	b.says("The account is disabled. Please turn to an administrator.")
+	b.says("This account is disabled. Please turn to an administrator.")
 	b.state("disabled")
 }
 
@@ -383,7 +383,7 @@ func TestPagesByKeyboard(t *testing.T) {
 	press(p.username + kb.Tab + p.password + kb.Tab + kb.Tab + kb.Tab + kb.Enter) // past Show and Remember me
 	b.is(`document.activeElement === document.querySelector("dialog button")`)
 	press(kb.Enter)
-	b.at("/change-password")
+	b.at("/o/" + o.name + "/change-password")
 	b.is(focused + ` === "current-password"`)
 	press(p.password + kb.Tab + kb.Tab + next + kb.Enter)
 	b.at("/")

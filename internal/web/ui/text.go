@@ -66,9 +66,6 @@ func (t *Text) Say(key string, values ...any) string {
 // Time writes an instant out in UTC; the page's script turns it into the reader's own time.
 func (t *Text) Time(at time.Time) string {
 	at = at.UTC()
-	month := t.Say("month." + at.Format("01"))
-	if t.Language == "de" {
-		return at.Format("2. ") + month + at.Format(" 2006, 15:04 UTC")
-	}
-	return at.Format("2 ") + month + at.Format(" 2006, 15:04 UTC")
+	// The message is a layout of package time, save for the name of the month.
+	return strings.Replace(at.Format(t.Say("time")), "{month}", t.Say("month."+at.Format("01")), 1)
 }

@@ -144,9 +144,9 @@
     });
   }
 
-  // Focus goes to the first error, or to the first empty field.
+  // Focus goes to the first error, or to the first empty field. To a field that is wrong the browser takes it by itself.
   const wrong = document.querySelector("[aria-invalid=true]") || byID("alert");
-  if (!dialog) (wrong || all("main input:not([type=hidden]):not([type=checkbox])").find((input) => !input.value))?.focus();
+  if (!dialog && !wrong?.autofocus) (wrong || all("main input:not([type=hidden]):not([type=checkbox])").find((input) => !input.value))?.focus();
 
   globalThis.keyturnRules = rules; // for the test that compares it with the server
 })();

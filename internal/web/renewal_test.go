@@ -1,0 +1,138 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/web"
+)
+
+// later is the server under test, some time from now.
+func later(in time.Duration) (*web.Sessions, http.Handler) {
+	sessions := *shared.sessions
+	sessions.Clock = clocktesting.NewFakePassiveClock(time.Now().Add(in))
+	d := shared.depends
+	d.Sessions = &sessions
+	return &sessions, web.Handler(d)
+}
+
+// ask sends a request with a token in a cookie, or as a bearer.
+func ask(handler http.Handler, method, path, token string, bearer bool) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, "http://127.0.0.1:8080"+path, nil)
+	r.RemoteAddr = "127.0.0.1:50123"
+	if bearer {
+		r.Header.Set("Authorization", "Bearer "+token)
+	} else {
+		r.AddCookie(&http.Cookie{Name: "keyturn-session", Value: token})
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w
+}
+
+// TestCookiesSlide: half of their time later they are issued again, and bearers are not.
+func TestCookiesSlide(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	granted := logIn(t, a, password)
+	currentSession(t, granted.Token).expect(t, http.StatusOK, "") // The credential is known from here on.
+	for name, row := range map[string]struct {
+		in     time.Duration
+		path   string
+		bearer bool
+		slides bool
+	}{
+		"early":             {25 * time.Minute, "/api/v1/session", false, false},
+		"late":              {35 * time.Minute, "/api/v1/session", false, true},
+		"late, on a page":   {35 * time.Minute, "/", false, true},
+		"late, as a bearer": {35 * time.Minute, "/api/v1/session", true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sessions, handler := later(row.in)
+			w := ask(handler, http.MethodGet, row.path, granted.Token, row.bearer)
+			cookies := w.Result().Cookies()
+			if w.Code != http.StatusOK || (len(cookies) == 1) != row.slides {
+				t.Fatalf("answers %d with %d cookies", w.Code, len(cookies))
+			}
+			if !row.slides {
+				return
+			}
+			held, err := sessions.Verify(t.Context(), cookies[0].Value, session.Web)
+			if err != nil || held.Claims.ExpiresTime.Before(granted.ExpiresAt.Add(row.in-time.Minute)) || cookies[0].MaxAge != 0 {
+				t.Errorf("the new cookie lasts until %v, %v", held.Claims.ExpiresTime, err)
+			}
+		})
+	}
+}
+
+func TestRenewal(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	currentSession(t, token).expect(t, http.StatusOK, "")
+	held, err := shared.sessions.Verify(t.Context(), token, session.Web)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	sessions, handler := later(30 * time.Minute)
+	_, renewed, err := sessions.Renew(t.Context(), held)
+	if err != nil || renewed.SessionID != held.Claims.SessionID || renewed.ExpiresTime.Sub(held.Claims.ExpiresTime).Round(time.Minute) != 30*time.Minute {
+		t.Errorf("renewed to %+v, %v", renewed, err)
+	}
+	if forget, err := sessions.Forget(t.Context(), held); err != nil || !forget.Equal(renewed.ExpiresTime.Add(session.ClockSkew)) {
+		t.Errorf("it can be forgotten at %v, %v; want when a renewed one is over", forget, err)
+	}
+	afterwards, _ := later(13 * time.Hour)
+	if _, _, err := afterwards.Renew(t.Context(), held); !errors.Is(err, web.ErrInvalidSession) {
+		t.Errorf("after its maximum it is renewed: %v", err)
+	}
+
+	byBearer, byCookie := ask(handler, http.MethodPost, "/api/v1/session", token, true), ask(handler, http.MethodPost, "/api/v1/session", token, false)
+	g := gomega.NewWithT(t)
+	g.Expect(byBearer.Code).To(gomega.Equal(http.StatusOK))
+	g.Expect(byBearer.Body.String()).To(gomega.MatchRegexp(`"token":"eyJ.*"tokenType":"Bearer"`))
+	g.Expect(byBearer.Header()).NotTo(gomega.HaveKey("Set-Cookie"))
+	g.Expect(byCookie.Code).To(gomega.Equal(http.StatusOK))
+	g.Expect(byCookie.Body.String()).To(gomega.MatchRegexp(`^\{"expiresAt":.*"account":\{.*"username":"ada"`))
+	g.Expect(byCookie.Body.String()).NotTo(gomega.ContainSubstring("eyJ"))
+	g.Expect(byCookie.Header().Get("Set-Cookie")).To(gomega.HavePrefix("keyturn-session=eyJ"))
+	g.Expect(ask(handler, http.MethodPost, "/api/v1/session", "garbage", true).Code).To(gomega.Equal(http.StatusUnauthorized))
+}
+
+// TestEndOfSessions over the API: this one, or all of the account.
+func TestEndOfSessions(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	over := func(token string) {
+		t.Helper()
+		eventually(t, func(g gomega.Gomega) {
+			g.Expect(currentSession(t, token).problem()).To(gomega.Equal("invalid-session"))
+		})
+	}
+	one, two, three := logIn(t, a, password).Token, logIn(t, a, password).Token, logIn(t, a, password).Token
+	_, handler := later(0)
+	w := ask(handler, http.MethodDelete, "/api/v1/session", one, true)
+	if w.Code != http.StatusNoContent || w.Body.Len() != 0 {
+		t.Errorf("answers %d %s", w.Code, w.Body)
+	}
+	over(one)
+	currentSession(t, two).expect(t, http.StatusOK, "")
+	if w := ask(handler, http.MethodDelete, "/api/v1/sessions", two, false); w.Code != http.StatusNoContent ||
+		w.Header().Get("Set-Cookie") != "keyturn-session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax" {
+		t.Errorf("answers %d with %s", w.Code, w.Header().Get("Set-Cookie"))
+	}
+	over(two)
+	over(three)
+	for _, path := range []string{"/api/v1/session", "/api/v1/sessions"} {
+		if w := ask(handler, http.MethodDelete, path, one, true); w.Code != http.StatusUnauthorized {
+			t.Errorf("%s without a session answers %d", path, w.Code)
+		}
+	}
+}

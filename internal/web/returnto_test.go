@@ -1,0 +1,174 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/web/ui"
+)
+
+// TestReturnTo: a path on this host, or nowhere.
+func TestReturnTo(t *testing.T) {
+	for _, same := range []string{
+		"/app", "/app/", "/app?page=2&to=https://elsewhere.example/", "/app#part", "/a/b/../c", "/%C3%BCber", "/app?q=%2F%2Fx",
+		"/change-password", "/a;b", "/loginx", "/app?" + strings.Repeat("x", maxReturnTo-5),
+	} {
+		if got := returnTo(same); got != same {
+			t.Errorf("%q becomes %q", same, got)
+		}
+	}
+	for name, raw := range map[string]string{
+		"nothing": "", "no path": "app", "relative": "./app", "a query": "?x", "a scheme": "https://elsewhere.example/",
+		"a script": "javascript:alert(1)", "data": "data:text/html,x", "a scheme without slashes": "https:elsewhere.example",
+		"another host": "//elsewhere.example", "another host, more slashes": "///elsewhere.example", "four": "////elsewhere.example",
+		"a backslash": `/\elsewhere.example`, "two": `\\elsewhere.example`, "one further on": `/app\x`,
+		"an encoded slash": "/%2Felsewhere.example", "an encoded slash, small": "/%2felsewhere.example",
+		"an encoded backslash": "/%5Celsewhere.example", "dots": "/.//elsewhere.example", "dots back": "/x/..//elsewhere.example",
+		"encoded dots": "/%2e//elsewhere.example", "slashes further on": "/app//elsewhere.example",
+		"a tab": "/\t/elsewhere.example", "a line feed": "/\n/elsewhere.example", "a return": "/\r/elsewhere.example",
+		"a header": "/app\r\nSet-Cookie: x=y", "a space": "/ app", "a space in front": " /app", "NUL": "/\x00", "DEL": "/\x7f",
+		"userinfo": "//ada:secret@elsewhere.example/", "userinfo with a scheme": "http://127.0.0.1@elsewhere.example/",
+		"a broken escape": "/%zz", "too long": "/" + strings.Repeat("x", maxReturnTo),
+		"where one lands anyway": "/", "with a query": "/?return_to=/app", "in a circle": "/login?return_to=/login", "by dots": "/x/../login",
+		"a logout": "/logout", "another": "/logout-everywhere", "the page in between": "/continue?return_to=%2Fapp",
+	} {
+		if got := returnTo(raw); got != "" {
+			t.Errorf("%s: %q becomes %q", name, raw, got)
+		}
+	}
+}
+
+func FuzzReturnTo(f *testing.F) {
+	for _, raw := range []string{"/app?page=2", "//elsewhere", `/\elsewhere`, "/%2felsewhere", "/.//x", "/\t/x"} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		to := returnTo(raw)
+		if to == "" {
+			return
+		}
+		r, err := http.NewRequest(http.MethodGet, "https://login.example.org/login", nil) //nolint:noctx // never sent
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, err := r.URL.Parse(to); err != nil || at.Host != "login.example.org" || at.Scheme != "https" || at.User != nil {
+			t.Errorf("%q leads to %v, %v", raw, at, err)
+		}
+		if to[0] != '/' || len(to) > 1 && (to[1] == '/' || to[1] == '\\') {
+			t.Errorf("%q is another host to a browser", to)
+		}
+	})
+}
+
+func TestWait(t *testing.T) {
+	for d, want := range map[time.Duration]struct {
+		unit string
+		n    int
+	}{
+		1:                           {"seconds", 1},
+		time.Second:                 {"seconds", 1},
+		1001 * time.Millisecond:     {"seconds", 2},
+		2*time.Minute - 1:           {"seconds", 120},
+		2 * time.Minute:             {"minutes", 2},
+		14*time.Minute + 1:          {"minutes", 15},
+		2*time.Hour - time.Second:   {"minutes", 120},
+		2 * time.Hour:               {"hours", 2},
+		47*time.Hour + time.Second:  {"hours", 48},
+		48 * time.Hour:              {"days", 2},
+		30*24*time.Hour + time.Hour: {"days", 31},
+	} {
+		if unit, n := wait(d); unit != want.unit || n != want.n {
+			t.Errorf("%s: %d %s, want %d %s", d, n, unit, want.n, want.unit)
+		}
+	}
+}
+
+// texts returns the text of both languages.
+func texts(t *testing.T) (english, german *ui.Text) {
+	t.Helper()
+	u, err := ui.New(ui.Options{ProductName: "Keyturn"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Text(request(header("Accept-Language", "en"))), u.Text(request(header("Accept-Language", "de")))
+}
+
+// TestEveryRequirementHasWords, and none of them holds a place that was not filled.
+func TestEveryRequirementHasWords(t *testing.T) {
+	english, german := texts(t)
+	requirements := policy.Policy{
+		MinLength: 8, MaxLength: 64, MinUppercase: 1, MinLowercase: 2, MinDigits: 1, MinSymbols: 2, MinClasses: 3, MinScore: 3,
+		DenyCommon: true, DenyAccountWords: true, DenyLists: []string{"x"}, HistoryCount: 1,
+	}.Requirements()
+	for _, err := range []error{policy.ErrEmpty, policy.ErrTooLong, policy.ErrNotUTF8, policy.ErrDisallowed} {
+		requirements = append(requirements, policy.RequirementFor(err))
+	}
+	for _, r := range requirements {
+		for _, text := range []*ui.Text{english, german} {
+			if said := requirementText(text, r); strings.HasPrefix(said, "requirement.") || strings.ContainsAny(said, "{}") {
+				t.Errorf("%s in %s: %q", r.ID, text.Language, said)
+			}
+		}
+	}
+	if said := requirementText(english, policy.RequirementFor(policy.ErrTooLong)); !strings.HasPrefix(said, "At most 1024 bytes") {
+		t.Errorf("over 1 KiB it says %q", said)
+	}
+}
+
+func TestProblemText(t *testing.T) {
+	english, german := texts(t)
+	for name, row := range map[string]struct {
+		problem *problem
+		doors   []string
+		want    string
+		contact bool
+	}{
+		"wrong":                       {refusalOf(login.ErrInvalidCredentials), []string{"login"}, "The username or the password is wrong. Too many wrong passwords lock an account.", false},
+		"wrong, with an organisation": {refusalOf(login.ErrInvalidCredentials), []string{"login.organisation", "login"}, "The organisation, the username or the password is wrong. Too many wrong passwords lock an account.", false},
+		"wrong, at a change":          {refusalOf(login.ErrInvalidCredentials), []string{"change"}, "The username or the current password is wrong. Too many wrong passwords lock an account.", false},
+		"locked for good":             {refusalOf(&login.TooManyAttemptsError{}), nil, "This account is locked after too many attempts.", true},
+		"locked for days":             {refusalOf(&login.TooManyAttemptsError{RetryAfter: 72 * time.Hour}), nil, "Too many attempts. Try again in 3 days.", false},
+		"a second":                    {refusalOf(&login.TooManyAttemptsError{RetryAfter: time.Second}), nil, "Too many attempts. Try again in 1 second.", false},
+		"ended":                       {refusalOf(&login.AccountUnavailableError{Reason: "AccountEnded"}), nil, "This account is no longer valid.", true},
+		"of another version":          {refusalOf(&login.AccountUnavailableError{Reason: "Something"}), nil, "This account cannot be used.", true},
+		"busy":                        {refusalOf(login.ErrOverloaded), []string{"login"}, "A lot of people are logging in at once. Wait a few seconds and try again.", false},
+		"still logged in":             {unavailable(), []string{"logout"}, "You are still logged in: that could not be ended at present. Try again in a moment.", false},
+		"no words of its own":         {invalidRequest("x"), nil, "Something went wrong. Try again.", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if said, contact := problemText(english, row.problem, row.doors...); said != row.want || contact != row.contact {
+				t.Errorf("says %q (contact: %t), want %q (%t)", said, contact, row.want, row.contact)
+			}
+			if said, _ := problemText(german, row.problem, row.doors...); said == row.want || strings.HasPrefix(said, "problem.") {
+				t.Errorf("in German it says %q", said)
+			}
+		})
+	}
+}
+
+// TestRulesComeBack from a form, and nothing else does.
+func TestRulesComeBack(t *testing.T) {
+	requirements := policy.Policy{MinLength: 8, MaxLength: 64, MinSymbols: 2, HistoryCount: 3}.Requirements()
+	got := decodeRules(encodeRules(requirements))
+	if len(got) != len(requirements) || got[0].Minimum != 8 || got[0].Message != "" || requirements[0].Message == "" {
+		t.Errorf("came back as %+v", got)
+	}
+	many := encodeRules(make([]policy.Requirement, len(policy.RequirementIDs)+1))
+	for _, text := range []string{"", "null", "{}", "[1]", `[{"id":"no-such-rule"}]`, `[{"id":7}]`, many, "<script>"} {
+		if got := decodeRules(text); got != nil {
+			t.Errorf("%q is read as %+v", text, got)
+		}
+	}
+	for want, words := range map[string][]string{"[]": nil, `["ada","acme"]`: {"ada", "acme"}} {
+		if got := encodeWords(words); got != want || len(decodeWords(got)) != len(words) {
+			t.Errorf("words %v are written as %s", words, got)
+		}
+	}
+	if got := decodeWords("{"); got != nil {
+		t.Errorf("read are %v", got)
+	}
+}
