@@ -80,16 +80,28 @@
     if (input.form) input.form.addEventListener("submit", () => show(false));
   }
 
-  // The username goes along to the change page, in this tab and for one step.
+  // What a tab keeps: nothing, where the browser is told to keep nothing.
+  const kept = {
+    take(key) {
+      try {
+        const value = JSON.parse(sessionStorage.getItem(key));
+        sessionStorage.removeItem(key);
+        return value;
+      } catch { return null; }
+    },
+    put(key, value) {
+      try { sessionStorage.setItem(key, JSON.stringify(value)); } catch { /* it is typed again */ }
+    },
+  };
+
+  // The username goes along to the change page, in this tab and for one step: it may be another than the one remembered.
   const carried = "keyturn-username", change = byID("change"), username = byID("username"), organization = byID("organization");
-  if (change) change.addEventListener("click", () => sessionStorage.setItem(carried, JSON.stringify([username.value, organization?.value])));
+  if (change) change.addEventListener("click", () => kept.put(carried, [username.value, organization?.value]));
 
   const form = byID("change-form");
   if (form) {
-    const text = sessionStorage.getItem(carried);
-    sessionStorage.removeItem(carried);
-    if (text && !username.value) {
-      const [name, of] = JSON.parse(text);
+    const [name, of] = kept.take(carried) || [];
+    if (name && form.dataset.own === undefined) {
       username.value = name;
       if (organization && of) organization.value = of;
     }
@@ -103,29 +115,40 @@
       item.className = name;
       item.querySelector(".state").textContent = state;
     };
-    let typed = false;
-    next.addEventListener("input", () => { typed = true; });
+    const advice = byID("advice"), of = form.elements.organization, ofThese = of.defaultValue;
+    let touched = false;
+    // Own rules and words are of the account that they came for. The words of another are not known here.
+    const isOwn = () => form.dataset.own !== undefined && form.dataset.own === username.value &&
+      form.dataset.ownOrganization === of.value;
+    // What a rule says: true, false, or undefined where only the server knows.
+    const decide = (item, password, counts, own) => {
+      const words = [username.value, of.value, ...(own ? given : [])];
+      const result = rules.met(item.dataset.rule, Number(item.dataset.n), Number(item.dataset.bytes), password, counts, words);
+      return item.dataset.rule === "accountWords" && result && !own ? undefined : result;
+    };
     const judgeNow = () => {
-      const own = form.dataset.own !== undefined && form.dataset.own === username.value &&
-        form.dataset.ownOrganization === form.elements.organization.value;
-      byID("advice").hidden = own;
-      const password = rules.prepare(next.value), c = rules.count(password);
-      const words = [username.value, form.elements.organization.value, ...(own ? given : [])];
+      touched ||= next.value !== "";
+      const own = isOwn(), password = rules.prepare(next.value), counts = rules.count(password);
+      advice.hidden = own;
+      advice.textContent = of.value === ofThese ? advice.dataset.general : advice.dataset.other;
       let met = 0, decided = 0;
       for (const item of items) {
-        const result = rules.met(item.dataset.rule, Number(item.dataset.n), Number(item.dataset.bytes), password, c, words);
-        if (result === undefined) {
-          if (typed) mark(item, "", summary.dataset.saving); // what the server said was of another password
-          continue;
+        const result = decide(item, password, counts, own);
+        if (result !== undefined) decided++;
+        if (result && password) met++;
+        if (!touched) {
+          // What the server has marked stays; the rest is neither met nor not met.
+          if (!item.className && result !== undefined) mark(item, "", "");
+        } else if (result === undefined) {
+          mark(item, "", summary.dataset.saving); // what the server said was of another password
+        } else {
+          const good = result && password !== "";
+          mark(item, good ? "met" : "unmet", good ? summary.dataset.met : summary.dataset.unmet);
         }
-        const good = result && password !== "";
-        decided++;
-        if (good) met++;
-        mark(item, good ? "met" : "unmet", good ? summary.dataset.met : summary.dataset.unmet);
       }
       const said = summary.dataset.text.replace("{met}", met).replace("{all}", decided);
       if (next.value && summary.textContent !== said) summary.textContent = said;
-      save.disabled = !(username.value && current.value && next.value && form.elements.organization.value) || own && met < decided;
+      save.disabled = !(username.value && current.value && next.value && of.value) || own && met < decided;
     };
     form.addEventListener("input", judgeNow);
     // Password managers fill in without an event in some browsers, and a page that comes back from memory has its fields.
