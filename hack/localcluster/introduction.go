@@ -47,6 +47,7 @@ func introduction(url, kubeconfig, kubectl string, person handedOut) (string, er
 
 	return fmt.Sprintf(`
 Keyturn is ready: %[1]s
+Open it and log in as %[6]s / %[7]s
 
 Try next, in another terminal:
   export KUBECONFIG=%[2]s
@@ -58,7 +59,7 @@ A kubectl of the right version is at hand:
 
 Logs are in %[5]s. Ctrl-C ends everything.`,
 		url, quote(kubeconfig), quote(string(body)), quote(filepath.Dir(kubectl)),
-		filepath.Join(filepath.Dir(kubeconfig), "logs")), nil
+		filepath.Join(filepath.Dir(kubeconfig), "logs"), person.username, person.password), nil
 }
 
 // quote makes one word of text for a POSIX shell, and leaves alone what is one.

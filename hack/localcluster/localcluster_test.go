@@ -258,7 +258,7 @@ func TestIntroduction(t *testing.T) {
 	}
 
 	for _, want := range []string{
-		"\nKeyturn is ready: http://127.0.0.1:8080\n",
+		"\nKeyturn is ready: http://127.0.0.1:8080\nOpen it and log in as jo / it's $HOME\n",
 		"  export KUBECONFIG='/home/a b/.local/kubeconfig'\n",
 		"  kubectl get useraccounts -A\n",
 		`  export PATH=/cache:"$PATH"`,
