@@ -23,6 +23,10 @@ var evidence struct {
 	secrets  []string
 	problems map[string][]byte
 	names    []string
+	// documents are those that browsers have loaded, addresses where they asked for something.
+	documents, addresses [][]byte
+	// typed is what was typed into a field that a page fills in again: it may be in documents, and nowhere else.
+	typed []string
 }
 
 // newPassword makes a password that meets every policy of the tests, and that nobody may ever read again. It has no
@@ -38,6 +42,31 @@ func noteSecret(s string) string {
 	evidence.secrets = append(evidence.secrets, s)
 
 	return s
+}
+
+// noteTyped makes something to type into a field that is no password's.
+func noteTyped() string {
+	evidence.Lock()
+	defer evidence.Unlock()
+
+	typed := "typed-" + strings.ToLower(rand.Text()[:13])
+	evidence.typed = append(evidence.typed, typed)
+
+	return typed
+}
+
+func noteDocument(text []byte) {
+	evidence.Lock()
+	defer evidence.Unlock()
+
+	evidence.documents = append(evidence.documents, text)
+}
+
+func noteAddress(address string) {
+	evidence.Lock()
+	defer evidence.Unlock()
+
+	evidence.addresses = append(evidence.addresses, []byte(address))
 }
 
 func noteName(name string) {
@@ -85,7 +114,11 @@ func findLeaks() []string {
 		places["problem documents"] = append(append(places["problem documents"], body...), '\n')
 	}
 
-	return search(places, slices.Concat(hashMarks, evidence.secrets))
+	places["addresses"] = bytes.Join(evidence.addresses, []byte{'\n'})
+	leaks := search(places, evidence.typed)
+	places["documents"] = bytes.Join(evidence.documents, []byte{'\n'})
+
+	return append(leaks, search(places, slices.Concat(hashMarks, evidence.secrets))...)
 }
 
 // search returns the lines that hold a secret, by the place they are in.

@@ -1,0 +1,83 @@
+package e2e_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestPagesForgetAfterAChange elsewhere: what was remembered is over, and the new password logs in.
+func TestPagesForgetAfterAChange(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	b := openBrowser(t, t.TempDir())
+
+	b.open("/o/" + o.name + "/login")
+	b.do(chromedp.Click("#remember", chromedp.ByQuery))
+	b.logInHere(p.username, p.password)
+	b.at("/")
+
+	old := p.password
+	p.change(t, newPassword(), granted)
+	sessionEndsEventually(t, noteSecret(b.cookies()["keyturn-session"].Value))
+	b.open("/")
+	b.at("/login")
+	b.is(fmt.Sprintf(`document.getElementById("username").value === %q && document.getElementById("remember").checked`, p.username))
+	b.fill("password", old)
+	b.follow("main button.primary")
+	b.says("The organisation, the username or the password is wrong.")
+	b.fill("password", p.password)
+	b.follow("main button.primary")
+	b.at("/")
+	b.says("1 failed attempt to log in was made")
+}
+
+// TestPagesTellFailuresAfterAChange: a change that was required does not hide them.
+func TestPagesTellFailuresAfterAChange(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.hired(t, "ada", nil)
+	b := openBrowser(t, t.TempDir())
+
+	p.login(t, "wrong-"+newPassword(), wrong)
+	b.open("/o/" + o.name + "/login")
+	b.do(chromedp.Click("#remember", chromedp.ByQuery))
+	b.logInHere(p.username, p.password)
+	b.follow("dialog button")
+	b.fill("current-password", p.password)
+	p.password = newPassword()
+	b.fill("new-password", p.password)
+	b.follow("#save")
+	b.says("1 failed attempt to log in was made since your previous login.")
+
+	if c := b.cookies(); c["keyturn-username"] == nil || c["keyturn-session"].Session {
+		t.Errorf("the cookies are %v, though the box was ticked", c)
+	}
+}
+
+// TestPagesCarryWhatIsTyped: the change page shows who was typed, not who is remembered; and works where nothing is kept.
+func TestPagesCarryWhatIsTyped(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	b := openBrowser(t, t.TempDir())
+
+	b.open("/o/" + o.name + "/login")
+	b.do(chromedp.Click("#remember", chromedp.ByQuery))
+	b.logInHere(p.username, p.password)
+	b.follow(`form[action="/logout"] button`)
+	b.is(fmt.Sprintf(`document.getElementById("username").value === %q`, p.username))
+	b.fill("username", "bob")
+	b.follow("#change")
+	b.is(`document.getElementById("username").value === "bob"`)
+
+	b.open("/o/" + o.name + "/login")
+	b.do(chromedp.Evaluate(`Object.defineProperty(window, "sessionStorage", { get() { throw new DOMException("no", "SecurityError") } }); true`, nil))
+	b.follow("#change")
+	b.is(`document.getElementById("save").disabled`) // The script is at work.
+}
