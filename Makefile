@@ -68,6 +68,12 @@ test: control-plane browser ## Run all tests, end to end included; pictures of t
 	@# Not from the cache: it cannot see that the binaries have changed which end-to-end tests build and start.
 	go test -count=1 -timeout $(TEST_TIMEOUT) ./...
 
+.PHONY: pictures
+pictures: control-plane browser ## Take the pictures of the README anew.
+	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestPictures$$' ./test/e2e
+	cp .screenshots/README-login.png docs/pictures/login.png
+	cp .screenshots/README-change-password.png docs/pictures/change-password.png
+
 .PHONY: bench
 bench: control-plane build ## Measure what the design budgets.
 	go run ./test/bench
