@@ -74,6 +74,7 @@ func openBrowser(t *testing.T, profile string) *browser {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en"),
+		chromedp.Flag("allow-pre-commit-input", true),
 		chromedp.WindowSize(1000, 1000))
 
 	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), options...)
