@@ -45,7 +45,7 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 		Set: at(text, own.SetTime), Expires: at(text, own.PasswordExpires), Previous: at(text, found.Claims.PreviousLogin),
 		Failed: found.Claims.FailedAttempts, ReturnTo: to,
 	}
-	if !own.ChangeForbidden {
+	if !own.ChangeForbidden && own.NotBefore.IsZero() {
 		page.Change = withReturnTo("/change-password", to)
 	}
 	if page.Name == "" {
@@ -58,7 +58,11 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 // warn says what the person should know. Who may not change the password is told whom to ask.
 func (h *homePage) warn(text *ui.Text, own login.Profile, contact string) {
 	if h.Failed > 0 {
-		h.FailedWarning = text.Say("home.failed.warning", "n", h.Failed)
+		advice := "home.failed.change"
+		if h.Change == "" || h.Notice != "" { // It may not be changed, or just was.
+			advice = "home.failed.tell"
+		}
+		h.FailedWarning = text.Say("home.failed.warning", "n", h.Failed) + " " + text.Say(advice)
 	}
 	ask := "warning.ask"
 	switch {

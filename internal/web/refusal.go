@@ -58,7 +58,7 @@ func problemOf(err error) *problem {
 
 func unavailable() *problem {
 	p := newProblem(http.StatusServiceUnavailable, problemUnavailable, "Logging in is not possible at present",
-		"Nothing is wrong with your password. Try again in a moment. If it lasts, tell an administrator.")
+		"That has nothing to do with your password. Try again in a moment. If it lasts, tell an administrator.")
 	p.retryAfter = retrySoon
 	return p
 }

@@ -81,12 +81,19 @@ func (h *CurrentSession) leave(w http.ResponseWriter, r *http.Request, everywher
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// dropOwnCookie takes the cookie back where it was what named the session, and not the Authorization header.
+func dropOwnCookie(w http.ResponseWriter, r *http.Request) {
+	if bearer(r) == "" {
+		dropSessionCookie(w, r)
+	}
+}
+
 // endSession ends the session of a request, or all of its account, takes the cookie back and tells the organisation.
 // Errors: ErrInvalidSession where there is none to end, ErrSessionUnknown where it could not be ended.
 func endSession(w http.ResponseWriter, r *http.Request, sessions *Sessions, logins *login.Service, everywhere bool) (string, error) {
 	found, err := sessions.Verify(r.Context(), tokenOf(r), session.Web)
 	if errors.Is(err, ErrInvalidSession) {
-		dropSessionCookie(w, r)
+		dropOwnCookie(w, r)
 	}
 	if err != nil {
 		return "", err
@@ -99,7 +106,7 @@ func endSession(w http.ResponseWriter, r *http.Request, sessions *Sessions, logi
 	if err != nil {
 		return "", ErrSessionUnknown
 	}
-	dropSessionCookie(w, r)
+	dropOwnCookie(w, r)
 	return found.Account.Namespace, nil
 }
 

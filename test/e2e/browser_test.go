@@ -35,10 +35,14 @@ var pageChecks = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(folder)), nil
 })
 
-// picturesFolder has the screenshots of all states, and the documents as they were served.
+// picturesFolder has the screenshots of all states that this run has seen, and no others.
 var picturesFolder = sync.OnceValues(func() (string, error) {
 	folder, err := filepath.Abs("../../.screenshots")
 	if err != nil {
+		return "", err
+	}
+
+	if err := os.RemoveAll(folder); err != nil {
 		return "", err
 	}
 

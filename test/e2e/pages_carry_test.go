@@ -52,7 +52,7 @@ func TestPagesTellFailuresAfterAChange(t *testing.T) {
 	p.password = newPassword()
 	b.fill("new-password", p.password)
 	b.follow("#save")
-	b.says("1 failed attempt to log in was made since your previous login.")
+	b.says("1 failed attempt to log in was made before this one. If that was not you, tell an administrator.")
 
 	if c := b.cookies(); c["keyturn-username"] == nil || c["keyturn-session"].Session {
 		t.Errorf("the cookies are %v, though the box was ticked", c)

@@ -236,7 +236,7 @@ func TestPagesLogOutEverywhere(t *testing.T) {
 	p.login(t, "wrong-"+newPassword(), wrong)
 	b.logIn(p, p.password)
 	b.at("/")
-	b.says("1 failed attempt to log in was made since your previous login.")
+	b.says("1 failed attempt to log in was made before this one. If that was not you, change your password and tell an administrator.")
 	b.state("failed-attempts")
 	b.follow(`form[action="/logout-everywhere"] button`)
 	b.says("You are logged out on all devices.")

@@ -130,7 +130,8 @@
       touched ||= next.value !== "";
       const own = isOwn(), password = rules.prepare(next.value), counts = rules.count(password);
       advice.hidden = own;
-      advice.textContent = of.value === ofThese ? advice.dataset.general : advice.dataset.other;
+      advice.textContent = of.value !== ofThese ? advice.dataset.other :
+        form.dataset.own === undefined ? advice.dataset.general : advice.dataset.account;
       let met = 0, decided = 0;
       for (const item of items) {
         const result = decide(item, password, counts, own);
@@ -150,7 +151,8 @@
       if (next.value && summary.textContent !== said) summary.textContent = said;
       save.disabled = !(username.value && current.value && next.value && of.value) || own && met < decided;
     };
-    form.addEventListener("input", judgeNow);
+    // Some password managers tell of what they fill in by one of these only.
+    for (const event of ["input", "change"]) form.addEventListener(event, judgeNow);
     // Password managers fill in without an event in some browsers, and a page that comes back from memory has its fields.
     window.addEventListener("pageshow", judgeNow);
     judgeNow();
