@@ -33,6 +33,10 @@ type Directory struct {
 	lists map[string]compiledList
 }
 
+// maxLists is how many compiled lists are held. Far fewer are in use at a time; those of ConfigMaps that no policy names any
+// more are not asked for again, so nobody would hear that they are gone.
+const maxLists = 64
+
 // compiledList is a deny list and the revision of the ConfigMap that it was made from.
 type compiledList struct {
 	uid             types.UID
@@ -97,6 +101,7 @@ func (d *Directory) DenyLists(ctx context.Context, p policy.Policy) ([]*policy.D
 		cm := &corev1.ConfigMap{}
 		err := d.reader.Get(ctx, client.ObjectKey{Namespace: d.systemNamespace, Name: name}, cm, client.UnsafeDisableDeepCopy)
 		if apierrors.IsNotFound(err) {
+			d.forget(name)
 			return nil, fmt.Errorf("%w: %s in namespace %s", ErrDenyListNotFound, name, d.systemNamespace)
 		}
 		if err != nil {
@@ -105,6 +110,12 @@ func (d *Directory) DenyLists(ctx context.Context, p policy.Policy) ([]*policy.D
 		lists = append(lists, d.compile(cm))
 	}
 	return lists, nil
+}
+
+func (d *Directory) forget(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.lists, name)
 }
 
 func (d *Directory) compile(cm *corev1.ConfigMap) *policy.DenyList {
@@ -119,6 +130,12 @@ func (d *Directory) compile(cm *corev1.ConfigMap) *policy.DenyList {
 		values = append(values, value)
 	}
 	list := policy.NewDenyList(values...)
+	for name := range d.lists { // Any of them: one that is in use is compiled again.
+		if found || len(d.lists) < maxLists {
+			break
+		}
+		delete(d.lists, name)
+	}
 	d.lists[cm.Name] = compiledList{uid: cm.UID, resourceVersion: cm.ResourceVersion, list: list}
 	return list
 }
