@@ -1,5 +1,5 @@
 // Command hash-worker hashes passwords for the login server, which starts it: it reads requests from standard input and
-// answers on standard output. It takes no arguments, opens no files and knows no cluster.
+// answers on standard output. It opens no files and knows no cluster.
 package main
 
 import (
@@ -10,6 +10,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) != 2 || os.Args[1] != worker.Argument {
+		fmt.Fprintln(os.Stderr, "hash-worker is started by the login server, not by hand")
+		os.Exit(2)
+	}
 	if err := worker.Main(); err != nil {
 		fmt.Fprintln(os.Stderr, "hash-worker:", err)
 		os.Exit(1)

@@ -28,8 +28,8 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
 	// writeTimeout begins with the headers: it leaves room for a body that takes its time, an attempt that waits 15 s for
-	// its turn, and 10 s to finish.
-	writeTimeout = 40 * time.Second
+	// its turn, 10 s for its hash and 10 s to finish.
+	writeTimeout = 50 * time.Second
 	idleTimeout  = 2 * time.Minute
 	// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.
 	maxHeaderBytes = 16 << 10

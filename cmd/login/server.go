@@ -42,7 +42,7 @@ type server struct {
 func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o *options) (*server, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = "keyturn-login"
-	// Each login reads its credential live: the client's own limit, made for controllers, would be that of logins. The
+	// Each login reads its credential from the API server: the client's own limit, made for controllers, would be that of logins. The
 	// turns of attempts bound how many reads go on at once, and the API server has a limit of its own.
 	config.QPS = -1
 
@@ -67,7 +67,8 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 
 	declared := directory.New(caches.Reader(), o.systemNamespace)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
-	logins := login.NewService(declared, store, clock.RealClock{}, hasher, o.hashes, o.hashQueue)
+	credentials := caches.Credentials()
+	logins := login.NewService(declared, store, clock.RealClock{}, credentials, hasher, o.hashes, o.hashQueue)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -77,7 +78,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	}
 
 	s := &server{caches: caches, sessions: &web.Sessions{
-		Keys: keys, Credentials: caches.Credentials(), Directory: declared, Clock: clock.RealClock{},
+		Keys: keys, Credentials: credentials, Directory: declared, Clock: clock.RealClock{},
 	}}
 	s.people = web.Handler(web.Dependencies{
 		Logins: logins, Directory: declared, Sessions: s.sessions,

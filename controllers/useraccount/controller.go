@@ -143,8 +143,8 @@ func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope, _ bool) error 
 	return nil
 }
 
-// confirmPolicy looks live for a policy that the cache does not have, or for the label of a namespace that it does not
-// have. The caches of accounts, namespaces and policies follow the API server each at its own pace; what a reset is
+// confirmPolicy looks live where the cache may not have the policy that applies yet (the one that is named, or the default
+// one) or the labels of the namespace. The caches of accounts, namespaces and policies follow the API server each at its own pace; what a reset is
 // judged by, while all were created together, is recorded for good.
 func (r *Reconciler) confirmPolicy(ctx context.Context, s *scope) error {
 	namespace := &metav1.PartialObjectMetadata{}
@@ -153,7 +153,7 @@ func (r *Reconciler) confirmPolicy(ctx context.Context, s *scope) error {
 	switch {
 	case client.IgnoreNotFound(err) != nil:
 		return fmt.Errorf("look up namespace: %w", err)
-	case err == nil && s.policy.Problem != policy.ProblemNotFound:
+	case err == nil && s.policy.Problem == "" && s.policy.Source != policy.BuiltIn:
 		return nil
 	}
 	resolved, err := r.liveDirectory.PolicyFor(ctx, s.account)

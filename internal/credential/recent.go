@@ -6,69 +6,98 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
-// confirmInterval is how long one read of what is stored lets others be answered from the API server's memory. An API
-// server that has lost its storage goes on answering from there; logins may not for longer than this.
-const confirmInterval = time.Second
+const (
+	// confirmInterval is how long an answer from storage lets others come from the API server's memory. An API server that
+	// has lost its storage goes on answering from there; logins may not for longer than this.
+	confirmInterval = time.Second
+	// memoryTimeout is how long a read from memory may take. It takes milliseconds, unless memory is behind what it is asked
+	// for: then the API server waits for it, and its client tries again, for far longer than a person would.
+	memoryTimeout = 300 * time.Millisecond
+	// memoryPause is how long reads are live after one from memory has failed.
+	memoryPause = 5 * time.Second
+)
 
 // recency is what a store knows of how recent its reads are.
 type recency struct {
 	mu sync.Mutex
 	// newest is the resource version of the newest credential that was read or written; empty where none was.
 	newest string
-	// confirmed is when the API server last showed that it reaches its storage.
-	confirmed time.Time
+	// confirmed is when the API server last showed that it reaches its storage; liveUntil is set after memory has failed.
+	confirmed, liveUntil time.Time
 }
 
-// confirm notes that the API server has reached its storage, and the resource version that it gave, if any.
-func (r *recency) confirm(version string) {
+// seen notes the resource version of what was read.
+func (r *recency) seen(version string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.confirmed = time.Now()
 	if order, err := resourceversion.CompareResourceVersion(version, r.newest); version != "" && (r.newest == "" || err == nil && order > 0) {
 		r.newest = version
 	}
+}
+
+// stored notes that the API server has reached its storage.
+func (r *recency) stored() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.confirmed = time.Now()
+}
+
+// wrote notes the resource version of a write. There is none greater: a smaller one than was known comes from storage that
+// was restored to an earlier state.
+func (r *recency) wrote(version string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.confirmed, r.newest = time.Now(), version
+}
+
+// failed makes reads live for a while.
+func (r *recency) failed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.liveUntil = time.Now().Add(memoryPause)
 }
 
 // atLeast returns the resource version that a read from memory must not be older than; empty where it has to be live.
 func (r *recency) atLeast() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.confirmed) >= confirmInterval {
+	now := time.Now()
+	if now.Sub(r.confirmed) >= confirmInterval || now.Before(r.liveUntil) {
 		return ""
 	}
 	return r.newest
 }
 
-// forget makes the next read live.
-func (r *recency) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.newest = ""
-}
-
 // GetRecent reads a credential from the API server's memory, at a third of the cost of reading what is stored. That follows
-// what is stored by milliseconds; it is never older than any credential that this store has read or written, and every
-// second one read is live, as is that of a credential which is not there. What it returns can be written: if it was not the newest, that is a conflict, after which the
-// caller reads live. Errors: as Get.
+// what is stored by milliseconds; it is never older than any credential that this store has read or updated, and where
+// nothing was answered from storage for a second, the read is live, as it is where memory fails or has no such credential.
+// What it returns can be written: if it was not the newest, that is a conflict, after which the caller reads live. Errors:
+// as Get.
 func (s *Store) GetRecent(ctx context.Context, name string) (*Record, error) {
 	atLeast := s.recent.atLeast()
 	if atLeast == "" {
 		return s.Get(ctx, name)
 	}
-	record, err := s.get(ctx, name, atLeast)
+	memory, cancel := context.WithTimeout(ctx, memoryTimeout)
+	defer cancel()
+	record, err := s.get(memory, name, atLeast)
 	switch {
-	case errors.Is(err, ErrNotFound):
-		// It may have been created a moment ago, for a person who is told so and logs in.
-	case apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge):
-		// It lags by seconds, or its storage was restored to an earlier state.
-		s.recent.forget()
-	default:
-		return record, err
+	case err == nil:
+		s.recent.seen(record.ResourceVersion())
+		return record, nil
+	case errors.Is(err, ErrInvalid):
+		return nil, err
+	case !errors.Is(err, ErrNotFound):
+		s.recent.failed()
 	}
 	return s.Get(ctx, name)
+}
+
+// IsNewer tells whether a resource version is later than the one at which the credential was read.
+func (r *Record) IsNewer(version string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, r.ResourceVersion())
+	return err == nil && order > 0
 }

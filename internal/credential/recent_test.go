@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,10 +22,12 @@ type versions struct {
 	version string
 	// err is the answer to reads, and cached to those from memory, where set.
 	err, cached error
-	asked       []string
+	// waits tells that a read from memory waits for as long as it may.
+	waits bool
+	asked []string
 }
 
-func (v *versions) Get(_ context.Context, _ client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+func (v *versions) Get(ctx context.Context, _ client.ObjectKey, object client.Object, opts ...client.GetOption) error {
 	o := client.GetOptions{}
 	o.ApplyOptions(opts)
 	asked := ""
@@ -34,6 +35,10 @@ func (v *versions) Get(_ context.Context, _ client.ObjectKey, object client.Obje
 		asked = o.Raw.ResourceVersion
 	}
 	v.asked = append(v.asked, asked)
+	if asked != "" && v.waits {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if asked != "" && v.cached != nil {
 		return v.cached
 	}
@@ -146,28 +151,54 @@ func TestRecentReadsNeedStorage(t *testing.T) {
 	})
 }
 
-// TestRecentReadsAfterRestore: storage that was restored to an earlier state knows no such version.
-func TestRecentReadsAfterRestore(t *testing.T) {
-	server := &versions{version: "900"}
-	store := &Store{Reader: server, Writer: server}
-	if _, err := store.Get(t.Context(), "x"); err != nil {
-		t.Fatal(err)
-	}
-	tooLarge := apierrors.NewTimeoutError("Too large resource version", 1)
-	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
-	server.version, server.cached, server.asked = "50", tooLarge, nil
-	record, err := store.GetRecent(t.Context(), "x")
-	if err != nil || record.ResourceVersion() != "50" {
-		t.Fatalf("answered %v, want what is stored", err)
-	}
-	if got := server.last(t, 2); got != "" {
-		t.Errorf("read at %q, want live", got)
-	}
-	server.cached = nil
-	if _, err := store.GetRecent(t.Context(), "x"); err != nil {
-		t.Fatal(err)
-	}
-	if got := server.last(t, 1); got != "50" {
-		t.Errorf("read at %q, want as of the restored one", got)
-	}
+// TestRecentReadsThatFail: memory that cannot answer is left alone for a while, and what is known is not forgotten.
+func TestRecentReadsThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &versions{version: "900"}
+		store := &Store{Reader: server, Writer: server}
+		record, err := store.Get(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.cached, server.asked = errors.New("Too large resource version"), nil
+		read := func(reads int, want string) {
+			t.Helper()
+			if _, err := store.GetRecent(t.Context(), "x"); err != nil {
+				t.Fatal(err)
+			}
+			if got := server.last(t, reads); got != want {
+				t.Errorf("read at %q, want %q", got, want)
+			}
+		}
+		read(2, "")
+		read(1, "")
+		time.Sleep(memoryPause) //nolint:forbidigo // of the bubble's clock
+		server.cached = nil
+		read(1, "") // A second has passed since storage answered.
+		read(1, "900")
+
+		// Storage that was restored to an earlier state gives a smaller version to a write.
+		server.version = "50"
+		changed := record.Credential
+		changed.SessionGeneration++
+		if _, err := store.Update(t.Context(), record, changed); err != nil {
+			t.Fatal(err)
+		}
+		read(1, "50")
+	})
+}
+
+// TestRecentReadsAreQuick: a client that waits for memory, as it does where that is behind, is not waited for.
+func TestRecentReadsAreQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &versions{version: "900", waits: true}
+		store := &Store{Reader: server, Writer: server}
+		if _, err := store.Get(t.Context(), "x"); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := store.GetRecent(t.Context(), "x"); err != nil || time.Since(began) > memoryTimeout {
+			t.Errorf("answered %v after %s", err, time.Since(began))
+		}
+	})
 }

@@ -80,11 +80,11 @@ type Store struct {
 // Get reads a credential. Errors: ErrNotFound, ErrInvalid, or the API server's.
 func (s *Store) Get(ctx context.Context, name string) (*Record, error) {
 	record, err := s.get(ctx, name, "")
-	switch {
-	case err == nil:
-		s.recent.confirm(record.ResourceVersion())
-	case errors.Is(err, ErrNotFound):
-		s.recent.confirm("")
+	if err == nil {
+		s.recent.seen(record.ResourceVersion())
+	}
+	if err == nil || errors.Is(err, ErrNotFound) {
+		s.recent.stored()
 	}
 	return record, err
 }
@@ -140,7 +140,7 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 	if err := s.Writer.Update(ctx, secret); err != nil {
 		return nil, writeError("update", err)
 	}
-	s.recent.confirm(secret.ResourceVersion)
+	s.recent.wrote(secret.ResourceVersion)
 	return &Record{Credential: c, secret: secret}, nil
 }
 

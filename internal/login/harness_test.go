@@ -50,7 +50,9 @@ type world struct {
 	// afterUpdate, where set, is called after a credential was written; an error takes the place of the answer.
 	afterUpdate func() error
 	// behind, where set, is what the API server still has in memory.
-	behind  *corev1.Secret
+	behind *corev1.Secret
+	// watched is the version that the watch of the replica knows of every credential.
+	watched string
 	updates int
 }
 
@@ -119,7 +121,7 @@ func (w *world) service(hashes, queue int) *login.Service {
 	store := &credential.Store{Reader: c, Writer: c, Namespace: credential.DefaultNamespace}
 	hasher := worker.InProcess(hashes)
 	w.t.Cleanup(hasher.Close)
-	return login.NewService(directory.New(w.client, "keyturn-system"), store, w.clock, hasher, hashes, queue)
+	return login.NewService(directory.New(w.client, "keyturn-system"), store, w.clock, w, hasher, hashes, queue)
 }
 
 // on sets the hooks.
@@ -173,6 +175,13 @@ func (w *world) record(who login.Who) *credential.Record {
 		w.t.Fatal(err)
 	}
 	return r
+}
+
+// Version is what the replica's watch knows.
+func (w *world) Version(context.Context, string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.watched
 }
 
 // lag keeps a credential as it is now in the API server's memory.

@@ -82,6 +82,43 @@ func TestGrantedFromBehind(t *testing.T) {
 	}
 }
 
+// TestGrantedByTheWatch: what the watch knows of is not granted over.
+func TestGrantedByTheWatch(t *testing.T) {
+	for name, row := range map[string]struct {
+		meanwhile func(*world, login.Who)
+		want      func(error) bool
+	}{
+		"a reset": {
+			meanwhile: func(w *world, who login.Who) { w.reset(who, fresh) },
+			want:      func(err error) bool { return errors.Is(err, login.ErrInvalidCredentials) },
+		},
+		"a lock": {
+			meanwhile: func(w *world, who login.Who) {
+				w.write(who, func(c *account.Credential) { c.Failures = account.Failures{Consecutive: 100, LockedTime: now} })
+			},
+			want: func(err error) bool {
+				_, locked := errors.AsType[*login.TooManyAttemptsError](err)
+				return locked
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+			who := w.person("ada", v1alpha1.UserAccountSpec{})
+			s := w.service(1, 1)
+			if _, err := s.Login(t.Context(), who, password); err != nil {
+				t.Fatal(err)
+			}
+			w.lag(who)
+			row.meanwhile(w, who)
+			w.watched = w.record(who).ResourceVersion()
+			if _, err := s.Login(t.Context(), who, password); !row.want(err) {
+				t.Errorf("answered %v", err)
+			}
+		})
+	}
+}
+
 // TestAnswerLost: a write that was carried out and whose answer is lost is refused, and holds.
 func TestAnswerLost(t *testing.T) {
 	lost := errors.New("connection reset")

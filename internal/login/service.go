@@ -22,11 +22,11 @@ const (
 	retrySoon = time.Second
 	// burst is how many attempts begin at a time where many wait. Their reads cost the API server and this process far less
 	// one right after the other than each between two hashes, which leave nothing in the processor's caches.
-	burst = 16
+	burst = 8
 	// maxConflicts is how often an attempt begins again because another wrote the credential in between.
 	maxConflicts = 8
-	// finishTimeout bounds what follows a verification. It goes on when the caller has gone: hanging up must not keep
-	// a failure from being recorded.
+	// finishTimeout bounds a hash that is under way, and what follows a verification. Both go on when the caller has gone:
+	// hanging up must not keep a failure from being recorded, nor a worker from being of use to the next.
 	finishTimeout = 10 * time.Second
 )
 
@@ -35,6 +35,7 @@ type Service struct {
 	directory *directory.Directory
 	store     *credential.Store
 	clock     clock.PassiveClock
+	versions  Versions
 
 	// turns bounds the attempts that are under way, hashing those that hash. An attempt loads the credential when its
 	// turn has come, so that it is fresh; there are more turns than hashes, so that cores need not idle while one loads.
@@ -58,12 +59,17 @@ type Hasher interface {
 	Digest(ctx context.Context, password string, salt []byte) ([]byte, error)
 }
 
-// NewService returns a service. The store has to read live. At most hashes passwords are hashed at once and at most
-// queue attempts wait for it.
-func NewService(d *directory.Directory, store *credential.Store, c clock.PassiveClock, hasher Hasher, hashes, queue int) *Service {
+// Versions tells, from a watch, at which resource version a credential is known to be; empty where it is not known.
+type Versions interface {
+	Version(ctx context.Context, credentialName string) string
+}
+
+// NewService returns a service. The store has to read from the API server. At most hashes passwords are hashed at once and
+// at most queue attempts wait for their turn.
+func NewService(d *directory.Directory, store *credential.Store, c clock.PassiveClock, versions Versions, hasher Hasher, hashes, queue int) *Service {
 	turns := 2*hashes + burst
 	return &Service{
-		directory: d, store: store, clock: c, hasher: hasher,
+		directory: d, store: store, clock: c, versions: versions, hasher: hasher,
 		turns: hash.NewBurstPool(turns, queue, burst), hashing: hash.NewPool(hashes, turns),
 		unrecorded: map[string]int{},
 	}
@@ -113,11 +119,7 @@ func (s *Service) check(ctx context.Context, who Who, raw string, decide func(co
 	defer release()
 
 	var result *Result
-	poolErr := s.turns.Do(ctx, func() {
-		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-		defer cancel()
-		result, err = s.turn(finish, name, who, raw, decide)
-	})
+	poolErr := s.turns.Do(ctx, func() { result, err = s.turn(ctx, name, who, raw, decide) })
 	switch {
 	case errors.Is(poolErr, hash.ErrOverloaded):
 		return nil, ErrOverloaded
@@ -149,6 +151,7 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 			return nil, err
 		}
 		if a == nil {
+			s.forgive(name)
 			return nil, s.decoy(ctx, who, text)
 		}
 		a.password = password
@@ -163,10 +166,21 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 		}
 		if encoded := a.record.Password.Hash; verified != encoded {
 			ok, err := s.verify(ctx, encoded, text)
+			if err != nil && ctx.Err() != nil {
+				return nil, ctx.Err() // Nobody waits for it any more, and nothing was verified.
+			}
 			if err != nil {
 				return nil, s.fault(err, a)
 			}
+			if verified == "" {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+				defer cancel()
+			}
 			verified, right = encoded, ok
+		}
+		if right && try == 0 && a.record.IsNewer(s.versions.Version(ctx, name)) {
+			continue // It was written while this attempt waited and hashed. A wrong one finds that out when it is recorded.
 		}
 		result, err := s.settle(ctx, a, right, decide)
 		if !errors.Is(err, credential.ErrConflict) {
@@ -206,8 +220,8 @@ func (s *Service) settle(ctx context.Context, a *attempt, right bool, decide fun
 
 // load reads the credential of a name, and the account that it belongs to. It returns nil where no password can be
 // verified: an unknown account, or one that answers like it. After a conflict the read has to be live; before, one that is
-// a moment behind does no harm: whatever is decided from it and written meets a conflict, and what is granted without a
-// write gets a session of the generation that was read.
+// a moment behind does no harm: whatever is decided from it and written meets a conflict, and what needs no write is decided
+// again if the watch knows of a later version.
 func (s *Service) load(ctx context.Context, name string, who Who, live bool) (*attempt, error) {
 	read := s.store.GetRecent
 	if live {
@@ -216,6 +230,9 @@ func (s *Service) load(ctx context.Context, name string, who Who, live bool) (*a
 	record, err := read(ctx, name)
 	if errors.Is(err, credential.ErrNotFound) {
 		return nil, nil
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	if err != nil {
 		return nil, s.fault(err, nil)
@@ -256,9 +273,14 @@ func (s *Service) decoy(ctx context.Context, who Who, text string) error {
 	return ErrInvalidCredentials
 }
 
-// verify hashes in the pool.
+// verify hashes in the pool. Who hangs up before it begins has not guessed.
 func (s *Service) verify(ctx context.Context, encoded hash.Encoded, text string) (right bool, err error) {
-	if poolErr := s.hashing.Do(ctx, func() { right, err = s.hasher.Verify(ctx, encoded, text) }); poolErr != nil {
+	poolErr := s.hashing.Do(ctx, func() {
+		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+		defer cancel()
+		right, err = s.hasher.Verify(finish, encoded, text)
+	})
+	if poolErr != nil {
 		return false, poolErr
 	}
 	return right, err
@@ -285,6 +307,13 @@ func (s *Service) recordOwed(ctx context.Context, name string, a *attempt) error
 	delete(s.unrecorded, name)
 	s.mu.Unlock()
 	return nil
+}
+
+// forgive forgets what is owed of a name that nobody has any more: it was not its next owner's failure.
+func (s *Service) forgive(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.unrecorded, name)
 }
 
 func (s *Service) owe(name string) {

@@ -292,7 +292,7 @@ func TestHangingUp(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
 	s, who := w.service(2, 8), w.person("ada", v1alpha1.UserAccountSpec{})
 	ctx, hangUp := context.WithCancel(t.Context())
-	w.on(once(hangUp), nil)
+	w.on(nil, once(hangUp))
 	_, _ = s.Login(ctx, who, wrong)
 	if f := w.record(who).Failures; f.Consecutive != 1 {
 		t.Errorf("failures are %+v, want 1", f)
@@ -300,8 +300,13 @@ func TestHangingUp(t *testing.T) {
 	if _, err := s.Login(ctx, who, wrong); !errors.Is(err, context.Canceled) {
 		t.Errorf("who has hung up already: %v", err)
 	}
+	ctx, hangUp = context.WithCancel(t.Context())
+	w.on(once(hangUp), nil)
+	if _, err := s.Login(ctx, who, wrong); !errors.Is(err, context.Canceled) {
+		t.Errorf("who hangs up before the password is verified: %v", err)
+	}
 	if f := w.record(who).Failures; f.Consecutive != 1 {
-		t.Errorf("failures are %+v, want 1: nothing was verified", f)
+		t.Errorf("failures are %+v, want 1: nothing else was verified", f)
 	}
 }
 

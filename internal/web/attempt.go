@@ -11,8 +11,8 @@ import (
 	"github.com/keyturn/keyturn/internal/session"
 )
 
-// attemptTimeout bounds how long an attempt waits for its turn. Once its turn has come it is finished whatever happens,
-// within ten seconds more (see internal/login): http.Server's WriteTimeout has to leave room for both.
+// attemptTimeout bounds how long an attempt waits. Once its password is being hashed it is finished whatever happens, within
+// ten seconds for the hash and ten more (see internal/login): http.Server's WriteTimeout has to leave room for all of it.
 const attemptTimeout = 15 * time.Second
 
 // Attempts is what the endpoints that check a password have in common.

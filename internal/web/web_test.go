@@ -156,7 +156,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}
 	declared := directory.New(shared.caches.Reader(), systemNamespace)
 	logins := login.NewService(declared, &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace},
-		clock.RealClock{}, worker.InProcess(2), 2, 64)
+		clock.RealClock{}, shared.caches.Credentials(), worker.InProcess(2), 2, 64)
 	shared.sessions = &web.Sessions{
 		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{},
 	}

@@ -157,7 +157,7 @@ func (u usage) shares(capacity time.Duration) string {
 // program's own.
 type memory struct{ Peak, Now, File float64 }
 
-// memoryOf reads the resident memory of a process and of those that it has started from the same program. The pages of
+// memoryOf reads the resident memory of a process and of those that it has started, all from one program. The pages of
 // that program are in memory once, and counted once.
 func memoryOf(pid int) (all memory, err error) {
 	pids, err := withChildren(pid)
@@ -173,7 +173,7 @@ func memoryOf(pid int) (all memory, err error) {
 		if err != nil {
 			return memory{}, err
 		}
-		if i > 0 {
+		if i > 1 {
 			m = memory{Peak: m.Peak - m.File, Now: m.Now - m.File}
 		}
 		all = memory{Peak: all.Peak + m.Peak, Now: all.Now + m.Now, File: all.File + m.File}

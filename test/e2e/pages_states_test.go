@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -161,18 +162,18 @@ func TestPagesBusy(t *testing.T) {
 	b := openBrowser(t, t.TempDir())
 	b.base = anotherLoginServer(t, "login-busy", "--hashes=1", "--hash-queue=0")
 
-	stop := make(chan struct{})
-	defer close(stop)
+	strangers, leave := context.WithCancel(t.Context())
+	defer leave()
 
-	for range 8 {
+	for range 16 { // More than may be under way on one core.
 		go func() {
-			for {
+			for strangers.Err() == nil {
+				stranger := &person{organisation: o.name, username: uniqueName(t), at: b.base}
+				_, _ = stranger.tryLogin(strangers, "x") // 503 or 401
+
 				select {
-				case <-stop:
-					return
-				default:
-					stranger := &person{organisation: o.name, username: uniqueName(t), at: b.base}
-					_, _ = stranger.tryLogin(t.Context(), "x") // 503 or 401
+				case <-strangers.Done():
+				case <-time.After(50 * time.Millisecond):
 				}
 			}
 		}()
@@ -191,6 +192,7 @@ func TestPagesBusy(t *testing.T) {
 
 		return nil
 	})
+	leave()
 	b.state("busy")
 }
 

@@ -7,7 +7,7 @@
 // It is a program of its own because what a program's packages make when it starts would be looked at, too.
 //
 // A worker reads requests from standard input and answers on standard output, one at a time, until its input ends; it
-// outlives nobody. It opens no file and no connection. Passwords and hashes pass through those pipes and nowhere else.
+// outlives nobody by more than a hash. It opens no file and no connection. Passwords and hashes pass through those pipes and nowhere else.
 //
 // The package decides nothing about passwords, and bounds nothing but the number of workers: who calls queues.
 package worker

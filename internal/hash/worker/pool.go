@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/hash"
 )
@@ -27,6 +29,9 @@ func Main() error {
 	debug.SetGCPercent(-1)
 	return serve(os.Stdin, os.Stdout, freeMemory)
 }
+
+// greetTimeout is how long a worker may take to start. It takes milliseconds.
+const greetTimeout = 10 * time.Second
 
 // Pool is a number of workers. It is safe for concurrent use.
 type Pool struct {
@@ -59,13 +64,30 @@ func newPool(size int, start func() (*worker, error)) (*Pool, error) {
 	p := &Pool{start: start, idle: make(chan *worker, size)}
 	for range size {
 		w, err := start()
+		if err == nil {
+			err = w.greet()
+			p.idle <- w
+		}
 		if err != nil {
 			p.Close()
 			return nil, err
 		}
-		p.idle <- w
 	}
 	return p, nil
+}
+
+// greet asks for what no worker can do, to learn whether it is one. What is none may say nothing for ever.
+func (w *worker) greet() error {
+	ctx, cancel := context.WithTimeout(context.Background(), greetTimeout)
+	defer cancel()
+	r, err := w.ask(ctx, &request{Operation: opVerify})
+	if err == nil && (r.Version != protocolVersion || !errors.Is(r.err(), hash.ErrMalformed)) {
+		err = errors.New("it gives another answer than a worker")
+	}
+	if err != nil {
+		return fmt.Errorf("start hash worker: is the program of another version? %w", err)
+	}
+	return nil
 }
 
 // Close ends the workers that are idle. Nothing may be called after it.
@@ -103,6 +125,9 @@ func (p *Pool) Digest(ctx context.Context, password string, salt []byte) ([]byte
 // compute has a worker compute. One that broke is replaced, and the hash begun again once: it may have been killed for
 // lack of memory while it was idle.
 func (p *Pool) compute(ctx context.Context, q *request) (reply, error) {
+	if err := ctx.Err(); err != nil {
+		return reply{}, err
+	}
 	var w *worker
 	select {
 	case w = <-p.idle:
@@ -119,6 +144,9 @@ func (p *Pool) compute(ctx context.Context, q *request) (reply, error) {
 			}
 		}
 		r, err := w.ask(ctx, q)
+		if err == nil && r.Version != protocolVersion {
+			err = errors.New("it is of another version")
+		}
 		if err == nil {
 			return r, r.err()
 		}
@@ -156,13 +184,17 @@ func (w *worker) ask(ctx context.Context, q *request) (r reply, err error) {
 	if err := w.requests.Encode(q); err != nil {
 		return r, err
 	}
-	return r, w.replies.Decode(&r)
+	err = w.replies.Decode(&r)
+	return r, err
 }
 
 func startProcess(program string) (*worker, error) {
 	command := exec.Command(program, Argument) //nolint:noctx // it outlives the call that starts it: end ends it
-	// One hash at a time needs one core. Nothing else of the environment concerns it.
+	// One hash at a time needs one core. Little else of the environment concerns it.
 	command.Env = []string{"GOMAXPROCS=1"}
+	if settings := os.Getenv("GODEBUG"); settings != "" {
+		command.Env = append(command.Env, "GODEBUG="+settings) // It chooses FIPS 140, for one.
+	}
 	command.Stderr = os.Stderr
 	requests, err := command.StdinPipe()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -30,8 +31,17 @@ type request struct {
 	Salt       []byte          // of opDigest
 }
 
+// String, GoString and LogValue keep what a request holds out of whatever prints it.
+func (*request) String() string       { return "hash request" }
+func (*request) GoString() string     { return "hash request" }
+func (*request) LogValue() slog.Value { return slog.StringValue("hash request") }
+
+// protocolVersion is raised when requests or replies change: fields that one side does not know are left out silently.
+const protocolVersion = 1
+
 // reply is the answer. Failed is 1 and more for one of failures, -1 for any other error, which Text tells.
 type reply struct {
+	Version int
 	Right   bool
 	Encoded string
 	Digest  []byte
@@ -44,6 +54,7 @@ var failures = []error{hash.ErrMalformed, hash.ErrTooCostly, hash.ErrTooLong, ha
 
 // answer computes a hash.
 func (q *request) answer() (r reply) {
+	r.Version = protocolVersion
 	var err error
 	switch q.Operation {
 	case opVerify:
@@ -111,7 +122,7 @@ func serve(in io.Reader, out io.Writer, free func()) error {
 	}
 }
 
-// freeMemory frees what the last hash has used, after its answer: nobody waits for it.
+// freeMemory frees what the last hash has used, after its answer.
 func freeMemory() {
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(heap)

@@ -65,6 +65,15 @@ func (c *Credentials) Session(ctx context.Context, uid string) (credential.Sessi
 	return credential.SessionOf(&found.ObjectMeta)
 }
 
+// Version returns the resource version at which the watch knows the credential of a name; empty where it knows none.
+func (c *Credentials) Version(ctx context.Context, name string) string {
+	found := credentialMetadata()
+	if err := c.cached.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, found, client.UnsafeDisableDeepCopy); err != nil {
+		return ""
+	}
+	return found.ResourceVersion
+}
+
 func (c *Credentials) findLive(ctx context.Context, uid string) (*metav1.PartialObjectMetadata, error) {
 	c.mu.Lock()
 	_, gone := c.gone[uid]
