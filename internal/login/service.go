@@ -137,6 +137,8 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 	if err != nil {
 		text = raw // No stored password is like this: it is verified, and fails, as any other.
 	}
+	finish, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
 	var verified hash.Encoded
 	var right bool
 	defer func() {
@@ -173,11 +175,9 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 				return nil, s.fault(err, a)
 			}
 			if verified == "" {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-				defer cancel()
+				defer time.AfterFunc(finishTimeout, giveUp).Stop()
 			}
-			verified, right = encoded, ok
+			verified, right, ctx = encoded, ok, finish
 		}
 		if right && try == 0 && a.record.IsNewer(s.versions.Version(ctx, name)) {
 			continue // It was written while this attempt waited and hashed. A wrong one finds that out when it is recorded.

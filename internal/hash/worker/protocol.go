@@ -31,10 +31,14 @@ type request struct {
 	Salt       []byte          // of opDigest
 }
 
-// String, GoString and LogValue keep what a request holds out of whatever prints it.
-func (*request) String() string       { return "hash request" }
-func (*request) GoString() string     { return "hash request" }
-func (*request) LogValue() slog.Value { return slog.StringValue("hash request") }
+// String keeps what a request holds out of whatever prints it.
+func (*request) String() string { return "hash request" }
+
+// GoString is String.
+func (q *request) GoString() string { return q.String() }
+
+// LogValue is String.
+func (q *request) LogValue() slog.Value { return slog.StringValue(q.String()) }
 
 // protocolVersion is raised when requests or replies change: fields that one side does not know are left out silently.
 const protocolVersion = 1
