@@ -20,7 +20,7 @@ import (
 )
 
 // browserPatience is how long one step in a browser may take.
-const browserPatience = 30 * time.Second
+const browserPatience = time.Minute
 
 // pageChecks returns the folder of what pages are checked with, which it installs, and the browser, where they are missing.
 var pageChecks = sync.OnceValues(func() (string, error) {
@@ -67,6 +67,9 @@ type browser struct {
 	complaints []string
 }
 
+// openBrowsers has a place for each browser that may be open at once: each wants a core.
+var openBrowsers = make(chan struct{}, 3)
+
 // openBrowser starts a browser that keeps what it knows in a folder.
 func openBrowser(t *testing.T, profile string) *browser {
 	t.Helper()
@@ -74,6 +77,8 @@ func openBrowser(t *testing.T, profile string) *browser {
 	if _, err := pageChecks(); err != nil {
 		t.Fatal(err)
 	}
+
+	openBrowsers <- struct{}{}
 
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
@@ -89,6 +94,8 @@ func openBrowser(t *testing.T, profile string) *browser {
 		_ = chromedp.Cancel(ctx) // closes it as a person does, so that it keeps its cookies
 		cancel()
 		endAllocator()
+
+		<-openBrowsers
 	})
 	t.Cleanup(b.quit)
 	t.Cleanup(func() { b.noComplaints("at the end") })
@@ -196,6 +203,15 @@ func (b *browser) follow(selector string) {
 		return err
 	}))
 	b.keep()
+}
+
+// submit sends a form whatever its buttons say, and waits for the next page.
+func (b *browser) submit(id string) {
+	b.t.Helper()
+	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := chromedp.RunResponse(ctx, chromedp.Evaluate(fmt.Sprintf(`document.getElementById(%q).submit()`, id), nil))
+		return err
+	}))
 }
 
 // evaluate returns what a script makes of the page.
@@ -368,7 +384,10 @@ func (b *browser) accessible(name string) {
 	}
 }
 
-// valid has html-validate look at the document as it was served.
+// documentsFolder has the documents of all states as they were served, for invalidDocuments.
+var documentsFolder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "keyturn-documents-") })
+
+// valid keeps the document as it was served, to be looked at with all others.
 func (b *browser) valid(name string) {
 	b.t.Helper()
 
@@ -377,17 +396,39 @@ func (b *browser) valid(name string) {
 		b.t.Errorf("%s: the page has %d bytes", name, len(document))
 	}
 
-	checks, err := pageChecks()
+	folder, err := documentsFolder()
 	must(b.t, err)
 
-	file := filepath.Join(b.t.TempDir(), name+".html")
-	must(b.t, os.WriteFile(file, document, 0o600))
+	file := strings.ReplaceAll(b.t.Name(), "/", "-") + "-" + name + ".html"
+	must(b.t, os.WriteFile(filepath.Join(folder, file), document, 0o600))
+}
 
-	command := exec.CommandContext(b.t.Context(), filepath.Join(checks, "node_modules", ".bin", "html-validate"),
-		"--config", filepath.Join(checks, ".htmlvalidate.json"), file)
-	if output, err := command.CombinedOutput(); err != nil {
-		b.t.Errorf("%s: the HTML is not valid: %v\n%s\n%s", name, err, output, document)
+// invalidDocuments has html-validate look at all documents at once: it takes longer to start than to look. It returns what
+// is wrong; empty for nothing.
+func invalidDocuments() string {
+	folder, err := documentsFolder()
+	if err != nil {
+		return err.Error()
 	}
+	defer os.RemoveAll(folder)
+
+	documents, err := filepath.Glob(filepath.Join(folder, "*.html"))
+	if err != nil || len(documents) == 0 {
+		return "" // No test of pages has run.
+	}
+
+	checks, err := pageChecks()
+	if err != nil {
+		return err.Error()
+	}
+
+	command := exec.Command(filepath.Join(checks, "node_modules", ".bin", "html-validate"),
+		append([]string{"--config", filepath.Join(checks, ".htmlvalidate.json")}, documents...)...)
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Sprintf("%v\n%s", err, output)
+	}
+
+	return ""
 }
 
 // logIn logs in on the page of the person's organisation.

@@ -79,6 +79,12 @@ func (s suite) Run() int {
 	operator.kill()
 	login.kill()
 
+	if invalid := invalidDocuments(); invalid != "" {
+		fmt.Fprintln(os.Stderr, "--- INVALID HTML:", invalid)
+
+		code = 1
+	}
+
 	for _, leak := range findLeaks() {
 		fmt.Fprintln(os.Stderr, "--- LEAK:", leak)
 
