@@ -410,7 +410,7 @@ func invalidDocuments() string {
 	if err != nil {
 		return err.Error()
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 
 	documents, err := filepath.Glob(filepath.Join(folder, "*.html"))
 	if err != nil || len(documents) == 0 {
@@ -422,7 +422,7 @@ func invalidDocuments() string {
 		return err.Error()
 	}
 
-	command := exec.Command(filepath.Join(checks, "node_modules", ".bin", "html-validate"),
+	command := exec.CommandContext(context.Background(), filepath.Join(checks, "node_modules", ".bin", "html-validate"),
 		append([]string{"--config", filepath.Join(checks, ".htmlvalidate.json")}, documents...)...)
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Sprintf("%v\n%s", err, output)
