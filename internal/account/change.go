@@ -9,7 +9,7 @@ import (
 
 // MayChange decides whether a person who knew the current password may choose a new one. Outcome Granted means yes, as
 // far as it is not about the new password. The credential it returns is to be written, if it differs, whatever the answer.
-// The caller has refused what Lock refuses, before the password was looked at.
+// The caller has refused what AttemptLock refuses, before the password was looked at.
 func (r Rules) MayChange(c Credential, compliance Compliance) (Credential, Answer) {
 	c, answer := r.verified(c, compliance)
 	s := r.Standing(c)

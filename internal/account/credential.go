@@ -31,6 +31,8 @@ type Credential struct {
 
 	// Failures since the last right password, unlock or reset.
 	Failures Failures
+	// Devices are the failures from devices that have logged in before, each counted on its own; at most MaxDevices.
+	Devices []DeviceFailures
 
 	// UntoldFailures counts the failures that were cleared before anybody who logged in was told of them. The next login or
 	// change that is granted tells of them.
@@ -92,9 +94,18 @@ type History struct {
 type Failures struct {
 	// Times of those within the policy's window and after the last lock; oldest first, at most maxFailures of them.
 	Times []time.Time
-	// Consecutive counts all of them, over all windows.
+	// Consecutive counts all of them, over all windows and from all devices.
 	Consecutive int
 	// LockedTime is when the account was last locked by maxFailures.
+	LockedTime time.Time
+}
+
+// DeviceFailures are the failed logins from one device since the last right password from it.
+type DeviceFailures struct {
+	// ID of the device: random, from the cookie that it was given at a login.
+	ID string
+	// Times and LockedTime as of Failures; the lock is that of the device alone.
+	Times      []time.Time
 	LockedTime time.Time
 }
 

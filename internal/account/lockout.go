@@ -19,46 +19,71 @@ func (r Rules) Lock(c Credential) Lock {
 	if limit := r.Policy.MaxConsecutiveFailures; limit > 0 && c.Failures.Consecutive >= limit {
 		return Lock{Locked: true, Reason: v1alpha1.ReasonTooManyConsecutiveFailures}
 	}
-	if r.Policy.MaxFailures == 0 || c.Failures.LockedTime.IsZero() {
+	return r.lockSince(c.Failures.LockedTime)
+}
+
+// lockSince tells of a lock by maxFailures that began then.
+func (r Rules) lockSince(locked time.Time) Lock {
+	if r.Policy.MaxFailures == 0 || locked.IsZero() {
 		return Lock{}
 	}
 	if r.Policy.LockDuration == 0 {
 		return Lock{Locked: true, Reason: v1alpha1.ReasonTooManyFailures}
 	}
-	until := c.Failures.LockedTime.Add(r.Policy.LockDuration)
+	until := locked.Add(r.Policy.LockDuration)
 	if !until.After(r.Now) {
 		return Lock{}
 	}
 	return Lock{Locked: true, Reason: v1alpha1.ReasonTooManyFailures, Until: until}
 }
 
-// Failed records one wrong password, and locks the account at the limit. Failures from before a lock that has ended are
-// spent: they count towards maxConsecutiveFailures only.
+// Failed records one wrong password, and locks the account at the limit, or the device alone that it came from. Failures
+// from before a lock that has ended are spent: they count towards maxConsecutiveFailures only.
 func (r Rules) Failed(c Credential) Credential {
 	c = r.ApplyRequests(c)
-	f := Failures{Consecutive: c.Failures.Consecutive + 1, LockedTime: c.Failures.LockedTime}
-	if !r.Lock(c).Locked {
-		f.LockedTime = time.Time{}
-	}
-	if r.Policy.MaxFailures > 0 {
-		for _, t := range c.Failures.Times {
-			if r.Policy.FailureWindow == 0 || r.Now.Sub(t) < r.Policy.FailureWindow {
-				f.Times = append(f.Times, t)
-			}
+	c.Failures.Consecutive++
+	own, others, counted := r.device(c)
+	if counted {
+		if own.Times, own.LockedTime = r.oneMore(own.Times, own.LockedTime); r.Policy.MaxFailures > 0 {
+			others = append(others, own)
 		}
-		f.Times = append(f.Times, r.Now)
-		if len(f.Times) >= r.Policy.MaxFailures {
-			f.Times, f.LockedTime = nil, r.Now
-		}
+		c.Devices = others
+	} else {
+		c.Failures.Times, c.Failures.LockedTime = r.oneMore(c.Failures.Times, c.Failures.LockedTime)
 	}
-	c.Failures = f
 	return c
+}
+
+// oneMore adds a failure to those within the window, and begins a lock at the limit.
+func (r Rules) oneMore(times []time.Time, locked time.Time) ([]time.Time, time.Time) {
+	if !r.lockSince(locked).Locked {
+		locked = time.Time{}
+	}
+	if r.Policy.MaxFailures == 0 {
+		return nil, locked
+	}
+	next := append(r.withinWindow(times), r.Now)
+	if len(next) >= r.Policy.MaxFailures {
+		return nil, r.Now
+	}
+	return next, locked
+}
+
+// withinWindow returns a copy of those failures that count still.
+func (r Rules) withinWindow(times []time.Time) []time.Time {
+	var kept []time.Time
+	for _, t := range times {
+		if r.Policy.FailureWindow == 0 || r.Now.Sub(t) < r.Policy.FailureWindow {
+			kept = append(kept, t)
+		}
+	}
+	return kept
 }
 
 // withoutFailures clears the failures, but not the duty to tell of them.
 func (c Credential) withoutFailures() Credential {
 	c.UntoldFailures += c.Failures.Consecutive
-	c.Failures = Failures{}
+	c.Failures, c.Devices = Failures{}, nil
 	return c
 }
 

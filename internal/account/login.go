@@ -62,7 +62,7 @@ const (
 )
 
 // Login decides about a login with the right password. The credential it returns is to be written, if it differs,
-// before the answer is given. The caller has refused what Lock refuses, before the password was looked at.
+// before the answer is given. The caller has refused what AttemptLock refuses, before the password was looked at.
 func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
 	c, answer := r.verified(c, compliance)
 	s := r.Standing(c)
@@ -100,7 +100,7 @@ func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
 // verified is what every right password does: requests take effect, failures are cleared, and a password that no
 // longer meets a policy that is enforced is recorded as one to be changed.
 func (r Rules) verified(c Credential, compliance Compliance) (Credential, Answer) {
-	c = r.ApplyRequests(c).withoutFailures()
+	c = r.succeeded(r.ApplyRequests(c))
 	answer := Answer{FailuresBefore: c.UntoldFailures, LastSuccessTime: c.LastSuccessTime}
 	if r.Policy.EnforceExisting && compliance == NotCompliant && c.Password.MustChange == "" {
 		c.Password.MustChange = v1alpha1.MustChangePolicyChanged

@@ -18,6 +18,9 @@ type Rules struct {
 	Spec   *v1alpha1.UserAccountSpec
 	Policy policy.Policy
 	Now    time.Time
+	// Device is the ID of the device that an attempt comes from, if it has logged in to this account before and has the
+	// cookie that says so; else empty.
+	Device string
 }
 
 // NewRules returns the rules for a declared account at an instant.

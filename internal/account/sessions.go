@@ -32,10 +32,10 @@ func (r Rules) EndSession(c Credential, id string, forget time.Time) Credential 
 	return c
 }
 
-// EndSessions ends all sessions.
+// EndSessions ends all sessions, and with them what marks a device as one that has logged in before.
 func (Rules) EndSessions(c Credential) Credential {
 	c.SessionGeneration++
-	c.EndedSessions = nil
+	c.EndedSessions, c.Devices = nil, nil
 	return c
 }
 

@@ -25,10 +25,11 @@ type Standing struct {
 	Next time.Time
 }
 
-// Standing tells how the account stands, with all requests that are due taken into account.
+// Standing tells how the account stands, with all requests that are due taken into account; for an attempt from a device
+// that has logged in before, how it stands there.
 func (r Rules) Standing(c Credential) Standing {
 	c = r.ApplyRequests(c)
-	s := Standing{Lock: r.Lock(c), MustChange: r.mustChange(c), PasswordExpires: r.passwordExpires(c)}
+	s := Standing{Lock: r.AttemptLock(c), MustChange: r.mustChange(c), PasswordExpires: r.passwordExpires(c)}
 	s.Standing, s.Reason = r.word(c, s)
 	for _, t := range []time.Time{
 		instant(r.Spec.StartTime), instant(r.Spec.EndTime), r.nextRequest(c), s.Lock.Until,

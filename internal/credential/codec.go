@@ -54,6 +54,7 @@ const (
 	keyConsecutive  = "failures.consecutive"
 	keyLockedTime   = "failures.lockedTime"
 	keyUntold       = "failures.untold"
+	keyDevices      = "failures.devices"
 
 	keyLastSuccess   = "login.lastSuccessTime"
 	keySessionsEnded = "sessions.ended"
@@ -119,6 +120,7 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.number(keyConsecutive, c.Failures.Consecutive)
 	e.time(keyLockedTime, c.Failures.LockedTime)
 	e.number(keyUntold, c.UntoldFailures)
+	e.lines(keyDevices, formatDevices(c.Devices))
 
 	e.time(keyLastSuccess, c.LastSuccessTime)
 	ended := ""
@@ -188,6 +190,7 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 			Consecutive: d.number(keyConsecutive),
 			LockedTime:  d.time(keyLockedTime),
 		},
+		Devices:         d.devices(),
 		UntoldFailures:  d.number(keyUntold),
 		LastSuccessTime: d.time(keyLastSuccess),
 		SessionsEnded:   oneOf(&d, keySessionsEnded, "true") == "true",

@@ -33,8 +33,11 @@ func full() account.Credential {
 			Hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$" + secretText, SetTime: minutes(2),
 			SetBy: v1alpha1.SetByReset, MustChange: v1alpha1.MustChangeInitialLogin, GraceLoginsUsed: 2,
 		},
-		History:           account.History{Salt: []byte("salt"), Digests: [][]byte{[]byte("first\n"), {0, 255}}},
-		Failures:          account.Failures{Times: []time.Time{minutes(3), minutes(4)}, Consecutive: 12, LockedTime: minutes(5)},
+		History:  account.History{Salt: []byte("salt"), Digests: [][]byte{[]byte("first\n"), {0, 255}}},
+		Failures: account.Failures{Times: []time.Time{minutes(3), minutes(4)}, Consecutive: 12, LockedTime: minutes(5)},
+		Devices: []account.DeviceFailures{
+			{ID: "D1", Times: []time.Time{minutes(17), minutes(18)}}, {ID: "D2", LockedTime: minutes(19)},
+		},
 		UntoldFailures:    3,
 		LastSuccessTime:   minutes(6),
 		SessionGeneration: 7,
@@ -102,6 +105,7 @@ func TestStoredForm(t *testing.T) {
 		"history.salt":             "c2FsdA", "history.digests": "Zmlyc3QK\nAP8",
 		"failures.times":       "2026-03-01T12:03:00.123456789Z\n2026-03-01T12:04:00.123456789Z",
 		"failures.consecutive": "12", "failures.lockedTime": "2026-03-01T12:05:00.123456789Z", "failures.untold": "3",
+		"failures.devices":      "D1 - 2026-03-01T12:17:00.123456789Z 2026-03-01T12:18:00.123456789Z\nD2 2026-03-01T12:19:00.123456789Z",
 		"login.lastSuccessTime": "2026-03-01T12:06:00.123456789Z", "sessions.ended": "true",
 		"handled.resetTime": "2026-03-01T12:08:00.123456789Z", "handled.changeRequiredTime": "2026-03-01T12:09:00.123456789Z",
 		"handled.unlockTime": "2026-03-01T12:10:00.123456789Z", "handled.signOutTime": "2026-03-01T12:11:00.123456789Z",
@@ -133,12 +137,12 @@ func TestWhatIsNotThereIsNotStored(t *testing.T) {
 func TestEncodeKeepsWhatItDoesNotKnow(t *testing.T) {
 	was := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"example.org/note": "kept"}, Labels: map[string]string{"a": "b"}},
-		Data:       map[string][]byte{"devices.remembered": []byte("kept")},
+		Data:       map[string][]byte{"devices.named": []byte("kept")},
 	}
 	secret := was.DeepCopy()
 	encode(full(), secret)
-	if string(secret.Data["devices.remembered"]) != "kept" || secret.Annotations["example.org/note"] != "kept" || secret.Labels["a"] != "b" {
-		t.Errorf("lost: %v, %v, %v", secret.Data["devices.remembered"], secret.Annotations, secret.Labels)
+	if string(secret.Data["devices.named"]) != "kept" || secret.Annotations["example.org/note"] != "kept" || secret.Labels["a"] != "b" {
+		t.Errorf("lost: %v, %v, %v", secret.Data["devices.named"], secret.Annotations, secret.Labels)
 	}
 	if c, err := decode(secret); err != nil || !c.Equal(full()) {
 		t.Errorf("came back as %+v, %v", c, err)
@@ -162,6 +166,11 @@ func TestMalformed(t *testing.T) {
 		{"no account ID", "accountID", ""},
 		{"untold failures below zero", "failures.untold", "-1"},
 		{"a grace count below zero", "password.graceLoginsUsed", "-1"},
+		{"a device without times", "failures.devices", "D1"},
+		{"a device without an ID", "failures.devices", " - 2026-03-01T12:03:00Z"},
+		{"a device's lock", "failures.devices", "D1 " + bad},
+		{"a device's failure", "failures.devices", "D1 - 2026-03-01T12:03:00Z " + bad},
+		{"a device's failures with a space at their end", "failures.devices", "D1 - 2026-03-01T12:03:00Z "},
 		{"an unknown setter", "password.setBy", bad},
 		{"an unknown reason", "password.mustChange", bad},
 		{"a reason that is never recorded", "password.mustChange", "Expired"},

@@ -68,17 +68,19 @@ func (m *machine) checkRequests(r account.Rules, before, after account.Credentia
 	want.Handled.Unlock, want.Handled.ChangeRequired, want.Handled.SignOut = after.Handled.Unlock, after.Handled.ChangeRequired, after.Handled.SignOut
 	if moved(before.Handled.Unlock, after.Handled.Unlock, s.UnlockTime) {
 		want.UntoldFailures += want.Failures.Consecutive
-		want.Failures = account.Failures{}
+		want.Failures, want.Devices = account.Failures{}, nil
 	}
 	if moved(before.Handled.ChangeRequired, after.Handled.ChangeRequired, s.Password.ChangeRequiredTime) && before.Password.MustChange == "" {
 		want.Password.MustChange = v1alpha1.MustChangeRequested
 	}
 	if moved(before.Handled.SignOut, after.Handled.SignOut, s.SignOutTime) {
 		want.SessionGeneration++
+		want.Devices = nil
 	}
 	over := s.Access == v1alpha1.AccessDisabled || s.EndTime != nil && !s.EndTime.After(r.Now)
 	if over && !before.SessionsEnded {
 		want.SessionGeneration++
+		want.Devices = nil
 	}
 	want.SessionsEnded = over
 	if !after.Equal(want) {

@@ -68,8 +68,11 @@ func (m *machine) attempt(password string) (read *attempted, locked, right bool)
 		return nil, false, false
 	}
 	r := m.rules()
+	if n := m.choose.below(2 * (account.MaxDevices + 4)); n%2 == 0 {
+		r.Device = fmt.Sprint("device", n)
+	}
 	read = &attempted{c: c, read: secret, rules: r, standing: r.Standing(c)}
-	lock := r.Lock(r.ApplyRequests(c))
+	lock := r.AttemptLock(r.ApplyRequests(c))
 	if lock != read.standing.Lock {
 		m.fatal("standing tells of %+v, the login meets %+v", read.standing.Lock, lock)
 	}
@@ -122,8 +125,17 @@ func (m *machine) tell(answer account.Answer) {
 // fail records a failure; false on a conflict.
 func (m *machine) fail(a *attempted) bool {
 	c := a.rules.Failed(a.c)
-	if limit := max(1, m.policy.MaxFailures); len(c.Failures.Times) >= limit {
+	limit := max(1, m.policy.MaxFailures)
+	if len(c.Failures.Times) >= limit && len(c.Failures.Times) != len(a.rules.ApplyRequests(a.c).Failures.Times) {
 		m.fatal("%d failures are kept, with a limit of %d", len(c.Failures.Times), limit)
+	}
+	for _, d := range c.Devices {
+		if d.ID == "" || d.ID == a.rules.Device && len(d.Times) >= limit {
+			m.fatal("%d failures of device %q are kept, with a limit of %d", len(d.Times), d.ID, limit)
+		}
+	}
+	if len(c.Devices) > account.MaxDevices || m.policy.LockDuration == 0 && len(c.Devices) > len(a.c.Devices) {
+		m.fatal("%d devices are kept", len(c.Devices))
 	}
 	if !m.write(a.read, c) {
 		return false

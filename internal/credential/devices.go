@@ -1,0 +1,58 @@
+package credential
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/account"
+)
+
+// notLocked stands for the time of a lock that there is none of.
+const notLocked = "-"
+
+// formatDevices writes a line for each device: its ID, when it was locked, and when attempts from it failed.
+func formatDevices(devices []account.DeviceFailures) []string {
+	lines := make([]string, len(devices))
+	for i, d := range devices {
+		words := []string{d.ID, notLocked}
+		if !d.LockedTime.IsZero() {
+			words[1] = formatTime(d.LockedTime)
+		}
+		for _, t := range d.Times {
+			words = append(words, formatTime(t))
+		}
+		lines[i] = strings.Join(words, " ")
+	}
+	return lines
+}
+
+// devices fails on what it cannot read: failures would be forgotten.
+func (d *decoder) devices() []account.DeviceFailures {
+	var devices []account.DeviceFailures
+	for _, line := range d.lines(keyDevices) {
+		words := strings.Split(line, " ")
+		if len(words) < 2 || words[0] == "" {
+			d.fail(keyDevices, errors.New("is not a device ID and times on each line"))
+			return nil
+		}
+		f := account.DeviceFailures{ID: words[0]}
+		if words[1] != notLocked {
+			f.LockedTime = d.instant(keyDevices, words[1])
+		}
+		for _, word := range words[2:] {
+			f.Times = append(f.Times, d.instant(keyDevices, word))
+		}
+		devices = append(devices, f)
+	}
+	return devices
+}
+
+// instant reads a time that has to be there.
+func (d *decoder) instant(key, value string) time.Time {
+	t := d.parseTime(key, value)
+	if value == "" {
+		d.fail(key, errors.New("lacks a time"))
+	}
+	return t
+}
