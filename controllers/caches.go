@@ -39,3 +39,17 @@ func SecretCacheOptions(scheme *runtime.Scheme, systemNamespace, credentialNames
 		}}},
 	}
 }
+
+// DecoyCacheOptions are those of the cache of the decoys of unknown accounts, of which it is enough to know which are there.
+func DecoyCacheOptions(scheme *runtime.Scheme, credentialNamespace string) cache.Options {
+	decoys := &metav1.PartialObjectMetadata{}
+	decoys.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return cache.Options{
+		Scheme:                      scheme,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{decoys: {Namespaces: map[string]cache.Config{
+			credentialNamespace: {FieldSelector: fields.OneTermEqualSelector("type", string(credential.DecoyType))},
+		}}},
+	}
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers"
 	credentialcontroller "github.com/keyturn/keyturn/controllers/credential"
+	"github.com/keyturn/keyturn/controllers/decoy"
 	"github.com/keyturn/keyturn/controllers/keyring"
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
@@ -113,7 +114,17 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	if err := keyring.SetupWithManager(mgr, keyring.Options{Secrets: secrets, Namespace: w.system, Clock: w.clock}); err != nil {
 		return fmt.Errorf("set up signing keys: %w", err)
 	}
-	return nil
+	if !w.decoys {
+		return nil
+	}
+	decoys, err := cache.New(mgr.GetConfig(), controllers.DecoyCacheOptions(mgr.GetScheme(), w.credentials))
+	if err != nil {
+		return fmt.Errorf("set up cache of decoys: %w", err)
+	}
+	if err := mgr.Add(decoys); err != nil {
+		return fmt.Errorf("add cache of decoys: %w", err)
+	}
+	return decoy.SetupWithManager(mgr, decoy.Options{Decoys: decoys, CredentialNamespace: w.credentials})
 }
 
 // ownPolicies reads no policies but those of one world.

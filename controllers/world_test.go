@@ -54,6 +54,8 @@ type world struct {
 
 	// hashes is how many passwords an operator hashes at once.
 	hashes int
+	// decoys has operators make them, which takes hundreds of writes.
+	decoys bool
 
 	clock  *shiftedClock
 	log    *logBuffer

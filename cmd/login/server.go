@@ -68,7 +68,10 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	declared := directory.New(caches.Reader(), o.systemNamespace)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
 	credentials := caches.Credentials()
-	logins := login.NewService(declared, store, clock.RealClock{}, credentials, hasher, o.hashes, o.hashQueue)
+	logins := login.NewService(login.Options{
+		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: credentials, Hasher: hasher,
+		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
+	})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 

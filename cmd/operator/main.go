@@ -25,6 +25,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers"
 	credentialcontroller "github.com/keyturn/keyturn/controllers/credential"
+	"github.com/keyturn/keyturn/controllers/decoy"
 	"github.com/keyturn/keyturn/controllers/keyring"
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
@@ -82,7 +83,14 @@ func run(ctx context.Context, o *options) error {
 	if err := mgr.Add(secrets); err != nil {
 		return fmt.Errorf("add cache of credentials: %w", err)
 	}
-	if err := addControllers(ctx, mgr, secrets, o); err != nil {
+	decoys, err := cache.New(config, controllers.DecoyCacheOptions(mgr.GetScheme(), o.credentialNamespace))
+	if err != nil {
+		return fmt.Errorf("set up cache of decoys: %w", err)
+	}
+	if err := mgr.Add(decoys); err != nil {
+		return fmt.Errorf("add cache of decoys: %w", err)
+	}
+	if err := addControllers(ctx, mgr, secrets, decoys, o); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -132,7 +140,7 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (ca
 	return secrets, nil
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, secrets cache.Cache, o *options) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, o *options) error {
 	d, now := directory.New(mgr.GetClient(), o.systemNamespace), clock.RealClock{}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d,
@@ -150,6 +158,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, secrets cache.Cache, 
 	}
 	if err := keyring.SetupWithManager(mgr, keyring.Options{Secrets: secrets, Namespace: o.systemNamespace, Clock: now}); err != nil {
 		return fmt.Errorf("set up signing keys: %w", err)
+	}
+	if err := decoy.SetupWithManager(mgr, decoy.Options{Decoys: decoys, CredentialNamespace: o.credentialNamespace}); err != nil {
+		return fmt.Errorf("set up decoys: %w", err)
 	}
 	return nil
 }

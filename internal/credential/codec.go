@@ -267,6 +267,15 @@ func SessionOf(meta *metav1.ObjectMeta) (Session, error) {
 	return s, nil
 }
 
+// GenerationOf reads the session generation from the metadata of a credential; -1, which nobody has, where it has none.
+func GenerationOf(meta *metav1.ObjectMeta) int64 {
+	n, err := strconv.ParseInt(meta.Annotations[annotationGeneration], 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
 type encoder struct {
 	data        map[string][]byte
 	annotations map[string]string

@@ -77,13 +77,17 @@ func (r *recency) atLeast() string {
 // What it returns can be written: if it was not the newest, that is a conflict, after which the caller reads live. Errors:
 // as Get.
 func (s *Store) GetRecent(ctx context.Context, name string) (*Record, error) {
+	return s.getRecent(ctx, name, FromSecret)
+}
+
+func (s *Store) getRecent(ctx context.Context, name string, decode decodeFunc) (*Record, error) {
 	atLeast := s.recent.atLeast()
 	if atLeast == "" {
-		return s.Get(ctx, name)
+		return s.getLive(ctx, name, decode)
 	}
 	memory, cancel := context.WithTimeout(ctx, memoryTimeout)
 	defer cancel()
-	record, err := s.get(memory, name, atLeast)
+	record, err := s.get(memory, name, atLeast, decode)
 	switch {
 	case err == nil:
 		s.recent.seen(record.ResourceVersion())
@@ -93,7 +97,7 @@ func (s *Store) GetRecent(ctx context.Context, name string) (*Record, error) {
 	case !errors.Is(err, ErrNotFound):
 		s.recent.failed()
 	}
-	return s.Get(ctx, name)
+	return s.getLive(ctx, name, decode)
 }
 
 // IsNewer tells whether a resource version is later than the one at which the credential was read.

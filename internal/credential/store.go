@@ -50,6 +50,9 @@ func NameOf(declared *v1alpha1.UserAccount) (string, error) {
 type Record struct {
 	account.Credential
 	secret *corev1.Secret
+
+	// decoy is what the record is of where it is of a decoy; nil where it is of a credential.
+	decoy *decoyRecord
 }
 
 // Name of the credential's Secret.
@@ -79,7 +82,14 @@ type Store struct {
 
 // Get reads a credential. Errors: ErrNotFound, ErrInvalid, or the API server's.
 func (s *Store) Get(ctx context.Context, name string) (*Record, error) {
-	record, err := s.get(ctx, name, "")
+	return s.getLive(ctx, name, FromSecret)
+}
+
+// decodeFunc makes a record of a Secret. Its error wraps ErrInvalid.
+type decodeFunc func(*corev1.Secret) (*Record, error)
+
+func (s *Store) getLive(ctx context.Context, name string, decode decodeFunc) (*Record, error) {
+	record, err := s.get(ctx, name, "", decode)
 	if err == nil {
 		s.recent.seen(record.ResourceVersion())
 	}
@@ -89,8 +99,8 @@ func (s *Store) Get(ctx context.Context, name string) (*Record, error) {
 	return record, err
 }
 
-// get reads a credential that is not older than a resource version; live where none is given.
-func (s *Store) get(ctx context.Context, name, atLeast string) (*Record, error) {
+// get reads a Secret that is not older than a resource version; live where none is given.
+func (s *Store) get(ctx context.Context, name, atLeast string, decode decodeFunc) (*Record, error) {
 	var options []client.GetOption
 	if atLeast != "" {
 		options = append(options, &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: atLeast}})
@@ -103,7 +113,7 @@ func (s *Store) get(ctx context.Context, name, atLeast string) (*Record, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read credential: %w", err)
 	}
-	return FromSecret(secret)
+	return decode(secret)
 }
 
 // FromSecret reads a credential from its Secret, which must not be changed afterwards. The error wraps ErrInvalid.
@@ -136,12 +146,16 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 		return read, nil
 	}
 	secret := read.secret.DeepCopy()
-	encode(c, secret)
+	if read.decoy != nil {
+		read.decoy.encode(c.Failures, secret)
+	} else {
+		encode(c, secret)
+	}
 	if err := s.Writer.Update(ctx, secret); err != nil {
 		return nil, writeError("update", err)
 	}
 	s.recent.wrote(secret.ResourceVersion)
-	return &Record{Credential: c, secret: secret}, nil
+	return &Record{Credential: c, secret: secret, decoy: read.decoy}, nil
 }
 
 // Replace writes a new person's credential over a former one's, of which nothing stays, in one write. Errors: as Update.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -53,7 +54,10 @@ type world struct {
 	behind *corev1.Secret
 	// watched is the version that the watch of the replica knows of every credential.
 	watched string
-	updates int
+	// blind, where set, is why the watch knows nothing.
+	blind error
+	// updates counts writes, and reads the reads of credentials and decoys.
+	updates, reads int
 }
 
 // newWorld makes one whose hashes are cheap.
@@ -78,6 +82,16 @@ func newWorld(t *testing.T, spec v1alpha1.PasswordPolicySpec) *world {
 	return w
 }
 
+// decoys makes what counts the failures of names that nobody has.
+func (w *world) decoys() {
+	w.t.Helper()
+	for i := range credential.Decoys {
+		if err := w.store.CreateDecoy(w.t.Context(), credential.DecoyName(i)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // service returns a replica of the login server.
 func (w *world) service(hashes, queue int) *login.Service {
 	call := func(hook *func() error) error {
@@ -95,6 +109,7 @@ func (w *world) service(hashes, queue int) *login.Service {
 				return err
 			}
 			w.mu.Lock()
+			w.reads++
 			behind := w.behind
 			w.mu.Unlock()
 			options := client.GetOptions{}
@@ -121,7 +136,10 @@ func (w *world) service(hashes, queue int) *login.Service {
 	store := &credential.Store{Reader: c, Writer: c, Namespace: credential.DefaultNamespace}
 	hasher := worker.InProcess(hashes)
 	w.t.Cleanup(hasher.Close)
-	return login.NewService(directory.New(w.client, "keyturn-system"), store, w.clock, w, hasher, hashes, queue)
+	return login.NewService(login.Options{
+		Directory: directory.New(w.client, "keyturn-system"), Store: store, Clock: w.clock, Watch: w, Hasher: hasher,
+		DecoyKey: func() credential.DecoyKey { return credential.DecoyKey("key") }, Hashes: hashes, Queue: queue,
+	})
 }
 
 // on sets the hooks.
@@ -177,11 +195,27 @@ func (w *world) record(who login.Who) *credential.Record {
 	return r
 }
 
-// Version is what the replica's watch knows.
-func (w *world) Version(context.Context, string) string {
+// Known is what the replica's watch knows: what is stored, but for what a test says.
+func (w *world) Known(ctx context.Context, name string) (*login.Known, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.watched
+	watched, blind := w.watched, w.blind
+	w.mu.Unlock()
+	if blind != nil {
+		return nil, blind
+	}
+	secret := &corev1.Secret{}
+	err := w.client.Get(ctx, client.ObjectKey{Namespace: w.store.Namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	known := &login.Known{Version: watched, UID: string(secret.UID), Generation: credential.GenerationOf(&secret.ObjectMeta)}
+	if watched == "" {
+		known.Version = secret.ResourceVersion
+	}
+	return known, nil
 }
 
 // lag keeps a credential as it is now in the API server's memory.

@@ -72,6 +72,7 @@ func TestGrantedFromBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.lag(who)
+	w.watched = w.record(who).ResourceVersion()
 	w.reset(who, fresh)
 	granted, err := s.Login(t.Context(), who, password)
 	if err != nil {

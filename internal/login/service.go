@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -35,7 +34,8 @@ type Service struct {
 	directory *directory.Directory
 	store     *credential.Store
 	clock     clock.PassiveClock
-	versions  Versions
+	watch     Watch
+	decoyKey  func() credential.DecoyKey
 
 	// turns bounds the attempts that are under way, hashing those that hash. An attempt loads the credential when its
 	// turn has come, so that it is fresh; there are more turns than hashes, so that cores need not idle while one loads.
@@ -45,10 +45,8 @@ type Service struct {
 
 	slots slots
 
-	mu sync.Mutex
-	// unrecorded counts the failures, per credential, that could not be written yet. Until they are, the account is
-	// refused.
-	unrecorded map[string]int
+	// unrecorded are failures that could not be written yet.
+	unrecorded debts
 }
 
 // Hasher computes hashes: the functions of package hash, somewhere. Its errors are theirs, the context's, or say that it
@@ -59,30 +57,48 @@ type Hasher interface {
 	Digest(ctx context.Context, password string, salt []byte) ([]byte, error)
 }
 
-// Versions tells, from a watch, at which resource version a credential is known to be; empty where it is not known.
-type Versions interface {
-	Version(ctx context.Context, credentialName string) string
+// Watch is what a replica knows of credentials without asking the API server.
+type Watch interface {
+	// Known returns what is known of the credential of a name; nil where there is none. The error says that it cannot be
+	// known at present.
+	Known(ctx context.Context, credentialName string) (*Known, error)
 }
 
-// NewService returns a service. The store has to read from the API server. At most hashes passwords are hashed at once and
-// at most queue attempts wait for their turn.
-func NewService(d *directory.Directory, store *credential.Store, c clock.PassiveClock, versions Versions, hasher Hasher, hashes, queue int) *Service {
-	turns := 2*hashes + burst
+// Known is what a watch tells of a credential.
+type Known struct {
+	// Version is its resource version.
+	Version string
+	// UID of its Secret, and its session generation.
+	UID        string
+	Generation int64
+}
+
+// Options of a service.
+type Options struct {
+	Directory *directory.Directory
+	// Store has to read from the API server.
+	Store  *credential.Store
+	Clock  clock.PassiveClock
+	Watch  Watch
+	Hasher Hasher
+	// DecoyKey returns the key of the decoys. It is asked for while there is one only: without keys nobody is logged in.
+	DecoyKey func() credential.DecoyKey
+	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for their turn.
+	Hashes, Queue int
+}
+
+// NewService returns a service.
+func NewService(o Options) *Service {
+	turns := 2*o.Hashes + burst
 	return &Service{
-		directory: d, store: store, clock: c, versions: versions, hasher: hasher,
-		turns: hash.NewBurstPool(turns, queue, burst), hashing: hash.NewPool(hashes, turns),
-		unrecorded: map[string]int{},
+		directory: o.Directory, store: o.Store, clock: o.Clock, watch: o.Watch, hasher: o.Hasher, decoyKey: o.DecoyKey,
+		turns: hash.NewBurstPool(turns, o.Queue, burst), hashing: hash.NewPool(o.Hashes, turns),
 	}
 }
 
 // Hashing tells how many passwords are being hashed, and how many attempts wait for their turn.
 func (s *Service) Hashing() (running, waiting int) {
 	return s.hashing.Running(), s.turns.Waiting() + s.hashing.Waiting()
-}
-
-// Who names an account as a person does.
-type Who struct {
-	Namespace, Username string
 }
 
 // Result is a login that was granted.
@@ -93,14 +109,6 @@ type Result struct {
 	Answer  account.Answer
 }
 
-// attempt is one attempt whose password is right: what the rules know, and the credential that was verified.
-type attempt struct {
-	account  *v1alpha1.UserAccount
-	record   *credential.Record
-	rules    account.Rules
-	password policy.Password
-}
-
 // decision is what becomes of such an attempt: the credential to write, and the error to answer with, if any.
 type decision struct {
 	credential account.Credential
@@ -108,18 +116,41 @@ type decision struct {
 	refusal    error
 }
 
+// decideFunc decides about an attempt whose password is right.
+type decideFunc func(context.Context, *attempt) (decision, error)
+
 // check runs an attempt to its end. decide is called when the password is right, and again from the start when the
 // credential was written by another before its decision was.
-func (s *Service) check(ctx context.Context, who Who, raw string, decide func(context.Context, *attempt) (decision, error)) (*Result, error) {
+func (s *Service) check(ctx context.Context, who Who, raw string, decide decideFunc) (*Result, error) {
 	name := credentialName(who)
-	release, err := s.slots.acquire(ctx, name)
+	known, err := s.watch.Known(ctx, name)
+	if err != nil {
+		return nil, s.fault(err, nil)
+	}
+	t := target{slot: slotName{credential: name}, who: who}
+	if known != nil {
+		t.exists, t.slot.device = true, who.on(known.UID, known.Generation)
+	}
+	result, err := s.queue(ctx, t, raw, decide)
+	if errors.Is(err, errDeviceEnded) {
+		elsewhere := slotName{credential: name}
+		s.unrecorded.pass(t.slot, elsewhere)
+		t.slot = elsewhere
+		result, err = s.queue(ctx, t, raw, decide)
+	}
+	return result, err
+}
+
+// queue waits for the slot and for a turn. Attempts from a device that has logged in before have a slot of their own: who
+// floods an account from elsewhere does not stand in front of them.
+func (s *Service) queue(ctx context.Context, t target, raw string, decide decideFunc) (result *Result, err error) {
+	release, err := s.slots.acquire(ctx, t.slot)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 
-	var result *Result
-	poolErr := s.turns.Do(ctx, func() { result, err = s.turn(ctx, name, who, raw, decide) })
+	poolErr := s.turns.Do(ctx, func() { result, err = s.turn(ctx, t, raw, decide) })
 	switch {
 	case errors.Is(poolErr, hash.ErrOverloaded):
 		return nil, ErrOverloaded
@@ -131,7 +162,7 @@ func (s *Service) check(ctx context.Context, who Who, raw string, decide func(co
 
 // turn begins again as long as another writes the credential in between. A verification holds for the exact hash that was
 // verified, and no longer.
-func (s *Service) turn(ctx context.Context, name string, who Who, raw string, decide func(context.Context, *attempt) (decision, error)) (result *Result, err error) {
+func (s *Service) turn(ctx context.Context, t target, raw string, decide decideFunc) (result *Result, err error) {
 	password, err := policy.Prepare(raw)
 	text := password.Text()
 	if err != nil {
@@ -140,34 +171,30 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 	finish, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
 	var verified hash.Encoded
-	var right bool
+	var right, decoy bool
 	defer func() {
 		// A guess that was verified counts, whatever kept it from being recorded.
 		if verified != "" && !right && !errors.Is(err, ErrInvalidCredentials) {
-			s.owe(name)
+			s.unrecorded.owe(t.slot, decoy)
 		}
 	}()
 	for try := range maxConflicts {
-		a, err := s.load(ctx, name, who, try > 0)
+		a, err := s.load(ctx, t, try > 0)
 		if err != nil {
 			return nil, err
 		}
-		if a == nil {
-			s.forgive(name)
-			return nil, s.decoy(ctx, who, text)
-		}
-		a.password = password
-		if err := s.recordOwed(ctx, name, a); err != nil {
+		a.password, decoy = password, a.record.IsDecoy()
+		if err := s.recordOwed(ctx, t.slot, a); err != nil {
 			if errors.Is(err, credential.ErrConflict) {
 				continue
 			}
 			return nil, s.fault(err, a)
 		}
-		if lock := a.rules.Lock(a.rules.ApplyRequests(a.record.Credential)); lock.Locked {
+		if lock := a.rules.AttemptLock(a.rules.ApplyRequests(a.record.Credential)); lock.Locked {
 			return nil, locked(lock, a.rules.Now)
 		}
-		if encoded := a.record.Password.Hash; verified != encoded {
-			ok, err := s.verify(ctx, encoded, text)
+		if verified != a.encoded {
+			ok, err := s.verify(ctx, a.encoded, text)
 			if err != nil && ctx.Err() != nil {
 				return nil, ctx.Err() // Nobody waits for it any more, and nothing was verified.
 			}
@@ -177,10 +204,14 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 			if verified == "" {
 				defer time.AfterFunc(finishTimeout, giveUp).Stop()
 			}
-			verified, right, ctx = encoded, ok, finish
+			verified, right, ctx = a.encoded, ok && !a.hopeless, finish
 		}
-		if right && try == 0 && a.record.IsNewer(s.versions.Version(ctx, name)) {
-			continue // It was written while this attempt waited and hashed. A wrong one finds that out when it is recorded.
+		if right && try == 0 {
+			if changed, err := s.changed(ctx, t.slot.credential, a.record); err != nil {
+				return nil, s.fault(err, a)
+			} else if changed {
+				continue // A wrong one finds that out when it is recorded.
+			}
 		}
 		result, err := s.settle(ctx, a, right, decide)
 		if !errors.Is(err, credential.ErrConflict) {
@@ -188,6 +219,12 @@ func (s *Service) turn(ctx context.Context, name string, who Who, raw string, de
 		}
 	}
 	return nil, ErrOverloaded
+}
+
+// changed tells whether the watch knows that a credential was written while an attempt on it waited and hashed.
+func (s *Service) changed(ctx context.Context, name string, read *credential.Record) (bool, error) {
+	known, err := s.watch.Known(ctx, name)
+	return known != nil && read.IsNewer(known.Version), err
 }
 
 // settle writes what a verified attempt means. It returns credential.ErrConflict where that has to be decided again.
@@ -218,61 +255,6 @@ func (s *Service) settle(ctx context.Context, a *attempt, right bool, decide fun
 	return &Result{Account: a.account, Record: record, Policy: a.rules.Policy, Answer: d.answer}, nil
 }
 
-// load reads the credential of a name, and the account that it belongs to. It returns nil where no password can be
-// verified: an unknown account, or one that answers like it. After a conflict the read has to be live; before, one that is
-// a moment behind does no harm: whatever is decided from it and written meets a conflict, and what needs no write is decided
-// again if the watch knows of a later version.
-func (s *Service) load(ctx context.Context, name string, who Who, live bool) (*attempt, error) {
-	read := s.store.GetRecent
-	if live {
-		read = s.store.Get
-	}
-	record, err := read(ctx, name)
-	if errors.Is(err, credential.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, s.fault(err, nil)
-	}
-	if record.Owner.Namespace != who.Namespace {
-		return nil, nil
-	}
-	declared, err := s.directory.Account(ctx, record.Owner.Namespace, record.Owner.Name)
-	if errors.Is(err, directory.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, s.fault(err, nil)
-	}
-	if own, err := credential.NameOf(declared); err != nil || own != name || string(declared.UID) != record.Owner.UID {
-		return nil, nil
-	}
-	resolved, err := s.directory.PolicyFor(ctx, declared)
-	if err != nil {
-		return nil, s.fault(err, nil)
-	}
-	rules := account.NewRules(&declared.Spec, resolved.Policy, s.clock.Now())
-	if !rules.CanVerify(record.Credential) {
-		return nil, nil
-	}
-	return &attempt{account: declared, record: record, rules: rules}, nil
-}
-
-// decoy spends what a wrong password of a known account costs.
-func (s *Service) decoy(ctx context.Context, who Who, text string) error {
-	resolved, err := s.directory.NamespacePolicy(ctx, who.Namespace)
-	if err != nil {
-		return s.fault(err, nil)
-	}
-	if _, err := s.verify(ctx, hash.Decoy(resolved.Policy.Hashing), text); err != nil {
-		return s.fault(err, nil)
-	}
-	return ErrInvalidCredentials
-}
-
 // verify hashes in the pool. Who hangs up before it begins has not guessed.
 func (s *Service) verify(ctx context.Context, encoded hash.Encoded, text string) (right bool, err error) {
 	poolErr := s.hashing.Do(ctx, func() {
@@ -287,10 +269,8 @@ func (s *Service) verify(ctx context.Context, encoded hash.Encoded, text string)
 }
 
 // recordOwed writes the failures that could not be written when they happened.
-func (s *Service) recordOwed(ctx context.Context, name string, a *attempt) error {
-	s.mu.Lock()
-	owed := s.unrecorded[name]
-	s.mu.Unlock()
+func (s *Service) recordOwed(ctx context.Context, slot slotName, a *attempt) error {
+	owed := s.unrecorded.of(slot, a.record.IsDecoy())
 	if owed == 0 {
 		return nil
 	}
@@ -303,23 +283,8 @@ func (s *Service) recordOwed(ctx context.Context, name string, a *attempt) error
 		return err
 	}
 	a.record = record
-	s.mu.Lock()
-	delete(s.unrecorded, name)
-	s.mu.Unlock()
+	s.unrecorded.paid(slot)
 	return nil
-}
-
-// forgive forgets what is owed of a name that nobody has any more: it was not its next owner's failure.
-func (s *Service) forgive(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.unrecorded, name)
-}
-
-func (s *Service) owe(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unrecorded[name]++
 }
 
 // fault logs what stands in the way of knowing, and refuses.
@@ -328,7 +293,7 @@ func (s *Service) fault(err error, a *attempt) error {
 		return ErrOverloaded
 	}
 	attrs := []any{"error", err}
-	if a != nil {
+	if a != nil && a.account != nil {
 		attrs = append(attrs, "namespace", a.account.Namespace, "account", a.account.Name)
 	}
 	slog.Error("Login refused because it cannot be decided", attrs...)
@@ -340,14 +305,4 @@ func locked(lock account.Lock, now time.Time) error {
 		return &TooManyAttemptsError{}
 	}
 	return &TooManyAttemptsError{RetryAfter: lock.Until.Sub(now)}
-}
-
-// credentialName is where the credential of a name would be. What cannot be a username has a place of its own that
-// nothing is ever at, so that it costs the same.
-func credentialName(who Who) string {
-	folded, err := policy.FoldUsername(who.Username)
-	if err != nil {
-		folded = "\x00" + who.Username
-	}
-	return credential.Name(who.Namespace, folded)
 }

@@ -22,6 +22,7 @@ import (
 // TestUnknownIsLikeWrong: whatever keeps a name from having a password, it answers as a wrong password does.
 func TestUnknownIsLikeWrong(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+	w.decoys()
 	s := w.service(2, 8)
 	known := w.person("ada", v1alpha1.UserAccountSpec{})
 	for name, row := range map[string]struct {

@@ -11,8 +11,11 @@ const maxWaiting = 4
 // slots lets attempts on one account go one at a time in this process.
 type slots struct {
 	mu    sync.Mutex
-	taken map[string]*slot
+	taken map[slotName]*slot
 }
+
+// slotName is whose slot it is: that of an account, or of a device that has logged in to it before.
+type slotName struct{ credential, device string }
 
 type slot struct {
 	// held has one token: whoever took it has the slot.
@@ -23,10 +26,10 @@ type slot struct {
 
 // acquire waits for the slot of a name and returns what gives it back. It refuses with TooManyAttemptsError where too
 // many wait already, and returns the context's error when the caller has gone.
-func (s *slots) acquire(ctx context.Context, name string) (release func(), err error) {
+func (s *slots) acquire(ctx context.Context, name slotName) (release func(), err error) {
 	s.mu.Lock()
 	if s.taken == nil {
-		s.taken = map[string]*slot{}
+		s.taken = map[slotName]*slot{}
 	}
 	sl := s.taken[name]
 	if sl == nil {
@@ -49,7 +52,7 @@ func (s *slots) acquire(ctx context.Context, name string) (release func(), err e
 	}
 }
 
-func (s *slots) leave(name string, sl *slot) {
+func (s *slots) leave(name slotName, sl *slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sl.users--; sl.users == 0 {

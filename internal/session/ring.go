@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -53,6 +54,24 @@ func newRing(keys []*key, refused map[string]hidden[[]byte]) *Ring {
 
 // Len returns the number of usable keys. A ring without any cannot sign.
 func (r *Ring) Len() int { return len(r.keys) }
+
+// Derive returns 32 bytes that nobody knows who does not have the ring, and that are the same on all replicas: from the oldest
+// key, so that they last as long as one does, by HKDF (RFC 5869), so that they tell nothing of it. Each purpose has its own. It
+// returns nil where the ring has no keys.
+func (r *Ring) Derive(purpose string) []byte {
+	if len(r.keys) == 0 {
+		return nil
+	}
+	private, err := r.keys[0].private.get().Bytes()
+	if err != nil {
+		return nil
+	}
+	derived, err := hkdf.Key(sha256.New, private, nil, "keyturn "+purpose, sha256.Size)
+	if err != nil {
+		return nil
+	}
+	return derived
+}
 
 // signingKey returns the newest key that has been published for PublicationDelay. If there is none (the very
 // first key, or a clock that went back past all of them), the oldest signs: replicas have had it for longest.

@@ -65,15 +65,11 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 	if err := claims.check(); err != nil {
 		return Token{}, fmt.Errorf("sign session: %w", err)
 	}
-	key := r.signingKey(now)
-	if key == nil {
-		return Token{}, ErrNoSigningKey
-	}
 	var previous *jwt.NumericDate
 	if !claims.PreviousLogin.IsZero() {
 		previous = jwt.NewNumericDate(claims.PreviousLogin)
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, payload{
+	return r.sign(payload{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    Issuer,
 			Subject:   claims.AccountID,
@@ -89,7 +85,16 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 		RememberMe:    claims.RememberMe,
 		Previous:      previous,
 		Failed:        claims.FailedAttempts,
-	})
+	}, now)
+}
+
+// sign makes a token of what it is to say.
+func (r *Ring) sign(says jwt.Claims, now time.Time) (Token, error) {
+	key := r.signingKey(now)
+	if key == nil {
+		return Token{}, ErrNoSigningKey
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, says)
 	token.Header["kid"] = key.id
 	text, err := token.SignedString(key.private.get())
 	if err != nil {
@@ -102,15 +107,9 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 // errors are [ErrUnknownKey], [ErrExpired] (which implies that all else is right) and, for everything else,
 // [ErrInvalidToken] wrapped with a reason for logs. Whether the session was ended is for [Claims.Validity] to say.
 func (r *Ring) Verify(token string, aud Audience, now time.Time) (Claims, error) {
-	if len(token) > MaxTokenBytes {
-		return Claims{}, invalid("it is too long")
-	}
-	if strings.Trim(token, tokenAlphabet) != "" {
-		return Claims{}, invalid("it is malformed")
-	}
 	var p payload
-	if _, err := parser.ParseWithClaims(token, &p, r.verificationKey); err != nil {
-		return Claims{}, parseError(err)
+	if err := r.parse(token, &p); err != nil {
+		return Claims{}, err
 	}
 	claims, err := p.claims()
 	if err != nil {
@@ -126,6 +125,20 @@ func (r *Ring) Verify(token string, aud Audience, now time.Time) (Claims, error)
 		return Claims{}, ErrExpired
 	}
 	return claims, nil
+}
+
+// parse reads what a token says if a key of the ring has signed it.
+func (r *Ring) parse(token string, says jwt.Claims) error {
+	if len(token) > MaxTokenBytes {
+		return invalid("it is too long")
+	}
+	if strings.Trim(token, tokenAlphabet) != "" {
+		return invalid("it is malformed")
+	}
+	if _, err := parser.ParseWithClaims(token, says, r.verificationKey); err != nil {
+		return parseError(err)
+	}
+	return nil
 }
 
 // verificationKey is a [jwt.Keyfunc]. The header must be what Sign writes, member for member: that leaves no room

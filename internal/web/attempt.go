@@ -75,6 +75,7 @@ func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, t try) {
 		return
 	}
 	traceOf(r.Context()).outcome = outcomeGranted
+	a.Sessions.rememberDevice(w, r, granted)
 	writeJSON(w, http.StatusOK, "application/json", &sessionAnswer{
 		Token: granted.token.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
 		Account:           profile(granted.Account),
@@ -92,6 +93,7 @@ func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 	if t.who.Namespace == "" {
 		t.who.Namespace = a.DefaultNamespace
 	}
+	t.who.Devices = asLogin(a.Sessions.devicesOf(r))
 	began := time.Now()
 	granted, refusal := a.attempt(r.Context(), t, audience)
 	outcome := outcomeGranted

@@ -94,7 +94,11 @@ func (a *answer) check(t *testing.T) {
 	if a.Token != "" {
 		told = strings.Replace(told, a.Token, "", 1)
 	}
-	if leaks := leaksIn(told + fmt.Sprint(a.header)); len(leaks) > 0 {
+	header := a.header.Clone()
+	if cookies := (&http.Response{Header: header}).Cookies(); len(cookies) == 1 && cookies[0].Name == "keyturn-device" && a.status == http.StatusOK {
+		header.Del("Set-Cookie") // It logs nobody in.
+	}
+	if leaks := leaksIn(told + fmt.Sprint(header)); len(leaks) > 0 {
 		t.Errorf("the answer holds %v: %s", leaks, told)
 	}
 }

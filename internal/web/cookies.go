@@ -16,6 +16,7 @@ const (
 	sessionCookie  = "keyturn-session"
 	usernameCookie = "keyturn-username"
 	noticeCookie   = "keyturn-notice"
+	deviceCookie   = "keyturn-device"
 	// hostPrefix binds a cookie to this host and to https (RFC 6265bis, section 4.1.3.2).
 	hostPrefix = "__Host-"
 	// noticeLasts is how long a notice waits for the page that shows it.
@@ -68,7 +69,7 @@ func rememberWho(w http.ResponseWriter, r *http.Request, who login.Who, keep boo
 		dropCookie(w, r, usernameCookie)
 		return
 	}
-	text, err := json.Marshal(remembered(who))
+	text, err := json.Marshal(remembered{Namespace: who.Namespace, Username: who.Username})
 	if err != nil || len(text) > maxRemembered {
 		return
 	}
@@ -164,7 +165,7 @@ func isLoopback(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {
 		return false
 	}
-	for _, name := range []string{sessionCookie, usernameCookie, noticeCookie} {
+	for _, name := range []string{sessionCookie, usernameCookie, noticeCookie, deviceCookie} {
 		if _, err := r.Cookie(hostPrefix + name); err == nil {
 			return false
 		}

@@ -163,6 +163,7 @@ func (p *Pages) begin(w http.ResponseWriter, r *http.Request, granted *grant) {
 			slog.Warn("Session that another took the place of goes on until it expires", "error", err)
 		}
 	}
+	p.Sessions.rememberDevice(w, r, granted)
 	setSessionCookie(w, r, granted.token, granted.claims)
 }
 

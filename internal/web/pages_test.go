@@ -107,8 +107,11 @@ func TestCrossSitePosts(t *testing.T) {
 func TestCookiesOfAnAnswer(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	for remember, want := range map[string]map[string]int{
-		"":   {"__Host-keyturn-session": 0, "__Host-keyturn-username": -1},
-		"on": {"__Host-keyturn-session": 30 * 24 * 60 * 60, "__Host-keyturn-username": 365 * 24 * 60 * 60},
+		"": {"__Host-keyturn-session": 0, "__Host-keyturn-username": -1, "__Host-keyturn-device": 90 * 24 * 60 * 60},
+		"on": {
+			"__Host-keyturn-session": 30 * 24 * 60 * 60, "__Host-keyturn-username": 365 * 24 * 60 * 60,
+			"__Host-keyturn-device": 90 * 24 * 60 * 60,
+		},
 	} {
 		v := newVisitor(t)
 		v.header["X-Forwarded-Proto"] = "https"

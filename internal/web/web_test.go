@@ -144,6 +144,11 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 	shared.store = &credential.Store{Reader: live, Writer: shared.admin, Namespace: credential.DefaultNamespace}
+	for i := range credential.Decoys {
+		if err := shared.store.CreateDecoy(ctx, credential.DecoyName(i)); err != nil {
+			return err
+		}
+	}
 	shared.caches, err = cluster.NewCaches(ctx, config, live, cluster.Namespaces{
 		System: systemNamespace, Credentials: credential.DefaultNamespace,
 	})
@@ -155,8 +160,11 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 	declared := directory.New(shared.caches.Reader(), systemNamespace)
-	logins := login.NewService(declared, &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace},
-		clock.RealClock{}, shared.caches.Credentials(), worker.InProcess(2), 2, 64)
+	store := &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace}
+	logins := login.NewService(login.Options{
+		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(), Hasher: worker.InProcess(2),
+		DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
+	})
 	shared.sessions = &web.Sessions{
 		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{},
 	}
@@ -300,6 +308,9 @@ func person(t *testing.T, namespace, name string, spec v1alpha1.UserAccountSpec,
 	if _, err := shared.store.Create(t.Context(), credentialName(declared), c); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, func(g gomega.Gomega) {
+		g.Expect(shared.caches.Credentials().Known(t.Context(), credentialName(declared))).NotTo(gomega.BeNil())
+	})
 	return declared
 }
 

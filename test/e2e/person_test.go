@@ -20,6 +20,8 @@ type person struct {
 	password string
 	// at is the login server that they use; empty for the one of all tests.
 	at string
+	// cookie is what they send along; empty for none.
+	cookie string
 }
 
 // requirement is one line of what a password must be. Satisfied is nil where no password has been judged.
@@ -204,6 +206,9 @@ func (p *person) post(ctx context.Context, path string, document map[string]any)
 	}
 
 	header := map[string]string{"Content-Type": "application/json"}
+	if p.cookie != "" {
+		header["Cookie"] = p.cookie
+	}
 
 	return sendTo(ctx, cmp.Or(p.at, loginURL), http.MethodPost, path, header, body)
 }

@@ -9,10 +9,12 @@ import (
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/login"
 )
 
 // indexUID is the index of credentials by their UID.
@@ -65,13 +67,20 @@ func (c *Credentials) Session(ctx context.Context, uid string) (credential.Sessi
 	return credential.SessionOf(&found.ObjectMeta)
 }
 
-// Version returns the resource version at which the watch knows the credential of a name; empty where it knows none.
-func (c *Credentials) Version(ctx context.Context, name string) string {
+// Known returns what the watch knows of the credential of a name; nil where it knows none. The error is the cache's, which
+// knows nothing yet.
+func (c *Credentials) Known(ctx context.Context, name string) (*login.Known, error) {
 	found := credentialMetadata()
-	if err := c.cached.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, found, client.UnsafeDisableDeepCopy); err != nil {
-		return ""
+	err := c.cached.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, found, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
 	}
-	return found.ResourceVersion
+	if err != nil {
+		return nil, fmt.Errorf("look up credential: %w", err)
+	}
+	return &login.Known{
+		Version: found.ResourceVersion, UID: string(found.UID), Generation: credential.GenerationOf(&found.ObjectMeta),
+	}, nil
 }
 
 func (c *Credentials) findLive(ctx context.Context, uid string) (*metav1.PartialObjectMetadata, error) {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/session"
 )
 
@@ -58,6 +59,12 @@ func newKeys(ctx context.Context, watched cache.Cache, live client.Reader, names
 
 // Ring returns the ring as it was last seen; it has no keys until the operator has made the first.
 func (k *Keys) Ring() *session.Ring { return k.ring.Load() }
+
+// decoyPurpose is what the key of the decoys is derived for. Another one makes all their counts begin anew.
+const decoyPurpose = "decoys"
+
+// DecoyKey returns the key of the decoys; nil as long as the ring has no keys.
+func (k *Keys) DecoyKey() credential.DecoyKey { return k.Ring().Derive(decoyPurpose) }
 
 // Reload reads the ring live, for a token of an unknown key, and returns it. Where that was done a moment ago it returns
 // the ring as it is: a key is published for minutes before it signs, so one that is still unknown is no key. The error

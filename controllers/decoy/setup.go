@@ -1,0 +1,65 @@
+package decoy
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/keyturn/keyturn/internal/credential"
+)
+
+const reconciliationTimeout = time.Minute
+
+// Options of the controller.
+type Options struct {
+	// Decoys caches the metadata of the decoys.
+	Decoys cache.Cache
+	// CredentialNamespace is where they are kept.
+	CredentialNamespace string
+}
+
+// SetupWithManager adds the controller to a manager. All events are one request: it looks at all decoys.
+func SetupWithManager(mgr ctrl.Manager, o Options) error {
+	r := &Reconciler{
+		cached: o.Decoys,
+		store:  &credential.Store{Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
+	}
+	all := handler.TypedEnqueueRequestsFromMapFunc[client.Object](oneRequest(o.CredentialNamespace))
+	// The first look has no event to wait for: there may be none yet.
+	first := make(chan event.TypedGenericEvent[client.Object], 1)
+	first <- event.TypedGenericEvent[client.Object]{Object: secretMetadata()}
+	onlyDeletions := predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(event.UpdateEvent) bool { return false },
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("decoy").
+		WatchesRawSource(source.TypedChannel(first, all)).
+		WatchesRawSource(source.TypedKind(o.Decoys, client.Object(secretMetadata()), all, onlyDeletions)).
+		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
+		Complete(r)
+}
+
+func oneRequest(namespace string) handler.MapFunc {
+	return func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: namespace, Name: "decoys"}}}
+	}
+}
+
+func secretMetadata() *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return m
+}

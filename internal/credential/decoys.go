@@ -1,0 +1,176 @@
+package credential
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+)
+
+// DecoyType is the type of the Secrets that count the failures of names that nobody has.
+const DecoyType corev1.SecretType = v1alpha1.GroupName + "/decoys"
+
+const (
+	// Decoys is how many of these Secrets there are, and decoyNames how many names each remembers. 2,048 names at once are
+	// far more than people mistype; whoever wants one forgotten has to guess at about as many others, each of which costs a
+	// hash and an attempt of an address.
+	Decoys     = 256
+	decoyNames = 8
+	// decoyBytes is what a decoy is filled up to: about what a credential holds, so that reading and writing take as long.
+	decoyBytes = 1536
+
+	decoyPrefix = "decoy-"
+	keyNames    = "names"
+	keyFilling  = "filling"
+)
+
+// DecoyKey names the entries of decoys: without it nobody can tell which names were tried, nor which share a Secret.
+type DecoyKey []byte
+
+// DecoyName returns the name of one of the Decoys.
+func DecoyName(i int) string { return fmt.Sprintf("%s%03d", decoyPrefix, i) }
+
+// IsDecoyName tells whether a Secret has the name of a decoy.
+func IsDecoyName(name string) bool {
+	n, err := strconv.Atoi(strings.TrimPrefix(name, decoyPrefix))
+	return err == nil && n >= 0 && n < Decoys && name == DecoyName(n)
+}
+
+// place returns where the name of a credential is counted: the decoy, and the entry in it.
+func (k DecoyKey) place(credentialName string) (decoy, entry string) {
+	mac := hmac.New(sha256.New, k)
+	mac.Write([]byte(credentialName))
+	sum := mac.Sum(nil)
+	return DecoyName(int(binary.BigEndian.Uint64(sum) % Decoys)), hex.EncodeToString(sum[16:])
+}
+
+// decoyEntry is what is remembered of one name.
+type decoyEntry struct {
+	name     string
+	failures account.Failures
+}
+
+// CreateDecoy makes one of the decoys. Errors: ErrConflict where there is one already, or the API server's.
+func (s *Store) CreateDecoy(ctx context.Context, name string) error {
+	secret := &corev1.Secret{}
+	secret.Namespace, secret.Name = s.Namespace, name
+	encodeDecoy(nil, secret)
+	if err := s.Writer.Create(ctx, secret); err != nil {
+		return writeError("create", err)
+	}
+	return nil
+}
+
+// GetDecoy reads what stands in for the credential of a name that nobody has: a record that has failures and nothing else,
+// and that is written by Update as any other. It costs what GetRecent does, or what Get does where live is set. Errors: as of
+// Get; ErrNotFound as long as the operator has not made the decoys.
+func (s *Store) GetDecoy(ctx context.Context, key DecoyKey, credentialName string, live bool) (*Record, error) {
+	decoy, entry := key.place(credentialName)
+	read := s.getRecent
+	if live {
+		read = s.getLive
+	}
+	record, err := read(ctx, decoy, func(secret *corev1.Secret) (*Record, error) { return recordOfDecoy(secret, entry) })
+	if err != nil {
+		return nil, fmt.Errorf("read %s, which the operator makes: %w", decoy, err)
+	}
+	return record, nil
+}
+
+// decoyRecord is what a record of a decoy is of: one of its entries.
+type decoyRecord struct {
+	name    string
+	entries []decoyEntry
+}
+
+func recordOfDecoy(secret *corev1.Secret, name string) (*Record, error) {
+	if secret.Type != DecoyType {
+		return nil, fmt.Errorf("%w: Secret %s is not of type %s: delete it, and the operator makes it anew", ErrInvalid, secret.Name, DecoyType)
+	}
+	r := &Record{secret: secret, decoy: &decoyRecord{name: name, entries: decodeDecoy(secret)}}
+	for _, e := range r.decoy.entries {
+		if e.name == name {
+			r.Failures = e.failures
+		}
+	}
+	return r, nil
+}
+
+// IsDecoy tells that the record stands in for a credential that there is not.
+func (r *Record) IsDecoy() bool { return r.decoy != nil }
+
+// encode writes the failures of the entry, which is the last of all then. The first goes where there is no room.
+func (d *decoyRecord) encode(failures account.Failures, secret *corev1.Secret) {
+	kept := slices.DeleteFunc(slices.Clone(d.entries), func(e decoyEntry) bool { return e.name == d.name })
+	kept = append(kept, decoyEntry{name: d.name, failures: failures})
+	encodeDecoy(kept[max(0, len(kept)-decoyNames):], secret)
+}
+
+// encodeDecoy writes the entries of a decoy, a line each: name, failures in a row, when it was locked, and when attempts
+// failed, in milliseconds since 1970.
+func encodeDecoy(entries []decoyEntry, secret *corev1.Secret) {
+	lines := make([]string, len(entries))
+	for i, e := range entries {
+		words := []string{e.name, strconv.Itoa(e.failures.Consecutive), formatMilliseconds(e.failures.LockedTime)}
+		for _, t := range e.failures.Times {
+			words = append(words, formatMilliseconds(t))
+		}
+		lines[i] = strings.Join(words, " ")
+	}
+	names := strings.Join(lines, "\n")
+	secret.Type = DecoyType
+	secret.Data = map[string][]byte{
+		keyFormat: []byte(formatVersion), keyNames: []byte(names),
+		keyFilling: bytes.Repeat([]byte("."), max(0, decoyBytes-len(names))),
+	}
+}
+
+// decodeDecoy reads the entries of a decoy. A line that cannot be read is left out: it was somebody's who does not exist.
+func decodeDecoy(secret *corev1.Secret) []decoyEntry {
+	entries := []decoyEntry{}
+	for line := range strings.Lines(string(secret.Data[keyNames])) {
+		if e, err := parseDecoyEntry(strings.Fields(line)); err == nil {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+func parseDecoyEntry(words []string) (decoyEntry, error) {
+	if len(words) < 3 {
+		return decoyEntry{}, errors.New("too short")
+	}
+	consecutive, err := strconv.Atoi(words[1])
+	e := decoyEntry{name: words[0], failures: account.Failures{Consecutive: consecutive}}
+	for i, word := range words[2:] {
+		milliseconds, parseErr := strconv.ParseInt(word, 10, 64)
+		err = errors.Join(err, parseErr)
+		switch at := time.UnixMilli(milliseconds).UTC(); {
+		case i > 0:
+			e.failures.Times = append(e.failures.Times, at)
+		case milliseconds != 0:
+			e.failures.LockedTime = at
+		}
+	}
+	return e, err
+}
+
+func formatMilliseconds(t time.Time) string {
+	if t.IsZero() {
+		return "0"
+	}
+	return strconv.FormatInt(t.UnixMilli(), 10)
+}

@@ -1,0 +1,43 @@
+package login
+
+import (
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// Who names an account as a person does.
+type Who struct {
+	Namespace, Username string
+	// Devices are what the request proves of the device that it comes from: that it has logged in before, to this account
+	// or to others.
+	Devices []Device
+}
+
+// Device says that somebody has logged in to an account on a device.
+type Device struct {
+	// ID is random.
+	ID string
+	// CredentialUID is the UID of the account's credential, and Generation its session generation at the login.
+	CredentialUID string
+	Generation    int64
+}
+
+// on returns the ID of the device that holds for a credential; empty where there is none.
+func (w Who) on(uid string, generation int64) string {
+	for _, d := range w.Devices {
+		if d.CredentialUID == uid && d.Generation == generation {
+			return d.ID
+		}
+	}
+	return ""
+}
+
+// credentialName is where the credential of a name would be. What cannot be a username has a place of its own that
+// nothing is ever at, so that it costs the same.
+func credentialName(who Who) string {
+	folded, err := policy.FoldUsername(who.Username)
+	if err != nil {
+		folded = "\x00" + who.Username
+	}
+	return credential.Name(who.Namespace, folded)
+}

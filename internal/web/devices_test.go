@@ -1,0 +1,146 @@
+package web
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+// fixedKeys is a ring that nobody rotates.
+type fixedKeys struct {
+	Keys
+	ring *session.Ring
+}
+
+func (k fixedKeys) Ring() *session.Ring { return k.ring }
+
+// visit is what the device's cookie becomes in one login after another.
+type visit struct {
+	t        *testing.T
+	sessions *Sessions
+	clock    *clocktesting.FakePassiveClock
+	cookie   *http.Cookie
+}
+
+func newVisit(t *testing.T) *visit {
+	t.Helper()
+	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+	ring, _, _, err := (&session.Ring{}).Rotate(now, 366*24*time.Hour, 366*24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := clocktesting.NewFakePassiveClock(now)
+	return &visit{t: t, clock: clock, sessions: &Sessions{Keys: fixedKeys{ring: ring}, Clock: clock}}
+}
+
+func (v *visit) request() *http.Request {
+	r := request()
+	if v.cookie != nil {
+		r.AddCookie(v.cookie)
+	}
+	return r
+}
+
+// logIn logs in to an account, and tells whether the device was marked anew.
+func (v *visit) logIn(uid string, generation int64) bool {
+	w := httptest.NewRecorder()
+	v.sessions.rememberDevice(w, v.request(), &grant{claims: session.Claims{CredentialUID: uid, Generation: generation}})
+	for _, c := range w.Result().Cookies() {
+		if c.Name != deviceCookie || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode {
+			v.t.Errorf("the cookie is %s", c)
+		}
+		v.cookie = c
+		return true
+	}
+	return false
+}
+
+// accounts of which the device has a mark, with its ID.
+func (v *visit) accounts() map[string]string {
+	found := map[string]string{}
+	for _, d := range v.sessions.devicesOf(v.request()) {
+		found[d.CredentialUID] = d.ID
+	}
+	return found
+}
+
+// TestDeviceIsMarked once, and anew when the mark is old or ended.
+func TestDeviceIsMarked(t *testing.T) {
+	v := newVisit(t)
+	if len(v.accounts()) != 0 || !v.logIn("ada", 1) {
+		t.Fatal("the first login has left no mark")
+	}
+	id := v.accounts()["ada"]
+	for _, step := range []struct {
+		name       string
+		later      time.Duration
+		generation int64
+		marked     bool
+	}{
+		{"again", 0, 1, false},
+		{"the same week", deviceRenewal - time.Second, 1, false},
+		{"a week later", time.Second, 1, true},
+		{"after all sessions have ended", 0, 2, true},
+		{"again", 0, 2, false},
+	} {
+		v.clock.SetTime(v.clock.Now().Add(step.later))
+		if got := v.logIn("ada", step.generation); got != step.marked {
+			t.Errorf("%s: marked %t", step.name, got)
+		}
+		if got := v.accounts()["ada"]; got != id || id == "" {
+			t.Errorf("%s: the device is %q, was %q", step.name, got, id)
+		}
+	}
+	v.clock.SetTime(v.clock.Now().Add(session.DeviceLifetime))
+	if got := v.accounts(); len(got) != 0 {
+		t.Errorf("after its time the mark is of %v", got)
+	}
+}
+
+// TestDeviceOfSeveral keeps the marks of the last few accounts, in a cookie that browsers take.
+func TestDeviceOfSeveral(t *testing.T) {
+	v := newVisit(t)
+	for _, uid := range []string{"a", "b", "c", "d", "b", "e", strings.Repeat("f", 36)} {
+		v.logIn(uid, 1)
+	}
+	got := v.accounts()
+	if len(got) != deviceAccounts || got["e"] == "" || got[strings.Repeat("f", 36)] == "" || got["a"] != "" {
+		t.Errorf("the marks are of %v", got)
+	}
+	if size := len(v.cookie.String()); size > 4096 {
+		t.Errorf("the cookie has %d bytes", size)
+	}
+	ids := map[string]bool{}
+	for _, id := range got {
+		ids[id] = true
+	}
+	if len(ids) != len(got) {
+		t.Error("accounts share the device's ID: they could be told to be one person's")
+	}
+}
+
+// TestDeviceEdited: what does not prove anything does no harm.
+func TestDeviceEdited(t *testing.T) {
+	v := newVisit(t)
+	v.logIn("ada", 1)
+	good := v.cookie.Value
+	for name, value := range map[string]string{
+		"cut": good[:len(good)-2], "empty": "", "separators": "~~~~~~~~", "huge": strings.Repeat("x", 9000),
+		"a session's": "eyJhbGciOiJFUzI1NiJ9.e30.AA", "changed": strings.Replace(good, ".", "A.", 1),
+	} {
+		v.cookie = &http.Cookie{Name: deviceCookie, Value: value}
+		if got := v.accounts(); len(got) != 0 {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	v.cookie = &http.Cookie{Name: deviceCookie, Value: "x~" + good + "~"}
+	if got := v.accounts(); len(got) != 1 {
+		t.Errorf("beside what is broken: %v", got)
+	}
+}
