@@ -1,13 +1,13 @@
 package e2e_test
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,7 +121,7 @@ func TestTimeTellsNothing(t *testing.T) {
 				began := time.Now()
 				p.login(t, newPassword(), wrong)
 
-				if took := time.Since(began).Seconds(); bytes.HasPrefix([]byte(username), []byte("ada")) {
+				if took := time.Since(began).Seconds(); strings.HasPrefix(username, "ada") {
 					known = append(known, took)
 				} else {
 					unknown = append(unknown, took)
@@ -164,6 +164,10 @@ func kolmogorovSmirnov(a, b []float64) (distance, probability float64) {
 
 	n := math.Sqrt(float64(len(a)*len(b)) / float64(len(a)+len(b)))
 	lambda := (n + 0.12 + 0.11/n) * distance
+	if lambda < 0.2 {
+		return distance, 1 // The series converges too slowly there, and is 1 to twelve digits.
+	}
+
 	sign := 2.0
 
 	for k := 1.0; k <= 100; k++ {
@@ -196,7 +200,6 @@ func TestTwoSamples(t *testing.T) {
 	if _, p := kolmogorovSmirnov(draw(216, 0), draw(215, 0.5)); p > 0.001 {
 		t.Errorf("samples half a standard deviation apart: p = %g", p)
 	}
-	// Smirnov (1948): the distance that 5% of samples exceed is 1.36 over the root of n/2.
 	if _, p := kolmogorovSmirnov([]float64{0}, []float64{0}); p < 0.99 {
 		t.Errorf("equal samples: p = %g", p)
 	}
