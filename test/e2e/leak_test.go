@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -76,10 +77,16 @@ func noteName(name string) {
 	evidence.names = append(evidence.names, name)
 }
 
-// noteAnswer keeps the token of an answer, and the answer itself if it is a problem.
+// noteAnswer keeps the tokens of an answer, and the answer itself if it is a problem.
 func noteAnswer(a *answer) {
 	evidence.Lock()
 	defer evidence.Unlock()
+
+	for _, cookie := range (&http.Response{Header: a.header}).Cookies() {
+		if cookie.Value != "" {
+			evidence.secrets = append(evidence.secrets, cookie.Value)
+		}
+	}
 
 	if a.Token != "" {
 		evidence.secrets = append(evidence.secrets, a.Token)

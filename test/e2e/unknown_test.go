@@ -220,8 +220,6 @@ func TestDeviceOfThePerson(t *testing.T) {
 		t.Fatalf("the login sets %q", device)
 	}
 
-	noteSecret(cookies[0].Value)
-
 	atDesk := *p
 	atDesk.cookie = cookies[0].Name + "=" + cookies[0].Value
 
