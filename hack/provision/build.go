@@ -19,7 +19,7 @@ const progressInterval = 30 * time.Second
 type binary struct {
 	name, version string
 	module, pkg   string // the folder of the module that requires it, and its package
-	ldflags       string
+	ldflags, tags string
 	takes         string // for people: how long with cold caches on two cores
 }
 
@@ -68,7 +68,8 @@ func (b binary) build(ctx context.Context, dir string) error {
 
 // compile runs the go command, telling now and then that it does.
 func (b binary) compile(ctx context.Context, output string, began time.Time) error {
-	command := exec.CommandContext(ctx, "go", "build", "-C", b.module, "-trimpath", "-ldflags", b.ldflags, "-o", output, b.pkg)
+	command := exec.CommandContext(ctx, "go", "build", "-C", b.module, "-trimpath", "-tags", b.tags, "-ldflags", b.ldflags,
+		"-o", output, b.pkg)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
