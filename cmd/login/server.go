@@ -68,12 +68,16 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	declared := directory.New(caches.Reader(), o.systemNamespace)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
 	credentials := caches.Credentials()
-	logins := login.NewService(login.Options{
-		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: credentials, Hasher: hasher,
-		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
-	})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	web.BuildInfo(registry, version)
+	web.RegisterLimits(registry, o.hashes, o.hashQueue)
+	logins := login.NewService(login.Options{
+		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: credentials, Hasher: web.MeasureHasher(registry, hasher),
+		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
+	})
+	metrics := web.NewMetrics(registry, logins)
+	store.OnWrite = (&web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}).Wrote
 
 	pages, err := ui.New(o.pages)
 	if err != nil {
@@ -81,11 +85,11 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	}
 
 	s := &server{caches: caches, sessions: &web.Sessions{
-		Keys: keys, Credentials: credentials, Directory: declared, Clock: clock.RealClock{},
+		Keys: keys, Credentials: credentials, Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}}
 	s.people = web.Handler(web.Dependencies{
 		Logins: logins, Directory: declared, Sessions: s.sessions,
-		Metrics: web.NewMetrics(registry, logins), UI: pages, DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
+		Metrics: metrics, UI: pages, DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 	})
 	s.health = (&web.Health{Ready: s.ready, Metrics: registry}).Handler()
 	return s, nil

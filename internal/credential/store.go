@@ -76,6 +76,8 @@ type Store struct {
 	Writer client.Writer
 	// Namespace they are in.
 	Namespace string
+	// OnWrite, if there is one, is told of every Update that was made. It must not block.
+	OnWrite func(ctx context.Context, before, after *Record)
 
 	recent recency
 }
@@ -155,7 +157,11 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 		return nil, writeError("update", err)
 	}
 	s.recent.wrote(secret.ResourceVersion)
-	return &Record{Credential: c, secret: secret, decoy: read.decoy}, nil
+	written := &Record{Credential: c, secret: secret, decoy: read.decoy}
+	if s.OnWrite != nil {
+		s.OnWrite(ctx, read, written)
+	}
+	return written, nil
 }
 
 // Replace writes a new person's credential over a former one's, of which nothing stays, in one write. Errors: as Update.

@@ -5,10 +5,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/login"
 )
 
-// The doors by which a password can be checked: the label "door".
+// The doors by which a password can be checked: the label "door" of attempts.
 const (
 	doorLogin  = "login"
 	doorChange = "password"
@@ -17,15 +18,37 @@ const (
 // outcomeGranted is the outcome of an attempt that succeeded; any other is the ID of a problem.
 const outcomeGranted = "granted"
 
-// Metrics count attempts. No label names an account or an organisation: there would be no end to them, and strangers
-// would choose them.
+// attemptOutcomes are the outcomes that each door has. They are there before anybody tries: an increase from nothing to one
+// is none to Prometheus.
+var attemptOutcomes = map[string][]string{
+	doorLogin: {
+		outcomeGranted, problemInvalidCredentials, problemTooManyAttempts, problemChangeRequired, problemAccountUnavailable,
+		problemOverloaded, problemUnavailable,
+	},
+	doorChange: {
+		outcomeGranted, problemInvalidCredentials, problemTooManyAttempts, problemChangeForbidden, problemPasswordRejected,
+		problemAccountUnavailable, problemOverloaded, problemUnavailable,
+	},
+}
+
+// lockoutReasons are those of locks that wrong passwords cause.
+var lockoutReasons = []v1alpha1.StandingReason{v1alpha1.ReasonTooManyFailures, v1alpha1.ReasonTooManyConsecutiveFailures}
+
+// Metrics count attempts and what becomes of them. No label names an account or an organisation: there would be no end to
+// them, and strangers would choose them.
 type Metrics struct {
 	attempts  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	lockouts  *prometheus.CounterVec
+	checks    [doors][outcomes]prometheus.Counter
 }
 
-// NewMetrics registers the metrics of attempts, and of the load on the service that checks them.
+// NewMetrics registers the metrics of attempts and sessions, and of the load on the service that checks passwords.
 func NewMetrics(registry prometheus.Registerer, logins *login.Service) *Metrics {
+	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "keyturn_session_checks_total",
+		Help: "Tokens that were checked, by door and outcome.",
+	}, []string{"door", "outcome"})
 	m := &Metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "keyturn_login_attempts_total",
@@ -37,8 +60,13 @@ func NewMetrics(registry prometheus.Registerer, logins *login.Service) *Metrics 
 			// One hash of the default parameters takes about 0.03 s; an attempt is given up after 15 s.
 			Buckets: []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15},
 		}, []string{"door"}),
+		lockouts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "keyturn_lockouts_total",
+			Help: "Accounts that a wrong password has locked, by reason.",
+		}, []string{"reason"}),
 	}
-	registry.MustRegister(m.attempts, m.durations,
+	m.start(checks)
+	registry.MustRegister(m.attempts, m.durations, m.lockouts, checks,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "keyturn_password_hashes_running",
 			Help: "Passwords that are being hashed at present.",
@@ -51,7 +79,40 @@ func NewMetrics(registry prometheus.Registerer, logins *login.Service) *Metrics 
 	return m
 }
 
+// start makes every series there can be.
+func (m *Metrics) start(checks *prometheus.CounterVec) {
+	for door, outcomes := range attemptOutcomes {
+		m.durations.WithLabelValues(door)
+		for _, outcome := range outcomes {
+			m.attempts.WithLabelValues(door, outcome)
+		}
+	}
+	for _, reason := range lockoutReasons {
+		m.lockouts.WithLabelValues(string(reason))
+	}
+	for door, name := range doorNames {
+		for outcome, text := range outcomeNames {
+			m.checks[door][outcome] = checks.WithLabelValues(name, text)
+		}
+	}
+}
+
+// BuildInfo registers which build this is.
+func BuildInfo(registry prometheus.Registerer, version string) {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "keyturn_build_info", Help: "Is 1; the label tells the version of the build.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	registry.MustRegister(info)
+}
+
 func (m *Metrics) observe(door, outcome string, took time.Duration) {
 	m.attempts.WithLabelValues(door, outcome).Inc()
 	m.durations.WithLabelValues(door).Observe(took.Seconds())
+}
+
+// Locked counts an account that wrong passwords have locked.
+func (m *Metrics) Locked(reason v1alpha1.StandingReason) {
+	m.lockouts.WithLabelValues(string(reason)).Inc()
 }

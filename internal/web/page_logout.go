@@ -8,7 +8,7 @@ import (
 )
 
 func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) {
-	organization, err := endSession(w, r, p.Sessions, p.Logins, everywhere)
+	organization, err := endSession(w, r, DoorPage, p.Sessions, p.Logins, everywhere)
 	if err != nil && !errors.Is(err, ErrInvalidSession) {
 		p.fail(w, r, unavailable(), "logout", "/")
 		return

@@ -130,7 +130,7 @@ type message struct {
 // current returns the session of a request, and renews its cookie when it is time. Errors: ErrInvalidSession,
 // ErrSessionUnknown.
 func (p *Pages) current(w http.ResponseWriter, r *http.Request) (Session, error) {
-	found, err := p.Sessions.Verify(r.Context(), tokenOf(r), session.Web)
+	found, err := p.Sessions.Check(r.Context(), DoorPage, tokenOf(r), session.Web)
 	if err == nil {
 		p.Sessions.slide(w, r, found)
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
@@ -115,43 +113,5 @@ func TestLogTellsOutcomes(t *testing.T) {
 	}
 	if strings.Contains(shared.logs.String(), a.Name) {
 		t.Error("the log holds a username")
-	}
-}
-
-func TestMetrics(t *testing.T) {
-	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	logIn(t, a, password)
-	change(t, a, wrong, fresh)
-	families, err := shared.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	series := map[string]bool{}
-	for _, family := range families {
-		for _, metric := range family.GetMetric() {
-			name := family.GetName()
-			for _, label := range metric.GetLabel() {
-				if label.GetName() != "door" && label.GetName() != "outcome" {
-					t.Errorf("%s has the label %s", name, label.GetName())
-				}
-				name += "," + label.GetValue()
-			}
-			series[name] = true
-		}
-	}
-	for _, name := range []string{
-		"keyturn_login_attempts_total,login,granted",
-		"keyturn_login_attempts_total,password,invalid-credentials",
-		"keyturn_login_duration_seconds,login",
-		"keyturn_password_hashes_running",
-		"keyturn_login_attempts_waiting",
-	} {
-		if !series[name] {
-			t.Errorf("no series %s", name)
-		}
-	}
-	problems, err := testutil.GatherAndLint(shared.registry)
-	if err != nil || len(problems) > 0 {
-		t.Errorf("metrics do not lint: %v, %v", problems, err)
 	}
 }

@@ -39,7 +39,7 @@ type renewalAnswer struct {
 }
 
 func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
-	found, err := h.Sessions.Verify(r.Context(), tokenOf(r), session.Web)
+	found, err := h.Sessions.Check(r.Context(), DoorAPI, tokenOf(r), session.Web)
 	if err != nil {
 		sessionRefusal(err).write(w, r)
 		return
@@ -51,7 +51,7 @@ func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
-	found, err := h.Sessions.Verify(r.Context(), tokenOf(r), session.Web)
+	found, err := h.Sessions.Check(r.Context(), DoorAPI, tokenOf(r), session.Web)
 	if err != nil {
 		sessionRefusal(err).write(w, r)
 		return
@@ -74,7 +74,7 @@ func (h *CurrentSession) end(w http.ResponseWriter, r *http.Request)    { h.leav
 func (h *CurrentSession) endAll(w http.ResponseWriter, r *http.Request) { h.leave(w, r, true) }
 
 func (h *CurrentSession) leave(w http.ResponseWriter, r *http.Request, everywhere bool) {
-	if _, err := endSession(w, r, h.Sessions, h.Logins, everywhere); err != nil {
+	if _, err := endSession(w, r, DoorAPI, h.Sessions, h.Logins, everywhere); err != nil {
 		sessionRefusal(err).write(w, r)
 		return
 	}
@@ -90,8 +90,8 @@ func dropOwnCookie(w http.ResponseWriter, r *http.Request) {
 
 // endSession ends the session of a request, or all of its account, takes the cookie back and tells the organisation.
 // Errors: ErrInvalidSession where there is none to end, ErrSessionUnknown where it could not be ended.
-func endSession(w http.ResponseWriter, r *http.Request, sessions *Sessions, logins *login.Service, everywhere bool) (string, error) {
-	found, err := sessions.Verify(r.Context(), tokenOf(r), session.Web)
+func endSession(w http.ResponseWriter, r *http.Request, door Door, sessions *Sessions, logins *login.Service, everywhere bool) (string, error) {
+	found, err := sessions.Check(r.Context(), door, tokenOf(r), session.Web)
 	if errors.Is(err, ErrInvalidSession) {
 		dropOwnCookie(w, r)
 	}

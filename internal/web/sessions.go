@@ -39,12 +39,14 @@ type Credentials interface {
 	Session(ctx context.Context, uid string) (credential.Session, error)
 }
 
-// Sessions issues sessions and tells whether they hold. Every door that takes a token goes through it.
+// Sessions issues sessions and tells whether they hold. Every door that takes a token goes through its Check.
 type Sessions struct {
 	Keys        Keys
 	Credentials Credentials
 	Directory   *directory.Directory
 	Clock       clock.PassiveClock
+	// Metrics count what Check finds; nil: nobody counts.
+	Metrics *Metrics
 }
 
 // Session is a session that holds.

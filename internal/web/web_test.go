@@ -160,22 +160,26 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 	declared := directory.New(shared.caches.Reader(), systemNamespace)
+	shared.registry = prometheus.NewRegistry()
+	web.BuildInfo(shared.registry, "v0.0.0-test")
+	web.RegisterLimits(shared.registry, 2, 64)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace}
 	logins := login.NewService(login.Options{
-		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(), Hasher: worker.InProcess(2),
-		DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
+		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(),
+		Hasher: web.MeasureHasher(shared.registry, worker.InProcess(2)), DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
 	})
+	metrics := web.NewMetrics(shared.registry, logins)
+	store.OnWrite = (&web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}).Wrote
 	shared.sessions = &web.Sessions{
-		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{},
+		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}
-	shared.registry = prometheus.NewRegistry()
 	pages, err := ui.New(ui.Options{ProductName: "Keyturn"})
 	if err != nil {
 		return err
 	}
 	shared.depends = web.Dependencies{
 		Logins: logins, Directory: declared, Sessions: shared.sessions,
-		Metrics: web.NewMetrics(shared.registry, logins), UI: pages, DefaultNamespace: "default",
+		Metrics: metrics, UI: pages, DefaultNamespace: "default",
 	}
 	server := httptest.NewServer(web.Handler(shared.depends))
 	shared.url = server.URL

@@ -1,0 +1,169 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/web"
+)
+
+// moved returns which series a deed has moved, and by how much. Times and what stands at the moment are left out: the tests
+// of this package do not run at once.
+func moved(t *testing.T, deed func()) map[string]float64 {
+	t.Helper()
+	before := valuesOf(t, shared.registry)
+	deed()
+	after := valuesOf(t, shared.registry)
+	changes := map[string]float64{}
+	for series, value := range after {
+		if value != before[series] {
+			changes[series] = value - before[series]
+		}
+	}
+	return changes
+}
+
+func TestMetricsMove(t *testing.T) {
+	maxFailures, consecutive := int32(2), int32(3)
+	namespace := organisation(t, &v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: &maxFailures}})
+	a := person(t, namespace, "ada", v1alpha1.UserAccountSpec{})
+	stubborn := person(t, organisation(t, &v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{
+		MaxFailures: new(int32), MaxConsecutiveFailures: &consecutive,
+	}}), "grace", v1alpha1.UserAccountSpec{})
+	const (
+		attempts = "keyturn_login_attempts_total"
+		took     = "keyturn_login_duration_seconds"
+		hashes   = `keyturn_password_hash_duration_seconds{operation="verify"}`
+		lockouts = "keyturn_lockouts_total"
+	)
+	attempt := func(door, outcome string) map[string]float64 {
+		return map[string]float64{
+			fmt.Sprintf("%s{door=%q,outcome=%q}", attempts, door, outcome): 1,
+			fmt.Sprintf("%s{door=%q}", took, door):                         1,
+		}
+	}
+	with := func(base map[string]float64, series ...string) map[string]float64 {
+		for _, name := range series {
+			base[name]++
+		}
+		return base
+	}
+	try := func(a *v1alpha1.UserAccount, password string) func() {
+		return func() { logIn(t, a, password) }
+	}
+	for _, step := range []struct {
+		name string
+		deed func()
+		want map[string]float64
+	}{
+		{"granted", try(a, password), with(attempt("login", "granted"), hashes)},
+		{"wrong", try(a, wrong), with(attempt("login", "invalid-credentials"), hashes)},
+		{
+			"wrong at the other door, which locks", func() { change(t, a, wrong, fresh) },
+			with(attempt("password", "invalid-credentials"), hashes, lockouts+`{reason="TooManyFailures"}`),
+		},
+		{"locked, and nothing is looked at", try(a, password), attempt("login", "too-many-attempts")},
+		{"unknown", func() {
+			logIn(t, &v1alpha1.UserAccount{ObjectMeta: a.ObjectMeta, Spec: v1alpha1.UserAccountSpec{Username: "nobody"}}, wrong)
+		}, with(attempt("login", "invalid-credentials"), hashes)},
+		{"one of three", try(stubborn, wrong), with(attempt("login", "invalid-credentials"), hashes)},
+		{"two of three", try(stubborn, wrong), with(attempt("login", "invalid-credentials"), hashes)},
+		{
+			"three of three", try(stubborn, wrong),
+			with(attempt("login", "invalid-credentials"), hashes, lockouts+`{reason="TooManyConsecutiveFailures"}`),
+		},
+	} {
+		if got := moved(t, step.deed); !maps.Equal(got, step.want) {
+			t.Errorf("%s: moved %v, want %v", step.name, got, step.want)
+		}
+	}
+}
+
+// unknowing are credentials of which nothing can be known.
+type unknowing struct{}
+
+func (unknowing) Session(context.Context, string) (credential.Session, error) {
+	return credential.Session{}, errors.New("the watch is behind")
+}
+
+func TestSessionChecksAreCounted(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	api := func(token string) func() { return func() { currentSession(t, token) } }
+	page := func(token string) func() {
+		return func() {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shared.url+"/", http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Authorization", "Bearer "+token)
+			response, err := http.DefaultTransport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+		}
+	}
+	blind := &web.Sessions{
+		Keys: shared.sessions.Keys, Credentials: unknowing{}, Directory: shared.sessions.Directory,
+		Clock: shared.sessions.Clock, Metrics: shared.sessions.Metrics,
+	}
+	for _, step := range []struct {
+		deed          func()
+		door, outcome string
+	}{
+		{api(token), "api", "valid"},
+		{api(token + "x"), "api", "invalid"},
+		{api(""), "api", "none"},
+		{page(""), "page", "none"},
+		{page(token), "page", "valid"},
+		{func() { _, _ = blind.Check(t.Context(), web.DoorVerify, token, session.Web) }, "verify", "unavailable"},
+		{func() { _, _ = blind.Check(t.Context(), web.DoorTokenReview, "", session.Kubernetes) }, "tokenreview", "none"},
+	} {
+		want := map[string]float64{fmt.Sprintf("keyturn_session_checks_total{door=%q,outcome=%q}", step.door, step.outcome): 1}
+		if got := moved(t, step.deed); !maps.Equal(got, want) {
+			t.Errorf("moved %v, want %v", got, want)
+		}
+	}
+}
+
+// TestSeriesDoNotGrow: every series is there from the start, and nothing that strangers send makes another.
+func TestSeriesDoNotGrow(t *testing.T) {
+	names := func() []string {
+		return slices.Sorted(maps.Keys(valuesOf(t, shared.registry)))
+	}
+	before := names()
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	logIn(t, a, wrong)
+	change(t, a, password, "short")
+	change(t, a, password, fresh)
+	for i := range 5 {
+		stranger := &v1alpha1.UserAccount{}
+		stranger.Namespace, stranger.Name = fmt.Sprintf("nowhere-%d", i), fmt.Sprintf("nobody-%d", i)
+		logIn(t, stranger, wrong)
+		change(t, stranger, wrong, fresh)
+		currentSession(t, fmt.Sprintf("token-%d", i))
+		send(t, http.MethodGet, fmt.Sprintf("/nothing-%d", i), "", nil)
+	}
+	if after := names(); !slices.Equal(before, after) {
+		t.Errorf("there were %d series, and there are %d:\n%s", len(before), len(after), strings.Join(after, "\n"))
+	}
+}
+
+func TestMetricsLint(t *testing.T) {
+	problems, err := testutil.GatherAndLint(shared.registry)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("metrics do not lint: %v, %v", problems, err)
+	}
+}
