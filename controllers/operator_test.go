@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -50,14 +51,16 @@ type operator struct {
 	looks *countingClock
 	// sweeps counts the looks at credentials that can be read: each asks once for the time, and they come one at a time.
 	sweeps *countingClock
-	stop   func()
+	// metrics are those of its own that it would expose.
+	metrics *prometheus.Registry
+	stop    func()
 }
 
 // start runs an operator that sees this world alone: its accounts and policies by their label, its own namespaces. It
 // ends with the test, or by stop.
 func (w *world) start(intercept interceptor) *operator {
 	w.t.Helper()
-	o := &operator{traffic: &traffic{intercept: intercept}, looks: &countingClock{clock: w.clock}, sweeps: &countingClock{clock: w.clock}}
+	o := &operator{traffic: &traffic{intercept: intercept}, looks: &countingClock{clock: w.clock}, sweeps: &countingClock{clock: w.clock}, metrics: prometheus.NewRegistry()}
 	config := cluster.Config()
 	config.QPS = -1
 	config.Wrap(o.traffic.wrap)
@@ -100,6 +103,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d,
 		LiveDirectory: directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system), Hashes: w.hashes, Clock: o.looks,
+		Registry: o.metrics,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/login"
@@ -70,12 +71,13 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	credentials := caches.Credentials()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	web.BuildInfo(registry, version)
+	buildinfo.Register(registry, version)
 	web.RegisterLimits(registry, o.hashes, o.hashQueue)
 	logins := login.NewService(login.Options{
 		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: credentials, Hasher: web.MeasureHasher(registry, hasher),
 		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
 	})
+	web.RegisterKeys(registry, keys)
 	metrics := web.NewMetrics(registry, logins)
 	store.OnWrite = (&web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}).Wrote
 

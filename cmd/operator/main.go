@@ -19,6 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -29,6 +30,7 @@ import (
 	"github.com/keyturn/keyturn/controllers/keyring"
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
+	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/directory"
 )
 
@@ -71,6 +73,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
 	}
+	buildinfo.Register(metrics.Registry, version)
 	config.QPS = -1 // The API server's own priority and fairness decides.
 	mgr, err := newManager(config, o)
 	if err != nil {
@@ -145,6 +148,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d,
 		LiveDirectory: directory.New(mgr.GetAPIReader(), o.systemNamespace), Hashes: o.hashes, Clock: now,
+		Registry: metrics.Registry,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}

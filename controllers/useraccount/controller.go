@@ -41,6 +41,7 @@ type Reconciler struct {
 	turns   *turns
 	events  events.EventRecorder
 	clock   clock.PassiveClock
+	resets  resets
 }
 
 // scope is everything that one reconciliation knows.
@@ -294,6 +295,7 @@ func (r *Reconciler) put(ctx context.Context, s *scope, c account.Credential, re
 	if err != nil {
 		return err
 	}
+	r.resets.wrote(s.record, record, reset)
 	s.record = record
 	r.tellCredential(s, reset)
 	return nil

@@ -48,6 +48,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, declared *v1alpha1.UserAcc
 		return fmt.Errorf("write status: %w", err)
 	}
 	r.written.Wrote(client.ObjectKeyFromObject(told).String(), told.ResourceVersion)
+	r.resets.told(declared.Status.Conditions, status.Conditions)
 	r.tellTransitions(declared, declared.Status, status)
 	return nil
 }

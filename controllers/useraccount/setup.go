@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -47,12 +48,17 @@ type Options struct {
 	Hashes int
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Registry is where the metrics are registered.
+	Registry prometheus.Registerer
 }
 
 // SetupWithManager adds the controller to a manager.
 func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
+	}
+	if err := o.Registry.Register(newCensus(mgr.GetClient(), o.Clock, mgr.Elected())); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
 	}
 	called := make(chan event.TypedGenericEvent[types.NamespacedName], o.Hashes) // No more turns than that are granted at once.
 	r := &Reconciler{
@@ -70,6 +76,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		}),
 		events: mgr.GetEventRecorder("keyturn-operator"),
 		clock:  o.Clock,
+		resets: newResets(o.Registry),
 	}
 	secretMeta := &metav1.PartialObjectMetadata{}
 	secretMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))

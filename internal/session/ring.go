@@ -73,6 +73,14 @@ func (r *Ring) Derive(purpose string) []byte {
 	return derived
 }
 
+// NewestCreatedTime is when the newest usable key was made; zero where there is none.
+func (r *Ring) NewestCreatedTime() time.Time {
+	if len(r.keys) == 0 {
+		return time.Time{}
+	}
+	return r.keys[len(r.keys)-1].created
+}
+
 // signingKey returns the newest key that has been published for PublicationDelay. If there is none (the very
 // first key, or a clock that went back past all of them), the oldest signs: replicas have had it for longest.
 func (r *Ring) signingKey(now time.Time) *key {

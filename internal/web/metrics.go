@@ -97,16 +97,6 @@ func (m *Metrics) start(checks *prometheus.CounterVec) {
 	}
 }
 
-// BuildInfo registers which build this is.
-func BuildInfo(registry prometheus.Registerer, version string) {
-	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "keyturn_build_info", Help: "Is 1; the label tells the version of the build.",
-		ConstLabels: prometheus.Labels{"version": version},
-	})
-	info.Set(1)
-	registry.MustRegister(info)
-}
-
 func (m *Metrics) observe(door, outcome string, took time.Duration) {
 	m.attempts.WithLabelValues(door, outcome).Inc()
 	m.durations.WithLabelValues(door).Observe(took.Seconds())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/keyturn/keyturn/internal/session"
 )
 
@@ -41,6 +43,25 @@ const (
 
 var outcomeNames = [outcomes]string{
 	outcomeValid: "valid", outcomeNone: "none", outcomeInvalid: "invalid", outcomeUnavailable: "unavailable",
+}
+
+// RegisterKeys tells of the keys that sign sessions, as this process knows them.
+func RegisterKeys(registry prometheus.Registerer, keys Keys) {
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "keyturn_signing_keys",
+			Help: "Keys that sessions can be signed and checked with. Without any, nobody can log in.",
+		}, func() float64 { return float64(keys.Ring().Len()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "keyturn_signing_key_created_timestamp_seconds",
+			Help: "When the newest key was made, in seconds since 1970; 0 without any.",
+		}, func() float64 {
+			if made := keys.Ring().NewestCreatedTime(); !made.IsZero() {
+				return float64(made.Unix())
+			}
+			return 0
+		}),
+	)
 }
 
 // Check is Verify for who comes to a door, and is counted.

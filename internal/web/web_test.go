@@ -25,6 +25,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
@@ -161,13 +162,14 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}
 	declared := directory.New(shared.caches.Reader(), systemNamespace)
 	shared.registry = prometheus.NewRegistry()
-	web.BuildInfo(shared.registry, "v0.0.0-test")
+	buildinfo.Register(shared.registry, "v0.0.0-test")
 	web.RegisterLimits(shared.registry, 2, 64)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace}
 	logins := login.NewService(login.Options{
 		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(),
 		Hasher: web.MeasureHasher(shared.registry, worker.InProcess(2)), DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
 	})
+	web.RegisterKeys(shared.registry, keys)
 	metrics := web.NewMetrics(shared.registry, logins)
 	store.OnWrite = (&web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}).Wrote
 	shared.sessions = &web.Sessions{

@@ -1,0 +1,156 @@
+package useraccount
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
+)
+
+const (
+	// soon is how far ahead passwords that expire are counted, and soonLabel how the label says it.
+	soon      = 7 * 24 * time.Hour
+	soonLabel = "7d"
+	// standingPending is the standing of an account that has not been looked at yet.
+	standingPending v1alpha1.Standing = "Pending"
+)
+
+// standings are the values of the label; every account is counted under one of them.
+var standings = []v1alpha1.Standing{
+	v1alpha1.StandingActive, v1alpha1.StandingChangeRequired, v1alpha1.StandingResetRequired, v1alpha1.StandingExpired,
+	v1alpha1.StandingLocked, v1alpha1.StandingDisabled, v1alpha1.StandingNoPassword, standingPending,
+}
+
+// resetOutcomes are the reasons of the condition PasswordApplied, as far as they are about a password that was declared.
+var resetOutcomes = []string{
+	v1alpha1.ConditionReasonApplied, v1alpha1.ConditionReasonPolicyViolation, v1alpha1.ConditionReasonSecretNotFound,
+	v1alpha1.ConditionReasonSecretNotUsable, v1alpha1.ConditionReasonKeyNotFound, v1alpha1.ConditionReasonValueInvalid,
+	v1alpha1.ConditionReasonDenyListNotFound, v1alpha1.ConditionReasonCredentialInvalid,
+}
+
+// resets counts what became of declared passwords.
+type resets map[string]prometheus.Counter
+
+func newResets(registry prometheus.Registerer) resets {
+	total := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "keyturn_password_resets_total",
+		Help: "Declared passwords that were looked at, by outcome: a reason of the condition PasswordApplied.",
+	}, []string{"outcome"})
+	registry.MustRegister(total)
+	counters := resets{}
+	for _, outcome := range resetOutcomes {
+		counters[outcome] = total.WithLabelValues(outcome)
+	}
+	return counters
+}
+
+// wrote counts what was written into a credential: a password, or that one does not meet the policy. before is nil where
+// there was no credential.
+func (m resets) wrote(before, after *credential.Record, applied bool) {
+	was := account.Reset{}
+	if before != nil {
+		was = before.Reset
+	}
+	now := after.Reset
+	switch {
+	case applied:
+		m[v1alpha1.ConditionReasonApplied].Inc()
+	case len(now.Rejected) == 0 || now.RejectedPolicy == "": // The latter: to be judged when the policy is there.
+	case was.Source != now.Source || was.RejectedPolicy != now.RejectedPolicy || !was.ResetTime.Equal(now.ResetTime):
+		m[v1alpha1.ConditionReasonPolicyViolation].Inc()
+	}
+}
+
+// told counts what stands in the way of a declared password, when it comes to stand there. What is written is not told
+// again.
+func (m resets) told(before, after []metav1.Condition) {
+	now := meta.FindStatusCondition(after, v1alpha1.ConditionPasswordApplied)
+	if now == nil || now.Status == metav1.ConditionTrue || now.Reason == v1alpha1.ConditionReasonPolicyViolation {
+		return
+	}
+	counter, counted := m[now.Reason]
+	was := meta.FindStatusCondition(before, v1alpha1.ConditionPasswordApplied)
+	if counted && (was == nil || was.Reason != now.Reason || was.Message != now.Message) {
+		counter.Inc()
+	}
+}
+
+// census counts the accounts of the cache when Prometheus asks. That is one pass over them, without a copy of what they
+// hold and without a request.
+type census struct {
+	reader client.Reader
+	clock  clock.PassiveClock
+	// elected is closed when this process is the one that works: of several, only that one counts.
+	elected <-chan struct{}
+
+	accounts, expiring *prometheus.Desc
+}
+
+func newCensus(reader client.Reader, now clock.PassiveClock, elected <-chan struct{}) *census {
+	return &census{
+		reader: reader, clock: now, elected: elected,
+		accounts: prometheus.NewDesc("keyturn_accounts", "Accounts, by standing; Pending are those that have none yet.",
+			[]string{"standing"}, nil),
+		expiring: prometheus.NewDesc("keyturn_passwords_expiring",
+			"Passwords that cease to log in as they are within the time that the label says. Accounts that are disabled or have ended do not count.",
+			[]string{"within"}, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *census) Describe(to chan<- *prometheus.Desc) {
+	to <- c.accounts
+	to <- c.expiring
+}
+
+// Collect implements prometheus.Collector.
+func (c *census) Collect(to chan<- prometheus.Metric) {
+	select {
+	case <-c.elected:
+	default:
+		return
+	}
+	declared := &v1alpha1.UserAccountList{}
+	if err := c.reader.List(context.Background(), declared, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.Log.Error(err, "Accounts could not be counted from the cache")
+		return
+	}
+	by := map[v1alpha1.Standing]int{}
+	for _, standing := range standings {
+		by[standing] = 0
+	}
+	expiring, now := 0, c.clock.Now()
+	for i := range declared.Items {
+		status := &declared.Items[i].Status
+		standing := status.Standing
+		if _, known := by[standing]; !known {
+			standing = standingPending
+		}
+		by[standing]++
+		if expiresSoon(status, now) {
+			expiring++
+		}
+	}
+	for standing, n := range by {
+		to <- prometheus.MustNewConstMetric(c.accounts, prometheus.GaugeValue, float64(n), string(standing))
+	}
+	to <- prometheus.MustNewConstMetric(c.expiring, prometheus.GaugeValue, float64(expiring), soonLabel)
+}
+
+func expiresSoon(status *v1alpha1.UserAccountStatus, now time.Time) bool {
+	if status.Standing == v1alpha1.StandingDisabled || status.Standing == v1alpha1.StandingExpired ||
+		status.Password == nil || status.Password.ExpirationTime == nil {
+		return false
+	}
+	left := status.Password.ExpirationTime.Sub(now)
+	return left > 0 && left <= soon
+}

@@ -1,0 +1,2 @@
+// Package buildinfo tells Prometheus which build of a server runs.
+package buildinfo
