@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,22 +62,31 @@ func TestHashesAreCountedExactly(t *testing.T) {
 // valuesOf reads all series of a registry. A histogram's value is the number of its observations.
 func valuesOf(t *testing.T, registry prometheus.Gatherer) map[string]float64 {
 	t.Helper()
-	families, err := registry.Gather()
+	values, err := readSeries(registry)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return values
+}
+
+func readSeries(registry prometheus.Gatherer) (map[string]float64, error) {
+	families, err := registry.Gather()
+	if err != nil {
+		return nil, err
 	}
 	values := map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			series := family.GetName()
-			for i, label := range metric.GetLabel() {
-				series += fmt.Sprintf("%s%s=%q", []string{"{", ","}[min(i, 1)], label.GetName(), label.GetValue())
+			var labels []string
+			for _, label := range metric.GetLabel() {
+				labels = append(labels, fmt.Sprintf("%s=%q", label.GetName(), label.GetValue()))
 			}
-			if len(metric.GetLabel()) > 0 {
-				series += "}"
+			series := family.GetName()
+			if len(labels) > 0 {
+				series += "{" + strings.Join(labels, ",") + "}"
 			}
 			values[series] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
-	return values
+	return values, nil
 }

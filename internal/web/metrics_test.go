@@ -138,7 +138,7 @@ func TestSessionChecksAreCounted(t *testing.T) {
 	}
 }
 
-// TestSeriesDoNotGrow: every series is there from the start, and nothing that strangers send makes another.
+// TestSeriesDoNotGrow sends what strangers may choose. When all tests are over, TestMain looks again.
 func TestSeriesDoNotGrow(t *testing.T) {
 	names := func() []string {
 		return slices.Sorted(maps.Keys(valuesOf(t, shared.registry)))

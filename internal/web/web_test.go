@@ -55,6 +55,8 @@ var shared struct {
 	caches   *cluster.Caches
 	sessions *web.Sessions
 	registry *prometheus.Registry
+	// series are those of the registry before anybody asked for anything.
+	series map[string]float64
 	// depends is what the server was made of.
 	depends web.Dependencies
 	url     string
@@ -91,7 +93,25 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "the log holds secrets:", leaks)
 		code = 1
 	}
+	if grown, err := grownSeries(); err != nil || len(grown) > 0 {
+		fmt.Fprintln(os.Stderr, "requests have made series:", grown, err)
+		code = 1
+	}
 	os.Exit(code)
+}
+
+// grownSeries names the series that no test may make, whatever it sends: all that there can be are there from the start.
+func grownSeries() (grown []string, err error) {
+	if shared.series == nil {
+		return nil, nil // Nothing has begun.
+	}
+	series, err := readSeries(shared.registry)
+	for name := range series {
+		if _, known := shared.series[name]; !known {
+			grown = append(grown, name)
+		}
+	}
+	return grown, err
 }
 
 // leaksIn names what must never be told: passwords, hashes, tokens.
@@ -171,6 +191,9 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	})
 	web.RegisterKeys(shared.registry, keys)
 	metrics := web.NewMetrics(shared.registry, logins)
+	if shared.series, err = readSeries(shared.registry); err != nil {
+		return err
+	}
 	store.OnWrite = (&web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}).Wrote
 	shared.sessions = &web.Sessions{
 		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
