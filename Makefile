@@ -65,6 +65,7 @@ lint: ## Run the linters, over the code and over the API's conventions.
 .PHONY: test
 test: control-plane browser ## Run all tests, end to end included; pictures of the pages go to .screenshots.
 	@echo 'Testing. Packages that talk to the API server start their own and take up to some minutes ...'
+	@go run ./hack/provision tool promtool >/dev/null
 	@# Not from the cache: it cannot see that the binaries have changed which end-to-end tests build and start.
 	go test -count=1 -timeout $(TEST_TIMEOUT) ./...
 

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,9 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	written "github.com/keyturn/keyturn/test/monitoring"
 )
 
 // TestMetricsNameNobody: labels with accounts or organisations would be without end, and chosen by strangers.
@@ -29,6 +34,7 @@ func TestMetricsNameNobody(t *testing.T) {
 	for _, want := range []string{
 		`keyturn_login_attempts_total{door="login",outcome="granted"}`,
 		`keyturn_login_attempts_total{door="login",outcome="invalid-credentials"}`,
+		`keyturn_password_hash_duration_seconds_count{operation="verify"}`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics lack %s", want)
@@ -71,56 +77,144 @@ func fetch(t *testing.T, url string) string {
 func TestOperatorMetrics(t *testing.T) {
 	t.Parallel()
 
-	o := newOrganisation(t)
-	monitoring := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: "monitoring"}}
-	must(t, kube.Create(t.Context(), monitoring))
+	monitoring := newMonitoring(t)
+
+	if got, _ := monitoring.ask(t, ""); got != http.StatusUnauthorized && got != http.StatusForbidden {
+		t.Errorf("a stranger gets %d", got)
+	}
+
+	if got, _ := monitoring.ask(t, monitoring.token(t)); got != http.StatusForbidden {
+		t.Errorf("who may not read metrics gets %d", got)
+	}
+
+	monitoring.read(t)
+}
+
+// monitoring is a monitoring system.
+type monitoring struct{ account *corev1.ServiceAccount }
+
+func newMonitoring(t *testing.T) *monitoring {
+	t.Helper()
+
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: newOrganisation(t).name, Name: "monitoring"}}
+	must(t, kube.Create(t.Context(), account))
+
+	return &monitoring{account}
+}
+
+func (m *monitoring) token(t *testing.T) string {
+	t.Helper()
+
+	config, err := plane.TokenFor(t.Context(), m.account.Namespace, m.account.Name)
+	must(t, err)
+
+	return config.BearerToken
+}
+
+func (m *monitoring) ask(t *testing.T, token string) (status int, metrics string) {
+	t.Helper()
 
 	insecure := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate is of its own making
 	}}
-	config, err := plane.TokenFor(t.Context(), monitoring.Namespace, monitoring.Name)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, operatorMetricsURL, http.NoBody)
 	must(t, err)
 
-	ask := func(token string) int {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, operatorMetricsURL, http.NoBody)
-		must(t, err)
-
-		if token != "" {
-			request.Header.Set("Authorization", "Bearer "+token)
-		}
-
-		response, err := insecure.Do(request)
-		must(t, err)
-		must(t, response.Body.Close())
-
-		return response.StatusCode
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 
-	if got := ask(""); got != http.StatusUnauthorized && got != http.StatusForbidden {
-		t.Errorf("a stranger gets %d", got)
-	}
+	response, err := insecure.Do(request)
+	must(t, err)
 
-	if got := ask(config.BearerToken); got != http.StatusForbidden {
-		t.Errorf("who may not read metrics gets %d", got)
-	}
+	defer response.Body.Close()
+
+	body, err := io.ReadAll(response.Body)
+	must(t, err)
+
+	return response.StatusCode, string(body)
+}
+
+// read gives it the right to read the operator's metrics, and reads them.
+func (m *monitoring) read(t *testing.T) (metrics string) {
+	t.Helper()
 
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: uniqueName(t)},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "keyturn-metrics-reader"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: monitoring.Namespace, Name: monitoring.Name}},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: m.account.Namespace, Name: m.account.Name}},
 	}
 	must(t, kube.Create(t.Context(), binding))
 	eventually(t, "who may read metrics gets them", func() error {
 		// Another token, since refusals are remembered for a while.
-		config, err := plane.TokenFor(t.Context(), monitoring.Namespace, monitoring.Name)
-		if err != nil {
-			return err
+		status, got := m.ask(t, m.token(t))
+		if status != http.StatusOK {
+			return fmt.Errorf("status %d", status)
 		}
 
-		if got := ask(config.BearerToken); got != http.StatusOK {
-			return fmt.Errorf("status %d", got)
+		if !strings.Contains(got, "keyturn_accounts{") {
+			return errors.New("it does not lead yet")
 		}
+
+		metrics = got
 
 		return nil
 	})
+
+	return metrics
+}
+
+// TestMetricsAreAsDocumented holds what both servers expose to the tables of docs/metrics.md, and to what alerts and dashboard ask for.
+func TestMetricsAreAsDocumented(t *testing.T) {
+	t.Parallel()
+
+	documented, err := written.Documented("../..")
+	must(t, err)
+
+	exposed := map[string]bool{}
+
+	for server, text := range map[string]string{
+		"login": fetch(t, loginHealthURL+"/metrics"), "operator": newMonitoring(t).read(t),
+	} {
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+		must(t, err)
+
+		for name, family := range families {
+			exposed[name] = true
+
+			if !strings.HasPrefix(name, "keyturn_") {
+				continue
+			}
+
+			said, found := documented[name]
+			if kind := strings.ToLower(family.GetType().String()); !found || said.Type != kind {
+				t.Errorf("%s exposes %s as a %s, docs/metrics.md has it as %q", server, name, kind, said.Type)
+			}
+
+			for _, metric := range family.GetMetric() {
+				for _, label := range metric.GetLabel() {
+					if !strings.Contains(said.Labels, "`"+label.GetName()+"`") ||
+						(label.GetName() != "version" && !strings.Contains(said.Labels, "`"+label.GetValue()+"`")) {
+						t.Errorf("docs/metrics.md does not tell of %s=%q of %s", label.GetName(), label.GetValue(), name)
+					}
+				}
+			}
+		}
+	}
+
+	for name := range documented {
+		if !exposed[name] {
+			t.Errorf("docs/metrics.md has %s, and no server exposes it", name)
+		}
+	}
+
+	used, err := written.Used("../..")
+	must(t, err)
+
+	for name, where := range used {
+		if name != "up" && !exposed[name] && !exposed[written.Family(name)] {
+			t.Errorf("%s uses %s, and no server exposes it", where, name)
+		}
+	}
 }
