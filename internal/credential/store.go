@@ -76,10 +76,19 @@ type Store struct {
 	Writer client.Writer
 	// Namespace they are in.
 	Namespace string
-	// OnWrite, if there is one, is told of every Update that was made. It must not block.
+	// OnWrite, if there is one, is told of every write that was made: before is nil where there was none, after where there
+	// is none any more. It must not block.
 	OnWrite func(ctx context.Context, before, after *Record)
 
 	recent recency
+}
+
+// wrote tells of a write, and returns what is stored now.
+func (s *Store) wrote(ctx context.Context, before, after *Record) *Record {
+	if s.OnWrite != nil {
+		s.OnWrite(ctx, before, after)
+	}
+	return after
 }
 
 // Get reads a credential. Errors: ErrNotFound, ErrInvalid, or the API server's.
@@ -138,7 +147,7 @@ func (s *Store) Create(ctx context.Context, name string, c account.Credential) (
 		}
 		return nil, writeError("create", err)
 	}
-	return &Record{Credential: c, secret: secret}, nil
+	return s.wrote(ctx, nil, &Record{Credential: c, secret: secret}), nil
 }
 
 // Update writes a credential over the one that was read, in one write, and only if it differs. Errors: ErrConflict
@@ -157,11 +166,7 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 		return nil, writeError("update", err)
 	}
 	s.recent.wrote(secret.ResourceVersion)
-	written := &Record{Credential: c, secret: secret, decoy: read.decoy}
-	if s.OnWrite != nil {
-		s.OnWrite(ctx, read, written)
-	}
-	return written, nil
+	return s.wrote(ctx, read, &Record{Credential: c, secret: secret, decoy: read.decoy}), nil
 }
 
 // Replace writes a new person's credential over a former one's, of which nothing stays, in one write. Errors: as Update.
@@ -172,7 +177,7 @@ func (s *Store) Replace(ctx context.Context, read *Record, c account.Credential)
 	if err := s.Writer.Update(ctx, secret); err != nil {
 		return nil, writeError("replace", err)
 	}
-	return &Record{Credential: c, secret: secret}, nil
+	return s.wrote(ctx, read, &Record{Credential: c, secret: secret}), nil
 }
 
 // Delete deletes the credential that was read, and no later one of its name. Errors: ErrConflict where it was changed
@@ -181,10 +186,14 @@ func (s *Store) Delete(ctx context.Context, read *Record) error {
 	err := s.Writer.Delete(ctx, read.secret, client.Preconditions{
 		UID: &read.secret.UID, ResourceVersion: &read.secret.ResourceVersion,
 	})
-	if err == nil || apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	return writeError("delete", err)
+	if err != nil {
+		return writeError("delete", err)
+	}
+	s.wrote(ctx, read, nil)
+	return nil
 }
 
 // writeError maps the API server's refusals. A Secret in an error text is named, never shown.

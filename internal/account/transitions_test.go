@@ -1,0 +1,256 @@
+package account_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// told is what transitions say, in words.
+func told(transitions []account.Transition) string {
+	words := make([]string, len(transitions))
+	for i, t := range transitions {
+		words[i] = strings.TrimSuffix(string(t.Kind)+" "+t.Reason, " ")
+	}
+	return strings.Join(words, ", ")
+}
+
+func lockable(s *state) {
+	s.policy.MaxFailures, s.policy.LockDuration, s.policy.MaxConsecutiveFailures = 3, 15*time.Minute, 5
+}
+
+func lockedOut(s *state) {
+	lockable(s)
+	s.c.Failures = account.Failures{Consecutive: 3, LockedTime: ago(time.Minute)}
+}
+
+func failed(times int) func(*state) {
+	return func(s *state) {
+		for i := range times {
+			s.c.Failures.Times = append(s.c.Failures.Times, ago(time.Duration(times-i)*time.Second))
+		}
+		s.c.Failures.Consecutive = times
+	}
+}
+
+func source(revision string) account.Source {
+	return account.Source{SecretName: "ada", Key: "password", UID: "s1", ResourceVersion: revision}
+}
+
+func TestTransitions(t *testing.T) {
+	other := account.Owner{Namespace: "org", Name: "ada", UID: "u2"}
+	for name, row := range map[string]struct {
+		edits []func(*state)
+		write func(account.Rules, account.Credential) account.Credential
+		want  string
+	}{
+		"nothing": {nil, func(_ account.Rules, c account.Credential) account.Credential { return c }, ""},
+		"login": {[]func(*state){failed(2)}, func(r account.Rules, c account.Credential) account.Credential {
+			c, _ = r.Login(c, account.ComplianceUnknown)
+			return c
+		}, ""},
+		"rehash": {nil, func(_ account.Rules, c account.Credential) account.Credential {
+			c.Password.Hash = "the same with other parameters"
+			return c
+		}, ""},
+		"failure":            {[]func(*state){lockable}, account.Rules.Failed, ""},
+		"failure that locks": {[]func(*state){lockable, failed(2)}, account.Rules.Failed, "Locked TooManyFailures"},
+		"failure in a row": {[]func(*state){lockable, func(s *state) { s.c.Failures.Consecutive = 4 }},
+			account.Rules.Failed, "Locked TooManyConsecutiveFailures"},
+		"failures that are recorded while it is locked": {[]func(*state){lockedOut}, account.Rules.Failed, ""},
+		"failures that make a lock endless": {[]func(*state){lockedOut}, func(r account.Rules, c account.Credential) account.Credential {
+			return r.Failed(r.Failed(c))
+		}, "Locked TooManyConsecutiveFailures"},
+		"login after a lock has ended": {[]func(*state){lockedOut, func(s *state) { s.c.Failures.LockedTime = ago(time.Hour) }},
+			func(r account.Rules, c account.Credential) account.Credential {
+				c, _ = r.Login(c, account.ComplianceUnknown)
+				return c
+			}, ""},
+		"unlock": {[]func(*state){lockedOut, func(s *state) { s.spec.UnlockTime = at(now) }},
+			account.Rules.ApplyRequests, "Unlocked UnlockTime"},
+		"unlock of what is not locked": {[]func(*state){lockable, func(s *state) { s.spec.UnlockTime = at(now) }},
+			account.Rules.ApplyRequests, "Unlocked UnlockTime"},
+		"unlock, and a failure that locks again": {[]func(*state){lockedOut, func(s *state) {
+			s.spec.UnlockTime, s.policy.MaxFailures = at(now), 1
+		}}, account.Rules.Failed, "Unlocked UnlockTime, Locked TooManyFailures"},
+		"sign out": {[]func(*state){func(s *state) { s.spec.SignOutTime = at(now) }},
+			account.Rules.ApplyRequests, "SessionsEnded SignOutTime"},
+		"disabled": {[]func(*state){disable}, account.Rules.ApplyRequests, "SessionsEnded AccountDisabled"},
+		"ended": {[]func(*state){func(s *state) { s.spec.EndTime = at(ago(time.Hour)) }},
+			account.Rules.ApplyRequests, "SessionsEnded AccountEnded"},
+		"enabled again": {[]func(*state){func(s *state) { s.c.SessionsEnded = true }}, account.Rules.ApplyRequests, ""},
+		"change": {nil, func(r account.Rules, c account.Credential) account.Credential {
+			return r.Change(c, "new", account.Digests{})
+		}, "PasswordChanged, SessionsEnded PasswordChanged"},
+		"change, with a sign-out that was due": {[]func(*state){func(s *state) { s.spec.SignOutTime = at(now) }},
+			func(r account.Rules, c account.Credential) account.Credential {
+				return r.Change(r.ApplyRequests(c), "new", account.Digests{})
+			}, "SessionsEnded SignOutTime, PasswordChanged, SessionsEnded PasswordChanged"},
+		"reset": {[]func(*state){func(s *state) { s.policy.ChangeOnReset = true }},
+			func(r account.Rules, c account.Credential) account.Credential {
+				return r.Reset(c, source("2"), "new", account.Digests{})
+			}, "PasswordReset Reset, SessionsEnded PasswordReset"},
+		"reset of a locked account": {[]func(*state){lockedOut}, func(r account.Rules, c account.Credential) account.Credential {
+			return r.Reset(c, source("2"), "new", account.Digests{})
+		}, "PasswordReset, Unlocked PasswordReset, SessionsEnded PasswordReset"},
+		"reset that is refused": {nil, func(r account.Rules, c account.Credential) account.Credential {
+			return r.RejectReset(c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
+		}, "ResetRefused PolicyViolation"},
+		"reset that stays refused": {[]func(*state){func(s *state) {
+			s.c = s.rules(now).RejectReset(s.c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
+		}}, func(_ account.Rules, c account.Credential) account.Credential { c.LastSuccessTime = now; return c }, ""},
+		"revision without a new password": {nil, func(r account.Rules, c account.Credential) account.Credential {
+			return r.NoteRevision(c, source("3"))
+		}, ""},
+		"logout": {nil, func(r account.Rules, c account.Credential) account.Credential {
+			return r.EndSession(c, "s1", in(time.Hour))
+		}, "SessionEnded"},
+		"logout everywhere": {nil, account.Rules.EndSessions, "SessionsEnded LoggedOutEverywhere"},
+		"one logout too many": {[]func(*state){func(s *state) {
+			for i := range account.MaxEndedSessions {
+				s.c = s.rules(now).EndSession(s.c, string(rune('A'+i)), in(time.Hour))
+			}
+		}}, func(r account.Rules, c account.Credential) account.Credential {
+			return r.EndSession(c, "s1", in(time.Hour))
+		},
+			"SessionsEnded LoggedOutEverywhere"},
+		"account gone": {nil, func(_ account.Rules, c account.Credential) account.Credential { c.OrphanedTime = now; return c },
+			"SessionsEnded AccountDeleted"},
+		"credential deleted": {nil, func(account.Rules, account.Credential) account.Credential { return account.Credential{} },
+			"SessionsEnded AccountDeleted"},
+		"credential deleted that was noted as orphaned": {[]func(*state){func(s *state) { s.c.OrphanedTime = ago(72 * time.Hour) }},
+			func(account.Rules, account.Credential) account.Credential { return account.Credential{} }, ""},
+		"restored": {[]func(*state){func(s *state) { s.c.OrphanedTime = ago(time.Hour) }},
+			func(_ account.Rules, c account.Credential) account.Credential {
+				c.Owner, c.OrphanedTime = other, time.Time{}
+				return c
+			}, ""},
+		"new person": {nil, func(r account.Rules, c account.Credential) account.Credential {
+			return r.Reset(r.Succeed(c, other, "a2"), source("1"), "new", account.Digests{})
+		}, "SessionsEnded AccountDeleted, PasswordReset"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(row.edits...)
+			r := s.rules(now)
+			got := r.Transitions(s.c, row.write(r, s.c))
+			if told(got) != row.want {
+				t.Errorf("told %q, want %q", told(got), row.want)
+			}
+		})
+	}
+}
+
+func TestTransitionsOfNewCredentials(t *testing.T) {
+	s := begin(func(s *state) {
+		s.spec.UnlockTime, s.spec.SignOutTime, s.spec.Access = at(ago(time.Hour)), at(ago(time.Hour)), v1alpha1.AccessDisabled
+		s.policy.ChangeOnInitialLogin = true
+	})
+	r := s.rules(now)
+	created := r.New(s.c.Owner, "a1")
+	if got := told(r.Transitions(account.Credential{}, created)); got != "" {
+		t.Errorf("without a password: %q, want nothing", got)
+	}
+	handedOut := r.Reset(created, source("1"), "new", account.Digests{})
+	if got, want := told(r.Transitions(account.Credential{}, handedOut)), "PasswordReset InitialLogin"; got != want {
+		t.Errorf("with a password: %q, want %q", got, want)
+	}
+}
+
+// TestTransitionsName whom and what they are about.
+func TestTransitionsName(t *testing.T) {
+	s := begin(lockable, failed(2))
+	r := s.rules(now)
+	locked := r.Transitions(s.c, r.Failed(s.c))[0]
+	if !locked.Until.Equal(in(15*time.Minute)) || locked.Owner != s.c.Owner {
+		t.Errorf("lock of %v until %s", locked.Owner, locked.Until)
+	}
+	if ended := r.Transitions(s.c, r.EndSession(s.c, "s1", in(time.Hour)))[0]; ended.Session != "s1" {
+		t.Errorf("logout of session %q", ended.Session)
+	}
+	next := account.Owner{Namespace: "org", Name: "ada", UID: "u2"}
+	got := r.Transitions(s.c, r.Reset(r.Succeed(s.c, next, "a2"), source("1"), "new", account.Digests{}))
+	if got[0].Owner != s.c.Owner || got[1].Owner != next {
+		t.Errorf("revocation of %v and reset of %v", got[0].Owner, got[1].Owner)
+	}
+}
+
+// TestTransitionsTellAll: in any order of what can happen, each raise of the session generation is told once, each password
+// that is set, each lock that begins; and a write that does none of it tells nothing.
+func TestTransitionsTellAll(t *testing.T) {
+	for seed := range uint64(300) {
+		choose := rand.New(rand.NewPCG(seed, 0))
+		s := begin(lockable)
+		clock := now
+		for step := range 60 {
+			clock = clock.Add(time.Duration(1+choose.IntN(600)) * time.Second)
+			switch choose.IntN(6) { // What an administrator asks for meanwhile.
+			case 0:
+				s.spec.UnlockTime = at(clock.Truncate(time.Second))
+			case 1:
+				s.spec.SignOutTime = at(clock.Truncate(time.Second))
+			case 2:
+				s.spec.Access = []v1alpha1.Access{v1alpha1.AccessEnabled, v1alpha1.AccessDisabled}[choose.IntN(2)]
+			}
+			r, before := s.rules(clock), s.c
+			after, set := randomWrite(choose, r, before, step)
+			got := r.Transitions(before, after)
+			count := func(kinds ...account.TransitionKind) (n int) {
+				for _, transition := range got {
+					if slices.Contains(kinds, transition.Kind) {
+						n++
+					}
+				}
+				return n
+			}
+			locks := r.Lock(after).Locked && !r.Lock(before).Locked
+			switch {
+			case int64(count(account.SessionsEnded)) != after.SessionGeneration-before.SessionGeneration:
+				t.Fatalf("seed %d, step %d: generation %d to %d, told %q", seed, step, before.SessionGeneration, after.SessionGeneration, told(got))
+			case count(account.PasswordChanged, account.PasswordReset) != set:
+				t.Fatalf("seed %d, step %d: %d passwords set, told %q", seed, step, set, told(got))
+			case locks && count(account.Locked) != 1:
+				t.Fatalf("seed %d, step %d: a lock, told %q", seed, step, told(got))
+			case r.Lock(before).Locked && !r.Lock(after).Locked && count(account.Unlocked) != 1:
+				t.Fatalf("seed %d, step %d: the end of a lock, told %q", seed, step, told(got))
+			case before.Equal(after) && len(got) > 0:
+				t.Fatalf("seed %d, step %d: nothing, told %q", seed, step, told(got))
+			}
+			s.c = after
+		}
+	}
+}
+
+// randomWrite does what one of the servers would, and tells how many passwords it set.
+func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step int) (account.Credential, int) {
+	encoded := hash.Encoded(string(rune('a'+choose.IntN(26))) + string(rune('A'+step)))
+	locked := r.Lock(r.ApplyRequests(c)).Locked
+	switch choose.IntN(7) {
+	case 0, 1:
+		if !locked {
+			return r.Failed(c), 0
+		}
+	case 2:
+		if !locked {
+			c, _ = r.Login(c, account.ComplianceUnknown)
+			return c, 0
+		}
+	case 3:
+		if c, answer := r.MayChange(c, account.ComplianceUnknown); !locked && answer.Outcome == account.Granted {
+			return r.Change(c, encoded, account.Digests{}), 1
+		}
+	case 4:
+		return r.Reset(r.ApplyRequests(c), source(string(encoded)), encoded, account.Digests{}), 1
+	case 5:
+		return r.EndSession(c, string(encoded), r.Now.Add(time.Hour)), 0
+	default:
+		return r.ApplyRequests(c), 0
+	}
+	return c, 0
+}
