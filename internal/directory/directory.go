@@ -76,6 +76,13 @@ func (d *Directory) NamespacePolicy(ctx context.Context, namespace string) (poli
 	return d.resolve(ctx, namespace, "")
 }
 
+// HasNamespace tells whether a namespace is known.
+func (d *Directory) HasNamespace(ctx context.Context, name string) bool {
+	ns := &metav1.PartialObjectMetadata{}
+	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return d.reader.Get(ctx, client.ObjectKey{Name: name}, ns, client.UnsafeDisableDeepCopy) == nil
+}
+
 func (d *Directory) resolve(ctx context.Context, namespace, ref string) (policy.Resolution, error) {
 	ns := &metav1.PartialObjectMetadata{}
 	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/login"
 )
@@ -81,6 +82,16 @@ func (c *Credentials) Known(ctx context.Context, name string) (*login.Known, err
 	return &login.Known{
 		Version: found.ResourceVersion, UID: string(found.UID), Generation: credential.GenerationOf(&found.ObjectMeta),
 	}, nil
+}
+
+// Owner returns the account that the credential of a name belongs to; false where the watch knows none.
+func (c *Credentials) Owner(ctx context.Context, name string) (account.Owner, bool) {
+	found := credentialMetadata()
+	if err := c.cached.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, found, client.UnsafeDisableDeepCopy); err != nil {
+		return account.Owner{}, false
+	}
+	known, err := credential.SessionOf(&found.ObjectMeta)
+	return known.Owner, err == nil
 }
 
 func (c *Credentials) findLive(ctx context.Context, uid string) (*metav1.PartialObjectMetadata, error) {

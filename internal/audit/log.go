@@ -1,0 +1,177 @@
+package audit
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	// Stdout names standard output.
+	Stdout = "-"
+	// maxWaiting bounds the lines that wait to be written; of about 400 bytes each, they take 2 MiB at most.
+	maxWaiting = 4096
+	// closeTimeout bounds how long the last lines may take. A pipe that nobody reads would hold the process.
+	closeTimeout = 2 * time.Second
+)
+
+// Log is a stream of lines. Its methods may be called from several goroutines; those of a nil Log do nothing.
+type Log struct {
+	server string
+	to     io.WriteCloser
+	lines  chan []byte
+
+	stop, stopped chan struct{}
+	once          sync.Once
+
+	written, dropped prometheus.Counter
+}
+
+// Open opens the audit log of a server: Stdout, or a file, which is made with access for its owner alone and appended to.
+func Open(path, server string, registry prometheus.Registerer) (*Log, error) {
+	to := os.Stdout
+	if path != Stdout {
+		var err error
+		if to, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+			return nil, fmt.Errorf("open the audit log: give --audit-log a file that can be written, or - for standard output: %w", err)
+		}
+	}
+	return newLog(to, server, registry), nil
+}
+
+func newLog(to io.WriteCloser, server string, registry prometheus.Registerer) *Log {
+	l := &Log{
+		server: server, to: to,
+		lines: make(chan []byte, maxWaiting), stop: make(chan struct{}), stopped: make(chan struct{}),
+		written: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "keyturn_audit_lines_written_total",
+			Help: "Lines written to the audit log.",
+		}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "keyturn_audit_lines_dropped_total",
+			Help: "Lines of the audit log that could not be written, or came faster than they could be.",
+		}),
+	}
+	registry.MustRegister(l.written, l.dropped)
+	go l.run()
+	return l
+}
+
+// write takes a line, to be written soon. It never blocks.
+func (l *Log) write(line Line) {
+	if l == nil {
+		return
+	}
+	line.Server, line.Time = l.server, line.Time.UTC().Round(0)
+	text, err := json.Marshal(line)
+	if err != nil { // It cannot be: a line has nothing but text and times.
+		l.dropped.Inc()
+		return
+	}
+	select {
+	case <-l.stop:
+		l.dropped.Inc()
+		return
+	default:
+	}
+	select {
+	case l.lines <- append(text, '\n'):
+	default:
+		l.dropped.Inc()
+	}
+}
+
+// run writes lines, as many at a time as there are.
+func (l *Log) run() {
+	defer close(l.stopped)
+	out := batch{buffer: bufio.NewWriterSize(l.to, 64<<10), log: l}
+	for {
+		select {
+		case line := <-l.lines:
+			out.add(line)
+			continue
+		default:
+		}
+		out.flush()
+		select {
+		case line := <-l.lines:
+			out.add(line)
+		case <-l.stop:
+			l.drain(&out)
+			return
+		}
+	}
+}
+
+// drain writes what waits.
+func (l *Log) drain(out *batch) {
+	for {
+		select {
+		case line := <-l.lines:
+			out.add(line)
+		default:
+			out.flush()
+			return
+		}
+	}
+}
+
+// Close writes what waits, for a moment at most, and closes the stream.
+func (l *Log) Close() {
+	if l == nil {
+		return
+	}
+	l.once.Do(func() {
+		close(l.stop)
+		select {
+		case <-l.stopped:
+			_ = l.to.Close()
+		case <-time.After(closeTimeout):
+			slog.Warn("The last lines of the audit log were not taken in time", "waiting", len(l.lines))
+		}
+	})
+}
+
+// batch is what was given to the stream, and not yet taken by it for certain.
+type batch struct {
+	buffer *bufio.Writer
+	log    *Log
+	lines  int
+	failed bool
+}
+
+func (b *batch) add(line []byte) {
+	if b.buffer.Available() < len(line) {
+		b.flush()
+	}
+	if b.failed && b.lines == 0 {
+		_ = b.buffer.WriteByte('\n') // The line before may have been cut off.
+	}
+	_, _ = b.buffer.Write(line) // A failure stays until the next flush.
+	b.lines++
+}
+
+// flush hands over what there is, whole lines at a time. Where that fails, those lines are lost, and the next are tried again.
+func (b *batch) flush() {
+	if b.lines == 0 {
+		return
+	}
+	err := b.buffer.Flush()
+	if err != nil {
+		b.buffer.Reset(b.log.to)
+		b.log.dropped.Add(float64(b.lines))
+	} else {
+		b.log.written.Add(float64(b.lines))
+	}
+	if err != nil && !b.failed {
+		slog.Error("The audit log cannot be written; logins go on, and lines are lost until it can", "error", err)
+	}
+	b.failed, b.lines = err != nil, 0
+}
