@@ -95,6 +95,7 @@ func run(stop context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	defer s.audit.Close()
 	group, failed := errgroup.WithContext(running)
 	group.Go(func() error { return s.caches.Start(failed) })
 	group.Go(func() error { s.awaitSync(failed); return nil })

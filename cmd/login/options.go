@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"runtime"
 
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/web/forwarded"
 	"github.com/keyturn/keyturn/internal/web/ui"
 
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // Adds the flag --kubeconfig.
@@ -24,6 +26,9 @@ type options struct {
 	hashQueue           int
 	hashWorker          string
 	logFormat           string
+	auditLog            string
+	trustedProxies      string
+	addressFailures     int
 	showOrganization    bool
 	pages               ui.Options
 }
@@ -41,6 +46,9 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.pages.ProductName, "product-name", "Keyturn", "What the pages call themselves.")
 	flags.StringVar(&o.pages.LogoFile, "logo-file", "", "Image (SVG, PNG, JPEG or WebP, at most 256 KiB) in the place of the pages' logo.")
 	flags.StringVar(&o.pages.Contact, "contact", "", "Sentence that says whom people turn to, such as \"Call the help desk: 4711.\"")
+	flags.StringVar(&o.trustedProxies, "trusted-proxies", "", "Networks of the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,fd00::/8; by default none, and an address is the connection's.")
+	flags.IntVar(&o.addressFailures, "address-failures-per-minute", 60, "Attempts from one address (of IPv6, one /64) that may fail in a minute, at this server; a quiet one may fail as often as in five at once. 0 turns it off.")
+	flags.StringVar(&o.auditLog, "audit-log", audit.Stdout, "File that the audit log is appended to; - is standard output. The log itself goes to standard error.")
 	flags.StringVar(&o.logFormat, "log-format", "json", "Format of the log: json or text.")
 }
 
@@ -57,6 +65,13 @@ func (o *options) validate() error {
 		return fmt.Errorf("--system-namespace and --credential-namespace are both %q: credentials need a namespace of their own", o.systemNamespace)
 	case o.logFormat != "json" && o.logFormat != "text":
 		return fmt.Errorf("--log-format is %q: give json or text", o.logFormat)
+	case o.addressFailures < 0:
+		return fmt.Errorf("--address-failures-per-minute is %d: give 0 or more", o.addressFailures)
+	case o.auditLog == "":
+		return fmt.Errorf("--audit-log is empty: give a file, or - for standard output")
+	}
+	if _, err := forwarded.Parse(o.trustedProxies); err != nil {
+		return fmt.Errorf("--trusted-proxies: %w", err)
 	}
 	return nil
 }

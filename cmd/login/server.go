@@ -14,12 +14,15 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/web"
 	"github.com/keyturn/keyturn/internal/web/cluster"
+	"github.com/keyturn/keyturn/internal/web/forwarded"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
@@ -34,6 +37,8 @@ var (
 type server struct {
 	caches   *cluster.Caches
 	sessions *web.Sessions
+	// audit is to be closed when nothing is answered any more.
+	audit *audit.Log
 	// people and health are the handlers of the two ports.
 	people, health http.Handler
 
@@ -66,35 +71,54 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 		return nil, err
 	}
 
-	declared := directory.New(caches.Reader(), o.systemNamespace)
+	pages, err := ui.New(o.pages)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := forwarded.Parse(o.trustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	registry := newRegistry(o)
+	auditLog, err := audit.Open(o.auditLog, "login", registry)
+	if err != nil {
+		return nil, err
+	}
+
+	declared, credentials := directory.New(caches.Reader(), o.systemNamespace), caches.Credentials()
 	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
-	credentials := caches.Credentials()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	buildinfo.Register(registry, version)
-	web.RegisterLimits(registry, o.hashes, o.hashQueue)
 	logins := login.NewService(login.Options{
 		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: credentials, Hasher: web.MeasureHasher(registry, hasher),
 		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
 	})
 	web.RegisterKeys(registry, keys)
 	metrics := web.NewMetrics(registry, logins)
-	store.OnWrite = (&web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}).Wrote
-
-	pages, err := ui.New(o.pages)
-	if err != nil {
-		return nil, err
+	recorder := &audit.Recorder{Log: auditLog, Directory: declared, Clock: clock.RealClock{}, Owners: credentials}
+	lockouts := &web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}
+	store.OnWrite = func(ctx context.Context, before, after *credential.Record) {
+		recorder.Wrote(ctx, before, after)
+		lockouts.Wrote(ctx, before, after)
 	}
 
-	s := &server{caches: caches, sessions: &web.Sessions{
+	s := &server{caches: caches, audit: auditLog, sessions: &web.Sessions{
 		Keys: keys, Credentials: credentials, Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}}
 	s.people = web.Handler(web.Dependencies{
 		Logins: logins, Directory: declared, Sessions: s.sessions,
 		Metrics: metrics, UI: pages, DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
+		Proxies: proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
 	})
 	s.health = (&web.Health{Ready: s.ready, Metrics: registry}).Handler()
 	return s, nil
+}
+
+// newRegistry returns a registry with what is known of the process.
+func newRegistry(o *options) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	buildinfo.Register(registry, version)
+	web.RegisterLimits(registry, o.hashes, o.hashQueue)
+	return registry
 }
 
 // ready tells what the server waits for.

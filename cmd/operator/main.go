@@ -30,6 +30,7 @@ import (
 	"github.com/keyturn/keyturn/controllers/keyring"
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/directory"
 )
@@ -93,7 +94,12 @@ func run(ctx context.Context, o *options) error {
 	if err := mgr.Add(decoys); err != nil {
 		return fmt.Errorf("add cache of decoys: %w", err)
 	}
-	if err := addControllers(ctx, mgr, secrets, decoys, o); err != nil {
+	auditLog, err := audit.Open(o.auditLog, "operator", metrics.Registry)
+	if err != nil {
+		return err
+	}
+	defer auditLog.Close()
+	if err := addControllers(ctx, mgr, secrets, decoys, auditLog, o); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -143,12 +149,13 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (ca
 	return secrets, nil
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, o *options) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, auditLog *audit.Log, o *options) error {
 	d, now := directory.New(mgr.GetClient(), o.systemNamespace), clock.RealClock{}
+	recorder := &audit.Recorder{Log: auditLog, Directory: d, Clock: now}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d,
 		LiveDirectory: directory.New(mgr.GetAPIReader(), o.systemNamespace), Hashes: o.hashes, Clock: now,
-		Registry: metrics.Registry,
+		Registry: metrics.Registry, OnWrite: recorder.Wrote,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}
@@ -156,7 +163,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache
 		return fmt.Errorf("set up policies: %w", err)
 	}
 	if err := credentialcontroller.SetupWithManager(mgr, credentialcontroller.Options{
-		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Grace: o.orphanGrace, Clock: now,
+		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Grace: o.orphanGrace, Clock: now, OnWrite: recorder.Wrote,
 	}); err != nil {
 		return fmt.Errorf("set up credentials: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
@@ -19,6 +20,7 @@ type options struct {
 	orphanGrace         time.Duration
 	hashes              int
 	debug               bool
+	auditLog            string
 }
 
 func (o *options) add(flags *flag.FlagSet) {
@@ -29,6 +31,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.credentialNamespace, "credential-namespace", credential.DefaultNamespace, "Namespace of the credentials")
 	flags.DurationVar(&o.orphanGrace, "orphan-grace", 72*time.Hour, "How long a credential outlives its account, which may come back from a backup")
 	flags.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "How many handed-out passwords are hashed at once; each takes the memory that its policy asks for")
+	flags.StringVar(&o.auditLog, "audit-log", audit.Stdout, "File that the audit log is appended to; - is standard output. The log itself goes to standard error")
 	flags.BoolVar(&o.debug, "debug", false, "Log more")
 }
 
@@ -43,6 +46,8 @@ func (o *options) validate() error {
 		return errors.New("--system-namespace and --credential-namespace must not be empty")
 	case o.systemNamespace == o.credentialNamespace:
 		return errors.New("--system-namespace and --credential-namespace must differ: the login server's rights are given by namespace")
+	case o.auditLog == "":
+		return errors.New("--audit-log is empty: give a file, or - for standard output")
 	default:
 		return nil
 	}

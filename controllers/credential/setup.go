@@ -34,6 +34,8 @@ type Options struct {
 	Grace time.Duration
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// OnWrite, if there is one, is told of every write of a credential.
+	OnWrite func(ctx context.Context, before, after *credential.Record)
 }
 
 // SetupWithManager adds the controller to a manager.
@@ -41,7 +43,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	r := &Reconciler{
 		cached: mgr.GetClient(),
 		live:   mgr.GetAPIReader(),
-		store:  &credential.Store{Reader: o.Credentials, Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
+		store:  &credential.Store{Reader: o.Credentials, Writer: mgr.GetClient(), Namespace: o.CredentialNamespace, OnWrite: o.OnWrite},
 		grace:  o.Grace,
 		clock:  o.Clock,
 	}

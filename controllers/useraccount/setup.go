@@ -50,6 +50,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Registry is where the metrics are registered.
 	Registry prometheus.Registerer
+	// OnWrite, if there is one, is told of every write of a credential.
+	OnWrite func(ctx context.Context, before, after *credential.Record)
 }
 
 // SetupWithManager adds the controller to a manager.
@@ -68,7 +70,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		liveDirectory: o.LiveDirectory,
 		records: newRecords(
 			&credential.Store{Reader: o.Credentials, Namespace: o.CredentialNamespace},
-			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
+			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace, OnWrite: o.OnWrite},
 		),
 		written: ledger.New(),
 		turns: newTurns(o.Hashes, func(who types.NamespacedName) {

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/throttle"
 )
 
 // attemptTimeout bounds how long an attempt waits. Once its password is being hashed it is finished whatever happens, within
@@ -22,6 +24,8 @@ type Attempts struct {
 	Metrics  *Metrics
 	// DefaultNamespace is the organisation of those who name none.
 	DefaultNamespace string
+	Throttle         *throttle.Throttle
+	Audit            *audit.Recorder
 }
 
 // accountAnswer is the profile of a person.
@@ -84,7 +88,7 @@ func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, t try) {
 	})
 }
 
-// run runs an attempt and counts it. Every door goes through it.
+// run runs an attempt, counts it and has it written down. Every door goes through it.
 func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 	audience, err := session.ParseAudience(t.audience)
 	if err != nil {
@@ -95,12 +99,31 @@ func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 	}
 	t.who.Devices = asLogin(a.Sessions.devicesOf(r))
 	began := time.Now()
-	granted, refusal := a.attempt(r.Context(), t, audience)
+	granted, refusal := a.throttled(r.Context(), t, audience)
 	outcome := outcomeGranted
+	told := audit.Attempt{Door: t.door, Namespace: t.who.Namespace, Username: t.who.Username, Granted: refusal == nil}
 	if refusal != nil {
 		outcome = refusal.id
+		told.Problem, told.Reason = refusal.id, refusal.auditReason()
+	} else {
+		told.SessionID = granted.claims.SessionID
 	}
 	a.Metrics.observe(t.door, outcome, time.Since(began))
+	a.Audit.Attempt(r.Context(), told)
+	return granted, refusal
+}
+
+// throttled runs an attempt unless too many from its address have failed. That is decided before anything is looked up, so
+// that it tells nothing of the account.
+func (a *Attempts) throttled(ctx context.Context, t try, audience session.Audience) (*grant, *problem) {
+	attempt, wait := a.Throttle.Begin(traceOf(ctx).from.Address)
+	if wait > 0 {
+		return nil, refusalOf(&addressThrottledError{retryAfter: wait})
+	}
+	failed := true
+	defer func() { attempt.End(failed) }()
+	granted, refusal := a.attempt(ctx, t, audience)
+	failed = refusal != nil && refusal.isFailure()
 	return granted, refusal
 }
 

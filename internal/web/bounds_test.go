@@ -42,7 +42,7 @@ func TestFaults(t *testing.T) {
 					_, _ = w.Write([]byte("half"))
 				}
 				panic("secret detail")
-			}), pages.refuse)
+			}), nil, pages.refuse)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, request(header("Accept", row.accept)))
 			if !strings.Contains(w.Body.String(), row.want) || strings.Contains(w.Body.String(), "secret") || row.begun != (w.Code == http.StatusOK) {

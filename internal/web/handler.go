@@ -3,8 +3,11 @@ package web
 import (
 	"net/http"
 
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/throttle"
+	"github.com/keyturn/keyturn/internal/web/forwarded"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
@@ -19,12 +22,19 @@ type Dependencies struct {
 	DefaultNamespace string
 	// ShowOrganization has people name theirs on the pages.
 	ShowOrganization bool
+	// Proxies are those whose word about a client's address is taken.
+	Proxies forwarded.Proxies
+	// Throttle of addresses, if there is one.
+	Throttle *throttle.Throttle
+	// Audit, if there is one, is told of every attempt.
+	Audit *audit.Recorder
 }
 
 // Handler returns the people's port: every endpoint, behind what all of them need.
 func Handler(d Dependencies) http.Handler {
 	attempts := &Attempts{
 		Logins: d.Logins, Sessions: d.Sessions, Metrics: d.Metrics, DefaultNamespace: d.DefaultNamespace,
+		Throttle: d.Throttle, Audit: d.Audit,
 	}
 	pages := &Pages{
 		Attempts: attempts, Directory: d.Directory, UI: d.UI, ShowOrganization: d.ShowOrganization,
@@ -40,5 +50,5 @@ func Handler(d Dependencies) http.Handler {
 	} {
 		endpoint.Mount(mux)
 	}
-	return logged(secured(sameOrigin(routed(mux, pages.refuse), pages.refuse)), pages.refuse)
+	return logged(secured(sameOrigin(routed(mux, pages.refuse), pages.refuse)), d.Proxies, pages.refuse)
 }

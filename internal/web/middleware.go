@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
+
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/web/forwarded"
 )
 
 // trace is what the log tells of a request: nothing that a person has typed.
@@ -15,6 +18,8 @@ type trace struct {
 	route string
 	// outcome is the ID of the problem; empty where there was none.
 	outcome string
+	// from is the request's ID and the client's address. The audit log tells the latter, the log does not.
+	from audit.Request
 }
 
 type traceKey struct{}
@@ -48,11 +53,12 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 type refuse func(http.ResponseWriter, *http.Request, *problem)
 
 // logged gives each request an ID, logs it when it is answered, and answers for a handler that panics.
-func logged(next http.Handler, answer refuse) http.Handler {
+func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, id, t := time.Now(), rand.Text(), &trace{}
+		began, id := time.Now(), rand.Text()
+		t := &trace{from: audit.Request{ID: id, Address: proxies.Client(r)}}
 		written := &statusWriter{ResponseWriter: w}
-		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, t))
+		r = r.WithContext(audit.WithRequest(context.WithValue(r.Context(), traceKey{}, t), t.from))
 		w.Header().Set("X-Request-Id", id)
 		defer func() {
 			if value := recover(); value != nil {

@@ -12,6 +12,28 @@ import (
 // retrySoon is told where a moment later it may work.
 const retrySoon = 2 * time.Second
 
+// addressThrottledError refuses an attempt for those before it that came from the same address.
+type addressThrottledError struct{ retryAfter time.Duration }
+
+func (e *addressThrottledError) Error() string { return "too many failed attempts from one address" }
+
+// reasonAddressThrottled is the audit log's.
+const reasonAddressThrottled = "AddressThrottled"
+
+// auditReason is the reason that the audit log tells, of this problem.
+func (p *problem) auditReason() string {
+	if _, ok := errors.AsType[*addressThrottledError](p.cause); ok {
+		return reasonAddressThrottled
+	}
+	return p.Reason
+}
+
+// isFailure tells whether an attempt counts against its address: the password was wrong, or was not looked at because too
+// many before it were. Whoever knew the password, or could not be answered, has not failed.
+func (p *problem) isFailure() bool {
+	return p.id == problemInvalidCredentials || p.id == problemTooManyAttempts
+}
+
 // refusalOf turns what an attempt was refused for into the problem that a person is told.
 func refusalOf(err error) *problem {
 	p := problemOf(err)
@@ -26,6 +48,12 @@ func problemOf(err error) *problem {
 	}
 	if e, ok := errors.AsType[*login.TooManyAttemptsError](err); ok {
 		return tooManyAttempts(e)
+	}
+	if e, ok := errors.AsType[*addressThrottledError](err); ok {
+		p := newProblem(http.StatusTooManyRequests, problemTooManyAttempts, "Too many attempts",
+			"Too many logins from your address have failed. Wait until the time in Retry-After is over, then try again.")
+		p.retryAfter = e.retryAfter
+		return p
 	}
 	if e, ok := errors.AsType[*login.ChangeRequiredError](err); ok {
 		p := newProblem(http.StatusForbidden, problemChangeRequired, "The password must be changed", changeReason(e.Reason))

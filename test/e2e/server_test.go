@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -42,11 +43,26 @@ func newServer(ctx context.Context, dir, name, health string, args ...string) (*
 		return nil, err
 	}
 
-	return &server{
-		name: name, path: filepath.Join(dir, name), dir: dir, readyURL: "http://" + health + "/readyz",
-		args: append([]string{"--kubeconfig=" + kubeconfig}, args...),
-	}, nil
+	s := &server{name: name, path: filepath.Join(dir, name), dir: dir, readyURL: "http://" + health + "/readyz"}
+	s.args = append(append([]string{"--kubeconfig=" + kubeconfig}, s.always()...), args...)
+
+	return s, nil
 }
+
+// always are the arguments that a server of these tests has unless it is given others.
+func (s *server) always() []string {
+	arguments := []string{"--audit-log=" + s.auditLog()}
+
+	if filepath.Base(s.path) == "login" {
+		// All people of the tests have one address, and fail more often than those of an office do.
+		arguments = append(arguments, "--address-failures-per-minute=0")
+	}
+
+	return arguments
+}
+
+// auditLog is the file of a server's audit log, of all its lives.
+func (s *server) auditLog() string { return filepath.Join(s.dir, s.name+"-audit.log") }
 
 // replica is another server of the same kind, with further arguments. Its port of health is its own.
 func (s *server) replica(t *testing.T, name string, healthFlag string, args ...string) *server {
@@ -58,10 +74,8 @@ func (s *server) replica(t *testing.T, name string, healthFlag string, args ...s
 	}
 
 	health := controlplane.Address(port)
-	r := &server{
-		name: name, path: s.path, dir: s.dir, readyURL: "http://" + health + "/readyz",
-		args: append([]string{s.args[0], healthFlag + "=" + health}, args...),
-	}
+	r := &server{name: name, path: s.path, dir: s.dir, readyURL: "http://" + health + "/readyz"}
+	r.args = append(append([]string{s.args[0]}, r.always()...), append([]string{healthFlag + "=" + health}, args...)...)
 
 	t.Cleanup(r.kill)
 
@@ -76,11 +90,25 @@ func (s *server) launch() error {
 	s.starts++
 	logFile := filepath.Join(s.dir, fmt.Sprintf("%s-%02d.log", s.name, s.starts))
 
+	// It is there even if the server does not get to it: the search for leaks reads it.
+	audit, err := os.OpenFile(s.auditLog(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+
+	if err := audit.Close(); err != nil {
+		return err
+	}
+
 	allLogsMu.Lock()
+
 	allLogs = append(allLogs, logFile)
+	if !slices.Contains(allLogs, s.auditLog()) {
+		allLogs = append(allLogs, s.auditLog())
+	}
+
 	allLogsMu.Unlock()
 
-	var err error
 	s.process, err = process.Start(process.Command{Name: s.name, Path: s.path, Args: s.args, LogFile: logFile})
 
 	return err
