@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -271,4 +272,64 @@ func TestStoreErrorsShowNoHash(t *testing.T) {
 			t.Errorf("%s: %q shows a hash", name, err)
 		}
 	}
+}
+
+// TestStoreOnWrite: every write that was made is told, and nothing else.
+func TestStoreOnWrite(t *testing.T) {
+	s, _ := newStore(t)
+	var writes []string
+	s.OnWrite = func(_ context.Context, before, after *Record) {
+		tell := func(r *Record) string {
+			if r == nil {
+				return "none"
+			}
+			return fmt.Sprint(r.AccountID, "/", r.Failures.Consecutive)
+		}
+		writes = append(writes, tell(before)+" "+tell(after))
+	}
+	want := func(lines ...string) {
+		t.Helper()
+		if !slices.Equal(writes, lines) {
+			t.Errorf("told %q, want %q", writes, lines)
+		}
+		writes = nil
+	}
+	first := least()
+	first.AccountID = "a1"
+	record := create(t, s, first)
+	want("none a1/0")
+	if _, err := s.Create(t.Context(), record.Name(), first); !errors.Is(err, ErrConflict) {
+		t.Fatal(err)
+	}
+	if _, err := s.Update(t.Context(), record, first); err != nil {
+		t.Fatal(err)
+	}
+	want()
+	failed := first
+	failed.Failures.Consecutive = 1
+	updated, err := s.Update(t.Context(), record, failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("a1/0 a1/1")
+	if _, err := s.Update(t.Context(), record, failed); !errors.Is(err, ErrConflict) {
+		t.Fatal(err)
+	}
+	if _, err := s.Replace(t.Context(), record, failed); !errors.Is(err, ErrConflict) {
+		t.Fatal(err)
+	}
+	want()
+	next := least()
+	next.AccountID, next.Owner.UID = "a2", "u2"
+	replaced, err := s.Replace(t.Context(), updated, next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("a1/1 a2/0")
+	for range 2 { // The second time it is gone already.
+		if err := s.Delete(t.Context(), replaced); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("a2/0 none")
 }

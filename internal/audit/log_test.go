@@ -1,0 +1,152 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// stream is where lines go in a test.
+type stream struct {
+	mu sync.Mutex
+	bytes.Buffer
+	// refuse, where set, is the error of every write.
+	refuse error
+	// blocked, where set, has every write wait until it is closed.
+	blocked chan struct{}
+}
+
+func (s *stream) Write(p []byte) (int, error) {
+	if s.blocked != nil {
+		<-s.blocked
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse != nil {
+		return 0, s.refuse
+	}
+	return s.Buffer.Write(p)
+}
+
+func (s *stream) Close() error { return nil }
+
+func (s *stream) failing(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse = err
+}
+
+func (s *stream) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Split(strings.TrimSuffix(s.String(), "\n"), "\n")
+}
+
+func TestLogWritesAllBeforeItCloses(t *testing.T) {
+	to := &stream{}
+	l := newLog(to, "login", prometheus.NewRegistry())
+	for range 2000 {
+		l.write(Line{Event: EventAttempt, Outcome: OutcomeRefused})
+	}
+	l.Close()
+	l.Close()
+	if got := len(to.lines()); got != 2000 {
+		t.Errorf("%d lines, want 2000", got)
+	}
+	if got := testutil.ToFloat64(l.written); got != 2000 {
+		t.Errorf("%v counted as written", got)
+	}
+	l.write(Line{})
+	if got := testutil.ToFloat64(l.dropped); got != 1 {
+		t.Errorf("%v counted as dropped after the end, want 1", got)
+	}
+}
+
+// TestLogNeverBlocks: a pipe that nobody reads holds neither a login nor the end of the process.
+func TestLogNeverBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &stream{blocked: make(chan struct{})}
+		l := newLog(to, "login", prometheus.NewRegistry())
+		for range 3 * maxWaiting {
+			l.write(Line{Event: EventAttempt})
+			synctest.Wait() // The writer gets as far as it can.
+		}
+		if got := testutil.ToFloat64(l.dropped); got == 0 || got > 2*maxWaiting {
+			t.Errorf("%v lines dropped, want those beyond the bound", got)
+		}
+		began := time.Now()
+		l.Close()
+		if took := time.Since(began); took != closeTimeout {
+			t.Errorf("the end took %s", took)
+		}
+		close(to.blocked)
+	})
+}
+
+// TestLogGoesOnAfterAFault, and counts what it has lost.
+func TestLogGoesOnAfterAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &stream{}
+		l := newLog(to, "login", prometheus.NewRegistry())
+		write := func(reason string) { l.write(Line{Reason: reason}); synctest.Wait() }
+		write("first")
+		to.failing(errors.New("no space left"))
+		write("lost")
+		write("lost")
+		to.failing(nil)
+		write("last")
+		l.Close()
+		if text := to.String(); strings.Contains(text, "lost") || !strings.Contains(text, "first") || !strings.Contains(text, "\n{") || !strings.Contains(text, "last") {
+			t.Errorf("holds %s", text)
+		}
+		if written, dropped := testutil.ToFloat64(l.written), testutil.ToFloat64(l.dropped); written != 2 || dropped != 2 {
+			t.Errorf("%v written and %v dropped, want 2 and 2", written, dropped)
+		}
+	})
+}
+
+// TestOpen: the file is its owner's alone, is appended to, and can be cut off while it is open, as rotation does.
+func TestOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	write := func(reasons ...string) {
+		t.Helper()
+		l, err := Open(path, "operator", prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, reason := range reasons {
+			l.write(Line{Reason: reason})
+		}
+		l.Close()
+	}
+	write("one")
+	write("two")
+	text, err := os.ReadFile(path)
+	if err != nil || bytes.Count(text, []byte("\n")) != 2 || !bytes.Contains(text, []byte(`"reason":"one"`)) {
+		t.Errorf("holds %s (%v)", text, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v (%v)", info.Mode(), err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	write("three")
+	if text, err = os.ReadFile(path); err != nil || text[0] != '{' {
+		t.Errorf("after it was cut off it holds %q (%v)", text, err)
+	}
+	_, err = Open(filepath.Join(path, "no-folder"), "operator", prometheus.NewRegistry())
+	if err == nil || !strings.Contains(err.Error(), "--audit-log") {
+		t.Errorf("answered %v, want what to do", err)
+	}
+}

@@ -1,0 +1,249 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	testingclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+var now = time.Date(2026, time.March, 1, 12, 0, 0, 123456789, time.FixedZone("", 3600))
+
+// world is a cluster with one organisation and one account, whose username is not its name.
+type world struct {
+	store    *credential.Store
+	declared *v1alpha1.UserAccount
+	recorder *Recorder
+	to       *stream
+	// owners by the names of credentials.
+	owners map[string]account.Owner
+}
+
+func (w *world) Owner(_ context.Context, name string) (account.Owner, bool) {
+	owner, found := w.owners[name]
+	return owner, found
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &world{to: &stream{}, declared: &v1alpha1.UserAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "ada", UID: "u1"},
+		Spec:       v1alpha1.UserAccountSpec{Username: "Ada.L", Password: &v1alpha1.PasswordSpec{}},
+	}}
+	c := fake.NewClientBuilder().WithScheme(scheme).
+		WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, w.declared).Build()
+	w.owners = map[string]account.Owner{credential.Name("acme", "ada.l"): account.OwnerOf(w.declared)}
+	w.recorder = &Recorder{
+		Log: newLog(w.to, "login", prometheus.NewRegistry()), Directory: directory.New(c, "system"), Owners: w,
+		Clock: testingclock.NewFakePassiveClock(now),
+	}
+	w.store = &credential.Store{Reader: c, Writer: c, Namespace: "credentials", OnWrite: w.recorder.Wrote}
+	return w
+}
+
+// request is where everything in these tests comes from.
+func request(t *testing.T) context.Context {
+	t.Helper()
+	return WithRequest(t.Context(), Request{ID: "R1", Address: netip.MustParseAddr("192.0.2.1")})
+}
+
+// told closes the log and returns what it holds.
+func (w *world) told() []string {
+	w.recorder.Log.Close()
+	return w.to.lines()
+}
+
+const (
+	about = `"account":{"namespace":"acme","name":"ada","uid":"u1","username":"Ada.L"}`
+	begin = `{"time":"2026-03-01T11:00:00.123456789Z","server":"login","event":`
+	end   = `,"address":"192.0.2.1","requestID":"R1"}`
+)
+
+func TestAttempt(t *testing.T) {
+	for name, row := range map[string]struct {
+		attempt Attempt
+		want    string
+	}{
+		"granted": {
+			Attempt{Door: "login", Namespace: "acme", Username: "ada.l", Granted: true, SessionID: "S1"},
+			`"attempt","outcome":"granted","door":"login",` + about + `,"sessionID":"S1"`,
+		},
+		"refused": {
+			Attempt{Door: "password", Namespace: "acme", Username: "ADA.L", Problem: "account-unavailable", Reason: "AccountDisabled"},
+			`"attempt","outcome":"refused","door":"password","problem":"account-unavailable","reason":"AccountDisabled",` + about,
+		},
+		"unknown name": {
+			Attempt{Door: "login", Namespace: "acme", Username: "hunter2", Problem: "invalid-credentials"},
+			`"attempt","outcome":"refused","door":"login","problem":"invalid-credentials","account":{"namespace":"acme"}`,
+		},
+		"the name of the object, which is not the username": {
+			Attempt{Door: "login", Namespace: "acme", Username: "ada", Problem: "invalid-credentials"},
+			`"attempt","outcome":"refused","door":"login","problem":"invalid-credentials","account":{"namespace":"acme"}`,
+		},
+		"no username": {
+			Attempt{Door: "login", Namespace: "acme", Username: "my secret!", Problem: "invalid-credentials"},
+			`"attempt","outcome":"refused","door":"login","problem":"invalid-credentials","account":{"namespace":"acme"}`,
+		},
+		"unknown namespace": {
+			Attempt{Door: "login", Namespace: "hunter2", Username: "ada.l", Problem: "invalid-credentials"},
+			`"attempt","outcome":"refused","door":"login","problem":"invalid-credentials","account":{}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.recorder.Attempt(request(t), row.attempt)
+			if got, want := w.told(), []string{begin + row.want + end}; !slices.Equal(got, want) {
+				t.Errorf("told\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestWrites: each write of a credential is told, by whoever made it, with the account and the request.
+func TestWrites(t *testing.T) {
+	w := newWorld(t)
+	ctx := request(t)
+	p := policy.Default()
+	p.MaxFailures = 1
+	rules := account.NewRules(&w.declared.Spec, policy.Default(), now)
+	record, err := w.store.Create(ctx, credential.Name("acme", "ada.l"), rules.Reset(
+		rules.New(account.OwnerOf(w.declared), "a1"), account.Source{SecretName: "ada", ResourceVersion: "1"}, "hash-1", account.Digests{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(c account.Credential) {
+		t.Helper()
+		if record, err = w.store.Update(ctx, record, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rules.Now = rules.Now.Add(time.Second)
+	for range policy.Default().MaxFailures {
+		write(rules.Failed(record.Credential))
+	}
+	w.declared.Spec.UnlockTime = new(metav1.NewTime(now))
+	write(rules.ApplyRequests(record.Credential))
+	write(rules.Change(record.Credential, "hash-2", account.Digests{}))
+	write(rules.EndSession(record.Credential, "S1", now.Add(time.Hour)))
+	write(rules.EndSessions(record.Credential))
+	write(rules.RejectReset(record.Credential, account.Source{SecretName: "ada", ResourceVersion: "2"}, "p1",
+		[]policy.RequirementID{policy.RequirementMinLength}))
+	if err := w.store.Delete(ctx, record); err != nil {
+		t.Fatal(err)
+	}
+	got := w.told()
+	want := []string{
+		`"reset","outcome":"done","reason":"InitialLogin",` + about,
+		`"lock","outcome":"done","reason":"TooManyFailures",` + about + `,"until":"2026-03-01T11:15:01.123456789Z"`,
+		`"unlock","outcome":"done","reason":"UnlockTime",` + about,
+		`"change","outcome":"done",` + about,
+		`"revocation","outcome":"done","reason":"PasswordChanged",` + about,
+		`"logout","outcome":"done",` + about + `,"sessionID":"S1"`,
+		`"revocation","outcome":"done","reason":"LoggedOutEverywhere",` + about,
+		`"reset","outcome":"refused","reason":"PolicyViolation",` + about,
+		`"revocation","outcome":"done","reason":"AccountDeleted",` + about,
+	}
+	for i := range want {
+		want[i] = begin + want[i] + end
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if text := strings.Join(got, "\n"); strings.Contains(text, "hash-") {
+		t.Error("a hash is told")
+	}
+}
+
+// TestWhoIsGone has no username any more, and is told by name.
+func TestWhoIsGone(t *testing.T) {
+	w := newWorld(t)
+	ctx := request(t)
+	rules := account.NewRules(&w.declared.Spec, policy.Default(), now)
+	former := account.Owner{Namespace: "acme", Name: "ada", UID: "u0"}
+	record, err := w.store.Create(ctx, credential.Name("acme", "ada.l"), rules.New(former, "a0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Replace(ctx, record, rules.Succeed(record.Credential, account.OwnerOf(w.declared), "a1")); err != nil {
+		t.Fatal(err)
+	}
+	want := begin + `"revocation","outcome":"done","reason":"AccountDeleted","account":{"namespace":"acme","name":"ada","uid":"u0"}` + end
+	if got := w.told(); !slices.Equal(got, []string{want}) {
+		t.Errorf("told\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestNothingToTellTo: without a recorder or a log, nothing happens.
+func TestNothingToTellTo(t *testing.T) {
+	var r *Recorder
+	r.Attempt(t.Context(), Attempt{})
+	r.Wrote(t.Context(), nil, nil)
+	var l *Log
+	l.write(Line{})
+	l.Close()
+}
+
+// TestDocumentation: docs/audit.md has an example of every event, each a line as it is written, and every word of the schema.
+func TestDocumentation(t *testing.T) {
+	document, err := os.ReadFile("../../docs/audit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(document)
+	var events []Event
+	for example := range strings.Lines(text) {
+		if !strings.HasPrefix(example, "{") {
+			continue
+		}
+		decoder := json.NewDecoder(strings.NewReader(example))
+		decoder.DisallowUnknownFields()
+		var line Line
+		if err := decoder.Decode(&line); err != nil {
+			t.Fatalf("%s: %v", example, err)
+		}
+		if written, err := json.Marshal(line); err != nil || string(written) != strings.TrimSpace(example) {
+			t.Errorf("the example\n%s\nwould be written\n%s", example, written)
+		}
+		events = append(events, line.Event)
+	}
+	for _, event := range []Event{EventAttempt, EventChange, EventReset, EventLock, EventUnlock, EventLogout, EventRevocation} {
+		if !slices.Contains(events, event) {
+			t.Errorf("no example of %s", event)
+		}
+	}
+	for _, word := range []string{
+		account.TransitionByChange, account.TransitionByReset, account.TransitionByUnlockTime, account.TransitionBySignOutTime,
+		account.TransitionByPerson, account.TransitionByDeletion, account.TransitionByPolicy,
+		string(v1alpha1.ReasonAccountDisabled), string(v1alpha1.ReasonAccountEnded),
+		string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures),
+		"keyturn_audit_lines_written_total", "keyturn_audit_lines_dropped_total", "AddressThrottled",
+	} {
+		if !strings.Contains(text, "`"+word+"`") {
+			t.Errorf("%s is not explained", word)
+		}
+	}
+}
