@@ -18,6 +18,10 @@ func TestOptions(t *testing.T) {
 		"no namespace":             {[]string{"--system-namespace="}, "must not be empty"},
 		"credentials among others": {[]string{"--credential-namespace=keyturn-system"}, "a namespace of their own"},
 		"unknown format":           {[]string{"--log-format=xml"}, "--log-format"},
+		"proxies, no throttle":     {[]string{"--trusted-proxies=10.0.0.0/8,fd00::/8", "--address-failures-per-minute=0"}, ""},
+		"proxy without a length":   {[]string{"--trusted-proxies=10.0.0.1"}, "--trusted-proxies"},
+		"throttle below nothing":   {[]string{"--address-failures-per-minute=-1"}, "--address-failures-per-minute"},
+		"no audit log":             {[]string{"--audit-log="}, "--audit-log"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, flags := &options{}, flag.NewFlagSet("login", flag.ContinueOnError)

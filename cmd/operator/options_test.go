@@ -16,6 +16,7 @@ func TestOptions(t *testing.T) {
 		"negative grace":     {[]string{"--orphan-grace=-1h"}, "--orphan-grace"},
 		"no hashes":          {[]string{"--hashes=0"}, "--hashes"},
 		"negative hashes":    {[]string{"--hashes=-1"}, "--hashes"},
+		"no audit log":       {[]string{"--audit-log="}, "--audit-log"},
 		"no namespace":       {[]string{"--system-namespace="}, "must not be empty"},
 		"the same namespace": {[]string{"--system-namespace=a", "--credential-namespace=a"}, "must differ"},
 	} {

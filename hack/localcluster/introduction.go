@@ -45,6 +45,8 @@ func introduction(url, kubeconfig, kubectl string, person handedOut) (string, er
 		return "", fmt.Errorf("encoding the sample login: %w", err)
 	}
 
+	logs := filepath.Join(filepath.Dir(kubeconfig), "logs")
+
 	return fmt.Sprintf(`
 Keyturn is ready: %[1]s
 Open it and log in as %[6]s / %[7]s
@@ -53,13 +55,14 @@ Try next, in another terminal:
   export KUBECONFIG=%[2]s
   kubectl get useraccounts -A
   curl -i %[1]s/api/v1/login -H 'Content-Type: application/json' -d %[3]s
+  tail -n 5 %[5]s/*%[8]s
 
 A kubectl of the right version is at hand:
   export PATH=%[4]s:"$PATH"
 
-Logs are in %[5]s. Ctrl-C ends everything.`,
+Logs are in %[9]s. Ctrl-C ends everything.`,
 		url, quote(kubeconfig), quote(string(body)), quote(filepath.Dir(kubectl)),
-		filepath.Join(filepath.Dir(kubeconfig), "logs"), person.username, person.password), nil
+		quote(logs), person.username, person.password, auditLogSuffix, logs), nil
 }
 
 // quote makes one word of text for a POSIX shell, and leaves alone what is one.

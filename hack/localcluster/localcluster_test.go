@@ -263,6 +263,7 @@ func TestIntroduction(t *testing.T) {
 		"  kubectl get useraccounts -A\n",
 		`  export PATH=/cache:"$PATH"`,
 		"/home/a b/.local/logs",
+		"  tail -n 5 '/home/a b/.local/logs'/*-audit.log\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, text)

@@ -14,6 +14,9 @@ import (
 // systemNamespace is where both servers live in a cluster.
 const systemNamespace = "keyturn-system"
 
+// auditLogSuffix ends the name of a server's audit log.
+const auditLogSuffix = "-audit.log"
+
 const (
 	// readyTimeout is how long a server may take to become ready. It takes a second or two on an idle machine.
 	readyTimeout = 2 * time.Minute
@@ -75,9 +78,12 @@ func (s server) start(ctx context.Context, c *cluster) (*process.Process, error)
 	}
 
 	return process.Start(process.Command{
-		Name:    s.name,
-		Path:    filepath.Join(c.settings.root, "bin", s.name),
-		Args:    append([]string{"--kubeconfig=" + kubeconfig}, s.arguments(c.state, c.settings)...),
+		Name: s.name,
+		Path: filepath.Join(c.settings.root, "bin", s.name),
+		Args: append([]string{
+			"--kubeconfig=" + kubeconfig,
+			"--audit-log=" + filepath.Join(c.settings.dir, "logs", s.name+auditLogSuffix),
+		}, s.arguments(c.state, c.settings)...),
 		LogFile: filepath.Join(c.settings.dir, "logs", s.name+".log"),
 	})
 }

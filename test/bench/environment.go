@@ -139,6 +139,8 @@ func (e *environment) startServers(ctx context.Context) (err error) {
 	}
 	return e.startServer(ctx, login, e.loginHealth,
 		"--bind-address="+controlplane.Address(e.people),
+		// All clients have one address. It is the accounts that are measured.
+		"--address-failures-per-minute=0",
 		"--health-bind-address="+controlplane.Address(e.loginHealth))
 }
 
@@ -163,7 +165,9 @@ func (e *environment) startServer(ctx context.Context, name string, healthPort i
 	}
 	p, err := process.Start(process.Command{
 		Name: name, Path: filepath.Join(e.dir, name),
-		Args:    append([]string{"--kubeconfig=" + kubeconfig}, arguments...),
+		Args: append([]string{
+			"--kubeconfig=" + kubeconfig, "--audit-log=" + filepath.Join(e.dir, name+"-audit.log"),
+		}, arguments...),
 		LogFile: filepath.Join(e.dir, name+".log"),
 	})
 	if err != nil {
