@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -42,6 +43,8 @@ const (
 	TransitionByPerson = "LoggedOutEverywhere"
 	// TransitionByDeletion: the account is gone.
 	TransitionByDeletion = "AccountDeleted"
+	// TransitionOfDevice (of Locked): the account is locked for one device that has logged in before, and for that alone.
+	TransitionOfDevice = "TooManyFailuresOnDevice"
 	// TransitionByPolicy (of ResetRefused): the policy does not allow the password.
 	TransitionByPolicy = "PolicyViolation"
 )
@@ -161,12 +164,24 @@ func (w *written) refused() bool {
 		(before.Source != after.Source || !before.ResetTime.Equal(after.ResetTime) || before.RejectedPolicy != after.RejectedPolicy)
 }
 
-// lock tells of a lock that was not there before, or ends later.
+// lock tells of a lock that was not there before, or ends later: the account's, or that of a device.
 func (w *written) lock() {
 	before, lock := w.rules.Lock(w.before), w.rules.Lock(w.after)
 	same := before.Reason == lock.Reason && before.Until.Equal(lock.Until)
 	if lock.Locked && (w.unlocked || !same) {
 		w.tell(Locked, string(lock.Reason)).Until = lock.Until
+	}
+	if lock.Locked && lock.Until.IsZero() {
+		return // For all devices.
+	}
+	for _, device := range w.after.Devices {
+		lock := w.rules.lockSince(device.LockedTime)
+		known := slices.ContainsFunc(w.before.Devices, func(d DeviceFailures) bool {
+			return d.ID == device.ID && d.LockedTime.Equal(device.LockedTime)
+		})
+		if lock.Locked && !known {
+			w.tell(Locked, TransitionOfDevice).Until = lock.Until
+		}
 	}
 }
 

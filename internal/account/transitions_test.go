@@ -73,6 +73,18 @@ func TestTransitions(t *testing.T) {
 				c, _ = r.Login(c, account.ComplianceUnknown)
 				return c
 			}, ""},
+		"failure that locks a device": {[]func(*state){lockable, lockedOut, func(s *state) {
+			s.c.Failures.Consecutive = 2
+			s.c.Devices = []account.DeviceFailures{
+				{ID: "d0", LockedTime: ago(time.Minute)}, {ID: "d1", Times: []time.Time{ago(2 * time.Minute), ago(time.Minute)}},
+			}
+		}}, func(r account.Rules, c account.Credential) account.Credential { r.Device = "d1"; return r.Failed(c) }, "Locked TooManyFailuresOnDevice"},
+		"login from a known device, while others are locked out": {[]func(*state){lockedOut},
+			func(r account.Rules, c account.Credential) account.Credential {
+				r.Device = "d1"
+				c, _ = r.Login(c, account.ComplianceUnknown)
+				return c
+			}, ""},
 		"unlock": {[]func(*state){lockedOut, func(s *state) { s.spec.UnlockTime = at(now) }},
 			account.Rules.ApplyRequests, "Unlocked UnlockTime"},
 		"unlock of what is not locked": {[]func(*state){lockable, func(s *state) { s.spec.UnlockTime = at(now) }},
@@ -199,7 +211,9 @@ func TestTransitionsTellAll(t *testing.T) {
 				s.spec.Access = []v1alpha1.Access{v1alpha1.AccessEnabled, v1alpha1.AccessDisabled}[choose.IntN(2)]
 			}
 			r, before := s.rules(clock), s.c
-			after, set := randomWrite(choose, r, before, step)
+			there := r
+			there.Device = []string{"", "d1", "d2"}[choose.IntN(3)]
+			after, set := randomWrite(choose, there, before, step)
 			got := r.Transitions(before, after)
 			count := func(kinds ...account.TransitionKind) (n int) {
 				for _, transition := range got {
@@ -230,7 +244,7 @@ func TestTransitionsTellAll(t *testing.T) {
 // randomWrite does what one of the servers would, and tells how many passwords it set.
 func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step int) (account.Credential, int) {
 	encoded := hash.Encoded(string(rune('a'+choose.IntN(26))) + string(rune('A'+step)))
-	locked := r.Lock(r.ApplyRequests(c)).Locked
+	locked := r.AttemptLock(r.ApplyRequests(c)).Locked
 	switch choose.IntN(7) {
 	case 0, 1:
 		if !locked {

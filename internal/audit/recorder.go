@@ -93,6 +93,9 @@ func (r *Recorder) Wrote(ctx context.Context, before, after *credential.Record) 
 	if after != nil {
 		is, owner = after.Credential, after.Owner
 	}
+	if owner == (account.Owner{}) {
+		return // A credential of nobody.
+	}
 	told, declared := r.owned(ctx, owner)
 	for _, transition := range r.rules(ctx, declared).Transitions(was, is) {
 		line := lineOf(transition)

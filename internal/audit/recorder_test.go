@@ -237,7 +237,7 @@ func TestDocumentation(t *testing.T) {
 	}
 	for _, word := range []string{
 		account.TransitionByChange, account.TransitionByReset, account.TransitionByUnlockTime, account.TransitionBySignOutTime,
-		account.TransitionByPerson, account.TransitionByDeletion, account.TransitionByPolicy,
+		account.TransitionByPerson, account.TransitionByDeletion, account.TransitionByPolicy, account.TransitionOfDevice,
 		string(v1alpha1.ReasonAccountDisabled), string(v1alpha1.ReasonAccountEnded),
 		string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures),
 		"keyturn_audit_lines_written_total", "keyturn_audit_lines_dropped_total", "AddressThrottled",
