@@ -92,6 +92,9 @@ func TestTransitions(t *testing.T) {
 		"unlock, and a failure that locks again": {[]func(*state){lockedOut, func(s *state) {
 			s.spec.UnlockTime, s.policy.MaxFailures = at(now), 1
 		}}, account.Rules.Failed, "Unlocked UnlockTime, Locked TooManyFailures"},
+		"unlock of a lock without end, and another": {[]func(*state){lockedOut, func(s *state) {
+			s.spec.UnlockTime, s.policy.MaxFailures, s.policy.LockDuration = at(now), 1, 0
+		}}, account.Rules.Failed, "Unlocked UnlockTime, Locked TooManyFailures"},
 		"sign out": {[]func(*state){func(s *state) { s.spec.SignOutTime = at(now) }},
 			account.Rules.ApplyRequests, "SessionsEnded SignOutTime"},
 		"disabled": {[]func(*state){disable}, account.Rules.ApplyRequests, "SessionsEnded AccountDisabled"},
@@ -118,6 +121,11 @@ func TestTransitions(t *testing.T) {
 		"reset that stays refused": {[]func(*state){func(s *state) {
 			s.c = s.rules(now).RejectReset(s.c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
 		}}, func(_ account.Rules, c account.Credential) account.Credential { c.LastSuccessTime = now; return c }, ""},
+		"reset that stays refused, of another revision that was not judged": {[]func(*state){func(s *state) {
+			s.c = s.rules(now).RejectReset(s.c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
+		}}, func(r account.Rules, c account.Credential) account.Credential {
+			return r.RejectReset(c, source("3"), "", c.Reset.Rejected)
+		}, ""},
 		"revision without a new password": {nil, func(r account.Rules, c account.Credential) account.Credential {
 			return r.NoteRevision(c, source("3"))
 		}, ""},

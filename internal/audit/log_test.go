@@ -71,6 +71,26 @@ func TestLogWritesAllBeforeItCloses(t *testing.T) {
 	}
 }
 
+// TestLogWritesWhatCameLast, while it was writing what came before.
+func TestLogWritesWhatCameLast(t *testing.T) {
+	for range 20 { // What the writer sees first is left to chance.
+		synctest.Test(t, func(t *testing.T) {
+			to := &stream{blocked: make(chan struct{})}
+			l := newLog(to, "login", prometheus.NewRegistry())
+			l.write(Line{Reason: "first"})
+			synctest.Wait()
+			l.write(Line{Reason: "last"})
+			go l.Close()
+			synctest.Wait()
+			close(to.blocked)
+			<-l.stopped
+			if got := len(to.lines()); got != 2 {
+				t.Fatalf("%d lines, want 2", got)
+			}
+		})
+	}
+}
+
 // TestLogNeverBlocks: a pipe that nobody reads holds neither a login nor the end of the process.
 func TestLogNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
