@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,7 +39,10 @@ type Log struct {
 // Open opens the audit log of a server: Stdout, or a file, which is made with access for its owner alone and appended to.
 func Open(path, server string, registry prometheus.Registerer) (*Log, error) {
 	to := os.Stdout
-	if path != Stdout {
+	if path == Stdout {
+		// Go ends a program whose standard output nobody reads any more. This one loses lines, and counts them.
+		signal.Ignore(syscall.SIGPIPE)
+	} else {
 		var err error
 		if to, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 			return nil, fmt.Errorf("open the audit log: give --audit-log a file that can be written, or - for standard output: %w", err)

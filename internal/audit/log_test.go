@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +112,35 @@ func TestLogNeverBlocks(t *testing.T) {
 		}
 		close(to.blocked)
 	})
+}
+
+// TestStdoutThatNobodyReads does not end the program.
+func TestStdoutThatNobodyReads(t *testing.T) {
+	const child = "KEYTURN_AUDIT_CHILD"
+	if os.Getenv(child) != "" {
+		l, err := Open(Stdout, "login", prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for testutil.ToFloat64(l.dropped) == 0 {
+			l.write(Line{Event: EventAttempt})
+			runtime.Gosched()
+		}
+		os.Exit(0)
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStdoutThatNobodyReads$")
+	command.Env, command.Stdout = append(os.Environ(), child+"=1"), writer
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Run(); err != nil {
+		t.Errorf("the program has ended: %v", err)
+	}
+	_ = writer.Close()
 }
 
 // TestLogGoesOnAfterAFault, and counts what it has lost.
