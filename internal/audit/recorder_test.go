@@ -127,8 +127,6 @@ func TestAttempt(t *testing.T) {
 func TestWrites(t *testing.T) {
 	w := newWorld(t)
 	ctx := request(t)
-	p := policy.Default()
-	p.MaxFailures = 1
 	rules := account.NewRules(&w.declared.Spec, policy.Default(), now)
 	record, err := w.store.Create(ctx, credential.Name("acme", "ada.l"), rules.Reset(
 		rules.New(account.OwnerOf(w.declared), "a1"), account.Source{SecretName: "ada", ResourceVersion: "1"}, "hash-1", account.Digests{}))

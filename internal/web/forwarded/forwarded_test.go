@@ -134,7 +134,7 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// tells tells whether a header has an address.
+// tells reports whether a header has an address.
 func tells(forwarded string, address netip.Addr) bool {
 	for part := range strings.SplitSeq(forwarded, ",") {
 		if parseAddress(strings.TrimSpace(part)) == address {
