@@ -82,6 +82,11 @@ func run(stop context.Context, o *options) error {
 		return fmt.Errorf("open the health port: %w", err)
 	}
 	defer func() { _ = health.Close() }()
+	webhooks, err := o.webhook.listen()
+	if err != nil {
+		return err
+	}
+	defer webhooks.close()
 
 	// The watches go on until the last request is answered.
 	running, end := context.WithCancel(context.WithoutCancel(stop))
@@ -99,9 +104,10 @@ func run(stop context.Context, o *options) error {
 	group, failed := errgroup.WithContext(running)
 	group.Go(func() error { return s.caches.Start(failed) })
 	group.Go(func() error { s.awaitSync(failed); return nil })
+	group.Go(func() error { webhooks.followCertificate(failed); return nil })
 	group.Go(func() error {
 		defer end()
-		return s.serve(stop, failed, people, health)
+		return s.serve(stop, failed, people, health, webhooks)
 	})
 	return group.Wait()
 }
@@ -122,13 +128,16 @@ func startWorkers(o *options) (*worker.Pool, error) {
 	return pool, err
 }
 
-// serve serves both ports until stop ends, and then drains, or until something else has failed.
-func (s *server) serve(stop, failed context.Context, people, health net.Listener) error {
+// serve serves the ports until stop ends, and then drains, or until something else has failed.
+func (s *server) serve(stop, failed context.Context, people, health net.Listener, webhooks *webhookPort) error {
 	peopleServer, healthServer := newHTTPServer(s.people), newHTTPServer(s.health)
 	defer func() { _ = healthServer.Close() }()
-	ended := make(chan error, 2)
+	webhookServer := webhooks.server(s.webhooks)
+	defer func() { _ = webhookServer.Close() }()
+	ended := make(chan error, 3)
 	go func() { ended <- peopleServer.Serve(people) }()
 	go func() { ended <- healthServer.Serve(health) }()
+	go webhooks.serve(webhookServer, ended)
 	slog.Info("Login server listens", "address", people.Addr().String(), "healthAddress", health.Addr().String())
 
 	select {
@@ -146,6 +155,7 @@ func (s *server) serve(stop, failed context.Context, people, health net.Listener
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(stop), drainTimeout)
 	defer cancel()
+	_ = webhookServer.Shutdown(limit) // A review takes five seconds at most.
 	if err := peopleServer.Shutdown(limit); errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("requests were cut off: they took longer than %s", drainTimeout)
 	}

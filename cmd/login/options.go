@@ -31,6 +31,7 @@ type options struct {
 	addressFailures     int
 	showOrganization    bool
 	pages               ui.Options
+	webhook             webhookOptions
 }
 
 func (o *options) add(flags *flag.FlagSet) {
@@ -49,6 +50,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.trustedProxies, "trusted-proxies", "", "Networks of the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,fd00::/8; by default none, and an address is the connection's.")
 	flags.IntVar(&o.addressFailures, "address-failures-per-minute", 60, "Attempts from one address (of IPv6, one /64) that may fail in a minute, at this server; a quiet one may fail as often as in five at once. 0 turns it off.")
 	flags.StringVar(&o.auditLog, "audit-log", audit.Stdout, "File that the audit log is appended to; - is standard output. The log itself goes to standard error.")
+	o.webhook.add(flags)
 	flags.StringVar(&o.logFormat, "log-format", "json", "Format of the log: json or text.")
 }
 
@@ -73,7 +75,7 @@ func (o *options) validate() error {
 	if _, err := forwarded.Parse(o.trustedProxies); err != nil {
 		return fmt.Errorf("--trusted-proxies: %w", err)
 	}
-	return nil
+	return o.webhook.validate()
 }
 
 func (o *options) logHandler(to io.Writer) slog.Handler {

@@ -39,8 +39,8 @@ type server struct {
 	sessions *web.Sessions
 	// audit is to be closed when nothing is answered any more.
 	audit *audit.Log
-	// people and health are the handlers of the two ports.
-	people, health http.Handler
+	// people, health and webhooks are the handlers of the ports.
+	people, health, webhooks http.Handler
 
 	synced, draining atomic.Bool
 }
@@ -108,6 +108,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 		Metrics: metrics, UI: pages, DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
 	})
+	s.webhooks = web.Webhooks(&web.TokenReview{Sessions: s.sessions, Audiences: o.webhook.audienceList()})
 	s.health = (&web.Health{Ready: s.ready, Metrics: registry}).Handler()
 	return s, nil
 }

@@ -20,29 +20,9 @@ const maxBodyBytes = 16 << 10
 // password must be verified as it was given: names of fields match exactly and come once, text is UTF-8 and has no
 // halves of surrogate pairs, which decoders replace. The problem, if any, holds nothing of what was sent.
 func readJSON(w http.ResponseWriter, r *http.Request, into any, fields string) *problem {
-	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	charset := parameters["charset"]
-	switch {
-	case err != nil, mediaType != "application/json", charset != "" && !strings.EqualFold(charset, "utf-8"):
-		return newProblem(http.StatusUnsupportedMediaType, problemUnsupportedMedia, "The request is not JSON",
-			"Send the body with the header Content-Type: application/json, in UTF-8.")
-	case r.Header.Get("Content-Encoding") != "":
-		return newProblem(http.StatusUnsupportedMediaType, problemUnsupportedMedia, "The request is compressed",
-			"Send the body without a Content-Encoding.")
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return newProblem(http.StatusRequestEntityTooLarge, problemTooLarge, "The request is too large",
-			"Send at most "+strconv.Itoa(maxBodyBytes)+" bytes.")
-	}
-	if err != nil {
-		return invalidRequest("The body could not be read to its end. Send it again.")
-	}
-	if !utf8.Valid(body) || hasLoneSurrogate(body) {
-		return invalidRequest("The body must be UTF-8 text without halves of surrogate pairs.")
-	}
-	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
-		return invalidRequest("The body must be one JSON object.")
+	body, refusal := readBody(w, r)
+	if refusal != nil {
+		return refusal
 	}
 	strict, err := json.UnmarshalStrict(body, into)
 	switch {
@@ -52,6 +32,35 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any, fields string) *
 		return invalidRequest("The body may only have these fields, each once and spelt like this: " + fields + ".")
 	}
 	return nil
+}
+
+// readBody reads the body of a request that says, once, that it is JSON, and that begins as a JSON object of text does.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
+	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := parameters["charset"]
+	switch {
+	case err != nil, mediaType != "application/json", len(r.Header.Values("Content-Type")) > 1, charset != "" && !strings.EqualFold(charset, "utf-8"):
+		return nil, newProblem(http.StatusUnsupportedMediaType, problemUnsupportedMedia, "The request is not JSON",
+			"Send the body with the header Content-Type: application/json, in UTF-8.")
+	case r.Header.Get("Content-Encoding") != "":
+		return nil, newProblem(http.StatusUnsupportedMediaType, problemUnsupportedMedia, "The request is compressed",
+			"Send the body without a Content-Encoding.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, newProblem(http.StatusRequestEntityTooLarge, problemTooLarge, "The request is too large",
+			"Send at most "+strconv.Itoa(maxBodyBytes)+" bytes.")
+	}
+	if err != nil {
+		return nil, invalidRequest("The body could not be read to its end. Send it again.")
+	}
+	if !utf8.Valid(body) || hasLoneSurrogate(body) {
+		return nil, invalidRequest("The body must be UTF-8 text without halves of surrogate pairs.")
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		return nil, invalidRequest("The body must be one JSON object.")
+	}
+	return body, nil
 }
 
 func invalidRequest(detail string) *problem {

@@ -40,6 +40,9 @@ type Options struct {
 	// ControllerManager starts kube-controller-manager too, with the controllers that matter without nodes: deleted
 	// namespaces empty out, owned objects are collected, namespaces get their default ServiceAccount.
 	ControllerManager bool
+	// TokenReview has kube-apiserver ask a webhook about tokens that it does not know itself. The caller runs it, sooner or
+	// later, as TokenReview says.
+	TokenReview bool
 	// APIServerArgs are further arguments of kube-apiserver, for example of an audit log.
 	APIServerArgs []string
 	// Progress hears, if set, of each server that has become ready.
@@ -51,6 +54,7 @@ type Ports struct {
 	Etcd              int `json:"etcd"`
 	APIServer         int `json:"apiServer"`
 	ControllerManager int `json:"controllerManager"`
+	TokenReview       int `json:"tokenReview"`
 }
 
 // ControlPlane is a running control plane. Its methods are for one goroutine at a time, save that Config, TokenFor,
@@ -64,6 +68,7 @@ type ControlPlane struct {
 	server    keyPair // presented by every server, and to etcd
 	admin     keyPair
 	manager   keyPair
+	webhook   keyPair
 	client    *http.Client
 	config    *rest.Config
 
@@ -140,6 +145,12 @@ func (c *ControlPlane) prepare(now time.Time) (err error) {
 
 	if c.manager, err = c.authority.issue("controller-manager", "system:kube-controller-manager", nil, now); err != nil {
 		return err
+	}
+
+	if c.options.TokenReview {
+		if err := c.prepareTokenReview(now); err != nil {
+			return err
+		}
 	}
 
 	return c.makeClient()

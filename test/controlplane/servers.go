@@ -59,7 +59,7 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context) (err error) {
 }
 
 func (c *ControlPlane) apiServerArguments() []string {
-	return append([]string{
+	arguments := append([]string{
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(c.ports.APIServer),
@@ -76,7 +76,9 @@ func (c *ControlPlane) apiServerArguments() []string {
 		"--service-account-issuer=" + serviceAccountIssuer,
 		"--service-account-key-file=" + c.serviceAccountKey(),
 		"--service-account-signing-key-file=" + c.serviceAccountKey(),
-	}, c.options.APIServerArgs...)
+	}, c.tokenReviewArguments()...)
+
+	return append(arguments, c.options.APIServerArgs...)
 }
 
 func (c *ControlPlane) startControllerManager(ctx context.Context) error {

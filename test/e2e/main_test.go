@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 
-	code := controlplane.Main(suite{m}, controlplane.Options{}, func(ctx context.Context, c *controlplane.ControlPlane) error {
+	code := controlplane.Main(suite{m}, controlplane.Options{TokenReview: true}, func(ctx context.Context, c *controlplane.ControlPlane) error {
 		plane = c
 
 		return prepare(ctx, dir)
@@ -143,6 +143,16 @@ func makeClients(dir string) (err error) {
 	return controlplane.WriteKubeconfig(adminKubeconfig, plane.Config())
 }
 
+// webhookArguments have the login server review tokens for the API server.
+func webhookArguments() []string {
+	webhook := plane.TokenReview()
+
+	return []string{
+		"--webhook-bind-address=" + webhook.Address, "--webhook-cert-file=" + webhook.CertFile,
+		"--webhook-key-file=" + webhook.KeyFile,
+	}
+}
+
 func startServers(ctx context.Context, dir string) (err error) {
 	ports := make([]string, 4)
 	for i := range ports {
@@ -161,7 +171,8 @@ func startServers(ctx context.Context, dir string) (err error) {
 	}
 
 	login, err = newServer(ctx, dir, "login", ports[2],
-		"--health-bind-address="+ports[2], "--bind-address="+ports[3], "--default-namespace="+defaultOrganisation)
+		append(webhookArguments(), "--health-bind-address="+ports[2], "--bind-address="+ports[3],
+			"--default-namespace="+defaultOrganisation)...)
 	if err != nil {
 		return err
 	}

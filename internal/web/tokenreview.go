@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/json"
+
+	"github.com/keyturn/keyturn/internal/kubeuser"
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+// reviewTimeout bounds one review: API servers give up after ten seconds.
+const reviewTimeout = 5 * time.Second
+
+// What API servers write into their logs where a token is refused. It is the same for every token that is.
+const (
+	reviewErrorSession  = "no Keyturn session, or one that is over: log in again"
+	reviewErrorAudience = "Keyturn vouches for none of the audiences asked for: compare --webhook-audiences with the API server's --api-audiences"
+)
+
+// TokenReview serves POST /webhooks/tokenreview: API servers ask whose token it is that somebody sent them
+// (authentication.k8s.io/v1). Only tokens of the audience "kubernetes" are anybody's.
+type TokenReview struct {
+	Sessions *Sessions
+	// Audiences are those of the API servers that ask: their --api-audiences, by default their --service-account-issuer.
+	Audiences []string
+}
+
+// Webhooks returns the port for API servers: the endpoint, behind what every port has.
+func Webhooks(review *TokenReview) http.Handler {
+	mux := http.NewServeMux()
+	review.Mount(mux)
+	answer := func(w http.ResponseWriter, r *http.Request, p *problem) { p.write(w, r) }
+	return logged(secured(routed(mux, answer)), nil, answer)
+}
+
+// Mount adds the endpoint to a mux.
+func (h *TokenReview) Mount(mux *http.ServeMux) { mux.Handle("POST /webhooks/tokenreview", h) }
+
+// tokenReviewAnswer is a TokenReview without its spec: the token is not sent back.
+type tokenReviewAnswer struct {
+	metav1.TypeMeta `json:",inline"`
+
+	Status authenticationv1.TokenReviewStatus `json:"status"`
+}
+
+// ServeHTTP implements http.Handler.
+func (h *TokenReview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	spec, refusal := readReview(w, r)
+	if refusal != nil {
+		refusal.write(w, r)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), reviewTimeout)
+	defer cancel()
+	status, err := h.review(ctx, spec)
+	if err != nil {
+		// Without Retry-After: API servers would ask again for up to two minutes, while a person waits. So they refuse at once.
+		p := sessionRefusal(err)
+		p.retryAfter = 0
+		p.write(w, r)
+		return
+	}
+	traceOf(r.Context()).outcome = outcomeGranted
+	if !status.Authenticated {
+		traceOf(r.Context()).outcome = problemInvalidSession
+	}
+	writeJSON(w, http.StatusOK, "application/json", tokenReviewAnswer{
+		TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},
+		Status:   status,
+	})
+}
+
+// readReview reads what is asked. Fields that are not known here are left alone: a newer API server may send some.
+func readReview(w http.ResponseWriter, r *http.Request) (authenticationv1.TokenReviewSpec, *problem) {
+	var review authenticationv1.TokenReview
+	body, refusal := readBody(w, r)
+	if refusal != nil {
+		return review.Spec, refusal
+	}
+	twice, err := json.UnmarshalStrict(body, &review, json.DisallowDuplicateFields)
+	if err != nil || len(twice) > 0 {
+		return review.Spec, invalidRequest("The body must be one TokenReview in JSON, each field once, with nothing after it.")
+	}
+	switch {
+	case review.APIVersion != authenticationv1.SchemeGroupVersion.String() || review.Kind != "TokenReview":
+		return review.Spec, invalidRequest("The body must be a TokenReview of authentication.k8s.io/v1: " +
+			"start the API server with --authentication-token-webhook-version=v1.")
+	case review.Spec.Token == "":
+		return review.Spec, invalidRequest("The TokenReview has no token.")
+	}
+	return review.Spec, nil
+}
+
+// review tells whose token it is. The error is ErrSessionUnknown.
+func (h *TokenReview) review(ctx context.Context, spec authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
+	audiences := h.shared(spec.Audiences)
+	if len(spec.Audiences) > 0 && len(audiences) == 0 {
+		return authenticationv1.TokenReviewStatus{Error: reviewErrorAudience}, nil
+	}
+	found, err := h.Sessions.Check(ctx, DoorTokenReview, spec.Token, session.Kubernetes)
+	if errors.Is(err, ErrInvalidSession) {
+		return authenticationv1.TokenReviewStatus{Error: reviewErrorSession}, nil
+	}
+	if err != nil {
+		return authenticationv1.TokenReviewStatus{}, err
+	}
+	identity, err := kubeuser.Of(found.Account.Namespace, found.Account.Username(), found.Account.Spec.Groups)
+	if err != nil {
+		slog.Error("Account refused in Kubernetes: the schema of UserAccounts allows no such username or group, mend it",
+			"namespace", found.Account.Namespace, "account", found.Account.Name)
+		return authenticationv1.TokenReviewStatus{Error: reviewErrorSession}, nil
+	}
+	return authenticationv1.TokenReviewStatus{
+		Authenticated: true,
+		User: authenticationv1.UserInfo{
+			Username: identity.Username, UID: found.Claims.AccountID, Groups: identity.Groups,
+		},
+		Audiences: audiences,
+	}, nil
+}
+
+// shared returns which of the audiences asked for are ours. None asked for is the API server's own business: then none are
+// answered, which says that the token is for it.
+func (h *TokenReview) shared(asked []string) []string {
+	var both []string
+	for _, audience := range asked {
+		if slices.Contains(h.Audiences, audience) && !slices.Contains(both, audience) {
+			both = append(both, audience)
+		}
+	}
+	return both
+}
