@@ -69,6 +69,7 @@ func (o *webhookOptions) audienceList() []string {
 type webhookPort struct {
 	options  *webhookOptions
 	listener net.Listener
+	interval time.Duration
 	// watcher has the certificate; nil until there is one.
 	watcher atomic.Pointer[certwatcher.CertWatcher]
 }
@@ -82,7 +83,7 @@ func (o *webhookOptions) listen() (*webhookPort, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the port for API servers: %w", err)
 	}
-	return &webhookPort{options: o, listener: listener}, nil
+	return &webhookPort{options: o, listener: listener, interval: certificateInterval}, nil
 }
 
 func (p *webhookPort) close() {
@@ -98,17 +99,17 @@ func (p *webhookPort) followCertificate(ctx context.Context) {
 		slog.Info("Tokens are not reviewed for API servers: there is no --webhook-bind-address")
 		return
 	}
-	ticker := time.NewTicker(certificateInterval)
+	ticker := time.NewTicker(p.interval)
 	defer ticker.Stop()
 	for told := false; ; told = true {
 		watcher, err := certwatcher.New(p.options.certFile, p.options.keyFile)
 		if err == nil {
 			p.watcher.Store(watcher)
 			slog.Info("Tokens are reviewed for API servers", "address", p.listener.Addr().String())
-			err = watcher.WithWatchInterval(certificateInterval).Start(ctx)
+			err = watcher.WithWatchInterval(p.interval).Start(ctx)
 		}
 		if err != nil && !told {
-			slog.Warn("Certificate of the port for API servers cannot be followed: it is tried again", "error", err, "interval", certificateInterval)
+			slog.Warn("Certificate of the port for API servers cannot be followed: it is tried again", "error", err, "interval", p.interval)
 		}
 		select {
 		case <-ctx.Done():

@@ -67,10 +67,14 @@ func RegisterKeys(registry prometheus.Registerer, keys Keys) {
 // Check is Verify for who comes to a door, and is counted.
 func (s *Sessions) Check(ctx context.Context, door Door, token string, audience session.Audience) (Session, error) {
 	found, err := s.Verify(ctx, token, audience)
+	s.count(door, token, err)
+	return found, err
+}
+
+func (s *Sessions) count(door Door, token string, err error) {
 	if s.Metrics != nil {
 		s.Metrics.checks[door][outcomeOf(token, err)].Inc()
 	}
-	return found, err
 }
 
 func outcomeOf(token string, err error) int {

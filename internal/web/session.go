@@ -11,7 +11,8 @@ import (
 )
 
 // CurrentSession serves the session of who asks: GET /api/v1/session tells whose it is and until when, POST renews it,
-// DELETE ends it, and DELETE /api/v1/sessions ends all of the account.
+// DELETE ends it, and DELETE /api/v1/sessions ends all of the account. The first three are about the session itself and
+// take a bearer of either audience; none of them leads from one audience to the other.
 type CurrentSession struct {
 	Sessions *Sessions
 	Logins   *login.Service
@@ -39,7 +40,7 @@ type renewalAnswer struct {
 }
 
 func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
-	found, err := h.Sessions.Check(r.Context(), DoorAPI, tokenOf(r), session.Web)
+	found, err := h.Sessions.itself(r, DoorAPI)
 	if err != nil {
 		sessionRefusal(err).write(w, r)
 		return
@@ -51,7 +52,7 @@ func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
-	found, err := h.Sessions.Check(r.Context(), DoorAPI, tokenOf(r), session.Web)
+	found, err := h.Sessions.itself(r, DoorAPI)
 	if err != nil {
 		sessionRefusal(err).write(w, r)
 		return
@@ -88,10 +89,28 @@ func dropOwnCookie(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// itself returns the session of a request that is about this session and nothing else of the account: that of a bearer of
+// either audience, or of the cookie, which opens doors of the web only. Errors and counts as of Check.
+func (s *Sessions) itself(r *http.Request, door Door) (Session, error) {
+	token := tokenOf(r)
+	found, err := s.Verify(r.Context(), token, session.Web)
+	if bearer(r) != "" && errors.Is(err, ErrInvalidSession) {
+		found, err = s.Verify(r.Context(), token, session.Kubernetes)
+	}
+	s.count(door, token, err)
+	return found, err
+}
+
 // endSession ends the session of a request, or all of its account, takes the cookie back and tells the organisation.
 // Errors: ErrInvalidSession where there is none to end, ErrSessionUnknown where it could not be ended.
 func endSession(w http.ResponseWriter, r *http.Request, door Door, sessions *Sessions, logins *login.Service, everywhere bool) (string, error) {
-	found, err := sessions.Check(r.Context(), door, tokenOf(r), session.Web)
+	check := sessions.itself
+	if everywhere {
+		check = func(r *http.Request, door Door) (Session, error) {
+			return sessions.Check(r.Context(), door, tokenOf(r), session.Web)
+		}
+	}
+	found, err := check(r, door)
 	if errors.Is(err, ErrInvalidSession) {
 		dropOwnCookie(w, r)
 	}

@@ -32,10 +32,6 @@ func TestSession(t *testing.T) {
 func TestSessionRefused(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	token := logIn(t, a, password).Token
-	kubernetes := post(t, "/api/v1/login", map[string]any{
-		"namespace": a.Namespace, "username": "ada", "password": password, "audience": "kubernetes",
-	})
-	kubernetes.expect(t, http.StatusOK, "")
 	for name, header := range map[string]string{
 		"none":             "",
 		"no scheme":        token,
@@ -44,7 +40,6 @@ func TestSessionRefused(t *testing.T) {
 		"garbage":          "Bearer garbage",
 		"cut":              "Bearer " + token[:len(token)-2],
 		"twice":            "Bearer " + token + " " + token,
-		"another audience": "Bearer " + kubernetes.Token,
 		"far too long":     "Bearer " + strings.Repeat("x", 8000),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,6 +49,45 @@ func TestSessionRefused(t *testing.T) {
 	}
 	currentSession(t, token).expect(t, http.StatusOK, "")
 	send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": "bearer  " + token}).expect(t, http.StatusOK, "")
+}
+
+// kubernetesToken logs somebody in for the cluster.
+func kubernetesToken(t *testing.T, a *v1alpha1.UserAccount) string {
+	t.Helper()
+	granted := post(t, "/api/v1/login", map[string]any{
+		"namespace": a.Namespace, "username": a.Username(), "password": password, "audience": "kubernetes",
+	})
+	granted.expect(t, http.StatusOK, "")
+	return granted.Token
+}
+
+// TestSessionOfTheCluster: it can be asked about, renewed and ended by its own token, and opens no door of the web.
+func TestSessionOfTheCluster(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := kubernetesToken(t, a)
+	bearer := map[string]string{"Authorization": "Bearer " + token}
+	send(t, http.MethodDelete, "/api/v1/sessions", "", bearer).expect(t, http.StatusUnauthorized, "invalid-session")
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		// As a cookie it is nothing, and a cookie is not asked where there is a bearer.
+		cookie := send(t, method, "/api/v1/session", "", map[string]string{"Cookie": "keyturn-session=" + token})
+		cookie.expect(t, http.StatusUnauthorized, "invalid-session")
+	}
+	currentSession(t, token).expect(t, http.StatusOK, "")
+
+	renewed := send(t, http.MethodPost, "/api/v1/session", "", bearer)
+	renewed.expect(t, http.StatusOK, "")
+	for audience, want := range map[session.Audience]error{session.Kubernetes: nil, session.Web: web.ErrInvalidSession} {
+		if _, err := shared.sessions.Verify(t.Context(), renewed.Token, audience); !errors.Is(err, want) {
+			t.Errorf("the renewed token at a door of %s: %v, want %v", audience, err, want)
+		}
+	}
+
+	if got := ask(web.Handler(shared.depends), http.MethodDelete, "/api/v1/session", token, true); got.Code != http.StatusNoContent {
+		t.Fatalf("ending it answers %d %s", got.Code, got.Body)
+	}
+	eventually(t, func(g gomega.Gomega) {
+		g.Expect(currentSession(t, renewed.Token).problem()).To(gomega.Equal("invalid-session"))
+	})
 }
 
 // TestSessionEnds: every way in which a session ends is heard of, by watches alone.

@@ -52,15 +52,32 @@ func WriteKubeconfig(path string, config *rest.Config) error {
 		return fmt.Errorf("reading certificates for %s: %w", path, err)
 	}
 
+	return writeKubeconfig(path, config, &clientcmdapi.AuthInfo{
+		ClientCertificateData: config.CertData, ClientKeyData: config.KeyData, Token: config.BearerToken,
+	})
+}
+
+// WritePersonKubeconfig writes a kubeconfig file for people, without credentials: kubectl runs a plugin to get them.
+func WritePersonKubeconfig(path string, config *rest.Config, plugin string, args ...string) error {
+	config = rest.AnonymousClientConfig(config)
+	if err := rest.LoadTLSFiles(config); err != nil {
+		return fmt.Errorf("reading certificates for %s: %w", path, err)
+	}
+
+	return writeKubeconfig(path, config, &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
+		APIVersion: "client.authentication.k8s.io/v1", Command: plugin, Args: args,
+		InteractiveMode: clientcmdapi.IfAvailableExecInteractiveMode,
+	}})
+}
+
+func writeKubeconfig(path string, config *rest.Config, user *clientcmdapi.AuthInfo) error {
 	const name = "keyturn"
 
 	content, err := clientcmd.Write(clientcmdapi.Config{
 		Clusters: map[string]*clientcmdapi.Cluster{name: {
 			Server: config.Host, CertificateAuthorityData: config.CAData,
 		}},
-		AuthInfos: map[string]*clientcmdapi.AuthInfo{name: {
-			ClientCertificateData: config.CertData, ClientKeyData: config.KeyData, Token: config.BearerToken,
-		}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{name: user},
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name}},
 		CurrentContext: name,
 	})

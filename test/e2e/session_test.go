@@ -41,7 +41,24 @@ func TestKindsOfSessions(t *testing.T) {
 	}
 
 	session(t, ask(map[string]any{"audience": "web"}).Token, http.StatusOK)
-	session(t, ask(map[string]any{"audience": "kubernetes"}).Token, http.StatusUnauthorized)
+
+	// A session for the cluster opens no door of the web, but can be asked about, renewed and ended itself.
+	bearer := map[string]string{"Authorization": "Bearer " + ask(map[string]any{"audience": "kubernetes"}).Token}
+	for _, row := range []struct {
+		method, path string
+		want         int
+	}{
+		{http.MethodDelete, "/api/v1/sessions", http.StatusUnauthorized},
+		{http.MethodGet, "/api/v1/session", http.StatusOK},
+		{http.MethodPost, "/api/v1/session", http.StatusOK},
+	} {
+		a, err := send(t.Context(), row.method, row.path, bearer, nil)
+		must(t, err)
+
+		if a.code != row.want {
+			t.Errorf("%s %s answers %d to a session for the cluster, want %d", row.method, row.path, a.code, row.want)
+		}
+	}
 
 	for remember, want := range map[bool]time.Duration{false: time.Hour, true: 30 * day} {
 		a := ask(map[string]any{"rememberMe": remember})

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// margin is what a session must last for it to be worth using: a command takes a moment.
+	margin = 30 * time.Second
+	// loginAttempts is how often a password is asked for. Accounts lock after a few more.
+	loginAttempts = 3
+)
+
+// login logs in, or goes on with the session there is. To kubectl it answers with the token, to a person in words.
+func (p *program) login(ctx context.Context, s *settings) error {
+	plugin, err := p.pluginInfo()
+	if err != nil {
+		return err
+	}
+	to, err := s.connect(p.now)
+	if err != nil {
+		return err
+	}
+	session, err := p.goOn(ctx, to, s)
+	if err != nil {
+		return err
+	}
+	if session == nil {
+		if plugin != nil && !plugin.Spec.Interactive {
+			return errors.New("nobody is logged in, and kubectl leaves no terminal to ask on: run kubectl account login first")
+		}
+		if session, err = p.logIn(ctx, to, s); err != nil {
+			return err
+		}
+	}
+	if plugin != nil {
+		return p.writeCredential(session)
+	}
+	fmt.Fprintf(p.stdout, "You are logged in as %s in the organisation %s, until %s.\n",
+		session.Username, session.Namespace, p.moment(session.ExpiresAt))
+	return nil
+}
+
+// goOn returns the session that is stored, if the server still takes it; nil if somebody has to log in. In the second half of
+// its time it is renewed. Where the server cannot be reached it is taken as it is: whoever is shown it decides.
+func (p *program) goOn(ctx context.Context, to *server, s *settings) (*stored, error) {
+	session := p.sessions.load(s)
+	if session == nil {
+		return nil, nil //nolint:nilnil // no session is an answer, and no error
+	}
+	ask := to.current
+	if p.now().After(session.IssuedAt.Add(session.ExpiresAt.Sub(session.IssuedAt) / 2)) {
+		ask = to.renew
+	}
+	answer, err := ask(ctx, session.Token)
+	lasts := session.ExpiresAt.Sub(p.now()) > margin
+	if _, over := is(err, problemInvalidSession); over {
+		return nil, p.sessions.forget(s)
+	}
+	switch {
+	case err != nil && lasts:
+		return session, nil
+	case err != nil:
+		return nil, err
+	case answer.Token != "":
+		return p.keep(s, answer)
+	case !lasts:
+		return nil, nil //nolint:nilnil // as above
+	}
+	return session, nil
+}
+
+// keep stores a session that was granted.
+func (p *program) keep(s *settings, answer *granted) (*stored, error) {
+	session := &stored{
+		Server: s.server, Namespace: answer.Account.Namespace, Username: answer.Account.Username,
+		Token: answer.Token, IssuedAt: p.now(), ExpiresAt: answer.ExpiresAt,
+	}
+	return session, p.sessions.save(s, session)
+}
+
+// logIn asks the person for a username and a password until they are right, and for another password where one is
+// required.
+func (p *program) logIn(ctx context.Context, to *server, s *settings) (*stored, error) {
+	t, err := p.terminal()
+	if err != nil {
+		return nil, fmt.Errorf("%w: run kubectl account login at one", err)
+	}
+	defer t.Close()
+	t.say("Log in to %s", to.url)
+	for attempt := 1; ; attempt++ {
+		username, password, err := askWho(ctx, t, s.username)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := to.logIn(ctx, s.namespace, username, password)
+		if required, ok := is(err, problemChangeRequired); ok {
+			t.say("%s\n%s", changeReason(required.Reason), list("The new password has to be:", required.Requirements))
+			answer, err = changePassword(ctx, t, to, who{s.namespace, username}, password)
+		}
+		if wrong, ok := is(err, problemInvalidCredentials); ok && attempt < loginAttempts {
+			t.say("%s", wrong.Error())
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		warn(t, answer)
+		return p.keep(s, answer)
+	}
+}
+
+// askWho asks for a username, unless it is given, and a password.
+func askWho(ctx context.Context, t terminal, username string) (name, password string, err error) {
+	if username == "" {
+		if username, err = t.ask(ctx, "Username: "); err != nil {
+			return "", "", err
+		}
+		password, err = t.askSecret(ctx, "Password: ")
+		return username, password, err
+	}
+	password, err = t.askSecret(ctx, "Password of "+username+": ")
+	return username, password, err
+}
+
+func warn(t terminal, answer *granted) {
+	for _, warning := range answer.Warnings {
+		t.say("%s", warning.Message)
+	}
+}
+
+// moment tells a time of today by the clock, and how far it is.
+func (p *program) moment(at time.Time) string {
+	at = at.Local()
+	layout := "15:04"
+	if left := at.Sub(p.now()); left >= 12*time.Hour {
+		layout = "2 January 2006, 15:04"
+	}
+	return at.Format(layout)
+}

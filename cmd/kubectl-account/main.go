@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// Exit codes. That of an interruption is the shell's: 128 and the number of the signal.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+const usage = `Usage: kubectl account COMMAND [flags]
+
+  login    Log in, or go on with the session there is. kubectl runs it as a credential plugin.
+  whoami   Tell who is logged in, and who that is in Kubernetes.
+  passwd   Change the password.
+  logout   End the session.
+
+Where the login server is comes from the flags, the environment (KEYTURN_SERVER, KEYTURN_NAMESPACE, KEYTURN_USERNAME,
+KEYTURN_CERTIFICATE_AUTHORITY), or the kubeconfig's user, where that logs in with this program.
+
+Flags:
+`
+
+// version of the build, set by the linker.
+var version = "unknown"
+
+// errUsage means that the command line cannot be meant; what is wrong has been said.
+var errUsage = errors.New("usage")
+
+// program is what the commands need of the world.
+type program struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	now            func() time.Time
+	// terminal opens the person's terminal. The error is errNoTerminal.
+	terminal func() (terminal, error)
+	sessions store
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, terminal: openConsole}
+	code := p.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run runs one command and returns the exit code.
+func (p *program) run(ctx context.Context, args []string) int {
+	err := p.command(ctx, args)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case ctx.Err() != nil:
+		fmt.Fprintln(p.stderr)
+		return exitInterrupted
+	}
+	fmt.Fprintln(p.stderr, err)
+	return exitFailed
+}
+
+func (p *program) command(ctx context.Context, args []string) error {
+	commands := map[string]func(context.Context, *settings) error{
+		"login": p.login, "whoami": p.whoami, "passwd": p.passwd, "logout": p.logout,
+	}
+	s := &settings{}
+	if len(args) == 0 || commands[args[0]] == nil {
+		s.flags().usage(p.stderr)
+		if len(args) == 1 && (args[0] == "help" || args[0] == "--help" || args[0] == "-h") {
+			return nil
+		}
+		return errUsage
+	}
+	flags := s.flags()
+	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.usage(p.stderr)
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		}
+		fmt.Fprintf(p.stderr, "kubectl account %s: %v. See kubectl account --help.\n", args[0], err)
+		return errUsage
+	}
+	if err := s.complete(p.getenv); err != nil {
+		return err
+	}
+	if err := p.sessions.open(); err != nil {
+		return err
+	}
+	return commands[args[0]](ctx, s)
+}

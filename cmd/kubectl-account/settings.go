@@ -1,0 +1,154 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// execInfoVariable is set by kubectl where it runs a credential plugin.
+const execInfoVariable = "KUBERNETES_EXEC_INFO"
+
+var errNoServer = errors.New("say where the login server is: with --server=https://..., in the environment variable KEYTURN_SERVER, " +
+	"or with a kubeconfig whose user logs in with kubectl account login")
+
+// settings say which login server, and whose account there.
+type settings struct {
+	// server is the URL of the login server, without a slash at its end.
+	server string
+	// namespace is the organisation; empty is the server's default. username is empty where the person is asked.
+	namespace, username string
+	// authority is the file of the certificates to trust, in the place of the system's.
+	authority string
+
+	kubeconfig, context string
+}
+
+// flagSet is one that says nothing by itself.
+type flagSet struct{ *flag.FlagSet }
+
+func (s *settings) flags() flagSet {
+	flags := flag.NewFlagSet("kubectl account", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&s.server, "server", "", "Address of the login server: https, or http on this machine.")
+	flags.StringVar(&s.namespace, "namespace", "", "Organisation of the account (default: the server's).")
+	flags.StringVar(&s.namespace, "n", "", "The same as --namespace.")
+	flags.StringVar(&s.username, "username", "", "Username (default: it is asked for).")
+	flags.StringVar(&s.authority, "certificate-authority", "", "File of the certificates to trust for the server (default: the system's).")
+	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "Kubeconfig in which to look for the login server (default: kubectl's).")
+	flags.StringVar(&s.context, "context", "", "Context of the kubeconfig (default: its current one).")
+	return flagSet{flags}
+}
+
+func (f flagSet) usage(to io.Writer) {
+	fmt.Fprint(to, usage)
+	f.SetOutput(to)
+	f.PrintDefaults()
+}
+
+// complete fills in what the flags left out, and checks what there is then.
+func (s *settings) complete(getenv func(string) string) error {
+	s.fill(getenv)
+	if s.server == "" && getenv(execInfoVariable) == "" {
+		if err := s.fromKubeconfig(); err != nil {
+			return err
+		}
+	}
+	if s.server == "" {
+		return errNoServer
+	}
+	return s.checkServer()
+}
+
+// fill takes from an environment what is not set yet.
+func (s *settings) fill(getenv func(string) string) {
+	for name, value := range map[string]*string{
+		"KEYTURN_SERVER": &s.server, "KEYTURN_NAMESPACE": &s.namespace, "KEYTURN_USERNAME": &s.username,
+		"KEYTURN_CERTIFICATE_AUTHORITY": &s.authority,
+	} {
+		*value = cmp.Or(*value, getenv(name))
+	}
+}
+
+// fromKubeconfig takes from the user of a kubeconfig's context what is not set yet, if that user logs in with this program.
+func (s *settings) fromKubeconfig() error {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = s.kubeconfig
+	config, err := rules.Load()
+	if err != nil {
+		return fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	context := config.Contexts[cmp.Or(s.context, config.CurrentContext)]
+	if context == nil {
+		return nil
+	}
+	user := config.AuthInfos[context.AuthInfo]
+	if user == nil || user.Exec == nil {
+		return nil
+	}
+	args, ours := loginArguments(user.Exec)
+	if !ours {
+		return nil
+	}
+	there := &settings{}
+	if err := there.flags().Parse(args); err != nil {
+		return fmt.Errorf("read how the kubeconfig's user %s logs in: %w", context.AuthInfo, err)
+	}
+	there.fill(func(name string) string {
+		for _, variable := range user.Exec.Env {
+			if variable.Name == name {
+				return variable.Value
+			}
+		}
+		return ""
+	})
+	s.server = there.server
+	s.namespace, s.username, s.authority = cmp.Or(s.namespace, there.namespace), cmp.Or(s.username, there.username), cmp.Or(s.authority, there.authority)
+	return nil
+}
+
+// loginArguments returns the flags of `kubectl-account login` or `kubectl account login`, if a plugin is that.
+func loginArguments(plugin *clientcmdapi.ExecConfig) ([]string, bool) {
+	args := plugin.Args
+	switch strings.TrimSuffix(filepath.Base(plugin.Command), ".exe") {
+	case "kubectl-account":
+	case "kubectl":
+		if len(args) == 0 || args[0] != "account" {
+			return nil, false
+		}
+		args = args[1:]
+	default:
+		return nil, false
+	}
+	if len(args) == 0 || args[0] != "login" {
+		return nil, false
+	}
+	return args[1:], true
+}
+
+// checkServer refuses addresses to which no password may be sent.
+func (s *settings) checkServer() error {
+	address, err := url.Parse(s.server)
+	if err != nil || address.Hostname() == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {
+		return errors.New("the login server must be an address such as https://login.example.org")
+	}
+	if address.Scheme != "https" && (address.Scheme != "http" || !isLoopback(address.Hostname())) {
+		return errors.New("the login server must be an https address: a password is sent to it")
+	}
+	s.server = strings.TrimRight(address.String(), "/")
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

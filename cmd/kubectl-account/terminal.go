@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+var (
+	errNoTerminal = errors.New("there is no terminal to ask on")
+	errNoAnswer   = errors.New("nothing was entered")
+	errNotUTF8    = errors.New("the terminal sends what is not UTF-8: set it to UTF-8, passwords are text in that")
+)
+
+// terminal is where the person sits. What is asked there never mixes with what a command puts out.
+type terminal interface {
+	// say shows a line.
+	say(format string, args ...any)
+	// ask shows a prompt and returns the line that is typed; askSecret does so without showing it. Errors: errNoAnswer,
+	// errNotUTF8, that of the context.
+	ask(ctx context.Context, prompt string) (string, error)
+	askSecret(ctx context.Context, prompt string) (string, error)
+	io.Closer
+}
+
+// console is the terminal that the process was started from.
+type console struct {
+	in, out *os.File
+	owned   bool
+}
+
+// openConsole opens it, also where input and output go elsewhere. Systems without /dev/tty need the standard input.
+func openConsole() (terminal, error) {
+	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
+		return &console{in: tty, out: tty, owned: true}, nil
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		return &console{in: os.Stdin, out: os.Stderr}, nil
+	}
+	return nil, errNoTerminal
+}
+
+// Close closes what was opened.
+func (c *console) Close() error {
+	if c.owned {
+		return c.in.Close()
+	}
+	return nil
+}
+
+func (c *console) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
+
+func (c *console) ask(ctx context.Context, prompt string) (string, error) {
+	fmt.Fprint(c.out, prompt)
+	return c.await(ctx, func() ([]byte, error) { return readLine(c.in) })
+}
+
+func (c *console) askSecret(ctx context.Context, prompt string) (string, error) {
+	fmt.Fprint(c.out, prompt)
+	defer fmt.Fprintln(c.out)
+	return c.await(ctx, func() ([]byte, error) { return term.ReadPassword(int(c.in.Fd())) })
+}
+
+// await waits for a line, or for the interruption that ends the process: the terminal then shows again what is typed.
+func (c *console) await(ctx context.Context, read func() ([]byte, error)) (string, error) {
+	fd := int(c.in.Fd())
+	before, stateErr := term.GetState(fd)
+	type answer struct {
+		line []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := read()
+		answers <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		if stateErr == nil {
+			_ = term.Restore(fd, before)
+		}
+		return "", ctx.Err()
+	case a := <-answers:
+		switch {
+		case a.err != nil, len(a.line) == 0:
+			return "", errNoAnswer
+		case !utf8.Valid(a.line):
+			return "", errNotUTF8
+		}
+		return string(a.line), nil
+	}
+}
+
+// readLine reads one line and no byte more: what follows may be for somebody else.
+func readLine(in io.Reader) ([]byte, error) {
+	var line []byte
+	one := make([]byte, 1)
+	for {
+		n, err := in.Read(one)
+		if n == 1 && one[0] == '\n' {
+			return []byte(strings.TrimSuffix(string(line), "\r")), nil
+		}
+		line = append(line, one[:n]...)
+		if err != nil {
+			return nil, err
+		}
+	}
+}
