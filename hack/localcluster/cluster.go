@@ -17,6 +17,8 @@ import (
 // settings are what the caller chooses.
 type settings struct {
 	root, dir, loginAddress string
+	// loginURL is where people reach the login server.
+	loginURL string
 }
 
 // cluster is what runs.
@@ -32,8 +34,7 @@ type cluster struct {
 // runCluster starts everything, tells how to use it, and ends everything when ctx does or when one of the processes
 // ends on its own; the latter is an error.
 func runCluster(ctx context.Context, s settings) (err error) {
-	url, err := baseURL(s.loginAddress)
-	if err != nil {
+	if s.loginURL, err = baseURL(s.loginAddress); err != nil {
 		return err
 	}
 
@@ -64,7 +65,7 @@ func runCluster(ctx context.Context, s settings) (err error) {
 		return reason(ctx, err)
 	}
 
-	if err := c.introduce(ctx, url); err != nil {
+	if err := c.introduce(ctx); err != nil {
 		return reason(ctx, err)
 	}
 
@@ -112,6 +113,7 @@ func (c *cluster) startControlPlane(ctx context.Context) (err error) {
 		Ports:             c.state.ControlPlane,
 		Durable:           true,
 		ControllerManager: true,
+		TokenReview:       true,
 		Progress:          sayReady,
 	})
 	if err != nil {
@@ -131,7 +133,23 @@ func (c *cluster) startControlPlane(ctx context.Context) (err error) {
 		return err
 	}
 
-	return controlplane.WriteKubeconfig(filepath.Join(c.settings.dir, kubeconfigFile), c.plane.Config())
+	return c.writeKubeconfigs()
+}
+
+// writeKubeconfigs writes one for the administrator, and one for the people of the sample organisation.
+func (c *cluster) writeKubeconfigs() error {
+	err := controlplane.WriteKubeconfig(filepath.Join(c.settings.dir, kubeconfigFile), c.plane.Config())
+	if err != nil {
+		return err
+	}
+
+	plugin, err := filepath.Abs(filepath.Join(c.settings.root, "bin", "kubectl-account"))
+	if err != nil {
+		return fmt.Errorf("finding kubectl-account: %w", err)
+	}
+
+	return controlplane.WritePersonKubeconfig(filepath.Join(c.settings.dir, personKubeconfigFile), c.plane.Config(), plugin,
+		"login", "--server="+c.settings.loginURL, "--namespace="+sampleOrganisation)
 }
 
 func (c *cluster) applyManifests(ctx context.Context) error {

@@ -11,7 +11,7 @@ import (
 )
 
 // introduce tells that everything runs, and what to try next.
-func (c *cluster) introduce(ctx context.Context, url string) error {
+func (c *cluster) introduce(ctx context.Context) error {
 	kubectl, err := binaries.Find(binaries.Kubectl)
 	if err != nil {
 		return err
@@ -27,7 +27,12 @@ func (c *cluster) introduce(ctx context.Context, url string) error {
 		return fmt.Errorf("config/samples has no account with a password to log in with")
 	}
 
-	text, err := introduction(url, filepath.Join(c.settings.dir, kubeconfigFile), kubectl, person)
+	bin, err := filepath.Abs(filepath.Join(c.settings.root, "bin"))
+	if err != nil {
+		return fmt.Errorf("finding the programs: %w", err)
+	}
+
+	text, err := introduction(c.settings.loginURL, c.settings.dir, []string{filepath.Dir(kubectl), bin}, person)
 	if err != nil {
 		return err
 	}
@@ -37,7 +42,8 @@ func (c *cluster) introduce(ctx context.Context, url string) error {
 	return nil
 }
 
-func introduction(url, kubeconfig, kubectl string, person handedOut) (string, error) {
+// introduction is the text. Programs are the folders of kubectl and of kubectl-account.
+func introduction(url, dir string, programs []string, person handedOut) (string, error) {
 	body, err := json.Marshal(map[string]string{
 		"namespace": person.namespace, "username": person.username, "password": person.password,
 	})
@@ -45,7 +51,7 @@ func introduction(url, kubeconfig, kubectl string, person handedOut) (string, er
 		return "", fmt.Errorf("encoding the sample login: %w", err)
 	}
 
-	logs := filepath.Join(filepath.Dir(kubeconfig), "logs")
+	logs := filepath.Join(dir, "logs")
 
 	return fmt.Sprintf(`
 Keyturn is ready: %[1]s
@@ -57,17 +63,20 @@ Try next, in another terminal:
   curl -i %[1]s/api/v1/login -H 'Content-Type: application/json' -d %[3]s
   tail -n 5 %[5]s/*%[8]s
 
-A kubectl of the right version is at hand:
+Be that person in Kubernetes; kubectl asks for username and password:
+  kubectl --kubeconfig %[10]s auth whoami
+
+A kubectl of the right version is at hand, with kubectl account beside it:
   export PATH=%[4]s:"$PATH"
 
 Logs are in %[9]s. Ctrl-C ends everything.`,
-		url, quote(kubeconfig), quote(string(body)), quote(filepath.Dir(kubectl)),
-		quote(logs), person.username, person.password, auditLogSuffix, logs), nil
+		url, quote(filepath.Join(dir, kubeconfigFile)), quote(string(body)), quote(strings.Join(programs, ":")),
+		quote(logs), person.username, person.password, auditLogSuffix, logs, quote(filepath.Join(dir, personKubeconfigFile))), nil
 }
 
 // quote makes one word of text for a POSIX shell, and leaves alone what is one.
 func quote(text string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-"
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._:-"
 
 	if text != "" && strings.Trim(text, plain) == "" {
 		return text

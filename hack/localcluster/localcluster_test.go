@@ -251,7 +251,7 @@ func object(kind, namespace, name, field string, content map[string]any) *unstru
 }
 
 func TestIntroduction(t *testing.T) {
-	text, err := introduction("http://127.0.0.1:8080", "/home/a b/.local/kubeconfig", "/cache/kubectl",
+	text, err := introduction("http://127.0.0.1:8080", "/home/a b/.local", []string{"/cache", "/root/bin"},
 		handedOut{"acme", "jo", "it's $HOME"})
 	if err != nil {
 		t.Fatal(err)
@@ -261,7 +261,8 @@ func TestIntroduction(t *testing.T) {
 		"\nKeyturn is ready: http://127.0.0.1:8080\nOpen it and log in as jo / it's $HOME\n",
 		"  export KUBECONFIG='/home/a b/.local/kubeconfig'\n",
 		"  kubectl get useraccounts -A\n",
-		`  export PATH=/cache:"$PATH"`,
+		"  kubectl --kubeconfig '/home/a b/.local/person.kubeconfig' auth whoami\n",
+		`  export PATH=/cache:/root/bin:"$PATH"`,
 		"/home/a b/.local/logs",
 		"  tail -n 5 '/home/a b/.local/logs'/*-audit.log\n",
 	} {

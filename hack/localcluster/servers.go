@@ -29,7 +29,7 @@ type server struct {
 	name           string // of its binary and log
 	serviceAccount string
 	health         func(*state) *int
-	arguments      func(state, settings) []string
+	arguments      func(*cluster) []string
 }
 
 // servers lists them in the order in which they start: the operator makes what the login server needs.
@@ -39,10 +39,10 @@ func servers() []server {
 			name:           "operator",
 			serviceAccount: "keyturn-operator",
 			health:         func(s *state) *int { return &s.OperatorHealth },
-			arguments: func(s state, _ settings) []string {
+			arguments: func(c *cluster) []string {
 				return []string{
-					"--health-probe-bind-address=" + controlplane.Address(s.OperatorHealth),
-					"--metrics-bind-address=" + controlplane.Address(s.OperatorMetrics),
+					"--health-probe-bind-address=" + controlplane.Address(c.state.OperatorHealth),
+					"--metrics-bind-address=" + controlplane.Address(c.state.OperatorMetrics),
 					// The only one there is. The lease of a killed run would make it wait.
 					"--leader-elect=false",
 				}
@@ -52,11 +52,16 @@ func servers() []server {
 			name:           "login",
 			serviceAccount: "keyturn-login",
 			health:         func(s *state) *int { return &s.LoginHealth },
-			arguments: func(s state, set settings) []string {
+			arguments: func(c *cluster) []string {
+				webhook := c.plane.TokenReview()
+
 				return []string{
-					"--bind-address=" + set.loginAddress,
-					"--health-bind-address=" + controlplane.Address(s.LoginHealth),
+					"--bind-address=" + c.settings.loginAddress,
+					"--health-bind-address=" + controlplane.Address(c.state.LoginHealth),
 					"--default-namespace=" + sampleOrganisation,
+					"--webhook-bind-address=" + webhook.Address,
+					"--webhook-cert-file=" + webhook.CertFile,
+					"--webhook-key-file=" + webhook.KeyFile,
 				}
 			},
 		},
@@ -83,7 +88,7 @@ func (s server) start(ctx context.Context, c *cluster) (*process.Process, error)
 		Args: append([]string{
 			"--kubeconfig=" + kubeconfig,
 			"--audit-log=" + filepath.Join(c.settings.dir, "logs", s.name+auditLogSuffix),
-		}, s.arguments(c.state, c.settings)...),
+		}, s.arguments(c)...),
 		LogFile: filepath.Join(c.settings.dir, "logs", s.name+".log"),
 	})
 }

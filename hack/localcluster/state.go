@@ -16,6 +16,8 @@ const (
 	lockFile       = "lock"
 	stateFile      = "state.json"
 	kubeconfigFile = "kubeconfig"
+	// personKubeconfigFile is for the people of the sample organisation: kubectl asks them who they are.
+	personKubeconfigFile = "person.kubeconfig"
 )
 
 var ownedByControlPlane = []string{"etcd", "pki", "logs"}
@@ -74,7 +76,7 @@ func forget(dir string) error {
 	}
 	defer held.Release()
 
-	names := append([]string{stateFile, kubeconfigFile}, ownedByControlPlane...)
+	names := append([]string{stateFile, kubeconfigFile, personKubeconfigFile}, ownedByControlPlane...)
 	for _, s := range servers() {
 		names = append(names, s.kubeconfigFile())
 	}

@@ -45,15 +45,17 @@ func askReview(t testing.TB, h http.Handler, body io.Reader, change func(*http.R
 	if leaks := leaksIn(w.Body.String()); len(leaks) > 0 {
 		t.Errorf("the answer holds %v: %s", leaks, w.Body)
 	}
-	var answer struct {
-		authenticationv1.TokenReview
-		Type string `json:"type"`
+	var problem struct{ Type string }
+	var answer authenticationv1.TokenReview
+	into := any(&answer)
+	if w.Code != http.StatusOK {
+		into = &problem
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
 		t.Fatalf("answers %d with what is not JSON: %s", w.Code, w.Body)
 	}
 	if w.Code != http.StatusOK {
-		return w.Code, nil, strings.TrimPrefix(answer.Type, "https://keyturn.dev/problems/")
+		return w.Code, nil, strings.TrimPrefix(problem.Type, "https://keyturn.dev/problems/")
 	}
 	if answer.APIVersion != "authentication.k8s.io/v1" || answer.Kind != "TokenReview" {
 		t.Errorf("answers %s", w.Body)
