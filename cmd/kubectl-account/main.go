@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // Exit codes. That of an interruption is the shell's: 128 and the number of the signal.
@@ -77,22 +78,23 @@ func (p *program) command(ctx context.Context, args []string) error {
 		"login": p.login, "whoami": p.whoami, "passwd": p.passwd, "logout": p.logout,
 	}
 	s := &settings{}
+	flags := s.flags()
 	if len(args) == 0 || commands[args[0]] == nil {
-		s.flags().usage(p.stderr)
+		fmt.Fprint(p.stderr, usage, flags.FlagUsages())
 		if len(args) == 1 && (args[0] == "help" || args[0] == "--help" || args[0] == "-h") {
 			return nil
 		}
 		return errUsage
 	}
-	flags := s.flags()
-	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
-		if errors.Is(err, flag.ErrHelp) {
-			flags.usage(p.stderr)
-			return nil
-		}
-		if err == nil {
-			err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-		}
+	err := flags.Parse(args[1:])
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprint(p.stderr, usage, flags.FlagUsages())
+		return nil
+	}
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err != nil {
 		fmt.Fprintf(p.stderr, "kubectl account %s: %v. See kubectl account --help.\n", args[0], err)
 		return errUsage
 	}

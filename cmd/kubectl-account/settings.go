@@ -3,14 +3,13 @@ package main
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -33,26 +32,17 @@ type settings struct {
 	kubeconfig, context string
 }
 
-// flagSet is one that says nothing by itself.
-type flagSet struct{ *flag.FlagSet }
-
-func (s *settings) flags() flagSet {
-	flags := flag.NewFlagSet("kubectl account", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&s.server, "server", "", "Address of the login server: https, or http on this machine.")
-	flags.StringVar(&s.namespace, "namespace", "", "Organisation of the account (default: the server's).")
-	flags.StringVar(&s.namespace, "n", "", "The same as --namespace.")
-	flags.StringVar(&s.username, "username", "", "Username (default: it is asked for).")
-	flags.StringVar(&s.authority, "certificate-authority", "", "File of the certificates to trust for the server (default: the system's).")
-	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "Kubeconfig in which to look for the login server (default: kubectl's).")
-	flags.StringVar(&s.context, "context", "", "Context of the kubeconfig (default: its current one).")
-	return flagSet{flags}
-}
-
-func (f flagSet) usage(to io.Writer) {
-	fmt.Fprint(to, usage)
-	f.SetOutput(to)
-	f.PrintDefaults()
+// flags are those of every command. They say nothing by themselves.
+func (s *settings) flags() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("kubectl account", pflag.ContinueOnError)
+	flags.Usage = func() {}
+	flags.StringVar(&s.server, "server", "", "address of the login server: https, or http on this machine")
+	flags.StringVarP(&s.namespace, "namespace", "n", "", "organisation of the account (default: the server's)")
+	flags.StringVar(&s.username, "username", "", "username (default: it is asked for)")
+	flags.StringVar(&s.authority, "certificate-authority", "", "file of the certificates to trust for the server (default: the system's)")
+	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig in which to look for the login server (default: kubectl's)")
+	flags.StringVar(&s.context, "context", "", "context of the kubeconfig (default: its current one)")
+	return flags
 }
 
 // complete fills in what the flags left out, and checks what there is then.

@@ -162,8 +162,8 @@ func TestSelectorsFindOnePodTemplate(t *testing.T) {
 		}
 	}
 
-	if services != 2 || budgets != 1 {
-		t.Errorf("found %d Services and %d budgets, want 2 and 1", services, budgets)
+	if services != 3 || budgets != 1 {
+		t.Errorf("found %d Services and %d budgets, want 3 and 1", services, budgets)
 	}
 }
 
