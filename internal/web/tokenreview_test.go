@@ -150,8 +150,7 @@ func TestTokensRefused(t *testing.T) {
 		"not valid yet": sign(ours, func(c *session.Claims) {
 			c.IssuedTime, c.ExpiresTime = now.Add(time.Hour), now.Add(2*time.Hour)
 		}),
-		"of an unknown key":     sign(theirs, func(*session.Claims) {}),
-		"of another credential": sign(ours, func(c *session.Claims) { c.CredentialUID = "another" }),
+		"of an unknown key": sign(theirs, func(*session.Claims) {}),
 		"alg none":          "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + parts[1] + ".",
 		"cut":               good[:len(good)-2],
 		"without signature": parts[0] + "." + parts[1] + ".",
@@ -284,7 +283,13 @@ func declared(namespace, username string, groups ...string) *oneAccount {
 
 func fixedToken(t testing.TB) string {
 	t.Helper()
-	claims := session.New("id", "uid", 0, session.Kubernetes, session.Lifetimes{Idle: time.Hour, Max: time.Hour}, false, fixedNow)
+	return tokenOf(t, "uid")
+}
+
+// tokenOf is a token of the credential with a UID.
+func tokenOf(t testing.TB, uid string) string {
+	t.Helper()
+	claims := session.New("id", uid, 0, session.Kubernetes, session.Lifetimes{Idle: time.Hour, Max: time.Hour}, false, fixedNow)
 	token, err := fixedRing.Sign(claims, fixedNow)
 	if err != nil {
 		t.Fatal(err)
@@ -299,6 +304,14 @@ func TestReviewThatCannotBeDecided(t *testing.T) {
 	code, _, problem := askReview(t, webhooks(o.sessions()), strings.NewReader(reviewOf(t, fixedToken(t))), nil)
 	if code != http.StatusServiceUnavailable || problem != "unavailable" {
 		t.Errorf("answered %d %q", code, problem)
+	}
+}
+
+// TestTokenOfAFormerCredential is refused like any other.
+func TestTokenOfAFormerCredential(t *testing.T) {
+	_, status, _ := askReview(t, webhooks(declared("acme", "ada").sessions()), strings.NewReader(reviewOf(t, tokenOf(t, "former"))), nil)
+	if status == nil || status.Authenticated || status.Error == "" {
+		t.Errorf("answered %+v", status)
 	}
 }
 

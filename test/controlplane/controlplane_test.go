@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io/fs"
 	"net"
@@ -27,7 +28,8 @@ import (
 var shared *controlplane.ControlPlane
 
 func TestMain(m *testing.M) {
-	os.Exit(controlplane.Main(m, controlplane.Options{},
+	// With a webhook that nobody runs: nothing here may need it.
+	os.Exit(controlplane.Main(m, controlplane.Options{TokenReview: true},
 		func(ctx context.Context, c *controlplane.ControlPlane) error {
 			shared = c
 
@@ -111,6 +113,31 @@ func TestTokenFor(t *testing.T) {
 	}
 }
 
+// TestTokenReviewWithoutAWebhook: what only the webhook could know is refused, and nobody waits for it.
+func TestTokenReviewWithoutAWebhook(t *testing.T) {
+	config := rest.AnonymousClientConfig(shared.Config())
+	config.BearerToken = "unknown"
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+
+	if _, err := clients(t, config).CoreV1().ConfigMaps("sample").List(ctx, metav1.ListOptions{}); !apierrors.IsUnauthorized(err) {
+		t.Errorf("an unknown token: %v, want unauthorized", err)
+	}
+
+	webhook := shared.TokenReview()
+	if _, err := tls.LoadX509KeyPair(webhook.CertFile, webhook.KeyFile); err != nil {
+		t.Error(err)
+	}
+
+	listener, err := net.Listen("tcp", webhook.Address)
+	if err != nil {
+		t.Errorf("the webhook's address is not free: %v", err)
+	} else if err := listener.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTokenForUnknownAccount(t *testing.T) {
 	_, err := shared.TokenFor(t.Context(), "sample", "nobody")
 	if !apierrors.IsNotFound(err) {
@@ -161,7 +188,7 @@ func TestAPIServerGoesAwayAndReturns(t *testing.T) {
 // TestKeptState starts twice on one folder, as the local cluster does, with the remembered port of the API server taken
 // in between and the first run killed instead of stopped.
 func TestKeptState(t *testing.T) {
-	options := controlplane.Options{Dir: t.TempDir(), Durable: true, ControllerManager: true}
+	options := controlplane.Options{Dir: t.TempDir(), Durable: true, ControllerManager: true, TokenReview: true}
 
 	first := start(t, options)
 
@@ -184,7 +211,7 @@ func TestKeptState(t *testing.T) {
 	options.Ports = first.Ports()
 	second := start(t, options)
 
-	if got := second.Ports(); got.APIServer == options.Ports.APIServer || got.Etcd != options.Ports.Etcd {
+	if got := second.Ports(); got.APIServer == options.Ports.APIServer || got.Etcd != options.Ports.Etcd || got.TokenReview != options.Ports.TokenReview {
 		t.Errorf("ports = %v after %v, want only the taken one to change", got, options.Ports)
 	}
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -287,24 +286,5 @@ func TestGroupsOfTheCluster(t *testing.T) {
 
 	if _, err := clients.CoreV1().Secrets("kube-system").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("listing Secrets answers %v", err)
-	}
-}
-
-// TestServiceAccountsDoNotNeedTheLoginServer: they are known before the webhook is asked, so an API server starts, and
-// both servers with it, while there is none.
-func TestServiceAccountsDoNotNeedTheLoginServer(t *testing.T) {
-	t.Parallel()
-
-	o := newOrganisation(t)
-	must(t, kube.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: "robot"}}))
-
-	config, err := plane.TokenFor(t.Context(), o.name, "robot")
-	must(t, err)
-
-	user, err := whoAmI(t, clusterAs(t, config.BearerToken))
-	must(t, err)
-
-	if user.Username != "system:serviceaccount:"+o.name+":robot" {
-		t.Errorf("the API server knows %+v", user)
 	}
 }
