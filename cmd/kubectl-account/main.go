@@ -80,7 +80,7 @@ func (p *program) command(ctx context.Context, args []string) error {
 	s := &settings{}
 	flags := s.flags()
 	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprint(p.stderr, usage, flags.FlagUsages())
+		fmt.Fprintf(p.stderr, "%s%s", usage, flags.FlagUsages())
 		if len(args) == 1 && (args[0] == "help" || args[0] == "--help" || args[0] == "-h") {
 			return nil
 		}
@@ -88,7 +88,7 @@ func (p *program) command(ctx context.Context, args []string) error {
 	}
 	err := flags.Parse(args[1:])
 	if errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprint(p.stderr, usage, flags.FlagUsages())
+		fmt.Fprintf(p.stderr, "%s%s", usage, flags.FlagUsages())
 		return nil
 	}
 	if err == nil && flags.NArg() > 0 {

@@ -218,7 +218,7 @@ func TestRefusals(t *testing.T) {
 		"for ever":      {problem(429, "too-many-attempts", "Too many attempts"), []string{"ada", "typed-1"}, "Too many attempts. What to do.\n", 1},
 		"overloaded":    {problem(503, "overloaded", "Too many people", "Retry-After", "2"), []string{"ada", "typed-1"}, "(in 2s)", 1},
 		"unavailable":   {problem(403, "account-unavailable", "The account cannot be used"), []string{"ada", "typed-1"}, "The account cannot be used", 1},
-		"no document":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, []string{"ada", "typed-1"}, "answers 502 Bad Gateway", 1},
+		"no document":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, []string{"ada", "typed-1"}, "answers 502 Bad Gateway", 1},
 		"another page":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }, []string{"ada", "typed-1"}, "is the address right?", 1},
 		"elsewhere":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusTemporaryRedirect) }, []string{"ada", "typed-1"}, "name that one", 1},
 		"no username":   {nil, []string{""}, "nothing was entered", 0},

@@ -53,7 +53,7 @@ type granted struct {
 
 // connect prepares the way to the server, without going it yet.
 func (s *settings) connect(now func() time.Time) (*server, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // it is one
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if s.authority != "" {
 		text, err := os.ReadFile(filepath.Clean(s.authority))
 		if err != nil {

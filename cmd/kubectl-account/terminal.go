@@ -57,12 +57,12 @@ func (c *console) Close() error {
 func (c *console) say(format string, args ...any) { fmt.Fprintf(c.out, format+"\n", args...) }
 
 func (c *console) ask(ctx context.Context, prompt string) (string, error) {
-	fmt.Fprint(c.out, prompt)
+	fmt.Fprintf(c.out, "%s", prompt)
 	return c.await(ctx, func() ([]byte, error) { return readLine(c.in) })
 }
 
 func (c *console) askSecret(ctx context.Context, prompt string) (string, error) {
-	fmt.Fprint(c.out, prompt)
+	fmt.Fprintf(c.out, "%s", prompt)
 	defer fmt.Fprintln(c.out)
 	return c.await(ctx, func() ([]byte, error) { return term.ReadPassword(int(c.in.Fd())) })
 }

@@ -33,14 +33,14 @@ func TestSessionRefused(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	token := logIn(t, a, password).Token
 	for name, header := range map[string]string{
-		"none":             "",
-		"no scheme":        token,
-		"another scheme":   "Basic " + token,
-		"no token":         "Bearer ",
-		"garbage":          "Bearer garbage",
-		"cut":              "Bearer " + token[:len(token)-2],
-		"twice":            "Bearer " + token + " " + token,
-		"far too long":     "Bearer " + strings.Repeat("x", 8000),
+		"none":           "",
+		"no scheme":      token,
+		"another scheme": "Basic " + token,
+		"no token":       "Bearer ",
+		"garbage":        "Bearer garbage",
+		"cut":            "Bearer " + token[:len(token)-2],
+		"twice":          "Bearer " + token + " " + token,
+		"far too long":   "Bearer " + strings.Repeat("x", 8000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": header})

@@ -60,7 +60,7 @@ func refusedEventually(t *testing.T, token string) {
 	clients := clusterAs(t, token)
 	within(t, controlplane.TokenCache+3*time.Second, "the API server refuses the token", func() error {
 		if _, err := whoAmI(t, clients); !apierrors.IsUnauthorized(err) {
-			return fmt.Errorf("it says %v", err)
+			return fmt.Errorf("it says %q", fmt.Sprint(err))
 		}
 
 		return nil
@@ -150,7 +150,7 @@ func TestBindings(t *testing.T) {
 				return nil
 			}
 
-			return fmt.Errorf("listing answers %v, want it allowed: %t", err, want)
+			return fmt.Errorf("listing answers %q, want it allowed: %t", fmt.Sprint(err), want)
 		})
 	}
 
