@@ -28,16 +28,25 @@ const (
 )
 
 // tokenOf returns the session token of a request; empty where it has none. Every endpoint takes it from here, so that
-// what carries a token is decided once: the Authorization header, or else the cookie.
+// what carries a token is decided once: the Authorization header, or else the cookie. With more than one such header there
+// is none: a proxy may have looked at another than we would.
 func tokenOf(r *http.Request) string {
+	if repeatsAuthorization(r) {
+		return ""
+	}
 	if token := bearer(r); token != "" {
 		return token
 	}
 	return cookieOf(r, sessionCookie)
 }
 
-// bearer returns the token of the Authorization header; empty where it has none.
+func repeatsAuthorization(r *http.Request) bool { return len(r.Header.Values("Authorization")) > 1 }
+
+// bearer returns the token of the one Authorization header; empty where it has none.
 func bearer(r *http.Request) string {
+	if repeatsAuthorization(r) {
+		return ""
+	}
 	scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !found || !strings.EqualFold(scheme, "Bearer") {
 		return ""

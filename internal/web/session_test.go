@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,25 @@ func kubernetesToken(t *testing.T, a *v1alpha1.UserAccount) string {
 	})
 	granted.expect(t, http.StatusOK, "")
 	return granted.Token
+}
+
+// TestRepeatedHeaders: a proxy may have looked at another than we would, so none of them counts, nor the cookie beside them.
+func TestRepeatedHeaders(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		r := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:8080/api/v1/session", nil)
+		r.RemoteAddr = "127.0.0.1:50123"
+		r.AddCookie(&http.Cookie{Name: "keyturn-session", Value: token})
+		r.Header.Add("Authorization", "Bearer "+token)
+		r.Header.Add("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		web.Handler(shared.depends).ServeHTTP(w, r)
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%s answers %d", method, w.Code)
+		}
+	}
+	currentSession(t, token).expect(t, http.StatusOK, "")
 }
 
 // TestSessionOfTheCluster: it can be asked about, renewed and ended by its own token, and opens no door of the web.
