@@ -52,13 +52,9 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	// turns of attempts bound how many reads go on at once, and the API server has a limit of its own.
 	config.QPS = -1
 
-	scheme, err := cluster.NewScheme()
+	live, err := newClient(config)
 	if err != nil {
 		return nil, err
-	}
-	live, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
 	}
 	caches, err := cluster.NewCaches(ctx, config, live, cluster.Namespaces{
 		System: o.systemNamespace, Credentials: o.credentialNamespace,
@@ -111,6 +107,19 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	s.webhooks = web.Webhooks(&web.TokenReview{Sessions: s.sessions, Audiences: o.webhook.audienceList()})
 	s.health = (&web.Health{Ready: s.ready, Metrics: registry}).Handler()
 	return s, nil
+}
+
+// newClient returns a client that reads from the API server itself.
+func newClient(config *rest.Config) (client.Client, error) {
+	scheme, err := cluster.NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	live, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	return live, nil
 }
 
 // newRegistry returns a registry with what is known of the process.
