@@ -43,7 +43,10 @@ type Service struct {
 	hashing *hash.Pool
 	hasher  Hasher
 
-	slots slots
+	// admitted has a place for each attempt, also for those that wait for their account's slot and not yet for their turn:
+	// whoever would wait for long is refused at once instead.
+	admitted chan struct{}
+	slots    slots
 
 	// unrecorded are failures that could not be written yet.
 	unrecorded debts
@@ -83,7 +86,8 @@ type Options struct {
 	Hasher Hasher
 	// DecoyKey returns the key of the decoys. It is asked for while there is one only: without keys nobody is logged in.
 	DecoyKey func() credential.DecoyKey
-	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for their turn.
+	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait, for their account's slot or
+	// their turn.
 	Hashes, Queue int
 }
 
@@ -93,6 +97,7 @@ func NewService(o Options) *Service {
 	return &Service{
 		directory: o.Directory, store: o.Store, clock: o.Clock, watch: o.Watch, hasher: o.Hasher, decoyKey: o.DecoyKey,
 		turns: hash.NewBurstPool(turns, o.Queue, burst), hashing: hash.NewPool(o.Hashes, turns),
+		admitted: make(chan struct{}, turns+max(o.Queue, 0)),
 	}
 }
 
@@ -144,6 +149,12 @@ func (s *Service) check(ctx context.Context, who Who, raw string, decide decideF
 // queue waits for the slot and for a turn. Attempts from a device that has logged in before have a slot of their own: who
 // floods an account from elsewhere does not stand in front of them.
 func (s *Service) queue(ctx context.Context, t target, raw string, decide decideFunc) (result *Result, err error) {
+	select {
+	case s.admitted <- struct{}{}:
+		defer func() { <-s.admitted }()
+	default:
+		return nil, ErrOverloaded
+	}
 	release, err := s.slots.acquire(ctx, t.slot)
 	if err != nil {
 		return nil, err

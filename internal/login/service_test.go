@@ -158,6 +158,37 @@ func TestOverload(t *testing.T) {
 	})
 }
 
+// TestOverloadOfFewAccounts: who waits for an account takes a place as well, so that what waits is bounded by the queue and
+// not by the number of accounts, and nobody learns after a long wait that it was in vain.
+func TestOverloadOfFewAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const accounts, each, queue = 8, 5, 16
+		w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+		s := w.service(1, queue)
+		open := make(chan struct{})
+		w.on(func() error { <-open; return nil }, nil)
+		results := make(chan error, accounts*each)
+		for i := range accounts * each {
+			who := login.Who{Namespace: team, Username: fmt.Sprint("user", i%accounts)}
+			if i < accounts {
+				w.person(who.Username, v1alpha1.UserAccountSpec{})
+			}
+			go func() { _, err := s.Login(t.Context(), who, password); results <- err }()
+			synctest.Wait()
+		}
+		refused := len(results)
+		if most := accounts*each - queue; refused == 0 || refused > most {
+			t.Errorf("%d of %d are refused, want some, and %d at most", refused, accounts*each, most)
+		}
+		close(open)
+		for i := range accounts * each {
+			if err := <-results; (i < refused) != errors.Is(err, login.ErrOverloaded) || i >= refused && err != nil {
+				t.Errorf("attempt %d of those that end: %v", i, err)
+			}
+		}
+	})
+}
+
 // TestFailureThatCannotBeRecorded: the account is refused until the failure is, and then it counts.
 func TestFailureThatCannotBeRecorded(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
