@@ -21,6 +21,7 @@ const (
 	keyLastSuccessTime = "login.lastSuccessTime"
 	keyLockedTime      = "failures.lockedTime"
 	keyFailureTimes    = "failures.times"
+	keyConsecutive     = "failures.consecutive"
 	keySecretRevision  = "reset.secretResourceVersion"
 	keyFormat          = "format"
 )

@@ -3,5 +3,5 @@
 // speak HTTP and the Kubernetes API as people, pipelines and administrators do, and know nothing of the code within; only
 // where days would have to pass do they set back the times in a credential, as an administrator could.
 //
-// A test that stops or kills a server runs by itself. The others run side by side, each in an organisation of its own.
+// A test that stops or kills a server of all tests, or measures time, runs by itself. The others run side by side, each in an organisation of its own.
 package e2e

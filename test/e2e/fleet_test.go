@@ -1,0 +1,184 @@
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/test/controlplane"
+)
+
+// fleetSize is how many login servers there are where it matters that there are several.
+const fleetSize = 3
+
+// fleet is several login servers with the rights of one, which can be taken from them, each on a wire of its own.
+type fleet struct {
+	account  *corev1.ServiceAccount
+	rights   *rbacv1.RoleBinding
+	replicas []*replica
+}
+
+type replica struct {
+	*server
+	url, healthURL string
+	wire           *wire
+	// asked is the file of all that its hash workers were ever asked.
+	asked string
+}
+
+// newFleet starts login servers that hash as many passwords at once as given, each.
+func newFleet(t *testing.T, hashes int, args ...string) *fleet {
+	t.Helper()
+
+	f := &fleet{account: &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: uniqueName(t)}}}
+	must(t, kube.Create(t.Context(), f.account))
+	must(t, kube.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: f.account.Name}, Subjects: f.subjects(),
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "keyturn-login"},
+	}))
+	f.bind(t, systemNamespace, "keyturn-login")
+	f.rights = f.bind(t, credentialNamespace, "keyturn-login")
+
+	for i := range fleetSize {
+		f.replicas = append(f.replicas, f.newReplica(t, fmt.Sprintf("%s-%d", f.account.Name, i+1),
+			append(args, "--hashes="+strconv.Itoa(hashes))...))
+	}
+
+	return f
+}
+
+func (f *fleet) subjects() []rbacv1.Subject {
+	return []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: f.account.Namespace, Name: f.account.Name}}
+}
+
+// bind gives the servers a role in a namespace.
+func (f *fleet) bind(t *testing.T, namespace, role string) *rbacv1.RoleBinding {
+	t.Helper()
+
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: f.account.Name + "-"}, Subjects: f.subjects(),
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+	}
+	must(t, kube.Create(t.Context(), binding))
+
+	return binding
+}
+
+// newReplica starts one of them.
+func (f *fleet) newReplica(t *testing.T, name string, args ...string) *replica {
+	t.Helper()
+
+	config, err := plane.TokenFor(t.Context(), f.account.Namespace, f.account.Name)
+	must(t, err)
+
+	dir := t.TempDir()
+	r := &replica{wire: newWire(t, config.Host), asked: filepath.Join(dir, "asked")}
+	config.Host = r.wire.url()
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	must(t, controlplane.WriteKubeconfig(kubeconfig, config))
+
+	port, err := controlplane.FreePort(0)
+	must(t, err)
+
+	address := controlplane.Address(port)
+	r.server = login.replica(t, name, "--health-bind-address", append(args, "--bind-address="+address,
+		"--hash-worker="+listeningWorker(t, dir, r.asked))...)
+	r.args[0] = "--kubeconfig=" + kubeconfig
+	r.url, r.healthURL = "http://"+address, r.readyURL[:len(r.readyURL)-len("/readyz")]
+	r.start(t)
+
+	return r
+}
+
+// listeningWorker writes a program that is a hash worker, and that keeps what it is asked: in it are the passwords that were
+// verified, and no others. What a server counts is lost when it is killed, this is not.
+func listeningWorker(t *testing.T, dir, asked string) string {
+	t.Helper()
+
+	must(t, os.WriteFile(asked, nil, 0o600))
+
+	path := filepath.Join(dir, "hash-worker")
+	script := fmt.Sprintf("#!/bin/sh\n/usr/bin/tee -a '%s' | '%s' \"$1\"\n", asked, filepath.Join(filepath.Dir(login.path), "hash-worker"))
+	must(t, os.WriteFile(path, []byte(script), 0o700))
+
+	return path
+}
+
+// verified counts how often the workers of a server were asked about a text.
+func (r *replica) verified(t *testing.T, text string) int {
+	t.Helper()
+
+	asked, err := os.ReadFile(r.asked)
+	must(t, err)
+
+	return bytes.Count(asked, []byte(text))
+}
+
+var verifications = regexp.MustCompile(`(?m)^keyturn_password_hash_duration_seconds_count\{operation="verify"\} (\S+)$`)
+
+// counted is how many verifications a server says it has made.
+func (r *replica) counted(t *testing.T) int {
+	t.Helper()
+
+	found := verifications.FindStringSubmatch(fetch(t, r.healthURL+"/metrics"))
+	if found == nil {
+		t.Fatal("the server does not count its verifications")
+	}
+
+	n, err := strconv.ParseFloat(found[1], 64)
+	must(t, err)
+
+	return int(n)
+}
+
+// mayWrite waits until the API server lets the servers write credentials, or no longer does.
+func (f *fleet) mayWrite(t *testing.T, want bool) {
+	t.Helper()
+	eventually(t, fmt.Sprint("credentials can be written: ", want), func() error {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: "system:serviceaccount:" + f.account.Namespace + ":" + f.account.Name,
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: credentialNamespace, Resource: "secrets", Verb: "update",
+			},
+		}}
+		if err := kube.Create(t.Context(), review); err != nil {
+			return err
+		}
+
+		if review.Status.Allowed != want {
+			return errTooEarly
+		}
+
+		return nil
+	})
+}
+
+// refuseWrites takes the right to write credentials from the servers, which may go on reading, until the function is
+// called that it returns.
+func (f *fleet) refuseWrites(t *testing.T) (restore func()) {
+	t.Helper()
+
+	role := &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Namespace: credentialNamespace, Name: uniqueName(t)},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch"}}},
+	}
+	must(t, kube.Create(t.Context(), role))
+	f.bind(t, credentialNamespace, role.Name)
+	must(t, client.IgnoreNotFound(kube.Delete(t.Context(), f.rights)))
+	f.mayWrite(t, false)
+
+	return func() {
+		f.rights = f.bind(t, credentialNamespace, "keyturn-login")
+		f.mayWrite(t, true)
+	}
+}
