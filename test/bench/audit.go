@@ -73,6 +73,17 @@ func (t tally) of(resource string) int {
 	return n
 }
 
+// by counts the writes of one server that the budgets count.
+func (t tally) by(user string) int {
+	n := 0
+	for w, count := range t {
+		if w.User == user && !w.aside() {
+			n += count
+		}
+	}
+	return n
+}
+
 // since returns what was added to an earlier tally.
 func (t tally) since(earlier tally) tally {
 	added := tally{}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -157,5 +158,48 @@ go_goroutines 50
 `))
 	if want := (work{Accounts: 1005, Open: 6}); err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func TestParseCounts(t *testing.T) {
+	const text = `# TYPE go_goroutines gauge
+go_goroutines 51
+keyturn_password_hash_duration_seconds_bucket{operation="verify",le="+Inf"} 9
+keyturn_password_hash_duration_seconds_count{operation="create"} 3
+keyturn_password_hash_duration_seconds_count{operation="verify"} 1.2e+03
+`
+	got, err := parseCounts(strings.NewReader(text))
+	if want := (counts{goroutines: 51, verifications: 1200}); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	if _, err := parseCounts(strings.NewReader("go_goroutines 51\n")); err == nil {
+		t.Error("a server that does not count its verifications is no error")
+	}
+}
+
+func TestFloodNote(t *testing.T) {
+	f := &flood{answers: map[int]int{}}
+	for _, row := range []struct {
+		status int
+		retry  string
+		fails  bool
+	}{
+		{http.StatusUnauthorized, "", false},
+		{http.StatusServiceUnavailable, "1", false},
+		{http.StatusServiceUnavailable, "", true},
+		{http.StatusTooManyRequests, "", true},
+		{http.StatusOK, "", true},
+		{http.StatusInternalServerError, "1", true},
+	} {
+		header := http.Header{}
+		if row.retry != "" {
+			header.Set("Retry-After", row.retry)
+		}
+		if err := f.note(row.status, header, time.Second); (err != nil) != row.fails {
+			t.Errorf("status %d, Retry-After %q: %v", row.status, row.retry, err)
+		}
+	}
+	if len(f.refusals) != 1 || f.answers[http.StatusUnauthorized] != 1 || f.answers[http.StatusServiceUnavailable] != 1 {
+		t.Errorf("noted %v and %v", f.answers, f.refusals)
 	}
 }

@@ -48,7 +48,7 @@ type environment struct {
 	plane  *controlplane.ControlPlane
 	admin  client.WithWatch
 	ledger *ledger
-	// servers are the two, by name, while they run.
+	// servers are those of Keyturn, by name, while they run.
 	servers map[string]*process.Process
 	// expected has the processes that were asked to end.
 	expected sync.Map
@@ -93,7 +93,7 @@ func (e *environment) startPlane(ctx context.Context) (err error) {
 		return err
 	}
 	e.plane, err = controlplane.Start(ctx, controlplane.Options{
-		Dir: filepath.Join(e.dir, "control-plane"),
+		Dir: filepath.Join(e.dir, "control-plane"), TokenReview: true,
 		APIServerArgs: []string{
 			"--audit-policy-file=" + policyFile,
 			"--audit-log-path=" + auditLog,
@@ -137,25 +137,32 @@ func (e *environment) startServers(ctx context.Context) (err error) {
 	if err := e.startOperator(ctx); err != nil {
 		return err
 	}
-	return e.startServer(ctx, login, e.loginHealth,
-		"--bind-address="+controlplane.Address(e.people),
-		// All clients have one address. It is the accounts that are measured.
-		"--address-failures-per-minute=0",
-		"--health-bind-address="+controlplane.Address(e.loginHealth))
+	webhook := e.plane.TokenReview()
+	return e.startLogin(ctx, login, e.people, e.loginHealth,
+		"--webhook-bind-address="+webhook.Address, "--webhook-cert-file="+webhook.CertFile, "--webhook-key-file="+webhook.KeyFile)
 }
 
 // startOperator starts it as its Deployment does, leader election included.
 func (e *environment) startOperator(ctx context.Context) error {
-	return e.startServer(ctx, operator, e.operatorHealth,
+	return e.startServer(ctx, operator, operator, e.operatorHealth,
 		"--leader-elect",
 		"--metrics-bind-address="+controlplane.Address(e.operatorMetrics),
 		"--health-probe-bind-address="+controlplane.Address(e.operatorHealth))
 }
 
-// startServer starts a server under the token of its ServiceAccount and waits until it is ready.
-func (e *environment) startServer(ctx context.Context, name string, healthPort int, arguments ...string) error {
+// startLogin starts a login server.
+func (e *environment) startLogin(ctx context.Context, name string, people, health int, more ...string) error {
+	return e.startServer(ctx, login, name, health, append(more,
+		"--bind-address="+controlplane.Address(people),
+		"--health-bind-address="+controlplane.Address(health),
+		// All clients have one address. It is the accounts that are measured.
+		"--address-failures-per-minute=0")...)
+}
+
+// startServer starts a server of a kind under the token of its ServiceAccount and waits until it is ready.
+func (e *environment) startServer(ctx context.Context, kind, name string, healthPort int, arguments ...string) error {
 	say("Starting the %s server", name)
-	config, err := e.plane.TokenFor(ctx, systemNamespace, "keyturn-"+name)
+	config, err := e.plane.TokenFor(ctx, systemNamespace, "keyturn-"+kind)
 	if err != nil {
 		return err
 	}
@@ -164,7 +171,7 @@ func (e *environment) startServer(ctx context.Context, name string, healthPort i
 		return err
 	}
 	p, err := process.Start(process.Command{
-		Name: name, Path: filepath.Join(e.dir, name),
+		Name: name, Path: filepath.Join(e.dir, kind),
 		Args: append([]string{
 			"--kubeconfig=" + kubeconfig, "--audit-log=" + filepath.Join(e.dir, name+"-audit.log"),
 		}, arguments...),

@@ -30,7 +30,15 @@ type connection struct {
 
 // dial connects; when ctx ends, what waits for an answer fails.
 func dial(ctx context.Context, address string) (*connection, error) {
+	return dialFrom(ctx, nil, address)
+}
+
+// dialFrom connects from an address of this machine, any where there is none.
+func dialFrom(ctx context.Context, from net.IP, address string) (*connection, error) {
 	var dialer net.Dialer
+	if from != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: from}
+	}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
@@ -47,25 +55,34 @@ func (c *connection) close() {
 // send sends a request and returns the body of the answer. Any status but 200 is an error, with the body, which says
 // why and holds no token then.
 func (c *connection) send(request []byte) ([]byte, error) {
+	status, _, body, err := c.exchange(request)
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("the server answers %d %s: %s", status, http.StatusText(status), body)
+	}
+	return body, nil
+}
+
+// exchange sends a request and returns the answer, whatever it says.
+func (c *connection) exchange(request []byte) (status int, header http.Header, body []byte, err error) {
 	if err := c.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
-		return nil, fmt.Errorf("setting a deadline: %w", err)
+		return 0, nil, nil, fmt.Errorf("setting a deadline: %w", err)
 	}
 	if _, err := c.conn.Write(request); err != nil {
-		return nil, fmt.Errorf("sending a request: %w", err)
+		return 0, nil, nil, fmt.Errorf("sending a request: %w", err)
 	}
 	response, err := http.ReadResponse(c.answers, nil)
 	if err != nil {
-		return nil, fmt.Errorf("reading an answer: %w", err)
+		return 0, nil, nil, fmt.Errorf("reading an answer: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
+	body, err = io.ReadAll(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("reading an answer: %w", err)
+		return 0, nil, nil, fmt.Errorf("reading an answer: %w", err)
 	}
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the server answers %s: %s", response.Status, body)
-	}
-	return body, nil
+	return response.StatusCode, response.Header, body, nil
 }
 
 // post prepares a request with a JSON body.

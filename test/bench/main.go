@@ -25,11 +25,22 @@ type scale struct {
 	round  time.Duration
 	// checks is how long session checks and the bare handler each take, as many times.
 	checks time.Duration
+	// revocations is how often sessions are ended, flood how long wrong passwords come.
+	revocations int
+	flood       time.Duration
+	// reviews is how long tokens are reviewed.
+	reviews time.Duration
 }
 
 var (
-	full  = scale{accounts: 1000, idle: time.Minute, rounds: 5, round: 8 * time.Second, checks: 3 * time.Second}
-	short = scale{accounts: 100, idle: 5 * time.Second, rounds: 2, round: 2 * time.Second, checks: time.Second}
+	full = scale{
+		accounts: 1000, idle: time.Minute, rounds: 5, round: 12 * time.Second, checks: 3 * time.Second,
+		revocations: 1000, flood: time.Minute, reviews: 10 * time.Second,
+	}
+	short = scale{
+		accounts: 100, idle: 5 * time.Second, rounds: 2, round: 2 * time.Second, checks: time.Second,
+		revocations: 40, flood: 5 * time.Second, reviews: 2 * time.Second,
+	}
 )
 
 func main() {
@@ -73,6 +84,7 @@ func run(ctx context.Context, s scale) (err error) {
 	began := time.Now()
 	for _, step := range []func(context.Context) error{
 		e.start, e.measureAccounts, e.measureIdle, e.measureRestart, e.measureLogins, e.measureSessions,
+		e.measureTokenReviews, e.measureRevocations, e.measureFlood,
 	} {
 		if err := step(ctx); err != nil {
 			if cause := context.Cause(ctx); cause != nil {

@@ -47,6 +47,9 @@ type results struct {
 	loginUsage, idleUsage usage
 	answers, checks       []sample
 	memory                memory
+	reviewed              reviewed
+	revoked               revoked
+	flood                 flood
 }
 
 // row is one line of the table.
@@ -66,7 +69,7 @@ func (r *results) rows(s scale) []row {
 	resident := memoryBudgetMiB + defaultHashMiB*float64(runtime.GOMAXPROCS(0))
 	hashing := float64(n) / median(rates(r.hashes))
 	alone := hashing + r.bareWritesTook.Seconds()
-	return []row{
+	return append([]row{
 		logins,
 		{"  over the same hash in as many of the login server's workers", "", fmt.Sprintf("%.3f", most), verdictInformation},
 		writesRow("API writes per new account until Ready", newAccountBudget, perAccount),
@@ -86,7 +89,7 @@ func (r *results) rows(s scale) []row {
 			"session checks/s over a bare handler", fmt.Sprintf(">= %.2f later", sessionBudget),
 			fmt.Sprintf("%.2f", median(ratios(r.checks, r.answers))), verdictInformation,
 		},
-	}
+	}, slices.Concat(r.reviewed.rows(), r.revoked.rows(), r.flood.rows(resident))...)
 }
 
 func writesRow(what string, budget int, measured float64) row {
@@ -153,11 +156,13 @@ func (r *results) notes(s scale) string {
 			r.accountsTook.Seconds(), float64(s.accounts)/rate, r.bareWritesTook.Seconds()),
 		fmt.Sprintf("Session checks: %.0f/s over %.0f/s; ratio of each round: %s.",
 			median(rates(r.checks)), median(rates(r.answers)), list(ratios(r.checks, r.answers))),
+		r.reviewed.String(), r.revoked.String(), r.flood.String(),
 		"Writes, counted by the API server (in brackets what the budgets leave out):",
 		fmt.Sprintf("  %d new accounts: %s", s.accounts, r.accountWrites),
 		fmt.Sprintf("  %d clean logins: %s", logins.Count, r.loginWrites),
 		fmt.Sprintf("  %.0f s idle: %s", s.idle.Seconds(), r.idleWrites),
 		fmt.Sprintf("  restart: %s", r.restartWrites),
+		fmt.Sprintf("  flood: %s", r.flood.writes),
 	}
 	if others := r.loginUsage.others().Seconds() / wholeMachine(logins.took()).Seconds(); others > quietMachine {
 		lines = append(lines, fmt.Sprintf("Others had %.0f%% of the machine: the ratio of speeds means little, that of CPU more.", 100*others))

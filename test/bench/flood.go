@@ -1,0 +1,340 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/revocation"
+)
+
+const (
+	// guessers is how many guess at once: more than may wait for their turn.
+	guessers = 512
+	// favourites is how many accounts every other guess goes to, so that some are locked soon on any machine.
+	favourites = 32
+
+	// impatience is how long whoever is told to come back in a second waits instead. At once would measure how fast this
+	// benchmark and the server can talk, and not what hashing does to the rest: it is dozens of times what can be hashed as it is.
+	impatience  = 100 * time.Millisecond
+	healthEvery = 100 * time.Millisecond
+	checkEvery  = 5 * time.Millisecond
+
+	healthBudget  = time.Second
+	refusalBudget = time.Second
+	checkBudget   = 100 * time.Millisecond
+	// goroutineSlack is what a server may have more of after the flood: a connection or two that it keeps to the API server.
+	goroutineSlack = 10
+	// goroutinesTimeout is how long connections may take to be closed.
+	goroutinesTimeout = 10 * time.Second
+)
+
+// flood is what a flood of wrong passwords has done.
+type flood struct {
+	mu sync.Mutex
+	// answers counts them by status; refusals are how long those with 503 took.
+	answers  map[int]int
+	refusals revocation.Latencies
+	// checks and health are how long session checks and health checks took meanwhile.
+	checks, health revocation.Latencies
+
+	accounts, verified                int
+	limit, mostFailures               int
+	goroutinesBefore, goroutinesAfter int
+	memory                            memory
+	writes                            tally
+}
+
+// measureFlood sends wrong passwords for all accounts, far more than can be hashed.
+func (e *environment) measureFlood(ctx context.Context) error {
+	f := &e.results.flood
+	f.answers, f.accounts, f.limit = map[int]int{}, len(e.accounts), policy.Default().MaxFailures
+	say("Guessing passwords of %d accounts, %d at once, for %.0f s", len(e.accounts), guessers, e.scale.flood.Seconds())
+	before, err := e.settle(ctx, 0)
+	if err != nil {
+		return err
+	}
+	counted, err := e.loginMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	f.goroutinesBefore, f.verified = counted.goroutines, -counted.verifications
+
+	if err := e.guessAndWatch(ctx, f); err != nil {
+		return err
+	}
+
+	if counted, err = e.awaitGoroutines(ctx, f.goroutinesBefore+goroutineSlack); err != nil {
+		return err
+	}
+	f.goroutinesAfter, f.verified = counted.goroutines, f.verified+counted.verifications
+	if f.memory, err = memoryOf(e.servers[login].Pid()); err != nil {
+		return err
+	}
+	after, err := e.settle(ctx, 0)
+	if err != nil {
+		return err
+	}
+	f.writes = after.since(before)
+	f.mostFailures, err = e.mostFailures(ctx)
+	return err
+}
+
+// guessAndWatch floods the login server, and looks at what else it has to do.
+func (e *environment) guessAndWatch(ctx context.Context, f *flood) error {
+	end := time.Now().Add(e.scale.flood)
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range guessers {
+		group.Go(func() error { return e.guess(ctx, f, end, i) })
+	}
+	group.Go(func() error { return e.watchSessions(ctx, f, end) })
+	for _, path := range []string{"/healthz", "/readyz"} {
+		group.Go(func() error { return e.watchHealth(ctx, f, end, path) })
+	}
+	return group.Wait()
+}
+
+// guess sends one wrong password after the other, from an address of its own, as those come who mean harm.
+func (e *environment) guess(ctx context.Context, f *flood, end time.Time, number int) error {
+	c, err := dialFrom(ctx, net.IPv4(127, 1, byte(number>>8), byte(number)), controlplane.Address(e.people))
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for n := 0; time.Now().Before(end); n++ {
+		among := len(e.accounts)
+		if n%2 == 0 {
+			among = min(favourites, among)
+		}
+		body, err := json.Marshal(map[string]string{
+			"namespace": organisation, "username": e.accounts[rand.IntN(among)].name,
+			"password": fmt.Sprintf("Guess %d of %d", n, number),
+		})
+		if err != nil {
+			return fmt.Errorf("encoding a request: %w", err)
+		}
+		began := time.Now()
+		status, header, _, err := c.exchange(post("/api/v1/login", body))
+		if err != nil {
+			return fmt.Errorf("guessing: %w", err)
+		}
+		if err := f.note(status, header, time.Since(began)); err != nil {
+			return err
+		}
+		if status == http.StatusUnauthorized {
+			continue
+		}
+		if err := pause(ctx, impatience); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note takes in an answer. Errors: it is none that a wrong password can have, or does not say when to try again.
+func (f *flood) note(status int, header http.Header, took time.Duration) error {
+	switch status {
+	case http.StatusUnauthorized:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		if header.Get("Retry-After") == "" {
+			return fmt.Errorf("%d without Retry-After to a wrong password", status)
+		}
+	default:
+		return fmt.Errorf("the server answers %d to a wrong password", status)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers[status]++
+	if status == http.StatusServiceUnavailable {
+		f.refusals = append(f.refusals, took)
+	}
+	return nil
+}
+
+// watchSessions checks the session of somebody who is logged in.
+func (e *environment) watchSessions(ctx context.Context, f *flood, end time.Time) error {
+	c, err := dial(ctx, controlplane.Address(e.people))
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for time.Now().Before(end) {
+		began := time.Now()
+		if _, err := c.send(e.accounts[0].check); err != nil {
+			return fmt.Errorf("checking a session: %w", err)
+		}
+		f.checks = append(f.checks, time.Since(began))
+		if err := pause(ctx, checkEvery); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watchHealth asks for the server's health, each time over a new connection, as a kubelet does.
+func (e *environment) watchHealth(ctx context.Context, f *flood, end time.Time, path string) error {
+	kubelet := &http.Client{Timeout: answerTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	for time.Now().Before(end) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+controlplane.Address(e.loginHealth)+path, http.NoBody)
+		if err != nil {
+			return fmt.Errorf("asking for health: %w", err)
+		}
+		began := time.Now()
+		response, err := kubelet.Do(request)
+		if err != nil {
+			return fmt.Errorf("asking for health: %w", err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", path, response.Status)
+		}
+		f.mu.Lock()
+		f.health = append(f.health, time.Since(began))
+		f.mu.Unlock()
+		if err := pause(ctx, healthEvery); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counts are what the login server says of itself.
+type counts struct{ goroutines, verifications int }
+
+func (e *environment) loginMetrics(ctx context.Context) (counts, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+controlplane.Address(e.loginHealth)+"/metrics", http.NoBody)
+	if err != nil {
+		return counts{}, fmt.Errorf("asking for the login server's metrics: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return counts{}, fmt.Errorf("asking for the login server's metrics: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	return parseCounts(response.Body)
+}
+
+// parseCounts reads the Prometheus text format. Errors: a metric is missing.
+func parseCounts(text io.Reader) (c counts, err error) {
+	found := 0
+	lines := bufio.NewScanner(text)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		var into *int
+		switch name {
+		case "go_goroutines":
+			into = &c.goroutines
+		case `keyturn_password_hash_duration_seconds_count{operation="verify"}`:
+			into = &c.verifications
+		default:
+			continue
+		}
+		number, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return counts{}, fmt.Errorf("reading the login server's metrics: %w", err)
+		}
+		*into = int(number)
+		found++
+	}
+	if err := lines.Err(); err != nil {
+		return counts{}, fmt.Errorf("reading the login server's metrics: %w", err)
+	}
+	if found != 2 {
+		return counts{}, errors.New("the login server does not tell its goroutines and verifications")
+	}
+	return c, nil
+}
+
+// awaitGoroutines waits until the server has as few goroutines as given. It returns how many it has after a while, if they
+// stay more.
+func (e *environment) awaitGoroutines(ctx context.Context, few int) (counts, error) {
+	for deadline := time.Now().Add(goroutinesTimeout); ; {
+		c, err := e.loginMetrics(ctx)
+		if err != nil || c.goroutines <= few || time.Now().After(deadline) {
+			return c, err
+		}
+		if err := pause(ctx, settlePoll); err != nil {
+			return counts{}, err
+		}
+	}
+}
+
+// mostFailures is how many failures in a row the credential with the most of them has.
+func (e *environment) mostFailures(ctx context.Context) (most int, err error) {
+	credentials := &corev1.SecretList{}
+	if err := e.admin.List(ctx, credentials, client.InNamespace("keyturn-credentials")); err != nil {
+		return 0, fmt.Errorf("reading the credentials: %w", err)
+	}
+	for i := range credentials.Items {
+		text := string(credentials.Items[i].Data["failures.consecutive"])
+		if text == "" {
+			continue
+		}
+		failures, err := strconv.Atoi(text)
+		if err != nil {
+			return 0, fmt.Errorf("reading the failures of a credential: %w", err)
+		}
+		most = max(most, failures)
+	}
+	return most, nil
+}
+
+// rows compares with the budgets; resident is that of memory, in MiB.
+func (f *flood) rows(resident float64) []row {
+	wrote := f.writes.by(loginUser)
+	perAccount := float64(wrote) / float64(f.accounts)
+	slowest, refused, check := f.health.Quantile(1), f.refusals.Quantile(0.99), f.checks.Quantile(0.99)
+	return []row{
+		{
+			"flood of wrong passwords: resident memory of the login server, peak", fmt.Sprintf("<= %.0f MiB", resident),
+			fmt.Sprintf("%.0f MiB", f.memory.Peak), verdict(f.memory.Peak <= resident),
+		},
+		within("  slowest health check", healthBudget, slowest),
+		within("  503 to what cannot be hashed, p99", refusalBudget, refused),
+		within("  session check, p99", checkBudget, check),
+		{
+			"  goroutines after it, over before", fmt.Sprintf("<= +%d", goroutineSlack),
+			fmt.Sprintf("%+d", f.goroutinesAfter-f.goroutinesBefore), verdict(f.goroutinesAfter <= f.goroutinesBefore+goroutineSlack),
+		},
+		{
+			"  failures recorded of one account, at most", fmt.Sprintf("<= %d", f.limit),
+			fmt.Sprint(f.mostFailures), verdict(f.mostFailures <= f.limit),
+		},
+		writesRow(fmt.Sprintf("  API writes of the login server, per account of %d", f.accounts), f.limit, perAccount),
+	}
+}
+
+func within(what string, budget, measured time.Duration) row {
+	return row{
+		what, fmt.Sprintf("<= %.0f ms", milliseconds(budget)), fmt.Sprintf("%.1f ms", milliseconds(measured)), verdict(measured <= budget),
+	}
+}
+
+// String tells what came of the guesses.
+func (f *flood) String() string {
+	all := 0
+	for _, n := range f.answers {
+		all += n
+	}
+	return fmt.Sprintf("Flood: %d guesses, %d of them verified; answers: %d wrong, %d locked or waited for, %d overloaded (p50 %.1f ms, longest %.1f ms). "+
+		"Session checks meanwhile: %d, p50 %.1f ms, longest %.1f ms.",
+		all, f.verified, f.answers[http.StatusUnauthorized], f.answers[http.StatusTooManyRequests], f.answers[http.StatusServiceUnavailable],
+		milliseconds(f.refusals.Quantile(0.5)), milliseconds(f.refusals.Quantile(1)),
+		len(f.checks), milliseconds(f.checks.Quantile(0.5)), milliseconds(f.checks.Quantile(1)))
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/revocation"
+)
+
+const (
+	// reviewsPerSecond is how many tokens a busy API server asks about, reviewers how many take turns to ask: each has so long
+	// for an answer that one which is late keeps no other from asking in time.
+	reviewsPerSecond = 1000
+	reviewers        = 64
+	// reviewedPeople is how many people the tokens are of.
+	reviewedPeople = 16
+	reviewBudget   = 2 * time.Millisecond
+	// reviewPace is the share of the questions that must have been asked in time for the figure to be of that rate.
+	reviewPace = 0.98
+)
+
+// reviewed is how long reviews of tokens took, and how many there were a second.
+type reviewed struct {
+	latencies revocation.Latencies
+	rate      float64
+}
+
+// measureTokenReviews asks about tokens as an API server does: over TLS and HTTP/2, at an even pace.
+func (e *environment) measureTokenReviews(ctx context.Context) error {
+	people := e.accounts[clients+revokers:][:reviewedPeople]
+	say("Reviewing tokens of %d people, %d a second", len(people), reviewsPerSecond)
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(e.plane.Config().CAData) {
+		return errors.New("the control plane's authority cannot be read")
+	}
+	apiServer := &http.Client{Timeout: answerTimeout, Transport: &http.Transport{
+		ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}}
+	questions, err := e.questions(ctx, people)
+	if err != nil {
+		return err
+	}
+	if _, err := e.review(ctx, apiServer, questions[0]); err != nil { // connects
+		return err
+	}
+
+	var mu sync.Mutex
+	r := &e.results.reviewed
+	group, grouped := errgroup.WithContext(ctx)
+	began := time.Now()
+	for i := range reviewers {
+		group.Go(func() error {
+			for n := i; ; n += reviewers {
+				due := began.Add(time.Duration(n) * time.Second / reviewsPerSecond)
+				if due.Sub(began) >= e.scale.reviews {
+					return nil
+				}
+				if err := pause(grouped, time.Until(due)); err != nil {
+					return err
+				}
+				took, err := e.review(grouped, apiServer, questions[n%len(questions)])
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				r.latencies = append(r.latencies, took)
+				mu.Unlock()
+			}
+		})
+	}
+	err = group.Wait()
+	r.rate = float64(len(r.latencies)) / time.Since(began).Seconds()
+	return err
+}
+
+// questions are those of an API server about the tokens of people, who choose their passwords first.
+func (e *environment) questions(ctx context.Context, people []*person) ([][]byte, error) {
+	all := make([][]byte, len(people))
+	for i, p := range people {
+		r := revoker{person: p, password: p.password, client: http.DefaultClient}
+		token, err := r.change(ctx, "http://"+controlplane.Address(e.people), fmt.Sprintf("Cluster phrase of mine %05d", i), "kubernetes")
+		if err != nil {
+			return nil, err
+		}
+		all[i], err = json.Marshal(&authenticationv1.TokenReview{
+			TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},
+			Spec:     authenticationv1.TokenReviewSpec{Token: token},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("encoding a TokenReview: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// review asks one question, and returns how long the answer took. Any answer but yes is an error.
+func (e *environment) review(ctx context.Context, apiServer *http.Client, question []byte) (time.Duration, error) {
+	url := "https://" + e.plane.TokenReview().Address + "/webhooks/tokenreview"
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(question))
+	if err != nil {
+		return 0, fmt.Errorf("asking about a token: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	began := time.Now()
+	response, err := apiServer.Do(request)
+	if err != nil {
+		return 0, fmt.Errorf("asking about a token: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	var answer authenticationv1.TokenReview
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return 0, fmt.Errorf("reading the answer about a token: %w", err)
+	}
+	took := time.Since(began)
+	if !answer.Status.Authenticated {
+		return 0, fmt.Errorf("the login server answers %s to a token of its own: %s", response.Status, answer.Status.Error)
+	}
+	return took, nil
+}
+
+func (r *reviewed) rows() []row {
+	p99 := r.latencies.Quantile(0.99)
+	return []row{{
+		fmt.Sprintf("TokenReviews at %d/s, p99", reviewsPerSecond), fmt.Sprintf("< %d ms", reviewBudget.Milliseconds()),
+		fmt.Sprintf("%.2f ms", milliseconds(p99)), verdict(p99 < reviewBudget && r.rate >= reviewPace*reviewsPerSecond),
+	}}
+}
+
+// String tells more of them.
+func (r *reviewed) String() string {
+	return fmt.Sprintf("TokenReviews: %d at %.0f/s, p50 %.2f ms, longest %.2f ms.", len(r.latencies), r.rate,
+		milliseconds(r.latencies.Quantile(0.5)), milliseconds(r.latencies.Quantile(1)))
+}
