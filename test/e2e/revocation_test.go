@@ -68,8 +68,8 @@ func (f *fleet) ended(t *testing.T, token string, since time.Time) time.Duration
 	return took
 }
 
-// endSessions asks a server to end a session, or all of its account.
-func endSessions(t *testing.T, at, path, token string) {
+// logOutAt asks a server to end a session, or all of its account.
+func logOutAt(t *testing.T, at, path, token string) {
 	t.Helper()
 
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, at+path, http.NoBody)
@@ -123,7 +123,7 @@ func TestRevocations(t *testing.T) {
 
 		for i := range 60 {
 			token := f.sessionOf(t, p)
-			endSessions(t, f.replicas[i%fleetSize].url, "/api/v1/sessions", token)
+			logOutAt(t, f.replicas[i%fleetSize].url, "/api/v1/sessions", token)
 			l = append(l, f.ended(t, token, time.Now()))
 		}
 
@@ -216,7 +216,7 @@ func TestSingleLogout(t *testing.T) {
 	p := f.victims(t, o, "leaver", 1)[0]
 	left, other := f.sessionOf(t, p), f.sessionOf(t, p)
 
-	endSessions(t, f.replicas[1].url, "/api/v1/session", left)
+	logOutAt(t, f.replicas[1].url, "/api/v1/session", left)
 	f.ended(t, left, time.Now())
 	f.everywhere(t, other, http.StatusOK)
 
