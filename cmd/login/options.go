@@ -30,6 +30,7 @@ type options struct {
 	trustedProxies      string
 	addressFailures     int
 	showOrganization    bool
+	tellEmail           bool
 	pages               ui.Options
 	webhook             webhookOptions
 }
@@ -44,6 +45,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed; more are told to try again.")
 	flags.StringVar(&o.hashWorker, "hash-worker", "", "Program that hashes passwords, in processes of its own (default: hash-worker beside this one).")
 	flags.BoolVar(&o.showOrganization, "show-organization", false, "Ask for the organisation (a namespace) on the pages: for servers of more than the default one.")
+	flags.BoolVar(&o.tellEmail, "tell-email", false, "Tell applications behind /auth/verify the e-mail address too, in X-Auth-Request-Email.")
 	flags.StringVar(&o.pages.ProductName, "product-name", "Keyturn", "What the pages call themselves.")
 	flags.StringVar(&o.pages.LogoFile, "logo-file", "", "Image (SVG, PNG, JPEG or WebP, at most 256 KiB) in the place of the pages' logo.")
 	flags.StringVar(&o.pages.Contact, "contact", "", "Sentence that says whom people turn to, such as \"Call the help desk: 4711.\"")

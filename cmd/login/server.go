@@ -103,6 +103,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 		Logins: logins, Directory: declared, Sessions: s.sessions,
 		Metrics: metrics, UI: pages, DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
+		TellEmail: o.tellEmail,
 	})
 	s.webhooks = web.Webhooks(&web.TokenReview{Sessions: s.sessions, Audiences: o.webhook.audienceList()})
 	s.health = (&web.Health{Ready: s.ready, Metrics: registry}).Handler()

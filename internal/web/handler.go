@@ -28,6 +28,8 @@ type Dependencies struct {
 	Throttle *throttle.Throttle
 	// Audit, if there is one, is told of every attempt.
 	Audit *audit.Recorder
+	// TellEmail has applications behind a proxy be told e-mail addresses.
+	TellEmail bool
 }
 
 // Handler returns the people's port: every endpoint, behind what all of them need.
@@ -40,15 +42,17 @@ func Handler(d Dependencies) http.Handler {
 		Attempts: attempts, Directory: d.Directory, UI: d.UI, ShowOrganization: d.ShowOrganization,
 		reads: make(chan struct{}, profileReads),
 	}
+	verify := &Verify{Sessions: d.Sessions, DefaultNamespace: d.DefaultNamespace, TellEmail: d.TellEmail}
 	mux := http.NewServeMux()
 	for _, endpoint := range []interface{ Mount(*http.ServeMux) }{
 		&Login{attempts},
 		&Password{attempts},
 		&Requirements{Directory: d.Directory, DefaultNamespace: d.DefaultNamespace},
 		&CurrentSession{Sessions: d.Sessions, Logins: d.Logins},
+		verify,
 		pages,
 	} {
 		endpoint.Mount(mux)
 	}
-	return logged(secured(sameOrigin(routed(mux, pages.refuse), pages.refuse)), d.Proxies, pages.refuse)
+	return logged(secured(verify.ahead(sameOrigin(routed(mux, pages.refuse), pages.refuse))), d.Proxies, pages.refuse)
 }

@@ -106,11 +106,11 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
 		own, err = p.profile(r, found.Account)
 	}
 	if err != nil {
-		p.fail(w, r, unavailable(), "change", withReturnTo("/", to))
+		p.fail(w, r, unavailable(), "change", homeAddress(to))
 		return
 	}
 	page := p.newChangePage(r, to, remembered{Namespace: found.Account.Namespace, Username: found.Account.Username()})
-	page.Back, page.Remember = withReturnTo("/", to), found.Claims.RememberMe
+	page.Back, page.Remember = homeAddress(to), found.Claims.RememberMe
 	switch {
 	case own.ChangeForbidden:
 		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.ChangeForbidden})
@@ -179,7 +179,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 	}
 	p.begin(w, r, granted)
 	setNotice(w, r, noticePasswordChanged)
-	http.Redirect(w, r, withReturnTo("/", page.ReturnTo), http.StatusSeeOther)
+	http.Redirect(w, r, homeAddress(page.ReturnTo), http.StatusSeeOther)
 }
 
 // carry takes over what the page before this one has handed on, as long as it is about the same account: whoever edits the

@@ -21,8 +21,12 @@ func returnTo(raw string) string {
 		return ""
 	}
 	switch path.Clean(to.Path) {
-	case "/", "/login", "/logout", "/logout-everywhere", "/continue":
-		return "" // That is where one lands anyway, or would go in circles.
+	case "/":
+		if to.RawQuery == "" || to.Query().Has("return_to") {
+			return "" // That is where one lands anyway.
+		}
+	case "/login", "/logout", "/logout-everywhere", "/continue":
+		return "" // One would go in circles.
 	}
 	return raw
 }

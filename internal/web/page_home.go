@@ -23,6 +23,18 @@ type homePage struct {
 	ReturnTo                     string
 }
 
+// accountPage is the home page where "/" belongs to an application that Keyturn's pages are proxied beside.
+const accountPage = "/account"
+
+// homeAddress is the home page for somebody who goes on to an application from there. Who goes nowhere else has come to
+// Keyturn itself, or is at home with the application.
+func homeAddress(to string) string {
+	if to == "" {
+		return "/"
+	}
+	return withReturnTo(accountPage, to)
+}
+
 func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query().Get("return_to"))
 	found, err := p.current(w, r)
@@ -35,7 +47,7 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 		own, err = p.profile(r, found.Account)
 	}
 	if err != nil {
-		p.fail(w, r, unavailable(), "home", withReturnTo("/", to))
+		p.fail(w, r, unavailable(), "home", homeAddress(to))
 		return
 	}
 	text := p.UI.Text(r)

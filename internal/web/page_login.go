@@ -89,7 +89,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	landing := "/"
 	switch {
 	case len(warnings(granted.Answer)) > 0:
-		landing = withReturnTo("/", to) // There they are told, and go on from there.
+		landing = homeAddress(to) // There they are told, and go on from there.
 	case to != "":
 		landing = withReturnTo("/continue", to)
 	}

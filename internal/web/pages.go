@@ -40,6 +40,7 @@ type Pages struct {
 func (p *Pages) Mount(mux *http.ServeMux) {
 	p.UI.Mount(mux)
 	mux.HandleFunc("GET /{$}", p.home)
+	mux.HandleFunc("GET "+accountPage, p.home)
 	for _, under := range []string{"", "/o/{organization}"} {
 		mux.HandleFunc("GET "+under+"/login", p.loginForm)
 		mux.HandleFunc("POST "+under+"/login", p.login)

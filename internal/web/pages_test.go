@@ -177,7 +177,7 @@ func TestLanding(t *testing.T) {
 	v = newVisitor(t)
 	v.get("/?return_to=/app").leads(t, "/login?return_to=%2Fapp")
 	v.logIn(a, wrong, "return_to", "/app").shows(t, http.StatusUnauthorized, `name="return_to" value="/app"`)
-	v.logIn(a, password, "return_to", "/app").leads(t, "/?return_to=%2Fapp") // They are told of the failed attempt first.
+	v.logIn(a, password, "return_to", "/app").leads(t, "/account?return_to=%2Fapp") // They are told of the failed attempt first.
 }
 
 func TestLandingByAPageOfOurs(t *testing.T) {
@@ -190,10 +190,10 @@ func TestLandingByAPageOfOurs(t *testing.T) {
 
 	p := v.post("/change-password", "organization", a.Namespace, "username", "ada", "current-password", password, "new-password", fresh,
 		"return_to", "/app")
-	p.leads(t, "/?return_to=%2Fapp")
+	p.leads(t, "/account?return_to=%2Fapp")
 	told := "Your password was changed. All other devices were logged out."
-	v.get("/?return_to=%2Fapp").shows(t, http.StatusOK, told, `<a class="button primary" id="continue" href="/app">`)
-	v.get("/?return_to=%2Fapp").hides(t, told)
+	v.get("/account?return_to=%2Fapp").shows(t, http.StatusOK, told, `<a class="button primary" id="continue" href="/app">`)
+	v.get("/account?return_to=%2Fapp").hides(t, told)
 	v.get("/?notice=password-changed").hides(t, told)
 }
 

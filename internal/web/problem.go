@@ -18,6 +18,7 @@ const (
 	problemChangeRequired     = "password-change-required"
 	problemChangeForbidden    = "password-change-forbidden"
 	problemAccountUnavailable = "account-unavailable"
+	problemOtherOrganisation  = "other-organisation"
 	problemPasswordRejected   = "password-rejected"
 	problemTooManyAttempts    = "too-many-attempts"
 	problemOverloaded         = "overloaded"

@@ -1,0 +1,169 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/session"
+)
+
+// The headers by which an application behind a proxy hears who is there.
+const (
+	headerUser      = "X-Auth-Request-User"
+	headerNamespace = "X-Auth-Request-Namespace"
+	headerGroups    = "X-Auth-Request-Groups"
+	headerEmail     = "X-Auth-Request-Email"
+)
+
+// loginRedirect is the value of the parameter "login" that has people sent to the login page.
+const loginRedirect = "redirect"
+
+// verifyBelow is what follows the organisation in an address of the second form.
+const verifyBelow = "/auth/verify/"
+
+// Verify answers proxies that ask whether a request may go on to an application. It takes two forms, because proxies ask in
+// two ways. GET /auth/verify?namespace= is for those that ask at an address of their own (nginx auth_request, Traefik
+// ForwardAuth). /o/{organization}/auth/verify/ with anything after it, by any method, is for those that send the request
+// itself ahead, with something in front of its path (Envoy ext_authz): there the query is the application's and is not
+// looked at.
+type Verify struct {
+	Sessions *Sessions
+	// DefaultNamespace is the organisation that is asked for where none is named.
+	DefaultNamespace string
+	// TellEmail has applications be told e-mail addresses.
+	TellEmail bool
+}
+
+// Mount adds the first form to a mux.
+func (h *Verify) Mount(mux *http.ServeMux) {
+	mux.HandleFunc("GET /auth/verify", h.get)
+	mux.HandleFunc("GET /auth/login", h.login)
+}
+
+// ahead serves the second form, and leaves all else to next. A mux would clean the application's path and redirect to that,
+// and what other sites may send to an application is not for Keyturn to say: the answer changes nothing and no page can
+// read it.
+func (h *Verify) ahead(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, below := strings.CutPrefix(r.URL.EscapedPath(), "/o/")
+		organization, path, found := strings.Cut(rest, verifyBelow)
+		if !below || !found || organization == "" || strings.ContainsAny(organization, "/%") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		traceOf(r.Context()).route = "/o/{organization}" + verifyBelow
+		to := url.URL{RawQuery: r.URL.RawQuery}
+		h.serve(w, r, question{
+			namespaces: []string{organization}, redirect: true,
+			method: r.Method, to: "/" + path + to.String(),
+		})
+	})
+}
+
+// question is what a proxy asks.
+type question struct {
+	// namespaces are the organisations whose accounts may go on, one at least.
+	namespaces []string
+	// redirect has people sent to the login page; method and to are those of their request.
+	redirect   bool
+	method, to string
+}
+
+// read reads the question of the first form.
+func (h *Verify) read(r *http.Request) (question, *problem) {
+	q := question{method: cmp.Or(r.Header.Get("X-Forwarded-Method"), http.MethodGet), to: r.Header.Get("X-Forwarded-Uri")}
+	parameters, err := url.ParseQuery(r.URL.RawQuery)
+	for name, values := range parameters {
+		switch {
+		case name == "namespace":
+			q.namespaces = values
+		case name == "login" && len(values) == 1 && values[0] == loginRedirect:
+			q.redirect = true
+		default:
+			err = errors.Join(err, errors.ErrUnsupported)
+		}
+	}
+	if err != nil {
+		return q, invalidRequest("Ask with namespace=NAMESPACE, as often as there are organisations, and login=redirect at most.")
+	}
+	for i, namespace := range q.namespaces {
+		q.namespaces[i] = cmp.Or(namespace, h.DefaultNamespace)
+	}
+	if len(q.namespaces) == 0 {
+		q.namespaces = []string{h.DefaultNamespace}
+	}
+	return q, nil
+}
+
+func (h *Verify) get(w http.ResponseWriter, r *http.Request) {
+	q, refusal := h.read(r)
+	if refusal != nil {
+		refusal.write(w, r)
+		return
+	}
+	h.serve(w, r, q)
+}
+
+// login sends a person to the login page, or tells a program that it has no session. It is for proxies that answer for
+// themselves what was refused, and cannot write an address into another one (nginx).
+func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
+	q, refusal := h.read(r)
+	if refusal != nil {
+		refusal.write(w, r)
+		return
+	}
+	q.redirect = true
+	h.refuse(w, r, q, sessionRefusal(ErrInvalidSession))
+}
+
+func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
+	found, err := h.Sessions.Verify(r.Context(), tokenOf(r), session.Web)
+	switch {
+	case err != nil:
+		h.refuse(w, r, q, sessionRefusal(err))
+		return
+	case !slices.Contains(q.namespaces, found.Account.Namespace):
+		h.refuse(w, r, q, newProblem(http.StatusForbidden, problemOtherOrganisation, "The account is of another organisation",
+			"Log in with an account of an organisation that may use this application."))
+		return
+	}
+	h.Sessions.slide(w, r, found)
+	h.tell(w.Header(), found.Account)
+	w.WriteHeader(http.StatusOK)
+}
+
+// refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
+// sends nobody back who is logged in to another one, so it makes no circle.
+func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
+	page := (q.method == http.MethodGet || q.method == http.MethodHead) &&
+		strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
+	if !q.redirect || !page || refusal.Status == http.StatusServiceUnavailable {
+		refusal.write(w, r)
+		return
+	}
+	traceOf(r.Context()).outcome = refusal.id
+	at := "/o/" + url.PathEscape(q.namespaces[0]) + "/login"
+	http.Redirect(w, r, withReturnTo(at, returnTo(q.to)), http.StatusSeeOther) //nolint:gosec // a path on this host
+}
+
+// tell says who is there. All but the address are always set: some proxies overwrite only what they get.
+func (h *Verify) tell(header http.Header, declared *v1alpha1.UserAccount) {
+	header.Set(headerUser, declared.Username())
+	header.Set(headerNamespace, declared.Namespace)
+	header.Set(headerGroups, strings.Join(slices.DeleteFunc(slices.Clone(declared.Spec.Groups), isUnsafeGroup), ","))
+	if h.TellEmail && !strings.ContainsFunc(declared.Spec.Email, unicode.IsControl) {
+		header.Set(headerEmail, declared.Spec.Email)
+	}
+}
+
+// isUnsafeGroup tells of a group that would be read as another, or as several: the schema refuses commas and control
+// characters, but accounts may be older than it, and spaces at the ends get lost on the way.
+func isUnsafeGroup(group string) bool {
+	return group != strings.TrimSpace(group) || strings.ContainsFunc(group, func(r rune) bool { return r == ',' || unicode.IsControl(r) })
+}
