@@ -1,5 +1,5 @@
 # Keyturn's build. Needs Go, git, make and a shell; whatever else a target needs, it builds first, once per version,
-# into the user's cache folder. The browser that test needs is the system's: it is installed where it is missing.
+# into the user's cache folder. The browser and the proxy that test needs are the system's: installed where they are missing.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -63,7 +63,7 @@ lint: ## Run the linters, over the code and over the API's conventions.
 	"$(call tool,kube-api-linter)" run --config .golangci-kal.yml ./api/...
 
 .PHONY: test
-test: control-plane browser ## Run all tests, end to end included; pictures of the pages go to .screenshots.
+test: control-plane browser nginx ## Run all tests, end to end included; pictures of the pages go to .screenshots.
 	@echo 'Testing. Packages that talk to the API server start their own and take up to some minutes ...'
 	@go run ./hack/provision tool promtool >/dev/null
 	@# Not from the cache: it cannot see that the binaries have changed which end-to-end tests build and start.
@@ -98,6 +98,10 @@ control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubect
 .PHONY: browser
 browser: ## Provide Chromium and what the pages are checked with, where they are missing.
 	@hack/browser >/dev/null
+
+.PHONY: nginx
+nginx: ## Provide nginx, where it is missing.
+	@hack/nginx >/dev/null
 
 .PHONY: tools
 tools: ## Build the generators and linters, once per version.

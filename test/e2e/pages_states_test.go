@@ -238,7 +238,7 @@ func TestPagesLandElsewhere(t *testing.T) {
 	p.password = newPassword()
 	b.fill("new-password", p.password)
 	b.follow("#save")
-	b.at("/")
+	b.at("/account")
 	b.says("Your password was changed. All other devices were logged out.")
 	b.is(`document.querySelector(".buttons > *").id === "continue"`)
 	b.state("home-continue")

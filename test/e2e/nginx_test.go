@@ -1,0 +1,294 @@
+package e2e_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/controlplane/process"
+)
+
+// nginxProgram returns the path of nginx, which it installs where it is missing.
+var nginxProgram = sync.OnceValues(func() (string, error) {
+	command := exec.Command("../../hack/nginx")
+	command.Stderr = os.Stderr
+
+	path, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("providing nginx: %w", err)
+	}
+
+	return strings.TrimSpace(string(path)), nil
+})
+
+// documentedNginx is the configuration that people are told to use.
+func documentedNginx(t *testing.T) string {
+	t.Helper()
+
+	document, err := os.ReadFile("../../docs/reverse-proxies.md")
+	must(t, err)
+
+	_, after, found := strings.Cut(string(document), "```nginx\n")
+	block, _, closed := strings.Cut(after, "```\n")
+
+	if !found || !closed {
+		t.Fatal("docs/reverse-proxies.md has no block of nginx")
+	}
+
+	return block
+}
+
+// proxied is an application behind nginx, and what it has been asked.
+type proxied struct {
+	url   string
+	roots *x509.CertPool
+
+	mu       sync.Mutex
+	requests []*http.Request
+}
+
+// seen is what the application tells of a request.
+type seen struct {
+	Method, URI string
+	Header      http.Header
+	Body        int
+}
+
+// ServeHTTP is the application: it tells what it was asked, to programs in JSON.
+func (p *proxied) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.requests = append(p.requests, r.Clone(r.Context()))
+	p.mu.Unlock()
+
+	body, _ := io.Copy(io.Discard, r.Body)
+	http.SetCookie(w, &http.Cookie{Name: "theme", Value: "dark", Path: "/"})
+
+	switch r.URL.Path {
+	case "/refused":
+		http.Error(w, "the application's own refusal", http.StatusUnauthorized)
+	case "/page":
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, `<!DOCTYPE html><title>x</title><link rel=icon href=data:,><p>the application</p>
+			<form method="post" action="/logout"><button>Log out</button></form>`)
+	default:
+		_ = json.NewEncoder(w).Encode(seen{Method: r.Method, URI: r.RequestURI, Header: r.Header, Body: int(body)})
+	}
+}
+
+func (p *proxied) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return len(p.requests)
+}
+
+// behindNginx starts an application of an organisation behind nginx, configured as documented.
+func behindNginx(t *testing.T, organisation, keyturn string) *proxied {
+	t.Helper()
+
+	nginx, err := nginxProgram()
+	must(t, err)
+	port, err := controlplane.FreePort(0)
+	must(t, err)
+
+	p := &proxied{url: "https://" + controlplane.Address(port)}
+	app := httptest.NewServer(p)
+	t.Cleanup(app.Close)
+
+	dir, user := t.TempDir(), ""
+	if os.Geteuid() == 0 {
+		user = "user root;" // Else its workers could not read the test's folder.
+	}
+
+	p.roots = writeCertificate(t, dir)
+
+	site := documentedNginx(t)
+	for _, exchange := range [][2]string{
+		{"keyturn-login.keyturn-system.svc.cluster.local:80", strings.TrimPrefix(keyturn, "http://")},
+		{"application.team.svc.cluster.local:8080", strings.TrimPrefix(app.URL, "http://")},
+		{"listen 443 ssl", "listen " + controlplane.Address(port) + " ssl"},
+		{"/etc/nginx/tls/application.crt", filepath.Join(dir, "tls.crt")},
+		{"/etc/nginx/tls/application.key", filepath.Join(dir, "tls.key")},
+		{"namespace=team", "namespace=" + organisation},
+	} {
+		if !strings.Contains(site, exchange[0]) {
+			t.Fatalf("the documented configuration does not have %q", exchange[0])
+		}
+
+		site = strings.ReplaceAll(site, exchange[0], exchange[1])
+	}
+
+	configuration := filepath.Join(dir, "nginx.conf")
+	must(t, os.WriteFile(configuration, fmt.Appendf(nil, `daemon off;
+%[3]s
+worker_processes 1;
+pid %[1]s/nginx.pid;
+error_log stderr warn;
+events {}
+http {
+access_log off;
+client_body_temp_path %[1]s/body;
+proxy_temp_path %[1]s/proxy;
+fastcgi_temp_path %[1]s/fastcgi;
+uwsgi_temp_path %[1]s/uwsgi;
+scgi_temp_path %[1]s/scgi;
+client_max_body_size 8m;
+%[2]s}
+`, dir, site, user), 0o600))
+
+	running, err := process.Start(process.Command{
+		Name: "nginx", Path: nginx, Args: []string{"-c", configuration, "-e", "stderr"}, LogFile: filepath.Join(dir, "nginx.log"),
+	})
+	must(t, err)
+	t.Cleanup(func() {
+		running.Stop(10 * time.Second)
+
+		if t.Failed() {
+			log, _ := os.ReadFile(running.LogFile())
+			t.Logf("nginx says:\n%s", log)
+		}
+	})
+	must(t, running.WaitReady(t.Context(), process.HTTPReady(p.visitor(t).client, p.url+"/login")))
+
+	return p
+}
+
+// visitor is somebody with a browser's cookies, who follows no redirect by itself.
+type visitor struct {
+	t      *testing.T
+	app    *proxied
+	client *http.Client
+}
+
+func (p *proxied) visitor(t *testing.T) *visitor {
+	t.Helper()
+
+	jar, err := cookiejar.New(nil)
+	must(t, err)
+
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12}}
+	t.Cleanup(transport.CloseIdleConnections)
+
+	return &visitor{t: t, app: p, client: &http.Client{
+		Jar: jar, Timeout: patience, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// reply is what came back through nginx.
+type reply struct {
+	seen
+
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request as a browser that opens a page does, unless the headers say otherwise.
+func (v *visitor) do(method, path string, header map[string]string, body string) *reply {
+	v.t.Helper()
+
+	request, err := http.NewRequestWithContext(v.t.Context(), method, v.app.url+path, strings.NewReader(body))
+	must(v.t, err)
+	request.Header.Set("Accept", "text/html,*/*;q=0.8")
+
+	for name, value := range header {
+		request.Header.Set(name, value)
+	}
+
+	response, err := v.client.Do(request)
+	must(v.t, err)
+	defer response.Body.Close()
+
+	text, err := io.ReadAll(response.Body)
+	must(v.t, err)
+
+	r := &reply{status: response.StatusCode, header: response.Header, body: string(text)}
+	if r.status == http.StatusOK {
+		_ = json.Unmarshal(text, &r.seen) // pages are no JSON
+	}
+
+	return r
+}
+
+func (v *visitor) get(path string) *reply {
+	v.t.Helper()
+
+	return v.do(http.MethodGet, path, nil, "")
+}
+
+// logIn fills in the login form that is at an address.
+func (v *visitor) logIn(address string, p *person, more ...string) *reply {
+	v.t.Helper()
+
+	at, err := url.Parse(address)
+	must(v.t, err)
+
+	form := url.Values{"username": {p.username}, "password": {p.password}, "return_to": {at.Query().Get("return_to")}}
+	for i := 0; i < len(more); i += 2 {
+		form.Set(more[i], more[i+1])
+	}
+
+	return v.do(http.MethodPost, at.Path, map[string]string{
+		"Content-Type": "application/x-www-form-urlencoded", "Origin": v.app.url, "Sec-Fetch-Site": "same-origin",
+	}, form.Encode())
+}
+
+// cookie returns the session's cookie; nil where there is none.
+func (v *visitor) cookie() *http.Cookie {
+	v.t.Helper()
+
+	at, err := url.Parse(v.app.url)
+	must(v.t, err)
+
+	for _, c := range v.client.Jar.Cookies(at) {
+		if c.Name == "__Host-keyturn-session" {
+			return c
+		}
+	}
+
+	return nil
+}
+
+// leads wants a redirect.
+func (r *reply) leads(t *testing.T, to string) {
+	t.Helper()
+
+	if got := strings.TrimPrefix(r.header.Get("Location"), "https://"+"127.0.0.1"); r.status != http.StatusSeeOther || got != to {
+		t.Fatalf("answered %d to %q, want a redirect to %q: %s", r.status, got, to, r.body)
+	}
+}
+
+// writeCertificate writes a certificate for this machine, and returns who has issued it.
+func writeCertificate(t *testing.T, dir string) *x509.CertPool {
+	t.Helper()
+
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+
+	pair := server.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "tls.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+
+	return roots
+}
