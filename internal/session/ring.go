@@ -33,6 +33,8 @@ type Ring struct {
 	keys []*key
 	// refused are entries that Decode could not use and Encode gives back, by name. A damaged key is still a secret.
 	refused map[string]hidden[[]byte]
+	// verified are tokens that these keys have signed; nil in the zero Ring, which has no keys.
+	verified *verified
 }
 
 // key is one ES256 key pair.
@@ -49,7 +51,7 @@ func newRing(keys []*key, refused map[string]hidden[[]byte]) *Ring {
 	slices.SortFunc(keys, func(a, b *key) int {
 		return cmp.Or(a.created.Compare(b.created), strings.Compare(a.id, b.id))
 	})
-	return &Ring{keys: keys, refused: refused}
+	return &Ring{keys: keys, refused: refused, verified: &verified{}}
 }
 
 // Len returns the number of usable keys. A ring without any cannot sign.

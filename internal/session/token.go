@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -107,19 +108,16 @@ func (r *Ring) sign(says jwt.Claims, now time.Time) (Token, error) {
 // errors are [ErrUnknownKey], [ErrExpired] (which implies that all else is right) and, for everything else,
 // [ErrInvalidToken] wrapped with a reason for logs. Whether the session was ended is for [Claims.Validity] to say.
 func (r *Ring) Verify(token string, aud Audience, now time.Time) (Claims, error) {
-	var p payload
-	if err := r.parse(token, &p); err != nil {
-		return Claims{}, err
-	}
-	claims, err := p.claims()
+	s, err := r.signed(token)
 	if err != nil {
 		return Claims{}, err
 	}
+	claims := s.claims
 	earliest := now.Add(ClockSkew)
 	switch {
 	case claims.Audience != aud:
 		return Claims{}, invalid("it is for another audience")
-	case claims.IssuedTime.After(earliest), p.NotBefore.After(earliest):
+	case claims.IssuedTime.After(earliest), s.notBefore.After(earliest):
 		return Claims{}, invalid("it is not valid yet: compare the clocks of the replicas")
 	case !claims.ExpiresTime.After(now):
 		return Claims{}, ErrExpired
@@ -139,6 +137,28 @@ func (r *Ring) parse(token string, says jwt.Claims) error {
 		return parseError(err)
 	}
 	return nil
+}
+
+// signed returns what a session token says if one of the ring's keys has signed it.
+func (r *Ring) signed(token string) (*signed, error) {
+	if len(token) > MaxTokenBytes {
+		return nil, invalid("it is too long")
+	}
+	sum := sha256.Sum256([]byte(token))
+	if known := r.verified.find(sum); known != nil {
+		return known, nil
+	}
+	var p payload
+	if err := r.parse(token, &p); err != nil {
+		return nil, err
+	}
+	claims, err := p.claims()
+	if err != nil {
+		return nil, err
+	}
+	s := &signed{claims: claims, notBefore: p.NotBefore.Time}
+	r.verified.add(sum, s)
+	return s, nil
 }
 
 // verificationKey is a [jwt.Keyfunc]. The header must be what Sign writes, member for member: that leaves no room

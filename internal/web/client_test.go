@@ -44,7 +44,7 @@ type answer struct {
 func (a *answer) problem() string { return strings.TrimPrefix(a.Type, "https://keyturn.dev/problems/") }
 
 // send sends a request and checks what holds for every answer.
-func send(t *testing.T, method, path, body string, header map[string]string) *answer {
+func send(t testing.TB, method, path, body string, header map[string]string) *answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, shared.url+path, strings.NewReader(body))
 	if err != nil {
@@ -75,7 +75,7 @@ func send(t *testing.T, method, path, body string, header map[string]string) *an
 	return a
 }
 
-func (a *answer) check(t *testing.T) {
+func (a *answer) check(t testing.TB) {
 	t.Helper()
 	if got := a.header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("Cache-Control is %q", got)
@@ -103,7 +103,7 @@ func (a *answer) check(t *testing.T) {
 	}
 }
 
-func post(t *testing.T, path string, body map[string]any) *answer {
+func post(t testing.TB, path string, body map[string]any) *answer {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -112,7 +112,7 @@ func post(t *testing.T, path string, body map[string]any) *answer {
 	return send(t, http.MethodPost, path, string(text), nil)
 }
 
-func logIn(t *testing.T, a *v1alpha1.UserAccount, password string) *answer {
+func logIn(t testing.TB, a *v1alpha1.UserAccount, password string) *answer {
 	t.Helper()
 	return post(t, "/api/v1/login", map[string]any{"namespace": a.Namespace, "username": a.Username(), "password": password})
 }
@@ -130,7 +130,7 @@ func currentSession(t *testing.T, token string) *answer {
 }
 
 // expect fails unless the answer is a problem, or none where id is empty.
-func (a *answer) expect(t *testing.T, status int, id string) {
+func (a *answer) expect(t testing.TB, status int, id string) {
 	t.Helper()
 	if a.status != status || a.problem() != id {
 		t.Fatalf("answered %d %q, want %d %q: %s", a.status, a.problem(), status, id, a.text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -20,6 +21,9 @@ type trace struct {
 	outcome string
 	// from is the request's ID and the client's address. The audit log tells the latter, the log does not.
 	from audit.Request
+	// unlogged leaves the request out of the log: a check of a session that holds. Behind a proxy there is one for each part
+	// of each page, and they would bury what matters.
+	unlogged bool
 }
 
 type traceKey struct{}
@@ -70,6 +74,9 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 						"Try again. If it happens again, give an administrator the value of the header X-Request-Id."))
 				}
 			}
+			if t.unlogged && written.status == http.StatusOK {
+				return
+			}
 			slog.Info("Request", "requestId", id, "method", method(r), "route", t.route,
 				"status", written.status, "outcome", t.outcome, "duration", time.Since(began))
 		}()
@@ -87,20 +94,21 @@ func method(r *http.Request) string {
 	return "other"
 }
 
+// securityHeaders are on every answer. Names are canonical, and no value has room for another: answers share them.
+var securityHeaders = http.Header{
+	"Cache-Control":                {"no-store"},
+	"Content-Security-Policy":      {"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+	"Cross-Origin-Opener-Policy":   {"same-origin"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Referrer-Policy":              {"no-referrer"},
+	"X-Content-Type-Options":       {"nosniff"},
+	"X-Frame-Options":              {"DENY"},
+}
+
 // secured sets the headers that keep an answer from being stored, framed or taken for something else.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for name, value := range map[string]string{
-			"Cache-Control":                "no-store",
-			"Content-Security-Policy":      "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-			"Cross-Origin-Opener-Policy":   "same-origin",
-			"Cross-Origin-Resource-Policy": "same-origin",
-			"Referrer-Policy":              "no-referrer",
-			"X-Content-Type-Options":       "nosniff",
-			"X-Frame-Options":              "DENY",
-		} {
-			w.Header().Set(name, value)
-		}
+		maps.Copy(w.Header(), securityHeaders)
 		next.ServeHTTP(w, r)
 	})
 }

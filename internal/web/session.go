@@ -45,6 +45,7 @@ func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
 		sessionRefusal(err).write(w, r)
 		return
 	}
+	traceOf(r.Context()).unlogged = true
 	h.Sessions.slide(w, r, found)
 	writeJSON(w, http.StatusOK, "application/json", currentSessionAnswer{
 		Account: profile(found.Account), ExpiresAt: found.Claims.ExpiresTime,

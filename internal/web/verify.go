@@ -133,6 +133,7 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 			"Log in with an account of an organisation that may use this application."))
 		return
 	}
+	traceOf(r.Context()).unlogged = true
 	h.Sessions.slide(w, r, found)
 	h.tell(w.Header(), found.Account)
 	w.WriteHeader(http.StatusOK)

@@ -269,13 +269,13 @@ func rights() []client.Object {
 }
 
 // eventually tries until the function succeeds.
-func eventually(t *testing.T, try func(gomega.Gomega)) {
+func eventually(t testing.TB, try func(gomega.Gomega)) {
 	t.Helper()
 	gomega.NewWithT(t).Eventually(try, 10*time.Second, 5*time.Millisecond).Should(gomega.Succeed())
 }
 
 // create creates an object and waits until the server under test has heard of it.
-func create(t *testing.T, object client.Object) {
+func create(t testing.TB, object client.Object) {
 	t.Helper()
 	if err := shared.admin.Create(t.Context(), object); err != nil {
 		t.Fatal(err)
@@ -291,7 +291,7 @@ func update(t *testing.T, object client.Object) {
 	awaitSeen(t, object)
 }
 
-func awaitSeen(t *testing.T, object client.Object) {
+func awaitSeen(t testing.TB, object client.Object) {
 	t.Helper()
 	var seen client.Object
 	switch object.(type) {
@@ -311,7 +311,7 @@ func awaitSeen(t *testing.T, object client.Object) {
 }
 
 // organisation makes a namespace, with a policy of its own if there is one.
-func organisation(t *testing.T, spec *v1alpha1.PasswordPolicySpec) string {
+func organisation(t testing.TB, spec *v1alpha1.PasswordPolicySpec) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "team-"}}
 	if spec != nil {
@@ -324,7 +324,7 @@ func organisation(t *testing.T, spec *v1alpha1.PasswordPolicySpec) string {
 }
 
 // person declares an account, and gives it a credential with a password that the person chose an hour ago.
-func person(t *testing.T, namespace, name string, spec v1alpha1.UserAccountSpec, changes ...func(*account.Credential)) *v1alpha1.UserAccount {
+func person(t testing.TB, namespace, name string, spec v1alpha1.UserAccountSpec, changes ...func(*account.Credential)) *v1alpha1.UserAccount {
 	t.Helper()
 	declared := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: spec}
 	create(t, declared)

@@ -29,8 +29,9 @@ const (
 // person is one account, and what is known of it outside.
 type person struct {
 	name, password string
-	// login asks to log in; check asks whose session it is.
-	login, check []byte
+	// login asks to log in; token is of the session that was granted.
+	login []byte
+	token string
 }
 
 func newPerson(i int) *person {

@@ -4,28 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/keyturn/keyturn/test/controlplane"
-	"github.com/keyturn/keyturn/test/controlplane/process"
 )
 
 // changers is how many change their passwords at once: each attempt takes two hashes, and none may wait too long for its
 // turn on a busy machine.
 const changers = 8
 
+// clients are the people who do something.
+func (e *environment) clients() []*person { return e.accounts[:min(clients, len(e.accounts))] }
+
 // measureLogins lets people log in over and over, in turns with the bare hash.
 func (e *environment) measureLogins(ctx context.Context) error {
-	address := controlplane.Address(e.people)
-	people := e.accounts[:min(clients, len(e.accounts))]
-	say("Letting %d people change their handed-out passwords and log in", len(people))
-	if err := choosePasswords(ctx, address, people); err != nil {
-		return err
-	}
+	address, people := controlplane.Address(e.people), e.clients()
 	before, err := e.settle(ctx, len(e.accounts))
 	if err != nil {
 		return err
@@ -100,88 +95,50 @@ func (e *environment) using(f func() error) (usage, error) {
 	return after.since(before), err
 }
 
-// choosePasswords changes every password and logs in with the new one, which leaves the account with a last login just
-// now and no failures: every login that follows within the hour is a clean one.
-func choosePasswords(ctx context.Context, address string, people []*person) error {
+// choosePasswords changes the passwords of all who log in.
+func (e *environment) choosePasswords(ctx context.Context) error {
+	people := e.clients()
+	say("Letting %d people change their handed-out passwords and log in", len(people))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(changers)
 	for i, p := range people {
 		group.Go(func() error {
-			chosen := fmt.Sprintf("Chosen phrase of mine %05d", i)
-			c, err := dial(ctx, address)
-			if err != nil {
-				return err
-			}
-			defer c.close()
-			change, err := json.Marshal(map[string]string{
-				"namespace": organisation, "username": p.name, "currentPassword": p.password, "newPassword": chosen,
-			})
-			if err != nil {
-				return fmt.Errorf("encoding a request: %w", err)
-			}
-			if _, err := c.send(post("/api/v1/password", change)); err != nil {
-				return fmt.Errorf("changing the password of %s: %w", p.name, err)
-			}
-			body, err := json.Marshal(map[string]string{"namespace": organisation, "username": p.name, "password": chosen})
-			if err != nil {
-				return fmt.Errorf("encoding a request: %w", err)
-			}
-			p.login = post("/api/v1/login", body)
-			answer, err := c.send(p.login)
-			if err != nil {
-				return fmt.Errorf("logging in as %s: %w", p.name, err)
-			}
-			var granted struct{ Token string }
-			if err := json.Unmarshal(answer, &granted); err != nil {
-				return fmt.Errorf("reading the answer to a login: %w", err)
-			}
-			p.check = get("/api/v1/session", granted.Token)
-			return nil
+			return p.choose(ctx, controlplane.Address(e.people), fmt.Sprintf("Chosen phrase of mine %05d", i))
 		})
 	}
 	return group.Wait()
 }
 
-// measureSessions checks sessions in turns with the bare handler.
-func (e *environment) measureSessions(ctx context.Context) error {
-	say("Checking sessions, in turns with a bare handler")
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
-	}
-	port, err := controlplane.FreePort(0)
+// choose changes the password and logs in with the new one, which leaves the account with a last login just now and no
+// failures: every login that follows within the hour is a clean one.
+func (p *person) choose(ctx context.Context, address, chosen string) error {
+	c, err := dial(ctx, address)
 	if err != nil {
 		return err
 	}
-	bare, err := process.Start(process.Command{
-		Name: "the bare handler", Path: self, Args: []string{childHandler, controlplane.Address(port)},
-		LogFile: filepath.Join(e.dir, "handler.log"),
+	defer c.close()
+	change, err := json.Marshal(map[string]string{
+		"namespace": organisation, "username": p.name, "currentPassword": p.password, "newPassword": chosen,
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("encoding a request: %w", err)
 	}
-	defer bare.Kill()
-	if err := bare.WaitReady(ctx, process.HTTPReady(http.DefaultClient, "http://"+controlplane.Address(port))); err != nil {
-		return err
+	if _, err := c.send(post("/api/v1/password", change)); err != nil {
+		return fmt.Errorf("changing the password of %s: %w", p.name, err)
 	}
-	var requests [][]byte
-	for _, p := range e.accounts[:min(clients, len(e.accounts))] {
-		requests = append(requests, p.check)
+	body, err := json.Marshal(map[string]string{"namespace": organisation, "username": p.name, "password": chosen})
+	if err != nil {
+		return fmt.Errorf("encoding a request: %w", err)
 	}
-	for i := range e.scale.rounds + 1 {
-		alone, err := load(ctx, controlplane.Address(port), requests, e.scale.checks)
-		if err != nil {
-			return fmt.Errorf("asking the bare handler: %w", err)
-		}
-		e.results.answers = append(e.results.answers, alone)
-		if i == e.scale.rounds {
-			break
-		}
-		checks, err := load(ctx, controlplane.Address(e.people), requests, e.scale.checks)
-		if err != nil {
-			return fmt.Errorf("checking sessions: %w", err)
-		}
-		e.results.checks = append(e.results.checks, checks)
+	p.login = post("/api/v1/login", body)
+	answer, err := c.send(p.login)
+	if err != nil {
+		return fmt.Errorf("logging in as %s: %w", p.name, err)
 	}
+	var granted struct{ Token string }
+	if err := json.Unmarshal(answer, &granted); err != nil {
+		return fmt.Errorf("reading the answer to a login: %w", err)
+	}
+	p.token = granted.Token
 	return nil
 }

@@ -23,7 +23,7 @@ type scale struct {
 	// rounds and round are how often, and how long at a time, logins and the bare hash take turns.
 	rounds int
 	round  time.Duration
-	// checks is how long session checks and the bare handler each take, as many times.
+	// checks is how long session checks, of each kind, and the bare handler each take, as many times.
 	checks time.Duration
 	// revocations is how often sessions are ended, flood how long wrong passwords come.
 	revocations int
@@ -50,6 +50,7 @@ func main() {
 		}
 	}
 	quick := flag.Bool("quick", false, "Measure little: shows that the benchmark works")
+	checks := flag.Bool("checks", false, "Measure session checks only")
 	flag.Parse()
 	log.SetLogger(logr.Discard()) // what clients have to say comes back as errors
 	s := full
@@ -58,7 +59,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, s)
+	err := run(ctx, s, *checks)
 	stop()
 	exit(err)
 }
@@ -75,17 +76,22 @@ func exit(err error) {
 var errOverBudget = errors.New("a budget is missed")
 
 // run measures everything in order and prints the table. ctx ends it early, with all that was started.
-func run(ctx context.Context, s scale) (err error) {
+func run(ctx context.Context, s scale, onlyChecks bool) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	e := &environment{scale: s, cancel: cancel}
 	defer func() { err = errors.Join(err, e.stop()) }()
 
 	began := time.Now()
-	for _, step := range []func(context.Context) error{
-		e.start, e.measureAccounts, e.measureIdle, e.measureRestart, e.measureLogins, e.measureSessions,
+	steps := []func(context.Context) error{
+		e.start, e.measureAccounts, e.measureIdle, e.measureRestart, e.choosePasswords, e.measureLogins, e.measureChecks,
 		e.measureTokenReviews, e.measureRevocations, e.measureFlood,
-	} {
+	}
+	if onlyChecks {
+		e.scale.accounts = clients
+		steps = []func(context.Context) error{e.start, e.measureAccounts, e.choosePasswords, e.measureChecks}
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
@@ -94,8 +100,11 @@ func run(ctx context.Context, s scale) (err error) {
 		}
 	}
 	say("Done in %.0f s", time.Since(began).Seconds())
-	rows := e.results.rows(s)
-	fmt.Print(table(rows), e.results.notes(s))
+	rows, notes := e.results.checkRows(), e.results.checkNotes()
+	if !onlyChecks {
+		rows, notes = append(e.results.rows(s), rows...), e.results.notes(s)+notes
+	}
+	fmt.Print(table(rows), notes)
 	if missed(rows) {
 		return errOverBudget
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -40,16 +41,16 @@ type results struct {
 	accountWrites, idleWrites, restartWrites, loginWrites tally
 	accountsTook, bareWritesTook                          time.Duration
 
-	// hashes are the bare hash before each round of logins and after the last, and workers the same in workers; answers
-	// and checks alike.
+	// hashes are the bare hash before each round of logins and after the last, and workers the same in workers.
 	hashes, workers, logins []sample
 	// loginUsage is what ran during the logins; idleUsage is what the same servers used while hashes were measured.
 	loginUsage, idleUsage usage
-	answers, checks       []sample
 	memory                memory
 	reviewed              reviewed
 	revoked               revoked
 	flood                 flood
+	// checks of sessions, by path.
+	checks map[string]checkResults
 }
 
 // row is one line of the table.
@@ -85,11 +86,30 @@ func (r *results) rows(s scale) []row {
 			fmt.Sprintf("%d accounts to Ready: hashes and writes alone over all of it", n), fmt.Sprintf(">= %.2f at %d", accountsBudget, budgetedAccounts),
 			fmt.Sprintf("%.2f", alone/r.accountsTook.Seconds()), verdictInformation,
 		},
-		{
-			"session checks/s over a bare handler", fmt.Sprintf(">= %.2f later", sessionBudget),
-			fmt.Sprintf("%.2f", median(ratios(r.checks, r.answers))), verdictInformation,
-		},
 	}, slices.Concat(r.reviewed.rows(), r.revoked.rows(), r.flood.rows(resident))...)
+}
+
+func (r *results) checkRows() []row {
+	var rows []row
+	for _, path := range slices.Sorted(maps.Keys(r.checks)) {
+		ratio := median(r.checks[path].ratios())
+		rows = append(rows, row{
+			"session checks/s over a bare handler, GET " + path, fmt.Sprintf(">= %.2f", sessionBudget),
+			fmt.Sprintf("%.3f", ratio), verdict(ratio >= sessionBudget),
+		})
+	}
+	return rows
+}
+
+// checkNotes tell what is behind the figures of session checks.
+func (r *results) checkNotes() string {
+	var text strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(r.checks)) {
+		c := r.checks[path]
+		fmt.Fprintf(&text, "Session checks, GET %s: %.0f/s over %.0f/s; ratio of each round: %s.\n",
+			path, median(rates(c.checks)), median(rates(c.bare)), list(c.ratios()))
+	}
+	return text.String()
 }
 
 func writesRow(what string, budget int, measured float64) row {
@@ -154,8 +174,6 @@ func (r *results) notes(s scale) string {
 			r.memory.Now, r.memory.File),
 		fmt.Sprintf("Accounts: Ready after %.1f s; their hashes alone take %.1f s, writing the same objects alone %.1f s.",
 			r.accountsTook.Seconds(), float64(s.accounts)/rate, r.bareWritesTook.Seconds()),
-		fmt.Sprintf("Session checks: %.0f/s over %.0f/s; ratio of each round: %s.",
-			median(rates(r.checks)), median(rates(r.answers)), list(ratios(r.checks, r.answers))),
 		r.reviewed.String(), r.revoked.String(), r.flood.String(),
 		"Writes, counted by the API server (in brackets what the budgets leave out):",
 		fmt.Sprintf("  %d new accounts: %s", s.accounts, r.accountWrites),

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,6 +33,9 @@ type Caches struct {
 	objects cache.Cache
 	// keys has one Secret by its name, which is all that the server may read there.
 	keys cache.Cache
+	// sessions has what credentials tell of sessions, once sessionsSynced says so.
+	sessions       *known
+	sessionsSynced toolscache.InformerSynced
 	// live reads past the caches.
 	live       client.Reader
 	namespaces Namespaces
@@ -81,8 +85,8 @@ func NewCaches(ctx context.Context, config *rest.Config, live client.Client, nam
 			return nil, fmt.Errorf("prepare watch of %T: %w", kind, err)
 		}
 	}
-	if err := c.objects.IndexField(ctx, credentialMetadata(), indexUID, uidOf); err != nil {
-		return nil, fmt.Errorf("prepare index of credentials: %w", err)
+	if c.sessions, c.sessionsSynced, err = watchSessions(ctx, c.objects); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -101,7 +105,8 @@ func (c *Caches) Start(ctx context.Context) error {
 
 // WaitForSync waits until all that was there at the start is known. It returns false when the context ended before.
 func (c *Caches) WaitForSync(ctx context.Context) bool {
-	return c.objects.WaitForCacheSync(ctx) && c.keys.WaitForCacheSync(ctx)
+	return c.objects.WaitForCacheSync(ctx) && c.keys.WaitForCacheSync(ctx) &&
+		toolscache.WaitForCacheSync(ctx.Done(), c.sessionsSynced)
 }
 
 // Reader reads accounts, policies, namespaces (by metadata) and the ConfigMaps of the system namespace from the watches.
@@ -109,7 +114,7 @@ func (c *Caches) Reader() client.Reader { return c.objects }
 
 // Credentials returns what the watches know of credentials.
 func (c *Caches) Credentials() *Credentials {
-	return newCredentials(c.objects, c.live, c.namespaces.Credentials)
+	return newCredentials(c.sessions, c.objects, c.live, c.namespaces.Credentials)
 }
 
 // Keys returns the key ring.

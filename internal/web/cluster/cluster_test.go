@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -30,13 +31,47 @@ type stubReader struct {
 func (s *stubReader) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
 	s.asked++
 	for _, uid := range s.credentials {
-		m := metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid), Annotations: map[string]string{
-			v1alpha1.GroupName + "/account-namespace": "team", v1alpha1.GroupName + "/account-name": "ada",
-			v1alpha1.GroupName + "/account-uid": "u", v1alpha1.GroupName + "/session-generation": "3",
-		}}}
-		list.(*metav1.PartialObjectMetadataList).Items = append(list.(*metav1.PartialObjectMetadataList).Items, m)
+		list.(*metav1.PartialObjectMetadataList).Items = append(list.(*metav1.PartialObjectMetadataList).Items, *credentialOf(uid, "3"))
 	}
 	return s.err
+}
+
+// credentialOf is the metadata of a credential.
+func credentialOf(uid, generation string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid), Annotations: map[string]string{
+		v1alpha1.GroupName + "/account-namespace": "team", v1alpha1.GroupName + "/account-name": "ada",
+		v1alpha1.GroupName + "/account-uid": "u", v1alpha1.GroupName + "/session-generation": generation,
+	}}}
+}
+
+// knowing is an index of credentials that a watch has told of.
+func knowing(uids ...string) *known {
+	k := &known{byUID: map[types.UID]knownSession{}}
+	for _, uid := range uids {
+		k.OnAdd(credentialOf(uid, "3"), true)
+	}
+	return k
+}
+
+// TestSessionsOfTheWatch: each event shows at once, and a credential that is gone leaves nothing behind.
+func TestSessionsOfTheWatch(t *testing.T) {
+	k := knowing("a", "b", "c")
+	k.OnUpdate(credentialOf("a", "3"), credentialOf("a", "4"))
+	k.OnUpdate(credentialOf("b", "3"), credentialOf("d", "1")) // deleted and created again while the watch was away
+	k.OnDelete(toolscache.DeletedFinalStateUnknown{Key: "x", Obj: credentialOf("c", "3")})
+	k.OnUpdate(nil, credentialOf("damaged", "many"))
+	for uid, generation := range map[string]int64{"a": 4, "d": 1} {
+		if found, ok := k.find(uid); !ok || found.err != nil || found.session.Generation != generation {
+			t.Errorf("%s: %+v", uid, found)
+		}
+	}
+	if found, ok := k.find("damaged"); !ok || !errors.Is(found.err, credential.ErrInvalid) {
+		t.Errorf("one that is damaged: %+v", found)
+	}
+	k.OnDelete(credentialOf("damaged", "many"))
+	if len(k.byUID) != 2 {
+		t.Errorf("%d are known, want 2", len(k.byUID))
+	}
 }
 
 func (s *stubReader) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
@@ -46,8 +81,8 @@ func (s *stubReader) Get(_ context.Context, _ client.ObjectKey, object client.Ob
 }
 
 func TestCredentialBehindTheWatch(t *testing.T) {
-	watched, live := &stubReader{credentials: []string{"a"}}, &stubReader{credentials: []string{"a", "b"}}
-	c := newCredentials(watched, live, "keyturn-credentials")
+	live := &stubReader{credentials: []string{"a", "b"}}
+	c := newCredentials(knowing("a"), nil, live, "keyturn-credentials")
 	for _, step := range []struct {
 		uid   string
 		want  error
@@ -72,7 +107,7 @@ func TestCredentialBehindTheWatch(t *testing.T) {
 
 func TestCredentialWhileTheAPIServerIsAway(t *testing.T) {
 	away := errors.New("away")
-	c := newCredentials(&stubReader{}, &stubReader{err: away}, "keyturn-credentials")
+	c := newCredentials(knowing(), nil, &stubReader{err: away}, "keyturn-credentials")
 	if _, err := c.Session(t.Context(), "a"); !errors.Is(err, away) {
 		t.Errorf("answered %v: what is not known must not be taken for gone", err)
 	}

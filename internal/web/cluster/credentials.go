@@ -18,9 +18,6 @@ import (
 	"github.com/keyturn/keyturn/internal/login"
 )
 
-// indexUID is the index of credentials by their UID.
-const indexUID = "metadata.uid"
-
 const (
 	// liveListInterval bounds how often credentials are looked up past the watch. Only a token that was signed here can
 	// ask for it, and a watch that works is milliseconds behind.
@@ -35,6 +32,7 @@ var ErrBusy = errors.New("credentials were looked up too often: try again in a f
 
 // Credentials tells of credentials what sessions need to know, from a watch of their metadata.
 type Credentials struct {
+	watched      *known
 	cached, live client.Reader
 	namespace    string
 	lists        *rate.Limiter
@@ -44,9 +42,9 @@ type Credentials struct {
 	gone map[string]struct{}
 }
 
-func newCredentials(cached, live client.Reader, namespace string) *Credentials {
+func newCredentials(watched *known, cached, live client.Reader, namespace string) *Credentials {
 	return &Credentials{
-		cached: cached, live: live, namespace: namespace,
+		watched: watched, cached: cached, live: live, namespace: namespace,
 		lists: rate.NewLimiter(rate.Every(liveListInterval), liveListBurst),
 		gone:  map[string]struct{}{},
 	}
@@ -56,14 +54,12 @@ func newCredentials(cached, live client.Reader, namespace string) *Credentials {
 // names no credential but by its UID, so that takes a list of metadata, and is limited. Errors: credential.ErrNotFound
 // where there is none for certain, credential.ErrInvalid, ErrBusy, or the API server's.
 func (c *Credentials) Session(ctx context.Context, uid string) (credential.Session, error) {
-	found, err := c.find(ctx, c.cached, uid, client.MatchingFields{indexUID: uid}, client.UnsafeDisableDeepCopy)
+	if told, ok := c.watched.find(uid); ok {
+		return told.session, told.err
+	}
+	found, err := c.findLive(ctx, uid)
 	if err != nil {
 		return credential.Session{}, err
-	}
-	if found == nil {
-		if found, err = c.findLive(ctx, uid); err != nil {
-			return credential.Session{}, err
-		}
 	}
 	return credential.SessionOf(&found.ObjectMeta)
 }
@@ -104,7 +100,7 @@ func (c *Credentials) findLive(ctx context.Context, uid string) (*metav1.Partial
 	case !c.lists.Allow():
 		return nil, ErrBusy
 	}
-	found, err := c.find(ctx, c.live, uid)
+	found, err := c.find(ctx, uid)
 	if found != nil || err != nil {
 		return found, err
 	}
@@ -117,10 +113,11 @@ func (c *Credentials) findLive(ctx context.Context, uid string) (*metav1.Partial
 	return nil, credential.ErrNotFound
 }
 
-func (c *Credentials) find(ctx context.Context, from client.Reader, uid string, opts ...client.ListOption) (*metav1.PartialObjectMetadata, error) {
+// find looks a credential up live.
+func (c *Credentials) find(ctx context.Context, uid string) (*metav1.PartialObjectMetadata, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	if err := from.List(ctx, list, append(opts, client.InNamespace(c.namespace))...); err != nil {
+	if err := c.live.List(ctx, list, client.InNamespace(c.namespace)); err != nil {
 		return nil, fmt.Errorf("look up credential of a session: %w", err)
 	}
 	for i := range list.Items {
@@ -130,5 +127,3 @@ func (c *Credentials) find(ctx context.Context, from client.Reader, uid string, 
 	}
 	return nil, nil
 }
-
-func uidOf(obj client.Object) []string { return []string{string(obj.GetUID())} }
