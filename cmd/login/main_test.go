@@ -78,7 +78,7 @@ func TestLifecycle(t *testing.T) {
 	o := &options{
 		bindAddress: controlplane.Address(people), healthBindAddress: controlplane.Address(health),
 		defaultNamespace: "default", systemNamespace: "keyturn-system", credentialNamespace: "keyturn-credentials",
-		hashes: 1, hashQueue: 1, hashWorker: os.Args[0], logFormat: "text",
+		hashes: 1, hashQueue: 1, hashWorker: os.Args[0], maxStaleness: time.Minute, logFormat: "text",
 		auditLog: filepath.Join(t.TempDir(), "audit.log"),
 	}
 	stop, cancel := context.WithCancel(t.Context())

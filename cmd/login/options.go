@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/web/forwarded"
@@ -25,6 +26,7 @@ type options struct {
 	hashes              int
 	hashQueue           int
 	hashWorker          string
+	maxStaleness        time.Duration
 	logFormat           string
 	auditLog            string
 	trustedProxies      string
@@ -43,6 +45,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.credentialNamespace, "credential-namespace", "keyturn-credentials", "Namespace of the credentials.")
 	flags.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "Passwords hashed at once, each in memory of its own (19 MiB unless a policy says otherwise).")
 	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed; more are told to try again.")
+	flags.DurationVar(&o.maxStaleness, "max-staleness", time.Minute, "How long sessions go on to be checked by what was last known when the API server cannot be followed; 1s or more.")
 	flags.StringVar(&o.hashWorker, "hash-worker", "", "Program that hashes passwords, in processes of its own (default: hash-worker beside this one).")
 	flags.BoolVar(&o.showOrganization, "show-organization", false, "Ask for the organisation (a namespace) on the pages: for servers of more than the default one.")
 	flags.BoolVar(&o.tellEmail, "tell-email", false, "Tell applications behind /auth/verify the e-mail address too, in X-Auth-Request-Email.")
@@ -63,6 +66,8 @@ func (o *options) validate() error {
 		return fmt.Errorf("--hashes is %d: give 1 or more", o.hashes)
 	case o.hashQueue < 0:
 		return fmt.Errorf("--hash-queue is %d: give 0 or more", o.hashQueue)
+	case o.maxStaleness < time.Second:
+		return fmt.Errorf("--max-staleness is %s: give 1s or more", o.maxStaleness)
 	case o.defaultNamespace == "" || o.systemNamespace == "" || o.credentialNamespace == "":
 		return fmt.Errorf("--default-namespace, --system-namespace and --credential-namespace must not be empty")
 	case o.systemNamespace == o.credentialNamespace:

@@ -15,6 +15,7 @@ func TestOptions(t *testing.T) {
 		"all":                      {[]string{"--bind-address=:1", "--health-bind-address=:2", "--default-namespace=a", "--hashes=3", "--hash-queue=0", "--log-format=text"}, ""},
 		"no hashes":                {[]string{"--hashes=0"}, "--hashes"},
 		"queue below nothing":      {[]string{"--hash-queue=-1"}, "--hash-queue"},
+		"no patience":              {[]string{"--max-staleness=10ms"}, "--max-staleness"},
 		"no namespace":             {[]string{"--system-namespace="}, "must not be empty"},
 		"credentials among others": {[]string{"--credential-namespace=keyturn-system"}, "a namespace of their own"},
 		"webhook":                  {[]string{"--webhook-bind-address=:8443", "--webhook-cert-file=a", "--webhook-key-file=b", "--webhook-audiences=x, y"}, ""},

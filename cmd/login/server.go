@@ -36,6 +36,7 @@ var (
 // server is everything wired together.
 type server struct {
 	caches   *cluster.Caches
+	contact  *cluster.Contact
 	sessions *web.Sessions
 	// audit is to be closed when nothing is answered any more.
 	audit *audit.Log
@@ -52,13 +53,13 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	// turns of attempts bound how many reads go on at once, and the API server has a limit of its own.
 	config.QPS = -1
 
+	namespaces := cluster.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace}
+	contact := cluster.NewContact(config, namespaces, o.maxStaleness)
 	live, err := newClient(config)
 	if err != nil {
 		return nil, err
 	}
-	caches, err := cluster.NewCaches(ctx, config, live, cluster.Namespaces{
-		System: o.systemNamespace, Credentials: o.credentialNamespace,
-	})
+	caches, err := cluster.NewCaches(ctx, config, live, contact, namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 		lockouts.Wrote(ctx, before, after)
 	}
 
-	s := &server{caches: caches, audit: auditLog, sessions: &web.Sessions{
+	s := &server{caches: caches, contact: contact, audit: auditLog, sessions: &web.Sessions{
 		Keys: keys, Credentials: credentials, Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}}
 	s.people = web.Handler(web.Dependencies{
@@ -142,7 +143,7 @@ func (s *server) ready() error {
 	case !s.sessions.Ready():
 		return errNoKeys
 	}
-	return nil
+	return s.contact.Err()
 }
 
 func (s *server) awaitSync(ctx context.Context) {

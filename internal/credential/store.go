@@ -25,6 +25,8 @@ const DefaultNamespace = "keyturn-credentials"
 var (
 	// ErrNotFound: there is no such credential.
 	ErrNotFound = errors.New("credential not found")
+	// ErrStale: what is known of credentials may be out of date. Try again in a moment.
+	ErrStale = errors.New("credentials cannot be followed at present")
 	// ErrConflict: the credential was written, created or deleted by another since it was read. Decide again from the start.
 	ErrConflict = errors.New("credential was changed by another")
 )

@@ -35,7 +35,7 @@ type Keys interface {
 // Credentials tells what sessions need to know of credentials.
 type Credentials interface {
 	// Session returns what is known of the credential with a UID. The error is credential.ErrNotFound where there is
-	// none for certain.
+	// none for certain, credential.ErrStale where what is known may be out of date.
 	Session(ctx context.Context, uid string) (credential.Session, error)
 }
 
@@ -110,6 +110,8 @@ func (s *Sessions) Verify(ctx context.Context, token string, audience session.Au
 	switch {
 	case errors.Is(err, credential.ErrNotFound):
 		return Session{}, ErrInvalidSession
+	case errors.Is(err, credential.ErrStale):
+		return Session{}, ErrSessionUnknown // The log has been told once, for all.
 	case err != nil:
 		return Session{}, unknown(err)
 	case claims.Validity(session.Known{

@@ -24,6 +24,9 @@ const (
 // loginRedirect is the value of the parameter "login" that has people sent to the login page.
 const loginRedirect = "redirect"
 
+// verifyPath is the address of the first form.
+const verifyPath = "/auth/verify"
+
 // verifyBelow is what follows the organisation in an address of the second form.
 const verifyBelow = "/auth/verify/"
 
@@ -42,15 +45,21 @@ type Verify struct {
 
 // Mount adds the first form to a mux.
 func (h *Verify) Mount(mux *http.ServeMux) {
-	mux.HandleFunc("GET /auth/verify", h.get)
+	mux.HandleFunc("GET "+verifyPath, h.get)
 	mux.HandleFunc("GET /auth/login", h.login)
 }
 
-// ahead serves the second form, and leaves all else to next. A mux would clean the application's path and redirect to that,
+// ahead serves the second form, and the first, which is asked more often than all else, without the mux that would look for it
+// twice. It leaves all else to next. A mux would clean the application's path and redirect to that,
 // and what other sites may send to an application is not for Keyturn to say: the answer changes nothing and no page can
 // read it.
 func (h *Verify) ahead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == verifyPath {
+			traceOf(r.Context()).route = "GET " + verifyPath
+			h.get(w, r)
+			return
+		}
 		rest, below := strings.CutPrefix(r.URL.EscapedPath(), "/o/")
 		organization, path, found := strings.Cut(rest, verifyBelow)
 		if !below || !found || organization == "" || strings.ContainsAny(organization, "/%") {
@@ -136,6 +145,11 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	traceOf(r.Context()).unlogged = true
 	h.Sessions.slide(w, r, found)
 	h.tell(w.Header(), found.Account)
+	for name := range securityHeaders {
+		if name != "Cache-Control" {
+			w.Header().Del(name) // There is nothing to frame, run or sniff, and a proxy has to read them all.
+		}
+	}
 	w.WriteHeader(http.StatusOK)
 }
 

@@ -160,6 +160,8 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 	config.QPS = -1
+	namespaces := cluster.Namespaces{System: systemNamespace, Credentials: credential.DefaultNamespace}
+	contact := cluster.NewContact(config, namespaces, time.Minute)
 	live, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return err
@@ -170,9 +172,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 			return err
 		}
 	}
-	shared.caches, err = cluster.NewCaches(ctx, config, live, cluster.Namespaces{
-		System: systemNamespace, Credentials: credential.DefaultNamespace,
-	})
+	shared.caches, err = cluster.NewCaches(ctx, config, live, contact, namespaces)
 	if err != nil {
 		return err
 	}

@@ -70,8 +70,8 @@ type browser struct {
 // openBrowsers has a place for each browser that may be open at once: each wants a core.
 var openBrowsers = make(chan struct{}, 3)
 
-// openBrowser starts a browser that keeps what it knows in a folder.
-func openBrowser(t *testing.T, profile string) *browser {
+// openBrowser starts a browser that keeps what it knows in a folder, with further options.
+func openBrowser(t *testing.T, profile string, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 
 	if _, err := pageChecks(); err != nil {
@@ -85,6 +85,7 @@ func openBrowser(t *testing.T, profile string) *browser {
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en"),
 		chromedp.Flag("allow-pre-commit-input", true),
 		chromedp.WindowSize(1000, 1000))
+	options = append(options, more...)
 
 	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	// The library complains of every event that is newer than itself.

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/test/controlplane"
 )
 
 // loginOf is where nginx sends people.
@@ -24,7 +27,7 @@ func TestProxiedApplication(t *testing.T) {
 	})
 	app := behindNginx(t, o.name, loginURL)
 	v := app.visitor(t)
-	was := "/reports/2026?from=a%26b&to=c&x=%2F#"[:len("/reports/2026?from=a%26b&to=c&x=%2F")]
+	was := "/reports/2026?from=a%26b&to=c&x=%2F"
 
 	v.get(was).leads(t, loginOf(o.name, was))
 
@@ -70,4 +73,199 @@ func TestProxiedApplication(t *testing.T) {
 	if got := r.Header.Get("Cookie"); !strings.Contains(got, "a=1; b=2") || strings.Contains(got, "keyturn-session") {
 		t.Errorf("the application gets the cookies %q", got)
 	}
+}
+
+// loggedIn is a visitor of an application who has logged in there.
+func (p *proxied) loggedIn(t *testing.T, who *person) *visitor {
+	t.Helper()
+
+	v := p.visitor(t)
+	v.logIn(loginOf(who.organisation, "/app"), who).leads(t, "/continue?return_to=%2Fapp")
+
+	if r := v.get("/app"); r.status != http.StatusOK {
+		t.Fatalf("after the login the application answers %d: %s", r.status, r.body)
+	}
+
+	return v
+}
+
+// sentToLogin waits until a visitor's session is over, and wants the application not to be reached from then on.
+func (v *visitor) sentToLogin(who *person) {
+	v.t.Helper()
+	eventually(v.t, "the session is over behind nginx", func() error {
+		if r := v.get("/app"); r.status != http.StatusSeeOther {
+			return errTooEarly
+		}
+
+		return nil
+	})
+
+	before := v.app.count()
+	v.get("/app").leads(v.t, loginOf(who.organisation, "/app"))
+
+	if v.app.count() != before {
+		v.t.Error("the application is reached with a session that is over")
+	}
+}
+
+// TestProxiedSessionsEnd: by a change, by logging out, and everywhere.
+func TestProxiedSessionsEnd(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	app := behindNginx(t, o.name, loginURL)
+	form := map[string]string{"Origin": app.url, "Sec-Fetch-Site": "same-origin"}
+
+	one, other := app.loggedIn(t, p), app.loggedIn(t, p)
+	p.change(t, newPassword(), granted)
+	one.sentToLogin(p)
+	other.sentToLogin(p)
+
+	one, other = app.loggedIn(t, p), app.loggedIn(t, p)
+	copied := app.visitor(t)
+	at, err := url.Parse(app.url)
+	must(t, err)
+	copied.client.Jar.SetCookies(at, []*http.Cookie{{Name: one.cookie().Name, Value: one.cookie().Value, Path: "/", Secure: true}})
+
+	if r := one.do(http.MethodPost, "/logout", form, ""); r.status != http.StatusSeeOther {
+		t.Fatalf("logging out answers %d: %s", r.status, r.body)
+	}
+
+	copied.sentToLogin(p)
+
+	if r := other.get("/app"); r.status != http.StatusOK {
+		t.Errorf("the other device is logged out too: %d", r.status)
+	}
+
+	if r := other.do(http.MethodPost, "/logout-everywhere", form, ""); r.status != http.StatusSeeOther {
+		t.Fatalf("logging out everywhere answers %d: %s", r.status, r.body)
+	}
+
+	other.sentToLogin(p)
+}
+
+// TestProxiedRefusals: what does not get to the application, and what the application answers for itself.
+func TestProxiedRefusals(t *testing.T) {
+	t.Parallel()
+
+	o, elsewhere := newOrganisation(t), newOrganisation(t)
+	p, stranger := o.settled(t, "ada", nil), elsewhere.settled(t, "ada", nil)
+	app := behindNginx(t, o.name, loginURL)
+	none := app.visitor(t)
+
+	// Programs, and forms of which no page could be opened again.
+	if r := none.do(http.MethodGet, "/app", map[string]string{"Accept": "application/json"}, ""); r.status != http.StatusUnauthorized {
+		t.Errorf("a program is answered %d", r.status)
+	}
+
+	none.do(http.MethodPost, "/app", nil, "x=y").leads(t, "/o/"+o.name+"/login")
+
+	for _, address := range []string{"/login/../app", "//app", "/.keyturn/verify", "/.keyturn/login", "/auth/verify", "/o/x/auth/verify/", "/assets/x", "/loginx"} {
+		none.get(address)
+	}
+
+	// An account of another organisation is asked to log in to this one, and is not sent back.
+	v := app.visitor(t)
+	v.logIn(loginOf(elsewhere.name, "/app"), stranger).leads(t, "/continue?return_to=%2Fapp")
+	v.get("/app").leads(t, loginOf(o.name, "/app"))
+
+	if r := v.get(loginOf(o.name, "/app")); r.status != http.StatusOK {
+		t.Errorf("who is logged in elsewhere is sent on by the login page, to be refused again: %d", r.status)
+	}
+
+	if app.count() != 0 {
+		t.Error("the application was reached")
+	}
+
+	// What passes is left as it is.
+	v = app.loggedIn(t, p)
+
+	if r := v.get("/refused"); r.status != http.StatusUnauthorized || !strings.Contains(r.body, "own refusal") {
+		t.Errorf("the application's own 401 becomes %d: %s", r.status, r.body)
+	}
+
+	large := strings.Repeat("x", 2<<20)
+	if r := v.do(http.MethodPost, "/upload?x=1", nil, large); r.status != http.StatusOK || r.Method != http.MethodPost || r.Body != len(large) {
+		t.Errorf("a large body: %d, %s with %d bytes", r.status, r.Method, r.Body)
+	}
+
+	// Sessions do not get on by any other way.
+	token := p.login(t, p.password, granted).Token
+	for _, header := range []map[string]string{
+		{"Authorization": "Bearer " + token},
+		{"Cookie": "keyturn-session=" + token + "; __Host-keyturn-session=" + token + "; a=1"},
+		{"Cookie": "__Host-keyturn-session=" + token + ";\t__Host-keyturn-session=" + token},
+	} {
+		r := app.visitor(t).do(http.MethodGet, "/app", header, "")
+		if r.status != http.StatusOK || strings.Contains(r.body, token) {
+			t.Errorf("answered %d, the session is passed on: %t", r.status, strings.Contains(r.body, token))
+		}
+	}
+}
+
+// TestProxiedWithoutKeyturn: an application is not reached while nobody can say who asks.
+func TestProxiedWithoutKeyturn(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	port, err := controlplane.FreePort(0)
+	must(t, err)
+
+	keyturn := login.replica(t, "login-proxied", "--health-bind-address", "--bind-address="+controlplane.Address(port))
+	keyturn.start(t)
+
+	app := behindNginx(t, o.name, "http://"+controlplane.Address(port))
+	v := app.loggedIn(t, p)
+	before := app.count()
+
+	keyturn.kill()
+
+	for range 3 {
+		if r := v.get("/app"); r.status < http.StatusInternalServerError {
+			t.Errorf("while Keyturn is down the answer is %d: %s", r.status, r.body)
+		}
+	}
+
+	if app.count() != before {
+		t.Error("the application was reached while Keyturn was down")
+	}
+
+	keyturn.start(t)
+	eventually(t, "the session is taken again", func() error {
+		if v.get("/app").status != http.StatusOK {
+			return errTooEarly
+		}
+
+		return nil
+	})
+}
+
+// TestProxiedInABrowser: a person opens a page, logs in, is there, and logs out by a button of the application.
+func TestProxiedInABrowser(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	app := behindNginx(t, o.name, loginURL)
+	b := openBrowser(t, t.TempDir(), chromedp.IgnoreCertErrors)
+	b.base = app.url
+
+	b.open("/page?tab=2&more=x")
+	b.at("/o/" + o.name + "/login")
+	b.fill("username", p.username)
+	b.fill("password", p.password)
+	b.do(chromedp.Click("main button.primary", chromedp.ByQuery))
+	b.says("the application")
+	b.is(`location.pathname + location.search === "/page?tab=2&more=x"`)
+
+	if c := b.cookies()["__Host-keyturn-session"]; c == nil || !c.Secure || !c.HTTPOnly {
+		t.Errorf("the session's cookie is %v", c)
+	}
+
+	b.follow("button")
+	b.says("You are logged out.")
+	b.open("/page")
+	b.at("/o/" + o.name + "/login")
 }

@@ -36,6 +36,7 @@ type Caches struct {
 	// sessions has what credentials tell of sessions, once sessionsSynced says so.
 	sessions       *known
 	sessionsSynced toolscache.InformerSynced
+	contact        *Contact
 	// live reads past the caches.
 	live       client.Reader
 	namespaces Namespaces
@@ -52,8 +53,9 @@ func NewScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// NewCaches prepares the watches; Start begins them. live reads from the API server itself.
-func NewCaches(ctx context.Context, config *rest.Config, live client.Client, namespaces Namespaces) (*Caches, error) {
+// NewCaches prepares the watches; Start begins them. live reads from the API server itself. Both are made with config, in which
+// contact listens.
+func NewCaches(ctx context.Context, config *rest.Config, live client.Client, contact *Contact, namespaces Namespaces) (*Caches, error) {
 	only := func(namespace string) map[string]cache.Config { return map[string]cache.Config{namespace: {}} }
 	options := cache.Options{
 		Scheme: live.Scheme(), Mapper: live.RESTMapper(),
@@ -70,7 +72,7 @@ func NewCaches(ctx context.Context, config *rest.Config, live client.Client, nam
 		Field:      fields.OneTermEqualSelector(metav1.ObjectNameField, session.SecretName),
 	}}
 
-	c := &Caches{live: live, namespaces: namespaces}
+	c := &Caches{live: live, contact: contact, namespaces: namespaces}
 	var err error
 	if c.objects, err = cache.New(config, objects); err != nil {
 		return nil, fmt.Errorf("prepare watches: %w", err)
@@ -97,6 +99,7 @@ func (c *Caches) Start(ctx context.Context) error {
 	for _, one := range []cache.Cache{c.objects, c.keys} {
 		group.Go(func() error { return one.Start(ctx) })
 	}
+	group.Go(func() error { c.contact.Run(ctx, c.live); return nil })
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("follow the cluster: %w", err)
 	}
@@ -114,7 +117,7 @@ func (c *Caches) Reader() client.Reader { return c.objects }
 
 // Credentials returns what the watches know of credentials.
 func (c *Caches) Credentials() *Credentials {
-	return newCredentials(c.sessions, c.objects, c.live, c.namespaces.Credentials)
+	return newCredentials(c.sessions, c.contact, c.objects, c.live, c.namespaces.Credentials)
 }
 
 // Keys returns the key ring.

@@ -53,6 +53,11 @@ func knowing(uids ...string) *known {
 	return k
 }
 
+// inTouch is contact that is never lost.
+type inTouch struct{}
+
+func (inTouch) Err() error { return nil }
+
 // TestSessionsOfTheWatch: each event shows at once, and a credential that is gone leaves nothing behind.
 func TestSessionsOfTheWatch(t *testing.T) {
 	k := knowing("a", "b", "c")
@@ -82,7 +87,7 @@ func (s *stubReader) Get(_ context.Context, _ client.ObjectKey, object client.Ob
 
 func TestCredentialBehindTheWatch(t *testing.T) {
 	live := &stubReader{credentials: []string{"a", "b"}}
-	c := newCredentials(knowing("a"), nil, live, "keyturn-credentials")
+	c := newCredentials(knowing("a"), inTouch{}, nil, live, "keyturn-credentials")
 	for _, step := range []struct {
 		uid   string
 		want  error
@@ -107,7 +112,7 @@ func TestCredentialBehindTheWatch(t *testing.T) {
 
 func TestCredentialWhileTheAPIServerIsAway(t *testing.T) {
 	away := errors.New("away")
-	c := newCredentials(knowing(), nil, &stubReader{err: away}, "keyturn-credentials")
+	c := newCredentials(knowing(), inTouch{}, nil, &stubReader{err: away}, "keyturn-credentials")
 	if _, err := c.Session(t.Context(), "a"); !errors.Is(err, away) {
 		t.Errorf("answered %v: what is not known must not be taken for gone", err)
 	}

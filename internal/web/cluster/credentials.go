@@ -33,6 +33,7 @@ var ErrBusy = errors.New("credentials were looked up too often: try again in a f
 // Credentials tells of credentials what sessions need to know, from a watch of their metadata.
 type Credentials struct {
 	watched      *known
+	contact      interface{ Err() error }
 	cached, live client.Reader
 	namespace    string
 	lists        *rate.Limiter
@@ -42,9 +43,9 @@ type Credentials struct {
 	gone map[string]struct{}
 }
 
-func newCredentials(watched *known, cached, live client.Reader, namespace string) *Credentials {
+func newCredentials(watched *known, contact interface{ Err() error }, cached, live client.Reader, namespace string) *Credentials {
 	return &Credentials{
-		watched: watched, cached: cached, live: live, namespace: namespace,
+		watched: watched, contact: contact, cached: cached, live: live, namespace: namespace,
 		lists: rate.NewLimiter(rate.Every(liveListInterval), liveListBurst),
 		gone:  map[string]struct{}{},
 	}
@@ -52,8 +53,11 @@ func newCredentials(watched *known, cached, live client.Reader, namespace string
 
 // Session returns what is known of the credential with a UID. One that the watch does not know is looked up live: a token
 // names no credential but by its UID, so that takes a list of metadata, and is limited. Errors: credential.ErrNotFound
-// where there is none for certain, credential.ErrInvalid, ErrBusy, or the API server's.
+// where there is none for certain, credential.ErrStale where the watches are out of touch, credential.ErrInvalid, ErrBusy, or the API server's.
 func (c *Credentials) Session(ctx context.Context, uid string) (credential.Session, error) {
+	if err := c.contact.Err(); err != nil {
+		return credential.Session{}, err
+	}
 	if told, ok := c.watched.find(uid); ok {
 		return told.session, told.err
 	}

@@ -1,0 +1,150 @@
+package web_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/web"
+)
+
+// verify asks as a proxy does, with a session in the cookie of a host that has TLS.
+func verify(handler http.Handler, method, address, token string, header map[string]string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, "http://app.example.org"+address, nil)
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	if token != "" {
+		r.AddCookie(&http.Cookie{Name: "__Host-keyturn-session", Value: token})
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w
+}
+
+const htmlPage = "text/html,application/xhtml+xml"
+
+// TestVerify: who asks hears who it is, of the organisations that were asked for, and no more.
+func TestVerify(t *testing.T) {
+	here, there := organisation(t, nil), organisation(t, nil)
+	a := person(t, here, "ada", v1alpha1.UserAccountSpec{
+		Username: "Ada@Home", Email: "ada@example.org", Groups: []string{"editors", "Büro Ost", " spaces "},
+	})
+	token := logIn(t, a, password).Token
+	kubernetes := post(t, "/api/v1/login", map[string]any{
+		"namespace": here, "username": "Ada@Home", "password": password, "audience": "kubernetes",
+	}).Token
+	d := shared.depends
+	handler := web.Handler(d)
+	d.DefaultNamespace, d.TellEmail = here, true
+	atHome := web.Handler(d)
+	for name, row := range map[string]struct {
+		handler                http.Handler
+		method, address, token string
+		status                 int
+		email                  string
+	}{
+		"here":                      {handler, "GET", "/auth/verify?namespace=" + here, token, 200, ""},
+		"HEAD":                      {handler, "HEAD", "/auth/verify?namespace=" + here, token, 200, ""},
+		"here or there":             {handler, "GET", "/auth/verify?namespace=" + there + "&namespace=" + here, token, 200, ""},
+		"there":                     {handler, "GET", "/auth/verify?namespace=" + there, token, 403, ""},
+		"the default, another":      {handler, "GET", "/auth/verify", token, 403, ""},
+		"the default, by an empty":  {handler, "GET", "/auth/verify?namespace=", token, 403, ""},
+		"the default, and address":  {atHome, "GET", "/auth/verify", token, 200, "ada@example.org"},
+		"no session":                {handler, "GET", "/auth/verify?namespace=" + here, "", 401, ""},
+		"of another door":           {handler, "GET", "/auth/verify?namespace=" + here, kubernetes, 401, ""},
+		"a mistyped parameter":      {handler, "GET", "/auth/verify?namespac=" + here, token, 400, ""},
+		"an unknown way":            {handler, "GET", "/auth/verify?login=always", token, 400, ""},
+		"a broken escape":           {handler, "GET", "/auth/verify?namespace=%zz", token, 400, ""},
+		"POST":                      {handler, "POST", "/auth/verify?namespace=" + here, token, 405, ""},
+		"ahead":                     {handler, "GET", "/o/" + here + "/auth/verify/x", token, 200, ""},
+		"ahead, by POST":            {handler, "POST", "/o/" + here + "/auth/verify/", token, 200, ""},
+		"ahead, by anything":        {handler, "BREW", "/o/" + here + "/auth/verify//a/../b?namespace=" + there, token, 200, ""},
+		"ahead, there":              {handler, "GET", "/o/" + there + "/auth/verify/x?namespace=" + here, token, 403, ""},
+		"ahead, there, hidden":      {handler, "GET", "/o/" + there + "/auth/verify/o/" + here + "/auth/verify/", token, 403, ""},
+		"ahead, no session":         {handler, "POST", "/o/" + here + "/auth/verify/x", "", 401, ""},
+		"ahead, nobody":             {handler, "GET", "/o//auth/verify/x", token, 404, ""},
+		"ahead, an encoded slash":   {handler, "GET", "/o/" + there + "%2F/auth/verify/x", token, 404, ""},
+		"ahead, without the slash":  {handler, "GET", "/o/" + here + "/auth/verify", token, 404, ""},
+		"ahead, nobody by an empty": {atHome, "GET", "/o//auth/verify/x", token, 404, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := verify(row.handler, row.method, row.address, row.token, map[string]string{"Origin": "https://elsewhere.example"})
+			if row.method == "POST" && row.status == 405 {
+				w = verify(row.handler, row.method, row.address, row.token, nil)
+			}
+			h := w.Result().Header
+			want := map[string][]string{}
+			if row.status == 200 {
+				want = map[string][]string{"X-Auth-Request-User": {"Ada@Home"}, "X-Auth-Request-Namespace": {here}, "X-Auth-Request-Groups": {"editors,Büro Ost"}}
+			}
+			if row.email != "" {
+				want["X-Auth-Request-Email"] = []string{row.email}
+			}
+			for _, told := range []string{"User", "Namespace", "Groups", "Email"} {
+				if got := h.Values("X-Auth-Request-" + told); !slices.Equal(got, want["X-Auth-Request-"+told]) {
+					t.Errorf("tells %s %q, want %q", told, got, want["X-Auth-Request-"+told])
+				}
+			}
+			if w.Code != row.status || h.Get("Cache-Control") != "no-store" {
+				t.Errorf("answers %d, %v, want %d: %s", w.Code, h, row.status, w.Body)
+			}
+			if leaks := leaksIn(w.Body.String()); len(leaks) > 0 {
+				t.Errorf("the answer holds %v", leaks)
+			}
+		})
+	}
+}
+
+// TestVerifySendsToLogin: people who open a htmlPage, where the proxy wants that, and programs never.
+func TestVerifySendsToLogin(t *testing.T) {
+	here, there := organisation(t, nil), organisation(t, nil)
+	a := person(t, here, "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	handler := web.Handler(shared.depends)
+	for name, row := range map[string]struct {
+		method, address, token string
+		header                 map[string]string
+		status                 int
+		to                     string
+	}{
+		"a page":                  {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app?a=1&b=2"}, 303, "/o/" + here + "/login?return_to=%2Fapp%3Fa%3D1%26b%3D2"},
+		"of another organisation": {"GET", "/auth/verify?namespace=" + there + "&namespace=x&login=redirect", token, map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + there + "/login?return_to=%2Fapp"},
+		"to another host":         {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "//elsewhere.example"}, 303, "/o/" + here + "/login"},
+		"a form":                  {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Method": "POST", "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login"},
+		"a program":               {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": "*/*"}, 401, ""},
+		"not asked for":           {"GET", "/auth/verify?namespace=" + here, "", map[string]string{"Accept": htmlPage}, 401, ""},
+		"ahead":                   {"GET", "/o/" + here + "/auth/verify/app?a=1&b=2", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login?return_to=%2Fapp%3Fa%3D1%26b%3D2"},
+		"ahead, another host":     {"GET", "/o/" + here + "/auth/verify//elsewhere.example", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login"},
+		"ahead, a program":        {"GET", "/o/" + here + "/auth/verify/app", "", map[string]string{}, 401, ""},
+		"nginx":                   {"GET", "/auth/login?namespace=" + here, token, map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login?return_to=%2Fapp"},
+		"nginx, a program":        {"GET", "/auth/login?namespace=" + here, "", map[string]string{}, 401, ""},
+		"nginx, mistyped":         {"GET", "/auth/login?organisation=" + here, "", map[string]string{"Accept": htmlPage}, 400, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := verify(handler, row.method, row.address, row.token, row.header)
+			if w.Code != row.status || w.Header().Get("Location") != row.to {
+				t.Errorf("answers %d to %q, want %d to %q", w.Code, w.Header().Get("Location"), row.status, row.to)
+			}
+		})
+	}
+}
+
+// TestVerifySlides: a proxy hands on the cookie that is issued again.
+func TestVerifySlides(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	currentSession(t, token).expect(t, http.StatusOK, "") // The credential is known from here on.
+	for in, slides := range map[time.Duration]bool{25 * time.Minute: false, 35 * time.Minute: true} {
+		_, handler := later(in)
+		w := verify(handler, http.MethodGet, "/auth/verify?namespace="+a.Namespace, token, nil)
+		if got := strings.HasPrefix(w.Header().Get("Set-Cookie"), "__Host-keyturn-session="); w.Code != http.StatusOK || got != slides {
+			t.Errorf("%s later: %d, the cookie is issued again: %t", in, w.Code, got)
+		}
+	}
+}

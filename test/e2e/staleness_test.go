@@ -1,0 +1,77 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/test/controlplane/process"
+)
+
+// TestSilentAPIServer: one that neither answers nor closes its connections. Sessions are checked by what was known for as long
+// as they may, then refused, and checked again when it is back, without a restart.
+func TestSilentAPIServer(t *testing.T) {
+	const limit = 2 * time.Second
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	p.at = anotherLoginServer(t, "login-impatient", "--max-staleness="+limit.String())
+	p.loginEventually(t, p.password, granted)
+	token := p.login(t, p.password, granted).Token
+	check := func(want int) error {
+		a, err := sendTo(t.Context(), p.at, http.MethodGet, "/api/v1/session", map[string]string{"Authorization": "Bearer " + token}, nil)
+		if err == nil && a.code != want {
+			err = fmt.Errorf("the session answers %d %s, want %d", a.code, a.body, want)
+		}
+
+		return err
+	}
+
+	eventually(t, "the session is checked", func() error { return check(http.StatusOK) })
+
+	apiServer := apiServerProcess(t)
+	resume := func() { must(t, syscall.Kill(apiServer.Pid(), syscall.SIGCONT)) }
+	t.Cleanup(resume)
+
+	must(t, syscall.Kill(apiServer.Pid(), syscall.SIGSTOP))
+
+	paused := time.Now()
+
+	must(t, check(http.StatusOK)) // known well enough for a while
+	eventually(t, "sessions are refused", func() error { return check(http.StatusServiceUnavailable) })
+
+	if took := time.Since(paused); took < limit/2 || took > 2*limit {
+		t.Errorf("sessions are refused after %s, want about %s", took, limit)
+	}
+
+	a, err := p.tryLogin(t.Context(), p.password) // a 503 without Retry-After is an error
+	must(t, err)
+
+	if a.code != http.StatusServiceUnavailable {
+		t.Errorf("a login is answered %d meanwhile: %s", a.code, a.body)
+	}
+
+	must(t, check(http.StatusServiceUnavailable)) // and still
+
+	resume()
+	eventually(t, "sessions are checked again", func() error { return check(http.StatusOK) })
+	p.loginEventually(t, p.password, granted)
+}
+
+// apiServerProcess is the API server of all tests.
+func apiServerProcess(t *testing.T) *process.Process {
+	t.Helper()
+
+	for _, running := range plane.Processes() {
+		if strings.Contains(running.Name(), "apiserver") {
+			return running
+		}
+	}
+
+	t.Fatal("there is no API server")
+
+	return nil
+}
