@@ -70,7 +70,7 @@ func TestProxiedApplication(t *testing.T) {
 		}
 	}
 
-	if got := r.Header.Get("Cookie"); !strings.Contains(got, "a=1; b=2") || strings.Contains(got, "keyturn-session") {
+	if got := r.Header.Get("Cookie"); !strings.Contains(got, "a=1; b=2") || strings.Contains(got, "keyturn-session") || strings.Contains(got, "keyturn-device") {
 		t.Errorf("the application gets the cookies %q", got)
 	}
 }
@@ -195,6 +195,8 @@ func TestProxiedRefusals(t *testing.T) {
 	for _, header := range []map[string]string{
 		{"Authorization": "Bearer " + token},
 		{"Cookie": "keyturn-session=" + token + "; __Host-keyturn-session=" + token + "; a=1"},
+		{"Cookie": "a=1; __Host-keyturn-session=" + token + "; b=2; __Host-keyturn-device=" + token + "; c=3"},
+		{"Cookie": "__Host-keyturn-device=" + token + "; a=1; __Host-keyturn-session=" + token},
 		{"Cookie": "__Host-keyturn-session=" + token + ";\t__Host-keyturn-session=" + token},
 	} {
 		r := app.visitor(t).do(http.MethodGet, "/app", header, "")
