@@ -132,7 +132,7 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
-	found, err := h.Sessions.Verify(r.Context(), tokenOf(r), session.Web)
+	found, err := h.Sessions.Check(r.Context(), DoorVerify, tokenOf(r), session.Web)
 	switch {
 	case err != nil:
 		h.refuse(w, r, q, sessionRefusal(err))
