@@ -112,7 +112,9 @@ func TestFloodElsewhere(t *testing.T) {
 		}
 		close(open)
 		for range 5 {
-			<-results
+			if err := <-results; err != nil {
+				t.Errorf("one that waited elsewhere: %v", err)
+			}
 		}
 	})
 }

@@ -51,14 +51,15 @@ func (v *visit) request() *http.Request {
 func (v *visit) logIn(uid string, generation int64) bool {
 	w := httptest.NewRecorder()
 	v.sessions.rememberDevice(w, v.request(), &grant{claims: session.Claims{CredentialUID: uid, Generation: generation}})
-	for _, c := range w.Result().Cookies() {
-		if c.Name != deviceCookie || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode {
-			v.t.Errorf("the cookie is %s", c)
-		}
-		v.cookie = c
-		return true
+	cookies := w.Result().Cookies()
+	if len(cookies) == 0 {
+		return false
 	}
-	return false
+	v.cookie = cookies[0]
+	if v.cookie.Name != deviceCookie || !v.cookie.HttpOnly || v.cookie.SameSite != http.SameSiteLaxMode || len(cookies) > 1 {
+		v.t.Errorf("the cookies are %s", cookies)
+	}
+	return true
 }
 
 // accounts of which the device has a mark, with its ID.

@@ -164,7 +164,7 @@ func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refu
 	}
 	traceOf(r.Context()).outcome = refusal.id
 	at := "/o/" + url.PathEscape(q.namespaces[0]) + "/login"
-	http.Redirect(w, r, withReturnTo(at, returnTo(q.to)), http.StatusSeeOther) //nolint:gosec // a path on this host
+	http.Redirect(w, r, withReturnTo(at, returnTo(q.to)), http.StatusSeeOther)
 }
 
 // tell says who is there. All but the address are always set: some proxies overwrite only what they get.

@@ -63,7 +63,7 @@ func follow(t *testing.T) *following {
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := transport.RoundTrip(r)
+		response, err := transport.RoundTrip(r) //nolint:bodyclose // It is closed when it is at its end, below.
 		if err != nil {
 			t.Fatal(err)
 		}
