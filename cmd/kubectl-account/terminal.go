@@ -61,16 +61,19 @@ func (c *console) ask(ctx context.Context, prompt string) (string, error) {
 	return c.await(ctx, func() ([]byte, error) { return readLine(c.in) })
 }
 
+// askSecret hides what is typed before it asks: who types fast, or ahead, begins before the prompt is read.
 func (c *console) askSecret(ctx context.Context, prompt string) (string, error) {
-	fmt.Fprintf(c.out, "%s", prompt)
 	defer fmt.Fprintln(c.out)
-	return c.await(ctx, func() ([]byte, error) { return term.ReadPassword(int(c.in.Fd())) })
+	fd := int(c.in.Fd())
+	if before, err := term.MakeRaw(fd); err == nil {
+		defer func() { _ = term.Restore(fd, before) }() // also where ReadPassword is left behind
+	}
+	fmt.Fprintf(c.out, "%s", prompt)
+	return c.await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 }
 
-// await waits for a line, or for the interruption that ends the process: the terminal then shows again what is typed.
+// await waits for a line, or for the interruption that ends the process.
 func (c *console) await(ctx context.Context, read func() ([]byte, error)) (string, error) {
-	fd := int(c.in.Fd())
-	before, stateErr := term.GetState(fd)
 	type answer struct {
 		line []byte
 		err  error
@@ -82,9 +85,6 @@ func (c *console) await(ctx context.Context, read func() ([]byte, error)) (strin
 	}()
 	select {
 	case <-ctx.Done():
-		if stateErr == nil {
-			_ = term.Restore(fd, before)
-		}
 		return "", ctx.Err()
 	case a := <-answers:
 		switch {
