@@ -179,7 +179,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 	}
 	p.begin(w, r, granted)
 	setNotice(w, r, noticePasswordChanged)
-	http.Redirect(w, r, homeAddress(page.ReturnTo), http.StatusSeeOther) //nolint:gosec // a page of ours
+	http.Redirect(w, r, homeAddress(page.ReturnTo), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }
 
 // carry takes over what the page before this one has handed on, as long as it is about the same account: whoever edits the

@@ -93,7 +93,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	case to != "":
 		landing = withReturnTo("/continue", to)
 	}
-	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // a page of ours
+	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }
 
 func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginPage, refusal *problem) {

@@ -156,15 +156,18 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
 // sends nobody back who is logged in to another one, so it makes no circle.
 func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
-	page := (q.method == http.MethodGet || q.method == http.MethodHead) &&
-		strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
+	page := strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 	if !q.redirect || !page || refusal.Status == http.StatusServiceUnavailable {
 		refusal.write(w, r)
 		return
 	}
 	traceOf(r.Context()).outcome = refusal.id
+	to := ""
+	if q.method == http.MethodGet || q.method == http.MethodHead {
+		to = returnTo(q.to) // What a form was sent to may not be there to be opened.
+	}
 	at := "/o/" + url.PathEscape(q.namespaces[0]) + "/login"
-	http.Redirect(w, r, withReturnTo(at, returnTo(q.to)), http.StatusSeeOther)
+	http.Redirect(w, r, withReturnTo(at, to), http.StatusSeeOther)
 }
 
 // tell says who is there. All but the address are always set: some proxies overwrite only what they get.
