@@ -90,12 +90,10 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	})
 	web.RegisterKeys(registry, keys)
 	metrics := web.NewMetrics(registry, logins)
-	recorder := &audit.Recorder{Log: auditLog, Directory: declared, Clock: clock.RealClock{}, Owners: credentials}
-	lockouts := &web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}
-	store.OnWrite = func(ctx context.Context, before, after *credential.Record) {
-		recorder.Wrote(ctx, before, after)
-		lockouts.Wrote(ctx, before, after)
+	recorder := &audit.Recorder{
+		Log: auditLog, Directory: declared, Clock: clock.RealClock{}, Owners: credentials, Locked: metrics.Locked,
 	}
+	store.OnWrite = recorder.Wrote
 
 	s := &server{caches: caches, contact: contact, audit: auditLog, sessions: &web.Sessions{
 		Keys: keys, Credentials: credentials, Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,

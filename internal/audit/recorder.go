@@ -19,6 +19,8 @@ type Recorder struct {
 	Clock     clock.PassiveClock
 	// Owners is for attempts: it tells whose a username is.
 	Owners Owners
+	// Locked, if there is one, is told why an account was locked.
+	Locked func(reason string)
 }
 
 // Owners tells, from a watch, whose credential has a name; false where there is none.
@@ -98,6 +100,9 @@ func (r *Recorder) Wrote(ctx context.Context, before, after *credential.Record) 
 	}
 	told, declared := r.owned(ctx, owner)
 	for _, transition := range r.rules(ctx, declared).Transitions(was, is) {
+		if transition.Kind == account.Locked && r.Locked != nil {
+			r.Locked(transition.Reason)
+		}
 		line := lineOf(transition)
 		line.Account = told
 		if transition.Owner != owner { // The former one.

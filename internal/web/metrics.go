@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/login"
 )
 
@@ -32,7 +33,9 @@ var attemptOutcomes = map[string][]string{
 }
 
 // lockoutReasons are those of locks that wrong passwords cause.
-var lockoutReasons = []v1alpha1.StandingReason{v1alpha1.ReasonTooManyFailures, v1alpha1.ReasonTooManyConsecutiveFailures}
+var lockoutReasons = []string{
+	string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures), account.TransitionOfDevice,
+}
 
 // Metrics count attempts and what becomes of them. No label names an account or an organisation: there would be no end to
 // them, and strangers would choose them.
@@ -88,7 +91,7 @@ func (m *Metrics) start(checks *prometheus.CounterVec) {
 		}
 	}
 	for _, reason := range lockoutReasons {
-		m.lockouts.WithLabelValues(string(reason))
+		m.lockouts.WithLabelValues(reason)
 	}
 	for door, name := range doorNames {
 		for outcome, text := range outcomeNames {
@@ -102,7 +105,7 @@ func (m *Metrics) observe(door, outcome string, took time.Duration) {
 	m.durations.WithLabelValues(door).Observe(took.Seconds())
 }
 
-// Locked counts an account that wrong passwords have locked.
-func (m *Metrics) Locked(reason v1alpha1.StandingReason) {
-	m.lockouts.WithLabelValues(string(reason)).Inc()
+// Locked counts an account that wrong passwords have locked, or one device of it.
+func (m *Metrics) Locked(reason string) {
+	m.lockouts.WithLabelValues(reason).Inc()
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
@@ -194,7 +195,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	if shared.series, err = readSeries(shared.registry); err != nil {
 		return err
 	}
-	store.OnWrite = (&web.Lockouts{Directory: declared, Clock: clock.RealClock{}, Metrics: metrics}).Wrote
+	store.OnWrite = (&audit.Recorder{Directory: declared, Clock: clock.RealClock{}, Locked: metrics.Locked}).Wrote
 	shared.sessions = &web.Sessions{
 		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}
