@@ -239,7 +239,7 @@ func (s *Service) changed(ctx context.Context, name string, read *credential.Rec
 }
 
 // settle writes what a verified attempt means. It returns credential.ErrConflict where that has to be decided again.
-func (s *Service) settle(ctx context.Context, a *attempt, right bool, decide func(context.Context, *attempt) (decision, error)) (*Result, error) {
+func (s *Service) settle(ctx context.Context, a *attempt, right bool, decide decideFunc) (*Result, error) {
 	if !right {
 		_, err := s.store.Update(ctx, a.record, a.rules.Failed(a.record.Credential))
 		switch {
