@@ -63,10 +63,13 @@ func (r Rules) oneMore(times []time.Time, locked time.Time) ([]time.Time, time.T
 		return nil, locked
 	}
 	next := append(r.withinWindow(times), r.Now)
-	if len(next) >= r.Policy.MaxFailures {
-		return nil, r.Now
+	if len(next) < r.Policy.MaxFailures {
+		return next, locked
 	}
-	return next, locked
+	if locked.After(r.Now) {
+		return nil, locked // One that is recorded late makes no lock shorter.
+	}
+	return nil, r.Now
 }
 
 // withinWindow returns a copy of those failures that count still.

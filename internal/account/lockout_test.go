@@ -187,3 +187,30 @@ func TestFailedNeverWritesToTheTimesItWasGiven(t *testing.T) {
 		t.Error("two decisions on one credential share their failures")
 	}
 }
+
+// TestFailureRecordedLate counts as of when it happened, unless it has been forgotten since; it makes no lock shorter.
+func TestFailureRecordedLate(t *testing.T) {
+	for name, row := range map[string]struct {
+		edit  func(*state)
+		ago   time.Duration
+		fails int
+		until time.Time
+	}{
+		"it locks":                        {func(*state) {}, time.Minute, 4, in(59 * time.Minute)},
+		"its lock has ended":              {func(*state) {}, 2 * time.Hour, 4, time.Time{}},
+		"before an unlock":                {func(s *state) { s.spec.UnlockTime = at(ago(time.Second)) }, time.Minute, 0, time.Time{}},
+		"after an unlock":                 {func(s *state) { s.c.Handled.Unlock = ago(2 * time.Minute) }, time.Minute, 4, in(59 * time.Minute)},
+		"before the password was set":     {func(s *state) { s.c.Password.SetTime = ago(time.Second) }, time.Minute, 3, time.Time{}},
+		"during a lock that lasts longer": {func(s *state) { s.c.Failures.LockedTime = ago(time.Second) }, time.Minute, 4, in(time.Hour - time.Second)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(lockout(3, time.Hour, time.Hour, 0), func(s *state) {
+				s.c.Failures = account.Failures{Times: []time.Time{ago(3 * time.Minute), ago(2 * time.Minute)}, Consecutive: 3}
+			}, row.edit)
+			c := s.rules(now).FailedThen(s.c, ago(row.ago))
+			if got := s.rules(now).Lock(c); !got.Until.Equal(row.until) || c.Failures.Consecutive != row.fails {
+				t.Errorf("%d in a row, lock %+v; want %d until %v", c.Failures.Consecutive, got, row.fails, row.until)
+			}
+		})
+	}
+}

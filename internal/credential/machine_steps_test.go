@@ -130,7 +130,7 @@ func (m *machine) fail(a *attempted) bool {
 		m.fatal("%d failures are kept, with a limit of %d", len(c.Failures.Times), limit)
 	}
 	for _, d := range c.Devices {
-		if d.ID == "" || d.ID == a.rules.Device && len(d.Times) >= limit {
+		if d.ID == "" || d.ID == a.rules.Device && m.policy.LockDuration > 0 && len(d.Times) >= limit {
 			m.fatal("%d failures of device %q are kept, with a limit of %d", len(d.Times), d.ID, limit)
 		}
 	}

@@ -45,9 +45,22 @@ func (r *recency) stored() {
 	r.confirmed = time.Now()
 }
 
-// wrote notes the resource version of a write. There is none greater: a smaller one than was known comes from storage that
-// was restored to an earlier state.
-func (r *recency) wrote(version string) {
+// known returns the newest resource version; empty where there is none.
+func (r *recency) known() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.newest
+}
+
+// wrote notes the resource version of a write, and what was known when it began. A smaller one than that comes from storage
+// that was restored to an earlier state. One that is smaller than what is known by now does not: writes of others, which came
+// after it, may have been noted before it.
+func (r *recency) wrote(version, before string) {
+	if order, err := resourceversion.CompareResourceVersion(version, before); before == "" || err != nil || order > 0 {
+		r.seen(version)
+		r.stored()
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.confirmed, r.newest = time.Now(), version

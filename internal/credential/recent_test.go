@@ -202,3 +202,20 @@ func TestRecentReadsAreQuick(t *testing.T) {
 		}
 	})
 }
+
+// TestWritesOutOfOrder: of two writes that were noted the wrong way round, the later one is remembered; one that is smaller
+// than what was known when it began comes from storage that was restored.
+func TestWritesOutOfOrder(t *testing.T) {
+	var r recency
+	r.seen("9")
+	before := r.known()
+	r.wrote("11", before)
+	r.wrote("10", before)
+	if got := r.known(); got != "11" {
+		t.Errorf("the newest is %s, want 11", got)
+	}
+	r.wrote("5", r.known())
+	if got := r.known(); got != "5" {
+		t.Errorf("after a restore, the newest is %s, want 5", got)
+	}
+}

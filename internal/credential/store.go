@@ -164,10 +164,11 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 	} else {
 		encode(c, secret)
 	}
+	known := s.recent.known()
 	if err := s.Writer.Update(ctx, secret); err != nil {
 		return nil, writeError("update", err)
 	}
-	s.recent.wrote(secret.ResourceVersion)
+	s.recent.wrote(secret.ResourceVersion, known)
 	return s.wrote(ctx, read, &Record{Credential: c, secret: secret, decoy: read.decoy}), nil
 }
 

@@ -1,78 +1,92 @@
 package login
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/credential"
+)
 
 // maxDecoyDebts bounds the names that nobody has of which failures are remembered: anybody can make up more of those.
 const maxDecoyDebts = 4096
 
-// debts are the failures that could not be written yet, by the slot of the attempt. Until they are, the slot is refused.
+// debt is a failure that could not be recorded yet.
+type debt struct {
+	at time.Time
+	// uid is of the credential or decoy that was guessed at, decoy tells which.
+	uid   string
+	decoy bool
+	// device that the guess came from, where not empty, and the session generation at which that counted.
+	device     string
+	generation int64
+}
+
+// debts are the failures that could not be recorded yet, by the name of the credential. Until they are, whoever would have to
+// pay for them is refused.
 type debts struct {
 	mu   sync.Mutex
-	owed map[slotName]debt
+	owed map[string][]*debt
 	// decoys are how many of the names nobody has.
 	decoys int
 }
 
-type debt struct {
-	failures int
-	// decoy: nobody had the name.
-	decoy bool
-}
-
 // owe remembers a failure. One more of a name that nobody has may be forgotten: it never is right, whatever is counted.
-func (d *debts) owe(name slotName, decoy bool) {
+func (d *debts) owe(name string, one debt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	one := debt{failures: d.owed[name].failures + 1, decoy: decoy}
-	if decoy && one.failures == 1 && d.decoys >= maxDecoyDebts {
-		return
-	}
-	d.set(name, one)
-}
-
-// of returns what is owed of a slot. What was owed while nobody had the name is forgotten when somebody does, and the other
-// way round: it was not the next owner's failure.
-func (d *debts) of(name slotName, decoy bool) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.owed[name].decoy != decoy {
-		d.set(name, debt{})
-	}
-	return d.owed[name].failures
-}
-
-// paid forgets what was owed of a slot.
-func (d *debts) paid(name slotName) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.set(name, debt{})
-}
-
-// pass has another slot owe what this one does.
-func (d *debts) pass(from, to slotName) {
-	d.mu.Lock()
-	owed := d.owed[from]
-	d.set(from, debt{})
-	d.mu.Unlock()
-	for range owed.failures {
-		d.owe(to, owed.decoy)
-	}
-}
-
-func (d *debts) set(name slotName, to debt) {
 	if d.owed == nil {
-		d.owed = map[slotName]debt{}
+		d.owed = map[string][]*debt{}
 	}
-	was := d.owed[name]
-	if was.decoy {
-		d.decoys--
-	}
-	if to.decoy {
+	if one.decoy && len(d.owed[name]) == 0 {
+		if d.decoys >= maxDecoyDebts {
+			return
+		}
 		d.decoys++
 	}
-	if to.failures == 0 {
-		delete(d.owed, name)
+	d.owed[name] = append(d.owed[name], &one)
+}
+
+// due returns what an attempt has to pay for: a device its own debts; who comes from elsewhere all others, with those of
+// devices that do not count any more. What was owed of another credential of the name, or while nobody had it, is forgotten:
+// it was not this owner's failure.
+func (d *debts) due(slot slotName, record *credential.Record) (due []*debt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keep(slot.credential, func(one *debt) bool { return one.uid == record.UID() && one.decoy == record.IsDecoy() })
+	for _, one := range d.owed[slot.credential] {
+		device := one.device
+		if one.generation != record.SessionGeneration {
+			device = ""
+		}
+		if device == slot.device {
+			due = append(due, one)
+		}
+	}
+	return due
+}
+
+// paid forgets debts that have been recorded.
+func (d *debts) paid(name string, paid []*debt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keep(name, func(one *debt) bool { return !slices.Contains(paid, one) })
+}
+
+// keep forgets the debts of a name that are not to be kept.
+func (d *debts) keep(name string, keep func(*debt) bool) {
+	owed := d.owed[name]
+	if len(owed) == 0 {
 		return
 	}
-	d.owed[name] = to
+	decoy := owed[0].decoy
+	kept := slices.DeleteFunc(owed, func(one *debt) bool { return !keep(one) })
+	if len(kept) > 0 {
+		d.owed[name] = kept
+		return
+	}
+	delete(d.owed, name)
+	if decoy {
+		d.decoys--
+	}
 }

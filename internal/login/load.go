@@ -38,6 +38,14 @@ type attempt struct {
 	password policy.Password
 }
 
+// debt is what the attempt owes if its password was wrong and cannot be recorded.
+func (a *attempt) debt() debt {
+	return debt{
+		at: a.rules.Now, uid: a.record.UID(), decoy: a.record.IsDecoy(),
+		device: a.rules.Device, generation: a.record.SessionGeneration,
+	}
+}
+
 // load reads what an attempt is about. A name that nobody has, as the watch knows, has a decoy in the place of the
 // credential: what comes after costs as much, is counted and locked alike, and is never right. Accounts without a password
 // count in their own credential and are never right either. After a conflict the read has to be live; before, one that is

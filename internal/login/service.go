@@ -138,9 +138,7 @@ func (s *Service) check(ctx context.Context, who Who, raw string, decide decideF
 	}
 	result, err := s.queue(ctx, t, raw, decide)
 	if errors.Is(err, errDeviceEnded) {
-		elsewhere := slotName{credential: name}
-		s.unrecorded.pass(t.slot, elsewhere)
-		t.slot = elsewhere
+		t.slot.device = ""
 		result, err = s.queue(ctx, t, raw, decide)
 	}
 	return result, err
@@ -182,11 +180,12 @@ func (s *Service) turn(ctx context.Context, t target, raw string, decide decideF
 	finish, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
 	var verified hash.Encoded
-	var right, decoy bool
+	var right bool
+	var guess debt
 	defer func() {
 		// A guess that was verified counts, whatever kept it from being recorded.
 		if verified != "" && !right && !errors.Is(err, ErrInvalidCredentials) {
-			s.unrecorded.owe(t.slot, decoy)
+			s.unrecorded.owe(t.slot.credential, guess)
 		}
 	}()
 	for try := range maxConflicts {
@@ -194,7 +193,7 @@ func (s *Service) turn(ctx context.Context, t target, raw string, decide decideF
 		if err != nil {
 			return nil, err
 		}
-		a.password, decoy = password, a.record.IsDecoy()
+		a.password = password
 		if err := s.recordOwed(ctx, t.slot, a); err != nil {
 			if errors.Is(err, credential.ErrConflict) {
 				continue
@@ -216,12 +215,14 @@ func (s *Service) turn(ctx context.Context, t target, raw string, decide decideF
 				defer time.AfterFunc(finishTimeout, giveUp).Stop()
 			}
 			verified, right, ctx = a.encoded, ok && !a.hopeless, finish
-		}
-		if right && try == 0 {
-			if changed, err := s.changed(ctx, t.slot.credential, a.record); err != nil {
-				return nil, s.fault(err, a)
-			} else if changed {
-				continue // A wrong one finds that out when it is recorded.
+			guess = a.debt()
+			if right {
+				// A wrong one finds out when it is recorded.
+				if changed, err := s.changed(ctx, t.slot.credential, a.record); err != nil {
+					return nil, s.fault(err, a)
+				} else if changed {
+					continue
+				}
 			}
 		}
 		result, err := s.settle(ctx, a, right, decide)
@@ -281,20 +282,20 @@ func (s *Service) verify(ctx context.Context, encoded hash.Encoded, text string)
 
 // recordOwed writes the failures that could not be written when they happened.
 func (s *Service) recordOwed(ctx context.Context, slot slotName, a *attempt) error {
-	owed := s.unrecorded.of(slot, a.record.IsDecoy())
-	if owed == 0 {
+	due := s.unrecorded.due(slot, a.record)
+	if len(due) == 0 {
 		return nil
 	}
-	c := a.record.Credential
-	for range owed {
-		c = a.rules.Failed(c)
+	c, rules := a.record.Credential, a.rules
+	for _, one := range due {
+		c = rules.FailedThen(c, one.at)
 	}
 	record, err := s.store.Update(ctx, a.record, c)
 	if err != nil {
 		return err
 	}
 	a.record = record
-	s.unrecorded.paid(slot)
+	s.unrecorded.paid(slot.credential, due)
 	return nil
 }
 

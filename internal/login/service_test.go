@@ -226,6 +226,73 @@ func TestOwedFailureLocks(t *testing.T) {
 	}
 }
 
+// TestOwedFailureIsForgottenToo: an unlock, or a new password, forgets what happened before it, also where that could not be
+// recorded at the time; and what is recorded late counts as of when it happened.
+func TestOwedFailureIsForgottenToo(t *testing.T) {
+	owing := func(t *testing.T, lockout v1alpha1.LockoutRule) (*world, *login.Service, login.Who) {
+		t.Helper()
+		w := newWorld(t, v1alpha1.PasswordPolicySpec{Lockout: lockout})
+		s, who := w.service(2, 8), w.person("ada", v1alpha1.UserAccountSpec{})
+		w.on(nil, func() error { return errors.New("the API server is away") })
+		if _, err := s.Login(t.Context(), who, wrong); !errors.Is(err, login.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		w.on(nil, nil)
+		return w, s, who
+	}
+	one := new(int32(1))
+	for name, later := range map[string]func(*testing.T, *world, login.Who){
+		"an unlock": func(t *testing.T, w *world, who login.Who) {
+			t.Helper()
+			w.clock.SetTime(now.Add(time.Hour))
+			w.write(who, func(c *account.Credential) { c.Handled.Unlock = now.Add(time.Minute) })
+		},
+		"a new password": func(t *testing.T, w *world, who login.Who) {
+			t.Helper()
+			w.clock.SetTime(now.Add(time.Hour))
+			w.write(who, func(c *account.Credential) { c.Password.SetTime = now.Add(time.Minute) })
+		},
+		"the end of the lock that it would have been": func(t *testing.T, w *world, _ login.Who) {
+			t.Helper()
+			w.clock.SetTime(now.Add(time.Hour))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, s, who := owing(t, v1alpha1.LockoutRule{MaxFailures: one})
+			later(t, w, who)
+			if _, err := s.Login(t.Context(), who, password); err != nil {
+				t.Errorf("the right password: %v", err)
+			}
+		})
+	}
+	t.Run("nothing", func(t *testing.T) {
+		_, s, who := owing(t, v1alpha1.LockoutRule{MaxFailures: one})
+		if _, err := s.Login(t.Context(), who, password); !isTooMany(err) {
+			t.Errorf("the right password: %v", err)
+		}
+	})
+}
+
+// TestResetWhileItIsHashedAgain: a password that was verified anew after another wrote is granted only if nobody has written
+// since, as the watch knows.
+func TestResetWhileItIsHashedAgain(t *testing.T) {
+	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+	s, who := w.service(2, 8), w.person("ada", v1alpha1.UserAccountSpec{}, func(c *account.Credential) { c.Failures.Consecutive = 1 })
+	reads := 0
+	w.on(func() error {
+		// The second read is the one after the conflict. What it reads is reset to the same password, then locked while that
+		// is hashed: the API server's memory is behind.
+		if reads++; reads == 2 {
+			w.lag(who)
+			w.write(who, func(c *account.Credential) { c.Failures = account.Failures{Consecutive: 100, LockedTime: now} })
+		}
+		return nil
+	}, once(func() { w.reset(who, password) }))
+	if _, err := s.Login(t.Context(), who, password); !isTooMany(err) {
+		t.Errorf("answered %v", err)
+	}
+}
+
 var errConflict = apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, "x", errors.New("changed"))
 
 // TestConflictsWithoutEnd: a guess that was verified counts, also when others write all the time.

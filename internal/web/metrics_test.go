@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -93,7 +94,7 @@ func TestMetricsMove(t *testing.T) {
 // unknowing are credentials of which nothing can be known.
 type unknowing struct{}
 
-func (unknowing) Session(context.Context, string) (credential.Session, error) {
+func (unknowing) Session(context.Context, string, time.Time) (credential.Session, error) {
 	return credential.Session{}, errors.New("the watch is behind")
 }
 

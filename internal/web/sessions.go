@@ -34,9 +34,9 @@ type Keys interface {
 
 // Credentials tells what sessions need to know of credentials.
 type Credentials interface {
-	// Session returns what is known of the credential with a UID. The error is credential.ErrNotFound where there is
+	// Session returns what is known of the credential with a UID, of a token that was issued at a time. The error is credential.ErrNotFound where there is
 	// none for certain, credential.ErrStale where what is known may be out of date.
-	Session(ctx context.Context, uid string) (credential.Session, error)
+	Session(ctx context.Context, uid string, issued time.Time) (credential.Session, error)
 }
 
 // Sessions issues sessions and tells whether they hold. Every door that takes a token goes through its Check.
@@ -106,7 +106,7 @@ func (s *Sessions) Verify(ctx context.Context, token string, audience session.Au
 	if err != nil {
 		return Session{}, err
 	}
-	known, err := s.Credentials.Session(ctx, claims.CredentialUID)
+	known, err := s.Credentials.Session(ctx, claims.CredentialUID, claims.IssuedTime)
 	switch {
 	case errors.Is(err, credential.ErrNotFound):
 		return Session{}, ErrInvalidSession

@@ -257,7 +257,7 @@ func (o *oneAccount) Get(_ context.Context, key client.ObjectKey, into client.Ob
 	return nil
 }
 
-func (o *oneAccount) Session(_ context.Context, uid string) (credential.Session, error) {
+func (o *oneAccount) Session(_ context.Context, uid string, _ time.Time) (credential.Session, error) {
 	if o.err != nil {
 		return credential.Session{}, o.err
 	}

@@ -85,22 +85,28 @@ func (s *stubReader) Get(_ context.Context, _ client.ObjectKey, object client.Ob
 	return s.err
 }
 
+// TestCredentialBehindTheWatch: one list answers for all tokens that were issued before it, however many ask.
 func TestCredentialBehindTheWatch(t *testing.T) {
 	live := &stubReader{credentials: []string{"a", "b"}}
 	c := newCredentials(knowing("a"), inTouch{}, nil, live, "keyturn-credentials")
+	long, justNow := time.Now().Add(-time.Hour), time.Now()
 	for _, step := range []struct {
-		uid   string
-		want  error
-		asked int // live
+		uid    string
+		issued time.Time
+		want   error
+		asked  int // live
 	}{
-		{"a", nil, 0},
-		{"b", nil, 1},
-		{"gone", credential.ErrNotFound, 2},
-		{"gone", credential.ErrNotFound, 2}, // It does not come back.
-		{"gone too", ErrBusy, 2},
-		{"a", nil, 2},
+		{"a", long, nil, 0},
+		{"b", justNow, nil, 1},
+		{"gone", long, credential.ErrNotFound, 1},
+		{"gone too", long, credential.ErrNotFound, 1},
+		{"gone as well", justNow, credential.ErrNotFound, 2}, // It could have been created after the list.
+		{"another", justNow, ErrBusy, 2},
+		{"another", long, credential.ErrNotFound, 2},
+		{"b", long, ErrBusy, 2}, // It was there.
+		{"a", justNow, nil, 2},
 	} {
-		got, err := c.Session(t.Context(), step.uid)
+		got, err := c.Session(t.Context(), step.uid, step.issued)
 		if !errors.Is(err, step.want) || live.asked != step.asked {
 			t.Fatalf("%q: %v after %d live lists, want %v after %d", step.uid, err, live.asked, step.want, step.asked)
 		}
@@ -113,11 +119,26 @@ func TestCredentialBehindTheWatch(t *testing.T) {
 func TestCredentialWhileTheAPIServerIsAway(t *testing.T) {
 	away := errors.New("away")
 	c := newCredentials(knowing(), inTouch{}, nil, &stubReader{err: away}, "keyturn-credentials")
-	if _, err := c.Session(t.Context(), "a"); !errors.Is(err, away) {
-		t.Errorf("answered %v: what is not known must not be taken for gone", err)
+	for range 2 {
+		if _, err := c.Session(t.Context(), "a", time.Now().Add(-time.Hour)); !errors.Is(err, away) {
+			t.Errorf("answered %v: what is not known must not be taken for gone", err)
+		}
 	}
-	if len(c.gone) != 0 {
-		t.Error("it is remembered as gone")
+}
+
+// outOfTouch has lost its watches.
+type outOfTouch struct{}
+
+func (outOfTouch) Err() error { return credential.ErrStale }
+
+// TestOutOfTouch: nothing is told that may be over by now, of names neither.
+func TestOutOfTouch(t *testing.T) {
+	c := newCredentials(knowing("a"), outOfTouch{}, nil, &stubReader{}, "keyturn-credentials")
+	if _, err := c.Session(t.Context(), "a", time.Now()); !errors.Is(err, credential.ErrStale) {
+		t.Errorf("of a session: %v", err)
+	}
+	if _, err := c.Known(t.Context(), "account-a"); !errors.Is(err, credential.ErrStale) {
+		t.Errorf("of a name: %v", err)
 	}
 }
 

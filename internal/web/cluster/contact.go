@@ -26,8 +26,9 @@ import (
 const probesPerLimit = 4
 
 // Contact tells whether the watches that sessions depend on are in touch with the API server. A watch is as of the last
-// moment at which something came by it, or at which a probe succeeded that began while it was open; what is known is as of
-// the older of the two watches.
+// moment at which a probe succeeded that began while it was open or, after such a probe, at which something came by it; what
+// is known is as of the older of the two watches. What comes by a watch that was just opened counts for nothing: it can be
+// that it is too old to go on, or the first of much that was missed.
 //
 // Neither would do alone. A watch of things that rest is silent for a minute at a time, and one whose connection is dead for
 // as long as nobody notices. A probe that succeeds while the watch is down says nothing of what the watch has missed. The
@@ -48,6 +49,8 @@ type watch struct {
 	open atomic.Int32
 	// opened counts them, so that a probe can tell whether one of them was open all the while.
 	opened atomic.Int64
+	// probed is the last of them that a probe has found open all the while.
+	probed atomic.Int64
 	// contact is when the watch was last in touch, in nanoseconds since the contact began.
 	contact atomic.Int64
 }
@@ -116,6 +119,7 @@ func (c *Contact) probe(ctx context.Context, live client.Reader) error {
 				return fmt.Errorf("probe the API server: %w", err)
 			}
 			if p.watch.open.Load() > 0 && p.watch.opened.Load() == opened {
+				p.watch.probed.Store(opened)
 				p.watch.touch(began)
 			}
 			return nil
@@ -147,9 +151,8 @@ func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	if w := l.contact.watchOf(r); w != nil {
-		w.opened.Add(1)
 		w.open.Add(1)
-		response.Body = &heard{ReadCloser: response.Body, contact: l.contact, watch: w}
+		response.Body = &heard{ReadCloser: response.Body, contact: l.contact, watch: w, number: w.opened.Add(1)}
 	}
 	return response, nil
 }
@@ -174,13 +177,15 @@ type heard struct {
 
 	contact *Contact
 	watch   *watch
-	ended   atomic.Bool
+	// number is how many were opened by then, this one included.
+	number int64
+	ended  atomic.Bool
 }
 
 // Read implements io.Reader.
 func (h *heard) Read(p []byte) (int, error) {
 	n, err := h.ReadCloser.Read(p)
-	if n > 0 {
+	if n > 0 && h.watch.probed.Load() >= h.number {
 		h.watch.touch(time.Since(h.contact.began))
 	}
 	if err != nil {

@@ -114,6 +114,7 @@ func TestContact(t *testing.T) {
 		},
 		"probes fail, and both watches speak": func(t *testing.T, f *following) {
 			t.Helper()
+			f.expect(t, time.Minute, true, "before")
 			f.probe.err = errors.New("refused")
 			for range 10 {
 				for _, w := range f.wire.writers {
@@ -132,6 +133,22 @@ func TestContact(t *testing.T) {
 			f.expect(t, 5*time.Second, false, "beyond")
 			f.open(credentialsPath)
 			f.expect(t, 3*time.Second, true, "open again")
+		},
+		"a watch that was opened again says that it is too old": func(t *testing.T, f *following) {
+			t.Helper()
+			f.expect(t, time.Minute, true, "before")
+			f.probe.err = errors.New("refused")
+			for _, path := range []string{accountsPath, credentialsPath} {
+				_ = f.wire.writers[path].Close()
+			}
+			f.expect(t, time.Minute, false, "down")
+			for _, path := range []string{accountsPath, credentialsPath} {
+				f.open(path)
+				_, _ = f.wire.writers[path].Write([]byte(`{"type":"ERROR"}`))
+			}
+			f.expect(t, time.Second, false, "nothing that it says counts yet")
+			f.probe.err = nil
+			f.expect(t, 3*time.Second, true, "after a probe")
 		},
 		"other watches": func(t *testing.T, f *following) {
 			t.Helper()

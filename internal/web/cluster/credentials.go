@@ -16,6 +16,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/session"
 )
 
 const (
@@ -23,8 +24,6 @@ const (
 	// ask for it, and a watch that works is milliseconds behind.
 	liveListInterval = 2 * time.Second
 	liveListBurst    = 2
-	// maxGone bounds what is remembered of credentials that are no more.
-	maxGone = 4096
 )
 
 // ErrBusy means that credentials were looked up live too often of late. Try again in a few seconds.
@@ -39,38 +38,42 @@ type Credentials struct {
 	lists        *rate.Limiter
 
 	mu sync.Mutex
-	// gone are UIDs that a live list did not have. None ever comes back.
-	gone map[string]struct{}
+	// listTime is when the last live list began, and listed the UIDs that it had.
+	listTime time.Time
+	listed   map[string]struct{}
 }
 
 func newCredentials(watched *known, contact interface{ Err() error }, cached, live client.Reader, namespace string) *Credentials {
 	return &Credentials{
 		watched: watched, contact: contact, cached: cached, live: live, namespace: namespace,
 		lists: rate.NewLimiter(rate.Every(liveListInterval), liveListBurst),
-		gone:  map[string]struct{}{},
 	}
 }
 
-// Session returns what is known of the credential with a UID. One that the watch does not know is looked up live: a token
-// names no credential but by its UID, so that takes a list of metadata, and is limited. Errors: credential.ErrNotFound
-// where there is none for certain, credential.ErrStale where the watches are out of touch, credential.ErrInvalid, ErrBusy, or the API server's.
-func (c *Credentials) Session(ctx context.Context, uid string) (credential.Session, error) {
+// Session returns what is known of the credential with a UID, of a token that was issued at a time. One that the watch does
+// not know is looked up live: a token names no credential but by its UID, so that takes a list of metadata, and is limited.
+// One list answers for all that were issued before it. Errors: credential.ErrNotFound where there is none for certain,
+// credential.ErrStale where the watches are out of touch, credential.ErrInvalid, ErrBusy, or the API server's.
+func (c *Credentials) Session(ctx context.Context, uid string, issued time.Time) (credential.Session, error) {
 	if err := c.contact.Err(); err != nil {
 		return credential.Session{}, err
 	}
 	if told, ok := c.watched.find(uid); ok {
 		return told.session, told.err
 	}
-	found, err := c.findLive(ctx, uid)
+	found, err := c.findLive(ctx, uid, issued)
 	if err != nil {
 		return credential.Session{}, err
 	}
 	return credential.SessionOf(&found.ObjectMeta)
 }
 
-// Known returns what the watch knows of the credential of a name; nil where it knows none. The error is the cache's, which
-// knows nothing yet.
+// Known returns what the watch knows of the credential of a name; nil where it knows none. Errors: credential.ErrStale where
+// the watches are out of touch, or the cache's, which knows nothing yet.
 func (c *Credentials) Known(ctx context.Context, name string) (*login.Known, error) {
+	if err := c.contact.Err(); err != nil {
+		return nil, err
+	}
 	found := credentialMetadata()
 	err := c.cached.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, found, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
@@ -94,9 +97,12 @@ func (c *Credentials) Owner(ctx context.Context, name string) (account.Owner, bo
 	return known.Owner, err == nil
 }
 
-func (c *Credentials) findLive(ctx context.Context, uid string) (*metav1.PartialObjectMetadata, error) {
+// findLive looks a credential up in a list, unless the last one has shown already that it is gone: it was there before the
+// token was, and no UID ever comes back.
+func (c *Credentials) findLive(ctx context.Context, uid string, issued time.Time) (*metav1.PartialObjectMetadata, error) {
 	c.mu.Lock()
-	_, gone := c.gone[uid]
+	_, listed := c.listed[uid]
+	gone := !listed && issued.Add(session.ClockSkew).Before(c.listTime)
 	c.mu.Unlock()
 	switch {
 	case gone:
@@ -104,30 +110,27 @@ func (c *Credentials) findLive(ctx context.Context, uid string) (*metav1.Partial
 	case !c.lists.Allow():
 		return nil, ErrBusy
 	}
-	found, err := c.find(ctx, uid)
-	if found != nil || err != nil {
-		return found, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.gone) >= maxGone {
-		clear(c.gone)
-	}
-	c.gone[uid] = struct{}{}
-	return nil, credential.ErrNotFound
-}
-
-// find looks a credential up live.
-func (c *Credentials) find(ctx context.Context, uid string) (*metav1.PartialObjectMetadata, error) {
+	began := time.Now()
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	if err := c.live.List(ctx, list, client.InNamespace(c.namespace)); err != nil {
 		return nil, fmt.Errorf("look up credential of a session: %w", err)
 	}
+	var found *metav1.PartialObjectMetadata
+	uids := make(map[string]struct{}, len(list.Items))
 	for i := range list.Items {
+		uids[string(list.Items[i].UID)] = struct{}{}
 		if string(list.Items[i].UID) == uid {
-			return &list.Items[i], nil
+			found = &list.Items[i]
 		}
 	}
-	return nil, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if began.After(c.listTime) {
+		c.listTime, c.listed = began, uids
+	}
+	if found == nil {
+		return nil, credential.ErrNotFound
+	}
+	return found, nil
 }
