@@ -69,7 +69,7 @@ func (s *Store) CreateDecoy(ctx context.Context, name string) error {
 	secret.Namespace, secret.Name = s.Namespace, name
 	encodeDecoy(nil, secret)
 	if err := s.Writer.Create(ctx, secret); err != nil {
-		return writeError("create", err)
+		return s.createError(err)
 	}
 	return nil
 }
@@ -78,6 +78,9 @@ func (s *Store) CreateDecoy(ctx context.Context, name string) error {
 // and that is written by Update as any other. It costs what GetRecent does, or what Get does where live is set. Errors: as of
 // Get; ErrNotFound as long as the operator has not made the decoys.
 func (s *Store) GetDecoy(ctx context.Context, key DecoyKey, credentialName string, live bool) (*Record, error) {
+	if len(key) == 0 {
+		return nil, errors.New("there is no key of the decoys, which the operator makes")
+	}
 	decoy, entry := key.place(credentialName)
 	read := s.getRecent
 	if live {

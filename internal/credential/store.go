@@ -144,10 +144,7 @@ func (s *Store) Create(ctx context.Context, name string, c account.Credential) (
 	secret.Namespace, secret.Name = s.Namespace, name
 	encode(c, secret)
 	if err := s.Writer.Create(ctx, secret); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("create credential: namespace %q has to be created first: %w", s.Namespace, err)
-		}
-		return nil, writeError("create", err)
+		return nil, s.createError(err)
 	}
 	return s.wrote(ctx, nil, &Record{Credential: c, secret: secret}), nil
 }
@@ -197,6 +194,14 @@ func (s *Store) Delete(ctx context.Context, read *Record) error {
 	}
 	s.wrote(ctx, read, nil)
 	return nil
+}
+
+// createError maps the API server's refusals to create.
+func (s *Store) createError(err error) error {
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("create credential: namespace %q has to be created first: %w", s.Namespace, err)
+	}
+	return writeError("create", err)
 }
 
 // writeError maps the API server's refusals. A Secret in an error text is named, never shown.

@@ -99,19 +99,41 @@ func FuzzVerifyDevice(f *testing.F) {
 	})
 }
 
-// TestDerive: one secret for each purpose and oldest key, and none without keys.
+// TestDerive: one secret for each purpose and ring, which rotation does not change.
 func TestDerive(t *testing.T) {
-	old, young := fixedKey(t, 1, now.Add(-time.Hour)), fixedKey(t, 2, now)
-	one := newRing([]*key{old}, nil)
-	both := newRing([]*key{young, old}, nil)
-	a := one.Derive("a")
-	if len(a) != 32 || !bytes.Equal(a, both.Derive("a")) {
-		t.Error("a key that was added changes it")
-	}
-	if bytes.Equal(a, one.Derive("b")) || bytes.Equal(a, newRing([]*key{young}, nil).Derive("a")) {
-		t.Error("another purpose, or another key, has the same")
-	}
 	if (&Ring{}).Derive("a") != nil {
-		t.Error("there is one without keys")
+		t.Error("there is one without a seed")
+	}
+	ring, _, _, err := (&Ring{}).Rotate(now, every, keep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := ring.Derive("a")
+	if len(a) != 32 || bytes.Equal(a, ring.Derive("b")) {
+		t.Error("another purpose has the same")
+	}
+	at := now
+	for range 20 { // Until no key is left of those that were there.
+		next, _, when, err := ring.Rotate(at, every, keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ring, err = Decode(next.Encode()); err != nil || !bytes.Equal(a, ring.Derive("a")) {
+			t.Fatalf("rotation changes it, or %v", err)
+		}
+		at = when
+	}
+	other, _, _, err := (&Ring{}).Rotate(now, every, keep)
+	if err != nil || bytes.Equal(a, other.Derive("a")) {
+		t.Errorf("another ring has the same, or %v", err)
+	}
+	damaged := ring.Encode()
+	damaged[seedEntry] = damaged[seedEntry][1:]
+	cut, err := Decode(damaged)
+	if err == nil || cut.Derive("a") != nil || cut.Len() != ring.Len() {
+		t.Errorf("a seed that is cut: %v", err)
+	}
+	if mended, changed, _, err := cut.Rotate(now, every, keep); err != nil || !changed || mended.Derive("a") == nil {
+		t.Errorf("it is not made anew: %v", err)
 	}
 }

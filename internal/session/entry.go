@@ -17,6 +17,9 @@ import (
 const (
 	// maxEntryBytes bounds an entry before it is parsed; those written here have about 400 bytes.
 	maxEntryBytes = 4096
+	// seedEntry is the name of the entry that holds the seed: seedBytes at random.
+	seedEntry = "seed"
+	seedBytes = 32
 	// pemType is that of PKCS#8 (RFC 7468, section 10).
 	pemType = "PRIVATE KEY"
 	// createdLabel begins the line that holds the time of creation.
@@ -49,6 +52,9 @@ func (r *Ring) Encode() map[string][]byte {
 	for _, k := range r.keys {
 		data[k.id] = bytes.Clone(k.entry.get())
 	}
+	if r.seed.get != nil {
+		data[seedEntry] = bytes.Clone(r.seed.get())
+	}
 	return data
 }
 
@@ -59,8 +65,13 @@ func Decode(data map[string][]byte) (*Ring, error) {
 	var keys []*key
 	var errs []error
 	refused := map[string]hidden[[]byte]{}
+	var seed hidden[[]byte]
 	for _, name := range slices.Sorted(maps.Keys(data)) {
 		entry := bytes.Clone(data[name])
+		if name == seedEntry && len(entry) == seedBytes {
+			seed = hide(entry)
+			continue
+		}
 		k, err := parseEntry(name, entry)
 		if err != nil {
 			refused[name] = hide(entry)
@@ -69,7 +80,9 @@ func Decode(data map[string][]byte) (*Ring, error) {
 		}
 		keys = append(keys, k)
 	}
-	return newRing(keys, refused), errors.Join(errs...)
+	ring := newRing(keys, refused)
+	ring.seed = seed
+	return ring, errors.Join(errs...)
 }
 
 func encodeEntry(private *ecdsa.PrivateKey, created time.Time) ([]byte, error) {

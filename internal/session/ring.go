@@ -33,6 +33,8 @@ type Ring struct {
 	keys []*key
 	// refused are entries that Decode could not use and Encode gives back, by name. A damaged key is still a secret.
 	refused map[string]hidden[[]byte]
+	// seed is what secrets are derived from that have to stay the same for longer than a key is kept. It signs nothing.
+	seed hidden[[]byte]
 	// verified are tokens that these keys have signed; nil in the zero Ring, which has no keys.
 	verified *verified
 }
@@ -57,18 +59,13 @@ func newRing(keys []*key, refused map[string]hidden[[]byte]) *Ring {
 // Len returns the number of usable keys. A ring without any cannot sign.
 func (r *Ring) Len() int { return len(r.keys) }
 
-// Derive returns 32 bytes that nobody knows who does not have the ring, and that are the same on all replicas: from the oldest
-// key, so that they last as long as one does, by HKDF (RFC 5869), so that they tell nothing of it. Each purpose has its own. It
-// returns nil where the ring has no keys.
+// Derive returns 32 bytes that nobody knows who does not have the ring, that are the same on all replicas, and that rotation does
+// not change (HKDF, RFC 5869). Each purpose has its own. It returns nil where the ring has no seed, as before its first rotation.
 func (r *Ring) Derive(purpose string) []byte {
-	if len(r.keys) == 0 {
+	if r.seed.get == nil {
 		return nil
 	}
-	private, err := r.keys[0].private.get().Bytes()
-	if err != nil {
-		return nil
-	}
-	derived, err := hkdf.Key(sha256.New, private, nil, "keyturn "+purpose, sha256.Size)
+	derived, err := hkdf.Key(sha256.New, r.seed.get(), nil, "keyturn "+purpose, sha256.Size)
 	if err != nil {
 		return nil
 	}

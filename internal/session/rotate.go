@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,7 +28,7 @@ var ErrRingFull = errors.New("the ring of signing keys is full: delete the entri
 // Rotate returns what the ring should be at now. It is a pure function but for the random key it may make; the
 // caller stores next if it changed, on top of the very version that was read, and decides anew on a conflict.
 //
-// An empty ring gets its first key. When the newest key is older than every, a successor is added, which signs
+// An empty ring gets its first key, and a ring without a seed one that stays. When the newest key is older than every, a successor is added, which signs
 // once it has been published for [PublicationDelay]. A key that was superseded is dropped after keep and a margin
 // of five minutes more, where keep must be at least as long as the longest token any policy allows or lately
 // allowed ([Lifetimes.LongestToken]): tokens whose key is gone are refused. To hold no more than [MaxKeys], the
@@ -61,9 +62,16 @@ func (r *Ring) Rotate(now time.Time, every, keep time.Duration) (next *Ring, cha
 		keys = append(keys, k)
 		changed = true
 	}
+	seed := r.seed
+	if seed.get == nil {
+		random := make([]byte, seedBytes)
+		_, _ = rand.Read(random) // Never fails, says its documentation.
+		seed, changed = hide(random), true
+	}
 	next = r
 	if changed {
 		next = newRing(keys, r.refused)
+		next.seed = seed
 	}
 	return next, changed, next.nextChange(now, every, keep), nil
 }

@@ -20,7 +20,9 @@ func ringOf(t testing.TB, created ...time.Time) *Ring {
 	for i, at := range created {
 		keys = append(keys, fixedKey(t, byte(i+1), at))
 	}
-	return newRing(keys, nil)
+	ring := newRing(keys, nil)
+	ring.seed = hide(make([]byte, seedBytes))
+	return ring
 }
 
 func TestSigningKey(t *testing.T) {

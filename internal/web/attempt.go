@@ -69,6 +69,8 @@ type grant struct {
 	*login.Result
 	token  session.Token
 	claims session.Claims
+	// devices are the marks that the device had.
+	devices []device
 }
 
 // serve runs an attempt of the API and answers it.
@@ -97,9 +99,8 @@ func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 	if t.who.Namespace == "" {
 		t.who.Namespace = a.DefaultNamespace
 	}
-	t.who.Devices = asLogin(a.Sessions.devicesOf(r))
 	began := time.Now()
-	granted, refusal := a.throttled(r.Context(), t, audience)
+	granted, refusal := a.throttled(r, t, audience)
 	outcome := outcomeGranted
 	told := audit.Attempt{Door: t.door, Namespace: t.who.Namespace, Username: t.who.Username, Granted: refusal == nil}
 	if refusal != nil {
@@ -115,14 +116,19 @@ func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 
 // throttled runs an attempt unless too many from its address have failed. That is decided before anything is looked up, so
 // that it tells nothing of the account.
-func (a *Attempts) throttled(ctx context.Context, t try, audience session.Audience) (*grant, *problem) {
-	attempt, wait := a.Throttle.Begin(traceOf(ctx).from.Address)
+func (a *Attempts) throttled(r *http.Request, t try, audience session.Audience) (*grant, *problem) {
+	attempt, wait := a.Throttle.Begin(traceOf(r.Context()).from.Address)
 	if wait > 0 {
 		return nil, refusalOf(&addressThrottledError{retryAfter: wait})
 	}
 	failed := true
 	defer func() { attempt.End(failed) }()
-	granted, refusal := a.attempt(ctx, t, audience)
+	devices := a.Sessions.devicesOf(r)
+	t.who.Devices = asLogin(devices)
+	granted, refusal := a.attempt(r.Context(), t, audience)
+	if granted != nil {
+		granted.devices = devices
+	}
 	failed = refusal != nil && refusal.isFailure()
 	return granted, refusal
 }

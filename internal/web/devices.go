@@ -52,28 +52,34 @@ func asLogin(devices []device) []login.Device {
 }
 
 // rememberDevice marks the device that a login or a change was granted to, so that nobody who guesses elsewhere locks it out.
-// A mark that is not old yet is left as it is.
+// The mark of the last login comes first; one that is not old yet is not made anew.
 func (s *Sessions) rememberDevice(w http.ResponseWriter, r *http.Request, granted *grant) {
-	marked := session.Device{
+	mark := device{Device: session.Device{
 		ID: rand.Text(), CredentialUID: granted.claims.CredentialUID, Generation: granted.claims.Generation,
 		IssuedTime: s.Clock.Now(),
-	}
+	}}
 	var others []string
-	for _, d := range s.devicesOf(r) {
-		if d.CredentialUID != marked.CredentialUID {
+	for i, d := range granted.devices {
+		if d.CredentialUID != mark.CredentialUID {
 			others = append(others, d.text)
 			continue
 		}
-		if d.Generation == marked.Generation && marked.IssuedTime.Sub(d.IssuedTime) < deviceRenewal {
+		mark.ID = d.ID
+		if d.Generation == mark.Generation && mark.IssuedTime.Sub(d.IssuedTime) < deviceRenewal {
+			if i == 0 {
+				return
+			}
+			mark.text = d.text
+		}
+	}
+	if mark.text == "" {
+		token, err := s.Keys.Ring().SignDevice(mark.Device)
+		if err != nil {
+			slog.Warn("Device not marked as one that has logged in", "error", err)
 			return
 		}
-		marked.ID = d.ID
+		mark.text = token.Text()
 	}
-	token, err := s.Keys.Ring().SignDevice(marked)
-	if err != nil {
-		slog.Warn("Device not marked as one that has logged in", "error", err)
-		return
-	}
-	tokens := append([]string{token.Text()}, others[:min(len(others), deviceAccounts-1)]...)
+	tokens := append([]string{mark.text}, others[:min(len(others), deviceAccounts-1)]...)
 	setCookie(w, r, deviceCookie, strings.Join(tokens, deviceSeparator), session.DeviceLifetime)
 }

@@ -63,7 +63,7 @@ func (k *Keys) Ring() *session.Ring { return k.ring.Load() }
 // decoyPurpose is what the key of the decoys is derived for. Another one makes all their counts begin anew.
 const decoyPurpose = "decoys"
 
-// DecoyKey returns the key of the decoys; nil as long as the ring has no keys.
+// DecoyKey returns the key of the decoys; nil as long as the operator has made none.
 func (k *Keys) DecoyKey() credential.DecoyKey { return k.Ring().Derive(decoyPurpose) }
 
 // Reload reads the ring live, for a token of an unknown key, and returns it. Where that was done a moment ago it returns
