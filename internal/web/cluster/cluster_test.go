@@ -101,6 +101,7 @@ func TestCredentialBehindTheWatch(t *testing.T) {
 		{"gone", long, credential.ErrNotFound, 1},
 		{"gone too", long, credential.ErrNotFound, 1},
 		{"gone as well", justNow, credential.ErrNotFound, 2}, // It could have been created after the list.
+		{"gone as well", justNow, credential.ErrNotFound, 2}, // It was looked for.
 		{"another", justNow, ErrBusy, 2},
 		{"another", long, credential.ErrNotFound, 2},
 		{"b", long, ErrBusy, 2}, // It was there.

@@ -24,6 +24,8 @@ const (
 	// ask for it, and a watch that works is milliseconds behind.
 	liveListInterval = 2 * time.Second
 	liveListBurst    = 2
+	// maxGone bounds what is remembered of credentials that are no more, besides the last list.
+	maxGone = 1024
 )
 
 // ErrBusy means that credentials were looked up live too often of late. Try again in a few seconds.
@@ -41,6 +43,8 @@ type Credentials struct {
 	// listTime is when the last live list began, and listed the UIDs that it had.
 	listTime time.Time
 	listed   map[string]struct{}
+	// gone are UIDs that were looked for in a live list, and not there: of tokens that were issued only just before it.
+	gone map[string]struct{}
 }
 
 func newCredentials(watched *known, contact interface{ Err() error }, cached, live client.Reader, namespace string) *Credentials {
@@ -102,7 +106,8 @@ func (c *Credentials) Owner(ctx context.Context, name string) (account.Owner, bo
 func (c *Credentials) findLive(ctx context.Context, uid string, issued time.Time) (*metav1.PartialObjectMetadata, error) {
 	c.mu.Lock()
 	_, listed := c.listed[uid]
-	gone := !listed && issued.Add(session.ClockSkew).Before(c.listTime)
+	_, gone := c.gone[uid]
+	gone = gone || !listed && issued.Add(session.ClockSkew).Before(c.listTime)
 	c.mu.Unlock()
 	switch {
 	case gone:
@@ -129,8 +134,12 @@ func (c *Credentials) findLive(ctx context.Context, uid string, issued time.Time
 	if began.After(c.listTime) {
 		c.listTime, c.listed = began, uids
 	}
-	if found == nil {
-		return nil, credential.ErrNotFound
+	if found != nil {
+		return found, nil
 	}
-	return found, nil
+	if c.gone == nil || len(c.gone) >= maxGone {
+		c.gone = map[string]struct{}{}
+	}
+	c.gone[uid] = struct{}{}
+	return nil, credential.ErrNotFound
 }
