@@ -125,6 +125,7 @@ func behindNginx(t *testing.T, organisation, keyturn string) *proxied {
 		{"/etc/nginx/tls/application.crt", filepath.Join(dir, "tls.crt")},
 		{"/etc/nginx/tls/application.key", filepath.Join(dir, "tls.key")},
 		{"namespace=team", "namespace=" + organisation},
+		{"/o/team/", "/o/" + organisation + "/"},
 	} {
 		if !strings.Contains(site, exchange[0]) {
 			t.Fatalf("the documented configuration does not have %q", exchange[0])
@@ -163,7 +164,7 @@ client_max_body_size 8m;
 			t.Logf("nginx says:\n%s", log)
 		}
 	})
-	must(t, running.WaitReady(t.Context(), process.HTTPReady(p.visitor(t).client, p.url+"/login")))
+	must(t, running.WaitReady(t.Context(), process.HTTPReady(p.visitor(t).client, p.url+"/o/"+organisation+"/login")))
 
 	return p
 }

@@ -49,7 +49,8 @@ func TestProxiedApplication(t *testing.T) {
 		"Cookie":              "a=1; b=2", // beside the jar's
 		"Authorization":       "",
 		"X-Auth-Request-User": "root", "X-Auth-Request-Groups": "admins", "X-Auth-Request-Email": "root@example.org",
-		"X-Auth-Request-Namespace": "elsewhere", "X_Auth_Request_User": "root",
+		"X-Auth-Request-Namespace": "elsewhere", "X_Auth_Request_User": "root", "X.Auth.Request.User": "root",
+		"X-Auth-Request-Preferred-Username": "root", "X-Auth-Request-Access-Token": "root",
 	}, "")
 	if r.status != http.StatusOK || r.URI != was {
 		t.Fatalf("answered %d for %q: %s", r.status, r.URI, r.body)
@@ -57,7 +58,7 @@ func TestProxiedApplication(t *testing.T) {
 
 	for name, want := range map[string]string{
 		"X-Auth-Request-User": "ada", "X-Auth-Request-Namespace": o.name, "X-Auth-Request-Groups": "editors,Büro Ost",
-		"X-Auth-Request-Email": "", "X_auth_request_user": "",
+		"X-Auth-Request-Email": "", "X-Auth-Request-Preferred-Username": "", "X-Auth-Request-Access-Token": "",
 	} {
 		if got := strings.Join(r.Header.Values(name), "|"); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
@@ -67,6 +68,11 @@ func TestProxiedApplication(t *testing.T) {
 	for name, values := range r.Header {
 		if strings.Contains(strings.Join(values, " "), "eyJ") {
 			t.Errorf("%s passes a session on to the application", name)
+		}
+
+		// Many an application would take names with other signs for those with dashes.
+		if strings.Contains(strings.Join(values, " "), "root") {
+			t.Errorf("%s passes on who the client says it is", name)
 		}
 	}
 
@@ -198,11 +204,62 @@ func TestProxiedRefusals(t *testing.T) {
 		{"Cookie": "a=1; __Host-keyturn-session=" + token + "; b=2; __Host-keyturn-device=" + token + "; c=3"},
 		{"Cookie": "__Host-keyturn-device=" + token + "; a=1; __Host-keyturn-session=" + token},
 		{"Cookie": "__Host-keyturn-session=" + token + ";\t__Host-keyturn-session=" + token},
+		{"Cookie": "__Host-keyturn-session =" + token},
+		{"Cookie": "a=1; __Host-keyturn-session\t=" + token + "; b=2"},
+		{"Cookie": "__Host-keyturn-device =" + token + "; __Host-keyturn-session=" + token},
 	} {
 		r := app.visitor(t).do(http.MethodGet, "/app", header, "")
 		if r.status != http.StatusOK || strings.Contains(r.body, token) {
 			t.Errorf("answered %d, the session is passed on: %t", r.status, strings.Contains(r.body, token))
 		}
+	}
+}
+
+// TestProxiedStaysInTheOrganisation: pages that do not know whose they are lead to the organisation's, and not to the default
+// one's.
+func TestProxiedStaysInTheOrganisation(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	app := behindNginx(t, o.name, loginURL)
+	own := "/o/" + o.name
+	form := map[string]string{"Origin": app.url, "Sec-Fetch-Site": "same-origin"}
+
+	// follow goes on until there is a page, and tells where that is.
+	follow := func(r *reply) string {
+		v, at := app.visitor(t), ""
+
+		for range 3 {
+			if next := r.header.Get("Location"); next != "" {
+				at, r = next, v.get(next)
+			}
+		}
+
+		if r.status != http.StatusOK {
+			t.Errorf("%q answers %d: %s", at, r.status, r.body)
+		}
+
+		return at
+	}
+
+	v := app.visitor(t)
+	for name, row := range map[string]struct {
+		first *reply
+		want  string
+	}{
+		"log-out without a session":  {v.do(http.MethodPost, "/logout", form, ""), own + "/login"},
+		"/account without a session": {v.get("/account"), own + "/login"},
+		"the way back":               {v.get("/account?return_to=%2Fapp%3Fa%3D1%26b"), own + "/login?return_to=%2Fapp%3Fa%3D1%26b"},
+		"what password managers ask": {v.get("/.well-known/change-password"), own + "/change-password"},
+		"by hand":                    {v.get("/login?return_to=%2Fapp"), own + "/login?return_to=%2Fapp"},
+	} {
+		if at := follow(row.first); at != row.want {
+			t.Errorf("%s ends at %q, want %q", name, at, row.want)
+		}
+	}
+
+	if app.count() != 0 {
+		t.Error("the application was reached")
 	}
 }
 
