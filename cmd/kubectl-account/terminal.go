@@ -65,9 +65,7 @@ func (c *console) ask(ctx context.Context, prompt string) (string, error) {
 func (c *console) askSecret(ctx context.Context, prompt string) (string, error) {
 	defer fmt.Fprintln(c.out)
 	fd := int(c.in.Fd())
-	if before, err := term.MakeRaw(fd); err == nil {
-		defer func() { _ = term.Restore(fd, before) }() // also where ReadPassword is left behind
-	}
+	defer hide(fd)() // also where ReadPassword is left behind
 	fmt.Fprintf(c.out, "%s", prompt)
 	return c.await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 }

@@ -212,12 +212,12 @@ func TestKubectlIsInterrupted(t *testing.T) {
 	at := d.sit(t, "account", "login")
 	at.expect(t, "Password of ada: ")
 
-	// Until it ends: whoever presses it once more is not left waiting.
+	_, err := at.file.WriteString("\x03")
+	must(t, err)
+
 	var ended error
 
 	eventually(t, "it ends", func() error {
-		_, _ = at.file.WriteString("\x03")
-
 		select {
 		case ended = <-at.ended:
 			return nil

@@ -179,7 +179,7 @@ func (s *screen) enter(t *testing.T, prompt, line string) {
 	t.Helper()
 	s.expect(t, prompt)
 
-	_, err := io.WriteString(s.file, line+"\n")
+	_, err := io.WriteString(s.file, line+"\r") // as the key does
 	must(t, err)
 }
 
