@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -26,7 +27,7 @@ func changePassword(ctx context.Context, t terminal, to *server, w who, current 
 		if next != again {
 			t.say("The two are not the same.")
 			if attempt == changeAttempts {
-				return nil, fmt.Errorf("the password was not changed")
+				return nil, errors.New("the password was not changed")
 			}
 			continue
 		}
@@ -105,7 +106,7 @@ func (p *program) passwd(ctx context.Context, s *settings) error {
 	warn(t, answer)
 	session, err := p.keep(s, answer)
 	if err != nil {
-		return err
+		return fmt.Errorf("the password is changed, and all sessions have ended, but %w", err)
 	}
 	fmt.Fprintf(p.stdout, "The password is changed, and all other sessions have ended. You are logged in until %s.\n", p.moment(session.ExpiresAt))
 	return nil

@@ -10,9 +10,15 @@ import (
 const (
 	// margin is what a session must last for it to be worth using: a command takes a moment.
 	margin = 30 * time.Second
+	// checkPatience is how long the server may take to say whether a session that still lasts by the clock holds: kubectl, and
+	// so a person, waits for it.
+	checkPatience = 3 * time.Second
 	// loginAttempts is how often a password is asked for. Accounts lock after a few more.
 	loginAttempts = 3
 )
+
+// errNotKept means that the session is there, for once.
+var errNotKept = errors.New("the session cannot be kept, and you are asked again the next time")
 
 // login logs in, or goes on with the session there is. To kubectl it answers with the token, to a person in words.
 func (p *program) login(ctx context.Context, s *settings) error {
@@ -25,16 +31,18 @@ func (p *program) login(ctx context.Context, s *settings) error {
 		return err
 	}
 	session, err := p.goOn(ctx, to, s)
-	if err != nil {
-		return err
-	}
-	if session == nil {
+	if err == nil && session == nil {
 		if plugin != nil && !plugin.Spec.Interactive {
 			return errors.New("nobody is logged in, and kubectl leaves no terminal to ask on: run kubectl account login first")
 		}
-		if session, err = p.logIn(ctx, to, s); err != nil {
-			return err
-		}
+		session, err = p.logIn(ctx, to, s)
+	}
+	if plugin != nil && errors.Is(err, errNotKept) { // It answers kubectl all the same.
+		fmt.Fprintln(p.stderr, err)
+		err = nil
+	}
+	if err != nil {
+		return err
 	}
 	if plugin != nil {
 		return p.writeCredential(session)
@@ -45,7 +53,8 @@ func (p *program) login(ctx context.Context, s *settings) error {
 }
 
 // goOn returns the session that is stored, if the server still takes it; nil if somebody has to log in. In the second half of
-// its time it is renewed. Where the server cannot be reached it is taken as it is: whoever is shown it decides.
+// its time it is renewed, and where that can make it last no longer, somebody has to log in before its last seconds. Where the
+// server cannot be reached, or takes its time, it is taken as it is: whoever is shown it decides.
 func (p *program) goOn(ctx context.Context, to *server, s *settings) (*stored, error) {
 	session := p.sessions.load(s)
 	if session == nil {
@@ -55,31 +64,46 @@ func (p *program) goOn(ctx context.Context, to *server, s *settings) (*stored, e
 	if p.now().After(session.IssuedAt.Add(session.ExpiresAt.Sub(session.IssuedAt) / 2)) {
 		ask = to.renew
 	}
-	answer, err := ask(ctx, session.Token)
-	lasts := session.ExpiresAt.Sub(p.now()) > margin
+	asking := ctx
+	if p.lasts(session) {
+		var cancel context.CancelFunc
+		asking, cancel = context.WithTimeout(ctx, p.patience)
+		defer cancel()
+	}
+	answer, err := ask(asking, session.Token)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if _, over := is(err, problemInvalidSession); over {
-		return nil, p.sessions.forget(s)
+		return p.sessions.forgetRefused(s, session)
 	}
 	switch {
-	case err != nil && lasts:
+	case err != nil && p.lasts(session):
 		return session, nil
 	case err != nil:
 		return nil, err
 	case answer.Token != "":
-		return p.keep(s, answer)
-	case !lasts:
+		session, err = p.keep(s, answer)
+	}
+	if !p.lasts(session) {
 		return nil, nil //nolint:nilnil // as above
 	}
-	return session, nil
+	return session, err
 }
 
-// keep stores a session that was granted.
+// lasts tells whether a session is worth using.
+func (p *program) lasts(session *stored) bool { return session.ExpiresAt.Sub(p.now()) > margin }
+
+// keep stores a session that was granted. Where that fails there is a session beside the error, which is errNotKept.
 func (p *program) keep(s *settings, answer *granted) (*stored, error) {
 	session := &stored{
 		Server: s.server, Namespace: answer.Account.Namespace, Username: answer.Account.Username,
 		Token: answer.Token, IssuedAt: p.now(), ExpiresAt: answer.ExpiresAt,
 	}
-	return session, p.sessions.save(s, session)
+	if err := p.sessions.save(s, session); err != nil {
+		return session, fmt.Errorf("%w: %w", errNotKept, err)
+	}
+	return session, nil
 }
 
 // logIn asks the person for a username and a password until they are right, and for another password where one is

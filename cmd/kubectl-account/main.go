@@ -47,11 +47,13 @@ type program struct {
 	// terminal opens the person's terminal. The error is errNoTerminal.
 	terminal func() (terminal, error)
 	sessions store
+	// patience is checkPatience.
+	patience time.Duration
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, terminal: openConsole}
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, terminal: openConsole, patience: checkPatience}
 	code := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -79,16 +81,17 @@ func (p *program) command(ctx context.Context, args []string) error {
 	}
 	s := &settings{}
 	flags := s.flags()
+	if len(args) == 1 && (args[0] == "help" || args[0] == "--help" || args[0] == "-h") {
+		fmt.Fprintf(p.stdout, "%s%s", usage, flags.FlagUsages())
+		return nil
+	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprintf(p.stderr, "%s%s", usage, flags.FlagUsages())
-		if len(args) == 1 && (args[0] == "help" || args[0] == "--help" || args[0] == "-h") {
-			return nil
-		}
 		return errUsage
 	}
 	err := flags.Parse(args[1:])
 	if errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintf(p.stderr, "%s%s", usage, flags.FlagUsages())
+		fmt.Fprintf(p.stdout, "%s%s", usage, flags.FlagUsages())
 		return nil
 	}
 	if err == nil && flags.NArg() > 0 {
@@ -99,9 +102,6 @@ func (p *program) command(ctx context.Context, args []string) error {
 		return errUsage
 	}
 	if err := s.complete(p.getenv); err != nil {
-		return err
-	}
-	if err := p.sessions.open(); err != nil {
 		return err
 	}
 	return commands[args[0]](ctx, s)

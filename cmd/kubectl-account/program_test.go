@@ -76,7 +76,7 @@ func newFixture(t *testing.T, lines ...string) *fixture {
 		stdout: &f.out, stderr: &f.err, getenv: func(name string) string { return f.env[name] },
 		now:      func() time.Time { return f.at },
 		terminal: func() (terminal, error) { return f.typist, nil },
-		sessions: store{dir: filepath.Join(t.TempDir(), "sessions")},
+		sessions: store{dir: filepath.Join(t.TempDir(), "sessions")}, patience: checkPatience,
 	}
 	return f
 }
@@ -84,11 +84,25 @@ func newFixture(t *testing.T, lines ...string) *fixture {
 // grant answers with a session that lasts so long.
 func (f *fixture) grant(token string, lasts time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
+		f.tellTime(w, f.at)
 		_ = json.NewEncoder(w).Encode(map[string]any{
 			"token": token, "expiresAt": f.at.Add(lasts), "account": map[string]any{"namespace": "acme", "username": "ada", "groups": []string{}},
 		})
 	}
 }
+
+// tellTime has the server's clock be so.
+func (f *fixture) tellTime(w http.ResponseWriter, at time.Time) {
+	w.Header().Set("Date", at.UTC().Format(http.TimeFormat))
+}
+
+// renews answers as the login server does: with another token every time, which lasts for idle and never beyond the end.
+func (f *fixture) renews(token string, idle time.Duration, end time.Time) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { f.grant(token, min(idle, end.Sub(f.at)))(w, r) }
+}
+
+// silent never answers.
+func silent(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 func problem(status int, id, title string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -185,10 +199,6 @@ func TestSessionIsUsedAgain(t *testing.T) {
 	f.at = began.Add(100*time.Minute - margin)
 	f.expect(t, exitFailed, "", "Sessions cannot be checked at present. What to do. Try again after ", "login")
 
-	// What can last no longer is not used to its last second.
-	f.answers[postSession] = f.grant("", margin)
-	f.expect(t, exitFailed, "", "run kubectl account login first", "login")
-
 	// One that was ended is forgotten, and somebody asked.
 	f.answers[postSession] = problem(http.StatusUnauthorized, "invalid-session", "There is no session")
 	asPlugin(f, true)
@@ -196,6 +206,93 @@ func TestSessionIsUsedAgain(t *testing.T) {
 	f.answers[postLogin] = f.grant("third", time.Hour)
 	f.expect(t, 0, `"third"`, "", "login")
 	f.wantAsked(t, postSession, postLogin)
+}
+
+// TestLastSeconds: what can be made to last no longer is not handed to kubectl, where a command would fail in its midst.
+func TestLastSeconds(t *testing.T) {
+	f := newFixture(t, "ada", "secret")
+	idle, end := 15*time.Minute, f.at.Add(8*time.Hour)
+	f.answers[postLogin], f.answers[getSession] = f.grant("first", idle), f.grant("", idle)
+	f.answers[postSession] = f.renews("renewed", idle, end)
+	f.expect(t, 0, "", "", "login")
+	asPlugin(f, false)
+	for f.at.Before(end.Add(-margin)) {
+		f.expect(t, 0, `"token"`, "", "login")
+		f.at = f.at.Add(10 * time.Minute)
+	}
+	f.at = end.Add(-margin - time.Second)
+	f.expect(t, 0, `"renewed"`, "", "login")
+	f.at = end.Add(-margin)
+	f.expect(t, exitFailed, "", "run kubectl account login first", "login")
+	f.wantAsked(t, getSession) // It is another session now, in the first half of its time.
+	f.at = end.Add(-margin / 2)
+	f.expect(t, exitFailed, "", "run kubectl account login first", "login")
+	f.wantAsked(t, postSession)
+	asPlugin(f, true)
+	f.answers[postLogin] = f.grant("next", idle)
+	f.typist.lines = []string{"ada", "secret"}
+	f.expect(t, 0, `"next"`, "", "login")
+	f.wantAsked(t, getSession, postLogin)
+}
+
+// TestClocksApart: how long a session lasts is what counts, whatever the clock of this machine says.
+func TestClocksApart(t *testing.T) {
+	for _, ahead := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		f := newFixture(t, "ada", "secret")
+		server := f.at.Add(-ahead)
+		f.answers[postLogin] = func(w http.ResponseWriter, _ *http.Request) {
+			f.tellTime(w, server)
+			_ = json.NewEncoder(w).Encode(map[string]any{
+				"token": "one", "expiresAt": server.Add(time.Hour), "account": map[string]any{"namespace": "acme", "username": "ada"},
+			})
+		}
+		f.expect(t, 0, "", "", "login")
+		asPlugin(f, false)
+		f.answers[getSession] = silent
+		f.patience = time.Millisecond
+		f.expect(t, 0, `"expirationTimestamp":"`+f.at.Add(time.Hour).UTC().Format("2006-01-02T15:04"), "", "login")
+	}
+}
+
+// TestSilentServer: a session that lasts is used without the server's word, and soon. One that is about to end needs it.
+func TestSilentServer(t *testing.T) {
+	f := newFixture(t, "ada", "secret")
+	f.answers[postLogin] = f.grant("one", time.Hour)
+	f.expect(t, 0, "", "", "login")
+	f.answers[getSession], f.answers[postSession] = silent, silent
+	f.patience = 20 * time.Millisecond
+	asPlugin(f, false)
+	for _, door := range []string{getSession, postSession} {
+		f.expect(t, 0, `"one"`, "", "login")
+		f.wantAsked(t, door)
+		f.at = f.at.Add(40 * time.Minute)
+	}
+}
+
+// TestInterrupted: Ctrl-C while the server is asked is an interruption, and hands out nothing.
+func TestInterrupted(t *testing.T) {
+	f := newFixture(t, "ada", "secret")
+	f.answers[postLogin] = f.grant("one", time.Hour)
+	f.expect(t, 0, "", "", "login")
+	ctx, cancel := context.WithCancel(t.Context())
+	f.answers[getSession] = func(w http.ResponseWriter, r *http.Request) { cancel(); silent(w, r) }
+	asPlugin(f, true)
+	f.out.Reset()
+	if code := f.run(ctx, []string{"login"}); code != exitInterrupted || f.out.Len() > 0 {
+		t.Errorf("it ends with %d and puts out %q", code, &f.out)
+	}
+}
+
+// TestNotKept: kubectl gets its token where the session cannot be stored, and the person is told.
+func TestNotKept(t *testing.T) {
+	f := newFixture(t, "ada", "secret", "ada", "secret")
+	f.answers[postLogin] = f.grant("one", time.Hour)
+	if err := os.WriteFile(f.sessions.dir, nil, 0o600); err != nil { // a file in the place of the folder
+		t.Fatal(err)
+	}
+	f.expect(t, exitFailed, "", "cannot be kept", "login")
+	asPlugin(f, true)
+	f.expect(t, 0, `"one"`, "cannot be kept", "login")
 }
 
 func (f *fixture) wantAsked(t *testing.T, want ...string) {
@@ -264,8 +361,8 @@ func TestUsage(t *testing.T) {
 	f := newFixture(t)
 	f.expect(t, exitUsage, "", "Usage: kubectl account")
 	f.expect(t, exitUsage, "", "Usage: kubectl account", "unknown")
-	f.expect(t, 0, "", "--server", "--help")
-	f.expect(t, 0, "", "Usage: kubectl account", "login", "-h")
+	f.expect(t, 0, "--server", "", "--help")
+	f.expect(t, 0, "Usage: kubectl account", "", "login", "-h")
 	f.expect(t, exitUsage, "", `unexpected argument "more"`, "login", "more")
 	f.expect(t, exitUsage, "", "-password", "login", "--password=x")
 	f.program.terminal = func() (terminal, error) { return nil, errNoTerminal }

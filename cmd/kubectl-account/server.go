@@ -41,7 +41,8 @@ type account struct {
 	Groups      []string `json:"groups"`
 }
 
-// granted is the answer to who may come in. Token is empty where the session is only told of.
+// granted is the answer to who may come in. Token is empty where the session is only told of. ExpiresAt is by the clock of this
+// machine, which may be another than the server's.
 type granted struct {
 	Token     string    `json:"token"`
 	ExpiresAt time.Time `json:"expiresAt"`
@@ -139,7 +140,17 @@ func (s *server) do(ctx context.Context, method, path, token string, body []byte
 	case json.Unmarshal(text, answer) != nil || answer.Account.Username == "":
 		return nil, fmt.Errorf("%s does not answer as a login server does: is the address right?", s.url)
 	}
+	answer.ExpiresAt = answer.ExpiresAt.Add(s.ahead(response))
 	return answer, nil
+}
+
+// ahead is how far the clock of this machine is ahead of the server's, as far as that can be told: to two seconds.
+func (s *server) ahead(response *http.Response) time.Duration {
+	date, err := http.ParseTime(response.Header.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return s.now().Sub(date).Truncate(2 * time.Second)
 }
 
 // The problems that are more than words to this program: the last part of their type.

@@ -24,7 +24,8 @@ func (p *program) whoami(ctx context.Context, s *settings) error {
 	}
 	answer, err := to.current(ctx, session.Token)
 	if _, over := is(err, problemInvalidSession); over {
-		return errors.Join(p.sessions.forget(s), errNobody)
+		_, err := p.sessions.forgetRefused(s, session)
+		return errors.Join(err, errNobody)
 	}
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (p *program) logout(ctx context.Context, s *settings) error {
 	if err != nil && !over {
 		return fmt.Errorf("the session goes on, try again: %w", err)
 	}
-	if err := p.sessions.forget(s); err != nil {
+	if _, err := p.sessions.forgetRefused(s, session); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "%s is logged out.\n", session.Username)

@@ -31,14 +31,22 @@ type stored struct {
 // only its owner can read.
 type store struct{ dir string }
 
-// open finds the folder, below the user's cache folder, and closes it to others.
-func (s *store) open() error {
+// find finds the folder, below the user's cache folder.
+func (s *store) find() error {
 	if s.dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
 			return fmt.Errorf("find the cache folder: %w", err)
 		}
 		s.dir = filepath.Join(cache, "keyturn", "sessions")
+	}
+	return nil
+}
+
+// open makes the folder where there is none, and closes it to others.
+func (s *store) open() error {
+	if err := s.find(); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of sessions: %w", err)
@@ -58,6 +66,9 @@ func (s *store) path(of *settings) string {
 // load returns the session that is stored; nil where there is none that can be used. What others could read is none: they
 // may have the token too.
 func (s *store) load(of *settings) *stored {
+	if s.find() != nil {
+		return nil
+	}
 	path := s.path(of)
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() || runtime.GOOS != "windows" && info.Mode().Perm()&foreign != 0 {
@@ -76,6 +87,9 @@ func (s *store) load(of *settings) *stored {
 
 // save stores a session in one step: whoever reads meanwhile finds the old one or the new.
 func (s *store) save(of *settings, session *stored) error {
+	if err := s.open(); err != nil {
+		return err
+	}
 	text, err := json.Marshal(session)
 	if err != nil {
 		return fmt.Errorf("encode the session: %w", err)
@@ -97,8 +111,19 @@ func (s *store) save(of *settings, session *stored) error {
 
 // forget removes a session; there need be none.
 func (s *store) forget(of *settings) error {
+	if s.find() != nil {
+		return nil // There cannot be one.
+	}
 	if err := os.Remove(s.path(of)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the session: %w", err)
 	}
 	return nil
+}
+
+// forgetRefused removes a session that is over, unless another has taken its place meanwhile: that one is returned.
+func (s *store) forgetRefused(of *settings, refused *stored) (*stored, error) {
+	if now := s.load(of); now != nil && now.Token != refused.Token {
+		return now, nil
+	}
+	return nil, s.forget(of)
 }

@@ -35,6 +35,20 @@ func TestStore(t *testing.T) {
 	if files, _ := os.ReadDir(dir); len(files) != 1 {
 		t.Errorf("%d files, want 1", len(files))
 	}
+	newer := want
+	newer.Token = "newer"
+	if err := s.save(of, &newer); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.forgetRefused(of, &want); err != nil || got == nil || *got != newer {
+		t.Errorf("one that another has replaced: %+v, %v", got, err)
+	}
+	if got, err := s.forgetRefused(of, &newer); err != nil || got != nil || s.load(of) != nil {
+		t.Errorf("one that is refused: %+v, %v", got, err)
+	}
+	if err := s.save(of, &want); err != nil {
+		t.Fatal(err)
+	}
 	for _, other := range []settings{
 		{server: "https://b.example", namespace: "acme"}, {server: of.server}, {server: of.server, namespace: "acme", username: "ada"},
 	} {
