@@ -2,6 +2,11 @@ package web_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,6 +48,8 @@ func TestSessionRefused(t *testing.T) {
 		"cut":            "Bearer " + token[:len(token)-2],
 		"twice":          "Bearer " + token + " " + token,
 		"far too long":   "Bearer " + strings.Repeat("x", 8000),
+		"another issuer": "Bearer " + signedAs(t, shared.sessions.Keys.Ring(), token, func(c jwt.MapClaims) { c["iss"] = "keyturn.example.org" }, false),
+		"a forged key":   "Bearer " + signedAs(t, shared.sessions.Keys.Ring(), token, nil, true),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": header})
@@ -50,6 +58,76 @@ func TestSessionRefused(t *testing.T) {
 	}
 	currentSession(t, token).expect(t, http.StatusOK, "")
 	send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": "bearer  " + token}).expect(t, http.StatusOK, "")
+}
+
+// signedAs signs the claims of a token once more, changed, by its own key; or, forged, by another one under the same ID.
+func signedAs(t *testing.T, ring *session.Ring, token string, change func(jwt.MapClaims), forged bool) string {
+	t.Helper()
+	claims := jwt.MapClaims{}
+	parsed, _, err := jwt.NewParser().ParseUnverified(token, claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := parsed.Header["kid"].(string)
+	block, _ := pem.Decode(ring.Encode()[id])
+	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if forged && err == nil {
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(claims)
+	}
+	again := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
+	again.Header["kid"] = id
+	text, err := again.SignedString(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestSignedAgain: what the tests forge differs from a good token in what they say, and in nothing else.
+func TestSignedAgain(t *testing.T) {
+	token := logIn(t, person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{}), password).Token
+	currentSession(t, signedAs(t, shared.sessions.Keys.Ring(), token, nil, false)).expect(t, http.StatusOK, "")
+}
+
+// TestSessionCookie: edited it is nothing, and of several the first counts, at every door that takes one.
+func TestSessionCookie(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	parts := strings.Split(token, ".")
+	handler := web.Handler(shared.depends)
+	edited := parts[0] + "." + strings.ToLower(parts[1]) + "." + parts[2]
+	for _, path := range []string{"/api/v1/session", "/auth/verify?namespace=" + a.Namespace} {
+		for name, row := range map[string]struct {
+			cookies []string
+			status  int
+		}{
+			"as it is":            {[]string{token}, http.StatusOK},
+			"a letter more":       {[]string{token + "A"}, http.StatusUnauthorized},
+			"a letter less":       {[]string{token[:len(token)-1]}, http.StatusUnauthorized},
+			"another payload":     {[]string{edited}, http.StatusUnauthorized},
+			"no signature":        {[]string{parts[0] + "." + parts[1] + "."}, http.StatusUnauthorized},
+			"quoted":              {[]string{`"` + token + `"`}, http.StatusOK}, // net/http takes the quotes off (RFC 6265, section 4.1.1).
+			"twice":               {[]string{token, token}, http.StatusOK},
+			"edited, then good":   {[]string{edited, token}, http.StatusUnauthorized},
+			"good, then edited":   {[]string{token, edited}, http.StatusOK},
+			"several in one pair": {[]string{token + "," + token}, http.StatusUnauthorized},
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:8080"+path, nil)
+			r.RemoteAddr = "127.0.0.1:50123"
+			r.Header.Set("Cookie", "keyturn-session="+strings.Join(row.cookies, "; keyturn-session="))
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != row.status {
+				t.Errorf("%s at %s is answered with %d, want %d", name, path, w.Code, row.status)
+			}
+		}
+	}
 }
 
 // kubernetesToken logs somebody in for the cluster.

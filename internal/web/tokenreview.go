@@ -68,9 +68,10 @@ func (h *TokenReview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.write(w, r)
 		return
 	}
-	traceOf(r.Context()).outcome = outcomeGranted
+	t := traceOf(r.Context())
+	t.outcome, t.unlogged = outcomeGranted, status.Authenticated
 	if !status.Authenticated {
-		traceOf(r.Context()).outcome = problemInvalidSession
+		t.outcome = problemInvalidSession
 	}
 	writeJSON(w, http.StatusOK, "application/json", tokenReviewAnswer{
 		TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},

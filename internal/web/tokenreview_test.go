@@ -12,6 +12,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -151,6 +152,8 @@ func TestTokensRefused(t *testing.T) {
 			c.IssuedTime, c.ExpiresTime = now.Add(time.Hour), now.Add(2*time.Hour)
 		}),
 		"of an unknown key": sign(theirs, func(*session.Claims) {}),
+		"of another issuer": signedAs(t, ours, good, func(c jwt.MapClaims) { c["iss"] = "keyturn.example.org" }, false),
+		"of a forged key":   signedAs(t, ours, good, nil, true),
 		"alg none":          "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + parts[1] + ".",
 		"cut":               good[:len(good)-2],
 		"without signature": parts[0] + "." + parts[1] + ".",
@@ -169,6 +172,30 @@ func TestTokensRefused(t *testing.T) {
 	}
 	if _, status, _ := askReview(t, h, strings.NewReader(reviewOf(t, good)), nil); !status.Authenticated {
 		t.Errorf("the good token: %+v", status)
+	}
+}
+
+// TestReviewsInTheLog: refusals are there one by one, and not what an API server asks all the time.
+func TestReviewsInTheLog(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	h := webhooks(shared.sessions)
+	good := kubernetesToken(t, a)
+	for token, want := range map[string]bool{good: false, "not.a.token": true} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/tokenreview", strings.NewReader(reviewOf(t, token)))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if id := w.Header().Get("X-Request-Id"); w.Code != http.StatusOK || strings.Contains(shared.logs.String(), id) != want {
+			t.Errorf("answered %d %s; in the log must be: %t", w.Code, w.Body, want)
+		}
+	}
+}
+
+// TestReviewsOnThePeoplesPort: there are none.
+func TestReviewsOnThePeoplesPort(t *testing.T) {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		got := send(t, method, "/webhooks/tokenreview", "{}", map[string]string{"Content-Type": "application/json"})
+		got.expect(t, http.StatusNotFound, "not-found")
 	}
 }
 

@@ -101,7 +101,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestVerifySendsToLogin: people who open a htmlPage, where the proxy wants that, and programs never.
+// TestVerifySendsToLogin: people who open a page, where the proxy wants that, and programs never.
 func TestVerifySendsToLogin(t *testing.T) {
 	here, there := organisation(t, nil), organisation(t, nil)
 	a := person(t, here, "ada", v1alpha1.UserAccountSpec{})
