@@ -23,14 +23,21 @@ import (
 	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
+// timeouts bound how long a client holds a connection.
+type timeouts struct {
+	// readHeader and read are for the headers, and for all of a request, from its beginning.
+	readHeader, read time.Duration
+	// write begins with the headers: it leaves room for a body that takes its time, an attempt that waits 15 s for its turn,
+	// 10 s for its hash and 10 s to finish.
+	write time.Duration
+	// idle is between two requests.
+	idle time.Duration
+}
+
+// serverTimeouts are those of every port. A slow client has 16 KiB to send.
+var serverTimeouts = timeouts{readHeader: 5 * time.Second, read: 10 * time.Second, write: 50 * time.Second, idle: 2 * time.Minute}
+
 const (
-	// readHeaderTimeout and readTimeout bound how long a slow client holds a connection before its 16 KiB are there.
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	// writeTimeout begins with the headers: it leaves room for a body that takes its time, an attempt that waits 15 s for
-	// its turn, 10 s for its hash and 10 s to finish.
-	writeTimeout = 50 * time.Second
-	idleTimeout  = 2 * time.Minute
 	// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.
 	maxHeaderBytes = 16 << 10
 
@@ -130,9 +137,9 @@ func startWorkers(o *options) (*worker.Pool, error) {
 
 // serve serves the ports until stop ends, and then drains, or until something else has failed.
 func (s *server) serve(stop, failed context.Context, people, health net.Listener, webhooks *webhookPort) error {
-	peopleServer, healthServer := newHTTPServer(s.people), newHTTPServer(s.health)
+	peopleServer, healthServer := newHTTPServer(s.people, serverTimeouts), newHTTPServer(s.health, serverTimeouts)
 	defer func() { _ = healthServer.Close() }()
-	webhookServer := webhooks.server(s.webhooks)
+	webhookServer := webhooks.server(s.webhooks, serverTimeouts)
 	defer func() { _ = webhookServer.Close() }()
 	ended := make(chan error, 3)
 	go func() { ended <- peopleServer.Serve(people) }()
@@ -162,13 +169,13 @@ func (s *server) serve(stop, failed context.Context, people, health net.Listener
 	return nil
 }
 
-func newHTTPServer(handler http.Handler) *http.Server {
+func newHTTPServer(handler http.Handler, t timeouts) *http.Server {
 	return &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: t.readHeader,
+		ReadTimeout:       t.read,
+		WriteTimeout:      t.write,
+		IdleTimeout:       t.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
 	}

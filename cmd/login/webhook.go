@@ -127,8 +127,8 @@ func (p *webhookPort) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate,
 	return nil, errNoCertificate
 }
 
-func (p *webhookPort) server(handler http.Handler) *http.Server {
-	server := newHTTPServer(handler)
+func (p *webhookPort) server(handler http.Handler, t timeouts) *http.Server {
+	server := newHTTPServer(handler, t)
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: p.certificate}
 	return server
 }

@@ -53,7 +53,7 @@ func TestCertificateIsFollowed(t *testing.T) {
 	}).listen()
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	port.interval = 20 * time.Millisecond
-	server := port.server(http.NotFoundHandler())
+	server := port.server(http.NotFoundHandler(), serverTimeouts)
 	ended := make(chan error, 1)
 	go port.serve(server, ended)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -96,7 +96,7 @@ func TestNoWebhookPort(t *testing.T) {
 	}
 	port.followCertificate(t.Context())
 	ended := make(chan error, 1)
-	port.serve(port.server(http.NotFoundHandler()), ended)
+	port.serve(port.server(http.NotFoundHandler(), serverTimeouts), ended)
 	port.close()
 	if len(ended) > 0 {
 		t.Error("something was served")
