@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,14 @@ func baseURL(address string) (string, error) {
 	}
 
 	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// takesPasswords tells whether kubectl account sends a password to that address: it does so without TLS on this machine only.
+func takesPasswords(url string) bool {
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
+	ip := net.ParseIP(host)
+
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // checkFree says early, and in words to act on, that another program has the address.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -143,12 +144,21 @@ func (c *cluster) writeKubeconfigs() error {
 		return err
 	}
 
+	person := filepath.Join(c.settings.dir, personKubeconfigFile)
+	if !takesPasswords(c.settings.loginURL) {
+		if err := os.Remove(person); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a run at another address
+			return fmt.Errorf("removing the kubeconfig for people: %w", err)
+		}
+
+		return nil
+	}
+
 	plugin, err := filepath.Abs(filepath.Join(c.settings.root, "bin", "kubectl-account"))
 	if err != nil {
 		return fmt.Errorf("finding kubectl-account: %w", err)
 	}
 
-	return controlplane.WritePersonKubeconfig(filepath.Join(c.settings.dir, personKubeconfigFile), c.plane.Config(), plugin,
+	return controlplane.WritePersonKubeconfig(person, c.plane.Config(), plugin,
 		"login", "--server="+c.settings.loginURL, "--namespace="+sampleOrganisation)
 }
 

@@ -52,6 +52,14 @@ func introduction(url, dir string, programs []string, person handedOut) (string,
 	}
 
 	logs := filepath.Join(dir, "logs")
+	inKubernetes := ""
+
+	if takesPasswords(url) {
+		inKubernetes = `
+Be that person in Kubernetes; kubectl asks for username and password:
+  kubectl --kubeconfig ` + quote(filepath.Join(dir, personKubeconfigFile)) + ` auth whoami
+`
+	}
 
 	return fmt.Sprintf(`
 Keyturn is ready: %[1]s
@@ -62,16 +70,13 @@ Try next, in another terminal:
   kubectl get useraccounts -A
   curl -i %[1]s/api/v1/login -H 'Content-Type: application/json' -d %[3]s
   tail -n 5 %[5]s/*%[8]s
-
-Be that person in Kubernetes; kubectl asks for username and password:
-  kubectl --kubeconfig %[10]s auth whoami
-
+%[10]s
 A kubectl of the right version is at hand, with kubectl account beside it:
   export PATH=%[4]s:"$PATH"
 
 Logs are in %[9]s. Ctrl-C ends everything.`,
 		url, quote(filepath.Join(dir, kubeconfigFile)), quote(string(body)), quote(strings.Join(programs, ":")),
-		quote(logs), person.username, person.password, auditLogSuffix, logs, quote(filepath.Join(dir, personKubeconfigFile))), nil
+		quote(logs), person.username, person.password, auditLogSuffix, logs, inKubernetes), nil
 }
 
 // quote makes one word of text for a POSIX shell, and leaves alone what is one.

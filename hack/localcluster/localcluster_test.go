@@ -272,6 +272,23 @@ func TestIntroduction(t *testing.T) {
 	}
 }
 
+// TestIntroductionElsewhere: kubectl account sends no password without TLS to another machine, so nobody is told to try.
+func TestIntroductionElsewhere(t *testing.T) {
+	for url, want := range map[string]bool{
+		"http://127.0.0.1:8080": true, "http://localhost:8080": true, "http://[::1]:8080": true,
+		"http://192.0.2.1:8080": false, "http://login.example.org:80": false,
+	} {
+		text, err := introduction(url, "/d", nil, handedOut{"acme", "jo", "secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if got := strings.Contains(text, "person.kubeconfig"); got != want {
+			t.Errorf("at %s people are told to be somebody in Kubernetes: %t", url, got)
+		}
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for _, text := range []string{"", "plain/word-1.yaml", "two words", `it's "$HOME" \n`, "a;b", "*"} {
 		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", "printf %s "+quote(text)).Output()
