@@ -33,6 +33,9 @@ type Log struct {
 	stop, stopped chan struct{}
 	once          sync.Once
 
+	mu     sync.RWMutex
+	closed bool
+
 	written, dropped prometheus.Counter
 }
 
@@ -80,11 +83,11 @@ func (l *Log) write(line Line) {
 		l.dropped.Inc()
 		return
 	}
-	select {
-	case <-l.stop:
+	l.mu.RLock() // What is let in before the end is written before it.
+	defer l.mu.RUnlock()
+	if l.closed {
 		l.dropped.Inc()
 		return
-	default:
 	}
 	select {
 	case l.lines <- append(text, '\n'):
@@ -134,6 +137,9 @@ func (l *Log) Close() {
 		return
 	}
 	l.once.Do(func() {
+		l.mu.Lock()
+		l.closed = true
+		l.mu.Unlock()
 		close(l.stop)
 		select {
 		case <-l.stopped:

@@ -93,6 +93,28 @@ func TestLogWritesWhatCameLast(t *testing.T) {
 	}
 }
 
+// TestLogCountsEveryLine: also those that come while it is being closed are either written or counted as lost.
+func TestLogCountsEveryLine(t *testing.T) {
+	const writers, each = 8, 50
+	for range 200 {
+		to := &stream{}
+		l := newLog(to, "login", prometheus.NewRegistry())
+		var all sync.WaitGroup
+		for range writers {
+			all.Go(func() {
+				for range each {
+					l.write(Line{Event: EventAttempt})
+				}
+			})
+		}
+		l.Close()
+		all.Wait()
+		if written, dropped := testutil.ToFloat64(l.written), testutil.ToFloat64(l.dropped); written+dropped != writers*each {
+			t.Fatalf("%v written and %v dropped of %d", written, dropped, writers*each)
+		}
+	}
+}
+
 // TestLogNeverBlocks: a pipe that nobody reads holds neither a login nor the end of the process.
 func TestLogNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
