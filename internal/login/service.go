@@ -101,9 +101,9 @@ func NewService(o Options) *Service {
 	}
 }
 
-// Hashing tells how many passwords are being hashed, and how many attempts wait for their turn.
+// Hashing tells how many passwords are being hashed, and how many attempts wait for their account's slot or their turn.
 func (s *Service) Hashing() (running, waiting int) {
-	return s.hashing.Running(), s.turns.Waiting() + s.hashing.Waiting()
+	return s.hashing.Running(), max(len(s.admitted)-s.turns.Running(), 0)
 }
 
 // Result is a login that was granted.

@@ -177,6 +177,9 @@ func TestOverloadOfFewAccounts(t *testing.T) {
 			synctest.Wait()
 		}
 		refused := len(results)
+		if _, waiting := s.Hashing(); waiting < queue/2 {
+			t.Errorf("%d wait, while people are turned away: nobody was told that it gets crowded", waiting)
+		}
 		if most := accounts*each - queue; refused == 0 || refused > most {
 			t.Errorf("%d of %d are refused, want some, and %d at most", refused, accounts*each, most)
 		}

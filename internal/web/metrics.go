@@ -76,7 +76,7 @@ func NewMetrics(registry prometheus.Registerer, logins *login.Service) *Metrics 
 		}, func() float64 { running, _ := logins.Hashing(); return float64(running) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "keyturn_login_attempts_waiting",
-			Help: "Attempts that wait for their turn to be hashed.",
+			Help: "Attempts that wait, for the one before on the same account or for their turn to be hashed.",
 		}, func() float64 { _, waiting := logins.Hashing(); return float64(waiting) }),
 	)
 	return m
