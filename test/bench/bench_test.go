@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/keyturn/keyturn/test/revocation"
 )
 
 // line is an entry of an audit log, as kube-apiserver writes it, shortened.
@@ -201,5 +203,93 @@ func TestFloodNote(t *testing.T) {
 	}
 	if len(f.refusals) != 1 || f.answers[http.StatusUnauthorized] != 1 || f.answers[http.StatusServiceUnavailable] != 1 {
 		t.Errorf("noted %v and %v", f.answers, f.refusals)
+	}
+}
+
+// TestWithin: what was never measured is within no budget.
+func TestWithin(t *testing.T) {
+	for want, of := range map[string]revocation.Latencies{
+		verdictOK: {time.Millisecond, time.Second}, verdictOver: {time.Millisecond, time.Second + 1},
+	} {
+		if got := within("", time.Second, of, 1).verdict; got != want {
+			t.Errorf("%v is %q, want %q", of, got, want)
+		}
+	}
+	if got := within("", time.Second, nil, 1).verdict; got != verdictOver {
+		t.Errorf("nothing is %q", got)
+	}
+}
+
+// TestFloodRows: a flood that stays in its bounds is well, and each bound is one that it can miss.
+func TestFloodRows(t *testing.T) {
+	const resident = 200
+	run := func(edit func(*flood)) []row {
+		f := &flood{
+			refusals: revocation.Latencies{time.Millisecond}, checks: revocation.Latencies{time.Millisecond}, health: revocation.Latencies{time.Millisecond},
+			accounts: 100, verified: 40, limit: 10, mostFailures: 10, locked: 2, goroutinesBefore: 50, goroutinesAfter: 55,
+			memory: memory{Peak: resident}, writes: tally{{loginUser, "update", "secrets", 0}: 40},
+		}
+		edit(f)
+		return f.rows(resident)
+	}
+	for what, edit := range map[string]func(*flood){
+		"memory":                   func(f *flood) { f.memory.Peak++ },
+		"health":                   func(f *flood) { f.health = revocation.Latencies{time.Hour} },
+		"nobody asked for health":  func(f *flood) { f.health = nil },
+		"refusals":                 func(f *flood) { f.refusals = revocation.Latencies{time.Hour} },
+		"nobody was turned away":   func(f *flood) { f.refusals = nil },
+		"session checks":           func(f *flood) { f.checks = revocation.Latencies{time.Hour} },
+		"no session checks":        func(f *flood) { f.checks = nil },
+		"goroutines":               func(f *flood) { f.goroutinesAfter = 61 },
+		"failures of an account":   func(f *flood) { f.mostFailures = 11 },
+		"no account was locked":    func(f *flood) { f.locked = 0 },
+		"more writes than guesses": func(f *flood) { f.verified = 39 },
+		"no writes":                func(f *flood) { f.writes = nil },
+	} {
+		over := 0
+		for _, r := range run(edit) {
+			if r.verdict == verdictOver {
+				over++
+			}
+		}
+		if over != 1 {
+			t.Errorf("%s: %d rows are over their budget, want 1", what, over)
+		}
+	}
+	if rows := run(func(*flood) {}); missed(rows) {
+		t.Errorf("a flood in its bounds is %v", rows)
+	}
+}
+
+func TestRevokedRows(t *testing.T) {
+	quick, slow := revocation.Latencies{time.Millisecond}, revocation.Latencies{time.Second}
+	for _, row := range []struct {
+		of     revoked
+		misses bool
+	}{
+		{revoked{everywhere: quick, changes: quick, requests: quick}, false},
+		{revoked{everywhere: quick, changes: slow, requests: quick}, true},
+		{revoked{everywhere: quick, requests: quick}, true},
+		{revoked{}, true},
+	} {
+		if got := missed(row.of.rows()); got != row.misses {
+			t.Errorf("%+v misses: %t", row.of, got)
+		}
+	}
+}
+
+func TestReviewedRows(t *testing.T) {
+	for _, row := range []struct {
+		of     reviewed
+		misses bool
+	}{
+		{reviewed{revocation.Latencies{time.Millisecond}, reviewsPerSecond}, false},
+		{reviewed{revocation.Latencies{reviewBudget}, reviewsPerSecond}, true},
+		{reviewed{revocation.Latencies{time.Millisecond}, reviewsPerSecond * 0.97}, true},
+		{reviewed{nil, reviewsPerSecond}, true},
+	} {
+		if got := missed(row.of.rows()); got != row.misses {
+			t.Errorf("%+v misses: %t", row.of, got)
+		}
 	}
 }
