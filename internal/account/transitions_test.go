@@ -221,7 +221,7 @@ func TestTransitionsTellAll(t *testing.T) {
 			r, before := s.rules(clock), s.c
 			there := r
 			there.Device = []string{"", "d1", "d2"}[choose.IntN(3)]
-			after, set := randomWrite(choose, there, before, step)
+			after, set, refused := randomWrite(choose, there, before, step)
 			got := r.Transitions(before, after)
 			count := func(kinds ...account.TransitionKind) (n int) {
 				for _, transition := range got {
@@ -241,6 +241,12 @@ func TestTransitionsTellAll(t *testing.T) {
 				t.Fatalf("seed %d, step %d: a lock, told %q", seed, step, told(got))
 			case r.Lock(before).Locked && !r.Lock(after).Locked && count(account.Unlocked) != 1:
 				t.Fatalf("seed %d, step %d: the end of a lock, told %q", seed, step, told(got))
+			case count(account.SessionEnded) != newlyEnded(before, after):
+				t.Fatalf("seed %d, step %d: %d sessions ended, told %q", seed, step, newlyEnded(before, after), told(got))
+			case count(account.ResetRefused) != refused:
+				t.Fatalf("seed %d, step %d: %d resets refused, told %q", seed, step, refused, told(got))
+			case locksOfDevices(got) != newlyLocked(r, before, after):
+				t.Fatalf("seed %d, step %d: %d devices locked, told %q", seed, step, newlyLocked(r, before, after), told(got))
 			case before.Equal(after) && len(got) > 0:
 				t.Fatalf("seed %d, step %d: nothing, told %q", seed, step, told(got))
 			}
@@ -249,30 +255,69 @@ func TestTransitionsTellAll(t *testing.T) {
 	}
 }
 
-// randomWrite does what one of the servers would, and tells how many passwords it set.
-func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step int) (account.Credential, int) {
+// newlyEnded counts the sessions that a write has ended one by one.
+func newlyEnded(before, after account.Credential) (n int) {
+	for _, ended := range after.EndedSessions {
+		if !account.HasEnded(before.EndedSessions, ended.ID) {
+			n++
+		}
+	}
+	return n
+}
+
+// newlyLocked counts the devices that a write has locked, where the account is not locked for all of them without end.
+func newlyLocked(r account.Rules, before, after account.Credential) (n int) {
+	if lock := r.Lock(after); lock.Locked && lock.Until.IsZero() {
+		return 0
+	}
+	since := map[string]time.Time{}
+	for _, device := range before.Devices {
+		since[device.ID] = device.LockedTime
+	}
+	for _, device := range after.Devices {
+		if !device.LockedTime.IsZero() && device.LockedTime.Equal(r.Now) && !since[device.ID].Equal(r.Now) {
+			n++
+		}
+	}
+	return n
+}
+
+func locksOfDevices(transitions []account.Transition) (n int) {
+	for _, transition := range transitions {
+		if transition.Reason == account.TransitionOfDevice {
+			n++
+		}
+	}
+	return n
+}
+
+// randomWrite does what one of the servers would, and tells how many passwords it set and how many it refused.
+func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step int) (after account.Credential, set, refused int) {
 	encoded := hash.Encoded(string(rune('a'+choose.IntN(26))) + string(rune('A'+step)))
 	locked := r.AttemptLock(r.ApplyRequests(c)).Locked
-	switch choose.IntN(7) {
+	switch choose.IntN(8) {
 	case 0, 1:
 		if !locked {
-			return r.Failed(c), 0
+			return r.Failed(c), 0, 0
 		}
 	case 2:
 		if !locked {
 			c, _ = r.Login(c, account.ComplianceUnknown)
-			return c, 0
+			return c, 0, 0
 		}
 	case 3:
 		if c, answer := r.MayChange(c, account.ComplianceUnknown); !locked && answer.Outcome == account.Granted {
-			return r.Change(c, encoded, account.Digests{}), 1
+			return r.Change(c, encoded, account.Digests{}), 1, 0
 		}
 	case 4:
-		return r.Reset(r.ApplyRequests(c), source(string(encoded)), encoded, account.Digests{}), 1
+		return r.Reset(r.ApplyRequests(c), source(string(encoded)), encoded, account.Digests{}), 1, 0
 	case 5:
-		return r.EndSession(c, string(encoded), r.Now.Add(time.Hour)), 0
+		return r.EndSession(c, string(encoded), r.Now.Add(time.Hour)), 0, 0
+	case 6:
+		unmet := []policy.RequirementID{policy.RequirementMinLength}
+		return r.RejectReset(r.ApplyRequests(c), source(string(encoded)), "p1", unmet), 0, 1
 	default:
-		return r.ApplyRequests(c), 0
+		return r.ApplyRequests(c), 0, 0
 	}
-	return c, 0
+	return c, 0, 0
 }
