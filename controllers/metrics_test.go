@@ -96,11 +96,19 @@ func TestMetricsCountResets(t *testing.T) {
 			return got
 		}, patience, glance).Should(gomega.Equal(want))
 	}
-	a := w.account("ada", handedOut("password"))
+	p := w.policy("strict", v1alpha1.PasswordPolicySpec{AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}})
+	a := w.account("ada", handedOut("password"), func(a *v1alpha1.UserAccount) { a.Spec.PolicyRef = &v1alpha1.PolicyReference{Name: p.Name} })
 	expect(map[string]float64{resetsTotal + " SecretNotFound": 1})
 	s := w.secret("password", "short")
 	expect(map[string]float64{resetsTotal + " SecretNotFound": 1, resetsTotal + " PolicyViolation": 1})
 	w.barrier(a)
+	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.Length.Min = new(int32(9)) })
+	w.g.Eventually(func() string {
+		w.must(admin.Get(ctx, client.ObjectKeyFromObject(a), a))
+		return fmt.Sprint(a.Status.Conditions)
+	}, patience, glance).Should(gomega.ContainSubstring("9 characters"))
+	w.barrier(a)
+	expect(map[string]float64{resetsTotal + " SecretNotFound": 1, resetsTotal + " PolicyViolation": 1})
 	edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte("brief") })
 	expect(map[string]float64{resetsTotal + " SecretNotFound": 1, resetsTotal + " PolicyViolation": 2})
 	edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(initial) })

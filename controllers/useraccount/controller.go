@@ -295,7 +295,7 @@ func (r *Reconciler) put(ctx context.Context, s *scope, c account.Credential, re
 	if err != nil {
 		return err
 	}
-	r.resets.wrote(s.record, record, reset)
+	r.resets.wrote(s.rules, s.record, record, reset)
 	s.record = record
 	r.tellCredential(s, reset)
 	return nil

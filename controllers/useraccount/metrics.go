@@ -2,6 +2,7 @@ package useraccount
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,19 +54,22 @@ func newResets(registry prometheus.Registerer) resets {
 	return counters
 }
 
-// wrote counts what was written into a credential: a password, or that one does not meet the policy. before is nil where
-// there was no credential.
-func (m resets) wrote(before, after *credential.Record, applied bool) {
-	was := account.Reset{}
+// wrote counts what was written into a credential, as the audit log tells it: a password, or that one does not meet the
+// policy. before is nil where there was no credential. A password that another policy, or an edit of it, refuses as well
+// was counted before.
+func (m resets) wrote(rules account.Rules, before, after *credential.Record, applied bool) {
+	was := account.Credential{}
 	if before != nil {
-		was = before.Reset
+		was = before.Credential
 	}
-	now := after.Reset
-	switch {
-	case applied:
+	if applied {
 		m[v1alpha1.ConditionReasonApplied].Inc()
-	case len(now.Rejected) == 0 || now.RejectedPolicy == "": // The latter: to be judged when the policy is there.
-	case was.Source != now.Source || was.RejectedPolicy != now.RejectedPolicy || !was.ResetTime.Equal(now.ResetTime):
+		return
+	}
+	known := len(was.Reset.Rejected) > 0 && was.Reset.RejectedPolicy != "" &&
+		was.Reset.Source == after.Reset.Source && was.Reset.ResetTime.Equal(after.Reset.ResetTime)
+	refused := func(t account.Transition) bool { return t.Kind == account.ResetRefused }
+	if !known && slices.ContainsFunc(rules.Transitions(was, after.Credential), refused) {
 		m[v1alpha1.ConditionReasonPolicyViolation].Inc()
 	}
 }
