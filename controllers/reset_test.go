@@ -29,6 +29,9 @@ func recreated(secret *corev1.Secret) *corev1.Secret {
 	return again
 }
 
+// hashLike is a password, as all that is handed out: somebody who has a hash cannot put it into force.
+const hashLike = "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
+
 // What becomes of the password that a person has chosen when something is done to the Secret that handed out the first.
 func TestResets(t *testing.T) {
 	w := newWorld(t)
@@ -51,6 +54,9 @@ func TestResets(t *testing.T) {
 		"value-changed-with-newline": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
 			edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(second + "\r\n") })
 		}, second},
+		"value-changed-to-what-looks-like-a-hash": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
+			edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(hashLike) })
+		}, hashLike},
 		"newline-added": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
 			edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(initial + "\n") })
 		}, ""},

@@ -68,6 +68,35 @@ func TestSchemaAllowsWhatValidates(t *testing.T) {
 	}
 }
 
+// TestWeakestOfOWASP: OWASP's settings are all allowed, the defaults are none below them, and so are the least cost of
+// bcrypt and iterations of PBKDF2. Of Argon2id the least memory and the least work are those of its cheapest setting.
+func TestWeakestOfOWASP(t *testing.T) {
+	schema, least := hashingSchema(t), 0
+	for iterations, memoryKiB := range map[uint32]uint32{1: 46 << 10, 2: 19 << 10, 3: 12 << 10, 4: 9 << 10, 5: 7 << 10} {
+		p := hash.DefaultParameters()
+		p.Argon2id = hash.Argon2idParameters{MemoryKiB: memoryKiB, Iterations: iterations, Parallelism: 1}
+		if err := p.Validate(); err != nil {
+			t.Errorf("%d KiB with %d passes: %v", memoryKiB, iterations, err)
+		}
+		if work := int(memoryKiB * iterations); least == 0 || work < least {
+			least = work
+		}
+	}
+	if least != hash.MinArgon2idWork {
+		t.Errorf("the least work is %d, want %d", hash.MinArgon2idWork, least)
+	}
+	for field, want := range map[string]float64{"argon2id.memoryKiB": 7 << 10, "bcrypt.cost": 10, "pbkdf2sha512.iterations": 220_000} {
+		block, name, _ := strings.Cut(field, ".")
+		if got := schema.Properties[block].Properties[name].Minimum; got == nil || *got < want {
+			t.Errorf("the least %s is %v, want %v", field, got, want)
+		}
+	}
+	p := hash.DefaultParameters()
+	if p.Argon2id.Iterations != 2 || p.Argon2id.MemoryKiB < 19<<10 || p.Bcrypt.Cost < 10 || p.PBKDF2.Iterations < 220_000 {
+		t.Errorf("the defaults are %+v", p)
+	}
+}
+
 // The product of memory and iterations is bounded by two rules of the schema.
 func TestSchemaBoundsWork(t *testing.T) {
 	rules := []string{}

@@ -27,7 +27,7 @@ import (
 const (
 	// guessers is how many guess at once: more than may wait for their turn.
 	guessers = 512
-	// favourites is how many accounts every other guess goes to, so that some are locked soon on any machine.
+	// favourites is how many accounts every other guess goes to, so that many guess at the same one.
 	favourites = 32
 
 	// impatience is how long whoever is told to come back in a second waits instead. At once would measure how fast this
@@ -98,6 +98,9 @@ func (e *environment) measureFlood(ctx context.Context) error {
 
 // guessAndWatch floods the login server, and looks at what else it has to do.
 func (e *environment) guessAndWatch(ctx context.Context, f *flood) error {
+	if err := e.lock(ctx, f); err != nil {
+		return err
+	}
 	end := time.Now().Add(e.scale.flood)
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range guessers {
@@ -123,19 +126,8 @@ func (e *environment) guess(ctx context.Context, f *flood, end time.Time, number
 		if n%2 == 0 {
 			among = min(favourites, among)
 		}
-		body, err := json.Marshal(map[string]string{
-			"namespace": organisation, "username": e.accounts[rand.IntN(among)].name,
-			"password": fmt.Sprintf("Guess %d of %d", n, number),
-		})
+		status, err := f.try(c, e.accounts[rand.IntN(among)].name, fmt.Sprintf("Guess %d of %d", n, number))
 		if err != nil {
-			return fmt.Errorf("encoding a request: %w", err)
-		}
-		began := time.Now()
-		status, header, _, err := c.exchange(post("/api/v1/login", body))
-		if err != nil {
-			return fmt.Errorf("guessing: %w", err)
-		}
-		if err := f.note(status, header, time.Since(began)); err != nil {
 			return err
 		}
 		if status == http.StatusUnauthorized {
@@ -146,6 +138,35 @@ func (e *environment) guess(ctx context.Context, f *flood, end time.Time, number
 		}
 	}
 	return nil
+}
+
+// lock guesses at one account until it is locked, as none may be in a short flood: all others' guesses at it have to fail.
+func (e *environment) lock(ctx context.Context, f *flood) error {
+	c, err := dial(ctx, controlplane.Address(e.people))
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for n := range f.limit {
+		if _, err := f.try(c, e.accounts[0].name, fmt.Sprintf("Guess %d before all others", n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// try sends a wrong password.
+func (f *flood) try(c *connection, username, password string) (status int, err error) {
+	body, err := json.Marshal(map[string]string{"namespace": organisation, "username": username, "password": password})
+	if err != nil {
+		return 0, fmt.Errorf("encoding a request: %w", err)
+	}
+	began := time.Now()
+	status, header, _, err := c.exchange(post("/api/v1/login", body))
+	if err != nil {
+		return 0, fmt.Errorf("guessing: %w", err)
+	}
+	return status, f.note(status, header, time.Since(began))
 }
 
 // note takes in an answer. Errors: it is none that a wrong password can have, or does not say when to try again.

@@ -23,6 +23,16 @@ func TestInstallationAppliesWithoutWarnings(t *testing.T) {
 	}
 }
 
+// TestInstallationHasNoAccounts: nobody can log in before somebody was declared, and no secret is the same everywhere.
+func TestInstallationHasNoAccounts(t *testing.T) {
+	for _, object := range build(t, installation) {
+		switch object.GetKind() {
+		case "UserAccount", "PasswordPolicy", "Secret":
+			t.Errorf("the installation makes the %s %s", object.GetKind(), object.GetName())
+		}
+	}
+}
+
 func TestSamplesApplyWithoutWarnings(t *testing.T) {
 	objects := build(t, samples)
 
