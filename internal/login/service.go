@@ -205,24 +205,19 @@ func (s *Service) turn(ctx context.Context, t target, raw string, decide decideF
 		}
 		if verified != a.encoded {
 			ok, err := s.verify(ctx, a.encoded, text)
-			if err != nil && ctx.Err() != nil {
-				return nil, ctx.Err() // Nobody waits for it any more, and nothing was verified.
-			}
 			if err != nil {
-				return nil, s.fault(err, a)
+				return nil, s.unverified(ctx, err, a)
 			}
 			if verified == "" {
 				defer time.AfterFunc(finishTimeout, giveUp).Stop()
 			}
-			verified, right, ctx = a.encoded, ok && !a.hopeless, finish
-			guess = a.debt()
-			if right {
-				// A wrong one finds out when it is recorded.
-				if changed, err := s.changed(ctx, t.slot.credential, a.record); err != nil {
-					return nil, s.fault(err, a)
-				} else if changed {
-					continue
-				}
+			verified, right, ctx, guess = a.encoded, ok && !a.hopeless, finish, a.debt()
+			changed, err := s.changed(ctx, t.slot.credential, a.record)
+			if err != nil {
+				return nil, s.fault(err, a)
+			}
+			if right && changed {
+				continue // A wrong one finds that out when it is recorded.
 			}
 		}
 		result, err := s.settle(ctx, a, right, decide)
@@ -231,6 +226,14 @@ func (s *Service) turn(ctx context.Context, t target, raw string, decide decideF
 		}
 	}
 	return nil, ErrOverloaded
+}
+
+// unverified says why an attempt was not verified: because nobody waits for it any more, or for a fault.
+func (s *Service) unverified(ctx context.Context, err error, a *attempt) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.fault(err, a)
 }
 
 // changed tells whether the watch knows that a credential was written while an attempt on it waited and hashed.
