@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/session"
 	"github.com/keyturn/keyturn/test/controlplane"
@@ -103,6 +104,8 @@ func TestLifecycle(t *testing.T) {
 	g.Expect(response.Header.Get("Retry-After")).NotTo(gomega.BeEmpty())
 
 	makeKeys(t, o.systemNamespace)
+	expect(o.healthBindAddress+"/readyz", http.StatusServiceUnavailable, "waiting for the decoys")
+	makeDecoys(t, o.credentialNamespace)
 	expect(o.healthBindAddress+"/readyz", http.StatusOK, "ok")
 	expect(o.bindAddress+"/api/v1/requirements", http.StatusOK, "minLength")
 	expect(o.healthBindAddress+"/metrics", http.StatusOK, `keyturn_login_attempts_total{door="login",outcome="unavailable"} 1`)
@@ -132,6 +135,24 @@ func makeKeys(t *testing.T, namespace string) {
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: session.SecretName}, Data: ring.Encode()},
 	} {
 		if err := c.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// makeDecoys does what the operator does beside.
+func makeDecoys(t *testing.T, namespace string) {
+	t.Helper()
+	c, err := client.New(shared.Config(), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+		t.Fatal(err)
+	}
+	store := &credential.Store{Reader: c, Writer: c, Namespace: namespace}
+	for i := range credential.Decoys {
+		if err := store.CreateDecoy(t.Context(), credential.DecoyName(i)); err != nil {
 			t.Fatal(err)
 		}
 	}

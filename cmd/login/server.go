@@ -30,6 +30,7 @@ import (
 var (
 	errDraining  = errors.New("stopping")
 	errNotSynced = errors.New("waiting for the watches: can the API server be reached, and are the rights in place?")
+	errNoDecoys  = errors.New("waiting for the decoys of unknown accounts: is the operator running, and of this version?")
 	errNoKeys    = errors.New("waiting for a signing key: is the operator running?")
 )
 
@@ -43,7 +44,10 @@ type server struct {
 	// people, health and webhooks are the handlers of the ports.
 	people, health, webhooks http.Handler
 
-	synced, draining atomic.Bool
+	// hasDecoys tells whether unknown names can be counted; decoys, that they could once: the operator makes what gets lost.
+	hasDecoys func(context.Context) bool
+
+	synced, decoys, draining atomic.Bool
 }
 
 func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o *options) (*server, error) {
@@ -95,7 +99,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	}
 	store.OnWrite = recorder.Wrote
 
-	s := &server{caches: caches, contact: contact, audit: auditLog, sessions: &web.Sessions{
+	s := &server{caches: caches, contact: contact, audit: auditLog, hasDecoys: credentials.HasDecoys, sessions: &web.Sessions{
 		Keys: keys, Credentials: credentials, Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}}
 	s.people = web.Handler(web.Dependencies{
@@ -140,7 +144,10 @@ func (s *server) ready() error {
 		return errNotSynced
 	case !s.sessions.Ready():
 		return errNoKeys
+	case !s.decoys.Load() && !s.hasDecoys(context.Background()):
+		return errNoDecoys
 	}
+	s.decoys.Store(true)
 	return s.contact.Err()
 }
 

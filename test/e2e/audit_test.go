@@ -252,6 +252,50 @@ func endSessions(t *testing.T, o *organisation, p *person, audit *auditor) {
 	audit.expect(t, operator, "revocation done SignOutTime")
 }
 
+// TestAuditOfPages: every door is told of, those of browsers too, and so is who logs out there.
+func TestAuditOfPages(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	audit := newAuditor(o)
+	audit.skip(t, login, "attempt granted password")
+
+	browser := &http.Client{Timeout: people.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	post := func(path, contentType, body string, cookies ...*http.Cookie) []*http.Cookie {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, loginURL+path, strings.NewReader(body))
+		must(t, err)
+		request.Header.Set("Content-Type", contentType)
+
+		for _, c := range cookies {
+			request.AddCookie(c)
+		}
+
+		response, err := browser.Do(request)
+		must(t, err)
+		must(t, response.Body.Close())
+
+		return response.Cookies()
+	}
+
+	for i, at := range doors {
+		path, contentType, body := at(p, newPassword())
+		post(path, contentType, body)
+		audit.expect(t, login, "attempt refused "+[]string{"login", "password"}[i%2]+" invalid-credentials")
+	}
+
+	path, contentType, body := doors[2](p, p.password)
+	cookies := post(path, contentType, body)
+	begun := audit.expect(t, login, "attempt granted login")[0]
+	post("/logout", contentType, "", cookies...)
+
+	if ended := audit.expect(t, login, "logout done")[0]; ended.SessionID != begun.SessionID || ended.SessionID == "" {
+		t.Errorf("session %q has ended, want %q", ended.SessionID, begun.SessionID)
+	}
+}
+
 // TestAuditOfStrangers: what was typed is told of nobody, in no field.
 func TestAuditOfStrangers(t *testing.T) {
 	t.Parallel()

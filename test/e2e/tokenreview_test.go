@@ -9,6 +9,7 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -270,8 +271,10 @@ func TestGroupsOfTheCluster(t *testing.T) {
 		}
 	}
 
+	// Not by create, which has every log and metric searched for the name: this one is a word of theirs.
 	system := &organisation{name: "system"}
-	system.create(t)
+	must(t, kube.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: system.name}}))
+
 	p := system.settled(t, "masters", func(s *v1alpha1.UserAccountSpec) { s.Username, s.Groups = "admin", []string{"masters"} })
 	clients := clusterAs(t, kubernetesToken(t, p))
 

@@ -91,6 +91,17 @@ func (c *Credentials) Known(ctx context.Context, name string) (*login.Known, err
 	}, nil
 }
 
+// HasDecoys tells whether the watch knows all decoys of unknown accounts, which the operator makes.
+func (c *Credentials) HasDecoys(ctx context.Context) bool {
+	for i := range credential.Decoys {
+		key := client.ObjectKey{Namespace: c.namespace, Name: credential.DecoyName(i)}
+		if err := c.cached.Get(ctx, key, credentialMetadata(), client.UnsafeDisableDeepCopy); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // Owner returns the account that the credential of a name belongs to; false where the watch knows none.
 func (c *Credentials) Owner(ctx context.Context, name string) (account.Owner, bool) {
 	found := credentialMetadata()
