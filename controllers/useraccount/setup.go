@@ -96,7 +96,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(namespaceMeta, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofDenyList)).
-		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), handler.EnqueueRequestsFromMapFunc(r.ofCredential))).
+		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), newCredentialHandler(r.ofCredential))).
 		WatchesRawSource(source.TypedChannel(called, handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, who types.NamespacedName) []reconcile.Request {
 				return []reconcile.Request{{NamespacedName: who}}
