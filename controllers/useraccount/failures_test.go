@@ -39,8 +39,11 @@ func TestIsFailure(t *testing.T) {
 		change func(*account.Credential)
 		want   bool
 	}{
-		"one more":          {fails, true},
-		"one of a device":   {func(c *account.Credential) { fails(c); c.Devices = []account.DeviceFailures{{ID: "d", Times: []time.Time{now}}} }, true},
+		"one more": {fails, true},
+		"one of a device": {func(c *account.Credential) {
+			fails(c)
+			c.Devices = []account.DeviceFailures{{ID: "d", Times: []time.Time{now}}}
+		}, true},
 		"nothing":           {func(*account.Credential) {}, false},
 		"a success":         {func(c *account.Credential) { c.Failures = account.Failures{} }, false},
 		"a lock":            {func(c *account.Credential) { fails(c); c.Failures.Times, c.Failures.LockedTime = nil, now }, false},

@@ -223,30 +223,32 @@ func (r *Reconciler) passwordSecret(ctx context.Context, s *scope) (*metav1.Obje
 }
 
 // liveSecret looks the metadata of a Secret up live. Where it is missing or of another type, that is the result and it
-// returns nil; the content of a Secret of another type is never asked for.
+// returns nil; the content of a Secret of another type is never asked for. Whether it is there is asked first: one that is
+// created in between must not be told to be of another type.
 func (r *Reconciler) liveSecret(ctx context.Context, s *scope, key types.NamespacedName) (*metav1.ObjectMeta, error) {
+	found := &metav1.PartialObjectMetadata{}
+	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.live.Get(ctx, key, found)
+	if apierrors.IsNotFound(err) {
+		s.reset = secretNotFound(key.Name)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up Secret: %w", err)
+	}
 	usable := &metav1.PartialObjectMetadataList{}
 	usable.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	err := r.live.List(ctx, usable, client.InNamespace(key.Namespace), client.MatchingFields{
+	err = r.live.List(ctx, usable, client.InNamespace(key.Namespace), client.MatchingFields{
 		metav1.ObjectNameField: key.Name, "type": string(v1alpha1.SecretTypePassword),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look up Secret: %w", err)
 	}
-	if len(usable.Items) > 0 {
-		return &usable.Items[0].ObjectMeta, nil
-	}
-	other := &metav1.PartialObjectMetadata{}
-	other.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	switch err := r.live.Get(ctx, key, other); {
-	case apierrors.IsNotFound(err):
-		s.reset = secretNotFound(key.Name)
-	case err != nil:
-		return nil, fmt.Errorf("look up Secret: %w", err)
-	default:
+	if len(usable.Items) == 0 {
 		s.reset = secretNotUsable(key.Name)
+		return nil, nil
 	}
-	return nil, nil
+	return &usable.Items[0].ObjectMeta, nil
 }
 
 func secretNotFound(name string) *resetResult {
