@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
@@ -192,7 +193,8 @@ func (e *environment) measureBareWrites(ctx context.Context) error {
 	if err := e.admin.List(ctx, accounts, client.InNamespace(organisation)); err != nil {
 		return fmt.Errorf("reading the accounts: %w", err)
 	}
-	if err := e.admin.List(ctx, credentials, client.InNamespace("keyturn-credentials")); err != nil {
+	if err := e.admin.List(ctx, credentials, client.InNamespace("keyturn-credentials"),
+		client.MatchingFields{"type": string(credential.SecretType)}); err != nil {
 		return fmt.Errorf("reading the credentials: %w", err)
 	}
 	if len(credentials.Items) != len(accounts.Items) || len(accounts.Items) != len(e.accounts) {
