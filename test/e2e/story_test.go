@@ -45,6 +45,15 @@ func TestStory(t *testing.T) {
 	})
 	must(t, shows(t, "ada", "True", "ChangeRequired"))
 
+	// The login server follows policies and labels by watches of its own.
+	within(t, promptly, "the login server knows the policy", func() error {
+		if minimum := requirements(t, o.name).requirement("minLength"); minimum == nil || minimum.Minimum != 12 {
+			return errTooEarly
+		}
+
+		return nil
+	})
+
 	// She logs in with what she was given, and is told to change it, and to what.
 	asked := ada.login(t, ada.password, mustChange("InitialLogin"))
 	published := requirements(t, o.name)
