@@ -251,7 +251,7 @@ func object(kind, namespace, name, field string, content map[string]any) *unstru
 }
 
 func TestIntroduction(t *testing.T) {
-	text, err := introduction("http://127.0.0.1:8080", "/home/a b/.local", []string{"/cache", "/root/bin"},
+	text, err := introduction("http://127.0.0.1:8080", "/home/a b/.local", []string{"/cache", "/project/bin"},
 		handedOut{"acme", "jo", "it's $HOME"})
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +262,7 @@ func TestIntroduction(t *testing.T) {
 		"  export KUBECONFIG='/home/a b/.local/kubeconfig'\n",
 		"  kubectl get useraccounts -A\n",
 		"  kubectl --kubeconfig '/home/a b/.local/person.kubeconfig' auth whoami\n",
-		`  export PATH=/cache:/root/bin:"$PATH"`,
+		`  export PATH=/cache:/project/bin:"$PATH"`,
 		"/home/a b/.local/logs",
 		"  tail -n 5 '/home/a b/.local/logs'/*-audit.log\n",
 	} {

@@ -218,34 +218,20 @@ func lockAndUnlock(t *testing.T, o *organisation, p *person, audit *auditor) {
 func endSessions(t *testing.T, o *organisation, p *person, audit *auditor) {
 	t.Helper()
 
-	end := func(path, token string) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, loginURL+path, http.NoBody)
-		must(t, err)
-		request.Header.Set("Authorization", "Bearer "+token)
-
-		response, err := people.Do(request)
-		must(t, err)
-		must(t, response.Body.Close())
-
-		if response.StatusCode != http.StatusNoContent {
-			t.Fatalf("DELETE %s answers %s", path, response.Status)
-		}
-	}
-
 	p.loginEventually(t, p.password, granted)
 	audit.skip(t, login, "attempt granted login")
 
 	token := p.login(t, p.password, granted).Token
 	begun := audit.expect(t, login, "attempt granted login")[0]
 
-	end("/api/v1/session", token)
+	logOutAt(t, loginURL, "/api/v1/session", token)
 
 	if ended := audit.expect(t, login, "logout done")[0]; ended.SessionID != begun.SessionID {
 		t.Errorf("session %s has ended, want %s", ended.SessionID, begun.SessionID)
 	}
 
 	token = p.login(t, p.password, granted).Token
-	end("/api/v1/sessions", token)
+	logOutAt(t, loginURL, "/api/v1/sessions", token)
 	audit.expect(t, login, "attempt granted login", "revocation done LoggedOutEverywhere")
 
 	o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.SignOutTime = now() })

@@ -23,17 +23,20 @@ import (
 const browserPatience = time.Minute
 
 // pageChecks returns the folder of what pages are checked with, which it installs, and the browser, where they are missing.
-var pageChecks = sync.OnceValues(func() (string, error) {
-	command := exec.Command("../../hack/browser")
+var pageChecks = sync.OnceValues(func() (string, error) { return provide("browser") })
+
+// provide runs the script that installs what a test needs of the system, where it is missing, and returns where that is.
+func provide(what string) (string, error) {
+	command := exec.Command("../../hack/" + what)
 	command.Stderr = os.Stderr
 
-	folder, err := command.Output()
+	path, err := command.Output()
 	if err != nil {
-		return "", fmt.Errorf("providing a browser: %w", err)
+		return "", fmt.Errorf("providing %s: %w", what, err)
 	}
 
-	return strings.TrimSpace(string(folder)), nil
-})
+	return strings.TrimSpace(string(path)), nil
+}
 
 // picturesFolder has the screenshots of all states that this run has seen, and no others.
 var picturesFolder = sync.OnceValues(func() (string, error) {

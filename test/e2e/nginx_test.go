@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,17 +23,7 @@ import (
 )
 
 // nginxProgram returns the path of nginx, which it installs where it is missing.
-var nginxProgram = sync.OnceValues(func() (string, error) {
-	command := exec.Command("../../hack/nginx")
-	command.Stderr = os.Stderr
-
-	path, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("providing nginx: %w", err)
-	}
-
-	return strings.TrimSpace(string(path)), nil
-})
+var nginxProgram = sync.OnceValues(func() (string, error) { return provide("nginx") })
 
 // documentedNginx is the configuration that people are told to use.
 func documentedNginx(t *testing.T) string {
