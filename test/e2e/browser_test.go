@@ -27,7 +27,7 @@ var pageChecks = sync.OnceValues(func() (string, error) { return provide("browse
 
 // provide runs the script that installs what a test needs of the system, where it is missing, and returns where that is.
 func provide(what string) (string, error) {
-	command := exec.Command("../../hack/" + what)
+	command := exec.CommandContext(context.Background(), "../../hack/"+what)
 	command.Stderr = os.Stderr
 
 	path, err := command.Output()
