@@ -35,7 +35,7 @@ type timeouts struct {
 }
 
 // serverTimeouts are those of every port. A slow client has 16 KiB to send.
-var serverTimeouts = timeouts{readHeader: 5 * time.Second, read: 10 * time.Second, write: 50 * time.Second, idle: 2 * time.Minute}
+var serverTimeouts = timeouts{readHeader: 10 * time.Second, read: 10 * time.Second, write: 50 * time.Second, idle: 2 * time.Minute}
 
 const (
 	// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.

@@ -100,7 +100,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o 
 	store.OnWrite = recorder.Wrote
 
 	s := &server{caches: caches, contact: contact, audit: auditLog, hasDecoys: credentials.HasDecoys, sessions: &web.Sessions{
-		Keys: keys, Credentials: credentials, Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
+		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}}
 	s.people = web.Handler(web.Dependencies{
 		Logins: logins, Directory: declared, Sessions: s.sessions,

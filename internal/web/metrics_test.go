@@ -117,7 +117,7 @@ func TestSessionChecksAreCounted(t *testing.T) {
 		}
 	}
 	blind := &web.Sessions{
-		Keys: shared.sessions.Keys, Credentials: unknowing{}, Directory: shared.sessions.Directory,
+		Keys: shared.sessions.Keys, Credentials: unknowing{}, Accounts: shared.sessions.Accounts, Directory: shared.sessions.Directory,
 		Clock: shared.sessions.Clock, Metrics: shared.sessions.Metrics,
 	}
 	for _, step := range []struct {

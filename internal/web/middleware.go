@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
@@ -15,8 +16,6 @@ import (
 
 // trace is what the log tells of a request: nothing that a person has typed.
 type trace struct {
-	// route is the pattern that matched; empty where none did, as a path can hold anything.
-	route string
 	// outcome is the ID of the problem; empty where there was none.
 	outcome string
 	// from is the request's ID and the client's address. The audit log tells the latter, the log does not.
@@ -68,8 +67,9 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 			if value := recover(); value != nil {
 				// The value is left out: it can hold anything.
 				slog.Error("Request failed by a fault in the program: please report it",
-					"requestId", id, "route", t.route, "stack", string(debug.Stack()))
+					"requestId", id, "route", r.Pattern, "stack", string(debug.Stack()))
 				if written.status == 0 { // else the answer has begun, and ends here
+					secure(written, r)
 					answer(written, r, newProblem(http.StatusInternalServerError, problemInternal, "Something went wrong on our side",
 						"Try again. If it happens again, give an administrator the value of the header X-Request-Id."))
 				}
@@ -77,7 +77,8 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 			if t.unlogged && written.status == http.StatusOK {
 				return
 			}
-			slog.Info("Request", "requestId", id, "method", method(r), "route", t.route,
+			// The pattern that matched is empty where none did: a path can hold anything.
+			slog.Info("Request", "requestId", id, "method", method(r), "route", r.Pattern,
 				"status", written.status, "outcome", t.outcome, "duration", time.Since(began))
 		}()
 		next.ServeHTTP(written, r)
@@ -98,17 +99,29 @@ func method(r *http.Request) string {
 var securityHeaders = http.Header{
 	"Cache-Control":                {"no-store"},
 	"Content-Security-Policy":      {"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-	"Cross-Origin-Opener-Policy":   {"same-origin"},
 	"Cross-Origin-Resource-Policy": {"same-origin"},
-	"Referrer-Policy":              {"no-referrer"},
 	"X-Content-Type-Options":       {"nosniff"},
-	"X-Frame-Options":              {"DENY"},
 }
 
-// secured sets the headers that keep an answer from being stored, framed or taken for something else.
+// documentHeaders are on every answer besides, but for those of the API, which are no documents.
+var documentHeaders = http.Header{
+	"Cross-Origin-Opener-Policy": {"same-origin"},
+	"Referrer-Policy":            {"no-referrer"},
+	"X-Frame-Options":            {"DENY"},
+}
+
+// secure sets the headers that keep an answer from being stored, framed or taken for something else.
+func secure(w http.ResponseWriter, r *http.Request) {
+	maps.Copy(w.Header(), securityHeaders)
+	if !strings.HasPrefix(r.URL.Path, "/api/") {
+		maps.Copy(w.Header(), documentHeaders)
+	}
+}
+
+// secured secures each answer.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		maps.Copy(w.Header(), securityHeaders)
+		secure(w, r)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -126,37 +139,59 @@ func sameOrigin(next http.Handler, answer refuse) http.Handler {
 // routed serves a mux whose own refusals (unknown path, wrong method) are answered like all others.
 func routed(mux *http.ServeMux, answer refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		own, pattern := mux.Handler(r)
-		if pattern != "" {
-			traceOf(r.Context()).route = pattern
-			mux.ServeHTTP(w, r)
+		routing := &routedWriter{ResponseWriter: w, request: r}
+		mux.ServeHTTP(routing, r)
+		if r.Pattern != "" {
 			return
 		}
-		refusal := &refusalWriter{header: http.Header{}}
-		own.ServeHTTP(refusal, r)
-		if refusal.status != http.StatusMethodNotAllowed {
+		if routing.status != http.StatusMethodNotAllowed {
 			answer(w, r, newProblem(http.StatusNotFound, problemNotFound, "There is nothing here",
 				"Check the address. The API is below /api/v1/."))
 			return
 		}
-		allowed := refusal.header.Get("Allow")
+		allowed := routing.header.Get("Allow")
 		w.Header().Set("Allow", allowed)
 		answer(w, r, newProblem(http.StatusMethodNotAllowed, problemMethodNotAllowed, "The method is not allowed",
 			"Use one of: "+allowed+"."))
 	})
 }
 
-// refusalWriter takes what the mux would have answered.
-type refusalWriter struct {
-	header http.Header
-	status int
+// routedWriter passes on what a handler answers, and keeps what the mux answers for itself: then no pattern has matched.
+type routedWriter struct {
+	http.ResponseWriter
+
+	request *http.Request
+	header  http.Header
+	status  int
 }
 
 // Header implements http.ResponseWriter.
-func (w *refusalWriter) Header() http.Header { return w.header }
+func (w *routedWriter) Header() http.Header {
+	if w.request.Pattern != "" {
+		return w.ResponseWriter.Header()
+	}
+	if w.header == nil {
+		w.header = http.Header{}
+	}
+	return w.header
+}
 
 // Write implements http.ResponseWriter.
-func (w *refusalWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w *routedWriter) Write(b []byte) (int, error) {
+	if w.request.Pattern != "" {
+		return w.ResponseWriter.Write(b)
+	}
+	return len(b), nil
+}
 
 // WriteHeader implements http.ResponseWriter.
-func (w *refusalWriter) WriteHeader(status int) { w.status = status }
+func (w *routedWriter) WriteHeader(status int) {
+	if w.request.Pattern != "" {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.status = status
+}
+
+// Unwrap is for http.ResponseController and http.MaxBytesReader.
+func (w *routedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -39,10 +39,18 @@ type Credentials interface {
 	Session(ctx context.Context, uid string, issued time.Time) (credential.Session, error)
 }
 
+// Accounts tells of declared accounts.
+type Accounts interface {
+	// Account returns a declared account, which must not be changed. The error is directory.ErrNotFound where there is none
+	// for certain.
+	Account(ctx context.Context, namespace, name string) (*v1alpha1.UserAccount, error)
+}
+
 // Sessions issues sessions and tells whether they hold. Every door that takes a token goes through its Check.
 type Sessions struct {
 	Keys        Keys
 	Credentials Credentials
+	Accounts    Accounts
 	Directory   *directory.Directory
 	Clock       clock.PassiveClock
 	// Metrics count what Check finds; nil: nobody counts.
@@ -120,7 +128,7 @@ func (s *Sessions) Verify(ctx context.Context, token string, audience session.Au
 	}) != session.Valid:
 		return Session{}, ErrInvalidSession
 	}
-	declared, err := s.Directory.Account(ctx, known.Owner.Namespace, known.Owner.Name)
+	declared, err := s.Accounts.Account(ctx, known.Owner.Namespace, known.Owner.Name)
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
 		return Session{}, ErrInvalidSession

@@ -296,7 +296,7 @@ func (o *oneAccount) Session(_ context.Context, uid string, _ time.Time) (creden
 
 func (o *oneAccount) sessions() *web.Sessions {
 	return &web.Sessions{
-		Keys: &stubKeys{ring: fixedRing, reloaded: fixedRing}, Credentials: o, Directory: directory.New(o, systemNamespace),
+		Keys: &stubKeys{ring: fixedRing, reloaded: fixedRing}, Credentials: o, Accounts: directory.New(o, systemNamespace),
 		Clock: clocktesting.NewFakePassiveClock(fixedNow),
 	}
 }

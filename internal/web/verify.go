@@ -55,8 +55,8 @@ func (h *Verify) Mount(mux *http.ServeMux) {
 // read it.
 func (h *Verify) ahead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.Path == verifyPath {
-			traceOf(r.Context()).route = "GET " + verifyPath
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == verifyPath {
+			r.Pattern = "GET " + verifyPath
 			h.get(w, r)
 			return
 		}
@@ -66,7 +66,7 @@ func (h *Verify) ahead(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		traceOf(r.Context()).route = "/o/{organization}" + verifyBelow
+		r.Pattern = "/o/{organization}" + verifyBelow
 		to := url.URL{RawQuery: r.URL.RawQuery}
 		h.serve(w, r, question{
 			namespaces: []string{organization}, redirect: true,
@@ -113,6 +113,7 @@ func (h *Verify) read(r *http.Request) (question, *problem) {
 func (h *Verify) get(w http.ResponseWriter, r *http.Request) {
 	q, refusal := h.read(r)
 	if refusal != nil {
+		secure(w, r)
 		refusal.write(w, r)
 		return
 	}
@@ -131,6 +132,7 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 	h.refuse(w, r, q, sessionRefusal(ErrInvalidSession))
 }
 
+// serve answers. It is ahead of what secures all other answers.
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	found, err := h.Sessions.Check(r.Context(), DoorVerify, tokenOf(r), session.Web)
 	switch {
@@ -143,19 +145,17 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 		return
 	}
 	traceOf(r.Context()).unlogged = true
+	// There is nothing to frame, run or sniff, and a proxy has to read them all.
+	w.Header().Set("Cache-Control", "no-store")
 	h.Sessions.slide(w, r, found)
 	h.tell(w.Header(), found.Account)
-	for name := range securityHeaders {
-		if name != "Cache-Control" {
-			w.Header().Del(name) // There is nothing to frame, run or sniff, and a proxy has to read them all.
-		}
-	}
 	w.WriteHeader(http.StatusOK)
 }
 
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
 // sends nobody back who is logged in to another one, so it makes no circle.
 func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
+	secure(w, r)
 	page := strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 	if !q.redirect || !page || refusal.Status == http.StatusServiceUnavailable {
 		refusal.write(w, r)

@@ -197,7 +197,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}
 	store.OnWrite = (&audit.Recorder{Directory: declared, Clock: clock.RealClock{}, Locked: metrics.Locked}).Wrote
 	shared.sessions = &web.Sessions{
-		Keys: keys, Credentials: shared.caches.Credentials(), Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
+		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}
 	pages, err := ui.New(ui.Options{ProductName: "Keyturn"})
 	if err != nil {

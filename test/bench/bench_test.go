@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"math"
 	"net/http"
 	"strings"
@@ -193,16 +195,35 @@ func TestFloodNote(t *testing.T) {
 		{http.StatusOK, "", true},
 		{http.StatusInternalServerError, "1", true},
 	} {
-		header := http.Header{}
-		if row.retry != "" {
-			header.Set("Retry-After", row.retry)
-		}
-		if err := f.note(row.status, header, time.Second); (err != nil) != row.fails {
+		if err := f.note(answer{status: row.status, retryAfter: row.retry}, time.Second); (err != nil) != row.fails {
 			t.Errorf("status %d, Retry-After %q: %v", row.status, row.retry, err)
 		}
 	}
 	if len(f.refusals) != 1 || f.answers[http.StatusUnauthorized] != 1 || f.answers[http.StatusServiceUnavailable] != 1 {
 		t.Errorf("noted %v and %v", f.answers, f.refusals)
+	}
+}
+
+// TestReceive: what a connection reads is what the server has sent, and an answer that it cannot read is none.
+func TestReceive(t *testing.T) {
+	for text, want := range map[string]answer{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}":                           {status: 200, body: []byte("{}")},
+		"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\nX: y\r\n\r\n": {status: 503, retryAfter: "2"},
+		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}":                           {},
+		"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}":                           {},
+		"HTTP/1.1 200 OK\r\n\r\n":                                                  {},
+		"HTTP/1.1 2\r\nContent-Length: 0\r\n\r\n":                                  {},
+		"200 OK\r\nContent-Length: 0\r\n\r\n":                                      {},
+		"":                                                                         {},
+	} {
+		c := &connection{answers: bufio.NewReader(strings.NewReader(text))}
+		got, err := c.receive()
+		switch {
+		case want.status == 0 && err == nil:
+			t.Errorf("%q is an answer: %+v", text, got)
+		case want.status != 0 && (err != nil || got.status != want.status || got.retryAfter != want.retryAfter || !bytes.Equal(got.body, want.body)):
+			t.Errorf("%q is %+v (%v), want %+v", text, got, err, want)
+		}
 	}
 }
 

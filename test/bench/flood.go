@@ -162,28 +162,28 @@ func (f *flood) try(c *connection, username, password string) (status int, err e
 		return 0, fmt.Errorf("encoding a request: %w", err)
 	}
 	began := time.Now()
-	status, header, _, err := c.exchange(post("/api/v1/login", body))
+	got, err := c.exchange(post("/api/v1/login", body))
 	if err != nil {
 		return 0, fmt.Errorf("guessing: %w", err)
 	}
-	return status, f.note(status, header, time.Since(began))
+	return got.status, f.note(got, time.Since(began))
 }
 
 // note takes in an answer. Errors: it is none that a wrong password can have, or does not say when to try again.
-func (f *flood) note(status int, header http.Header, took time.Duration) error {
-	switch status {
+func (f *flood) note(got answer, took time.Duration) error {
+	switch got.status {
 	case http.StatusUnauthorized:
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		if header.Get("Retry-After") == "" {
-			return fmt.Errorf("%d without Retry-After to a wrong password", status)
+		if got.retryAfter == "" {
+			return fmt.Errorf("%d without Retry-After to a wrong password", got.status)
 		}
 	default:
-		return fmt.Errorf("the server answers %d to a wrong password", status)
+		return fmt.Errorf("the server answers %d to a wrong password", got.status)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.answers[status]++
-	if status == http.StatusServiceUnavailable {
+	f.answers[got.status]++
+	if got.status == http.StatusServiceUnavailable {
 		f.refusals = append(f.refusals, took)
 	}
 	return nil

@@ -2,11 +2,15 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -20,12 +24,22 @@ const (
 	answerTimeout = 30 * time.Second
 )
 
-// connection is the leanest client that is still right: it keeps its connection and sends requests as they were prepared,
-// so that next to nothing of the cores that it shares with the servers goes to it.
+// connection is the leanest client that is still right: it keeps its connection, sends requests as they were prepared, and
+// reads of an answer what it needs, so that next to nothing of the cores that it shares with the servers goes to it.
 type connection struct {
 	conn    net.Conn
 	answers *bufio.Reader
+	body    []byte
 	stop    func() bool
+}
+
+// answer is what a server says.
+type answer struct {
+	status int
+	// retryAfter is the header of this name.
+	retryAfter string
+	// body lasts until the next request.
+	body []byte
 }
 
 // dial connects; when ctx ends, what waits for an answer fails.
@@ -52,37 +66,83 @@ func (c *connection) close() {
 	_ = c.conn.Close()
 }
 
-// send sends a request and returns the body of the answer. Any status but 200 is an error, with the body, which says
-// why and holds no token then.
+// send sends a request and returns the body of the answer, which lasts until the next. Any status but 200 is an error, with the
+// body, which says why and holds no token then.
 func (c *connection) send(request []byte) ([]byte, error) {
-	status, _, body, err := c.exchange(request)
+	got, err := c.exchange(request)
 	if err != nil {
 		return nil, err
 	}
-	if status != http.StatusOK {
-		return nil, fmt.Errorf("the server answers %d %s: %s", status, http.StatusText(status), body)
+	if got.status != http.StatusOK {
+		return nil, fmt.Errorf("the server answers %d %s: %s", got.status, http.StatusText(got.status), got.body)
 	}
-	return body, nil
+	return got.body, nil
 }
 
 // exchange sends a request and returns the answer, whatever it says.
-func (c *connection) exchange(request []byte) (status int, header http.Header, body []byte, err error) {
+func (c *connection) exchange(request []byte) (answer, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
-		return 0, nil, nil, fmt.Errorf("setting a deadline: %w", err)
+		return answer{}, fmt.Errorf("setting a deadline: %w", err)
 	}
 	if _, err := c.conn.Write(request); err != nil {
-		return 0, nil, nil, fmt.Errorf("sending a request: %w", err)
+		return answer{}, fmt.Errorf("sending a request: %w", err)
 	}
-	response, err := http.ReadResponse(c.answers, nil)
+	got, err := c.receive()
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("reading an answer: %w", err)
+		return answer{}, fmt.Errorf("reading an answer: %w", err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	body, err = io.ReadAll(response.Body)
+	return got, nil
+}
+
+var (
+	protocol      = []byte("HTTP/1.1 ")
+	contentLength = []byte("Content-Length: ")
+	retryAfter    = []byte("Retry-After: ")
+)
+
+// receive reads an answer as Go's HTTP server writes it, which names headers in their canonical form and tells the length of
+// all that is short.
+func (c *connection) receive() (got answer, err error) {
+	line, err := c.line()
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("reading an answer: %w", err)
+		return got, err
 	}
-	return response.StatusCode, response.Header, body, nil
+	status, ok := bytes.CutPrefix(line, protocol)
+	if !ok || len(status) < 3 {
+		return got, fmt.Errorf("it begins with %q", line)
+	}
+	if got.status, err = strconv.Atoi(string(status[:3])); err != nil {
+		return got, fmt.Errorf("it begins with %q", line)
+	}
+	length := -1
+	for {
+		if line, err = c.line(); err != nil {
+			return got, err
+		}
+		if len(line) == 0 {
+			break
+		}
+		if text, ok := bytes.CutPrefix(line, contentLength); ok {
+			if length, err = strconv.Atoi(string(text)); err != nil {
+				return got, fmt.Errorf("its length: %w", err)
+			}
+		} else if text, ok := bytes.CutPrefix(line, retryAfter); ok {
+			got.retryAfter = string(text)
+		}
+	}
+	if length < 0 {
+		return got, errors.New("its length is not told")
+	}
+	c.body = slices.Grow(c.body[:0], length)[:length]
+	_, err = io.ReadFull(c.answers, c.body)
+	got.body = c.body
+	return got, err
+}
+
+// line reads a line without its end.
+func (c *connection) line() ([]byte, error) {
+	line, err := c.answers.ReadSlice('\n')
+	return bytes.TrimSuffix(line, []byte("\r\n")), err
 }
 
 // post prepares a request with a JSON body.

@@ -36,6 +36,7 @@ type Caches struct {
 	// sessions has what credentials tell of sessions, once sessionsSynced says so.
 	sessions       *known
 	sessionsSynced toolscache.InformerSynced
+	accounts       *Accounts
 	contact        *Contact
 	// live reads past the caches.
 	live       client.Reader
@@ -87,6 +88,9 @@ func NewCaches(ctx context.Context, config *rest.Config, live client.Client, con
 			return nil, fmt.Errorf("prepare watch of %T: %w", kind, err)
 		}
 	}
+	if c.accounts, err = watchedAccounts(ctx, c.objects); err != nil {
+		return nil, err
+	}
 	if c.sessions, c.sessionsSynced, err = watchSessions(ctx, c.objects); err != nil {
 		return nil, err
 	}
@@ -114,6 +118,9 @@ func (c *Caches) WaitForSync(ctx context.Context) bool {
 
 // Reader reads accounts, policies, namespaces (by metadata) and the ConfigMaps of the system namespace from the watches.
 func (c *Caches) Reader() client.Reader { return c.objects }
+
+// Accounts returns what the watch knows of accounts.
+func (c *Caches) Accounts() *Accounts { return c.accounts }
 
 // Credentials returns what the watches know of credentials.
 func (c *Caches) Credentials() *Credentials {
