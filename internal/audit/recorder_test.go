@@ -68,7 +68,7 @@ func newWorld(t *testing.T) *world {
 // request is where everything in these tests comes from.
 func request(t *testing.T) context.Context {
 	t.Helper()
-	return WithRequest(t.Context(), Request{ID: "R1", Address: netip.MustParseAddr("192.0.2.1")})
+	return WithRequest(t.Context(), &Request{ID: "R1", Address: netip.MustParseAddr("192.0.2.1")})
 }
 
 // told closes the log and returns what it holds.

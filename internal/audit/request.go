@@ -15,13 +15,15 @@ type Request struct {
 
 type requestKey struct{}
 
-// WithRequest returns a context of a request, for whatever is done on its behalf.
-func WithRequest(ctx context.Context, r Request) context.Context {
+// WithRequest returns a context of a request, which must not change any more, for whatever is done on its behalf.
+func WithRequest(ctx context.Context, r *Request) context.Context {
 	return context.WithValue(ctx, requestKey{}, r)
 }
 
 // RequestOf returns the request that something is done for; the zero value where there is none.
 func RequestOf(ctx context.Context) Request {
-	r, _ := ctx.Value(requestKey{}).(Request)
-	return r
+	if r, ok := ctx.Value(requestKey{}).(*Request); ok {
+		return *r
+	}
+	return Request{}
 }

@@ -61,7 +61,7 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 		began, id := time.Now(), rand.Text()
 		t := &trace{from: audit.Request{ID: id, Address: proxies.Client(r)}}
 		written := &statusWriter{ResponseWriter: w}
-		r = r.WithContext(audit.WithRequest(context.WithValue(r.Context(), traceKey{}, t), t.from))
+		r = r.WithContext(audit.WithRequest(context.WithValue(r.Context(), traceKey{}, t), &t.from))
 		w.Header().Set("X-Request-Id", id)
 		defer func() {
 			if value := recover(); value != nil {

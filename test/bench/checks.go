@@ -37,13 +37,13 @@ func (e *environment) measureChecks(ctx context.Context) error {
 			requests = append(requests, get(path, p.token))
 		}
 		var r checkResults
-		for i := range e.scale.rounds + 1 {
+		for i := range e.scale.checkRounds + 1 {
 			alone, err := load(ctx, bare, requests, e.scale.checks)
 			if err != nil {
 				return fmt.Errorf("asking the bare handler: %w", err)
 			}
 			r.bare = append(r.bare, alone)
-			if i == e.scale.rounds {
+			if i == e.scale.checkRounds {
 				break
 			}
 			checks, err := load(ctx, controlplane.Address(e.people), requests, e.scale.checks)

@@ -23,8 +23,10 @@ type scale struct {
 	// rounds and round are how often, and how long at a time, logins and the bare hash take turns.
 	rounds int
 	round  time.Duration
-	// checks is how long session checks, of each kind, and the bare handler each take, as many times.
-	checks time.Duration
+	// checkRounds and checks are how often, and how long at a time, session checks, of each kind, and the bare handler take
+	// turns: in short ones, so that both have the same share of what else the machine is up to.
+	checkRounds int
+	checks      time.Duration
 	// revocations is how often sessions are ended, flood how long wrong passwords come.
 	revocations int
 	flood       time.Duration
@@ -34,11 +36,11 @@ type scale struct {
 
 var (
 	full = scale{
-		accounts: 1000, idle: time.Minute, rounds: 5, round: 12 * time.Second, checks: 3 * time.Second,
+		accounts: 1000, idle: time.Minute, rounds: 5, round: 12 * time.Second, checkRounds: 15, checks: time.Second,
 		revocations: 1000, flood: time.Minute, reviews: 10 * time.Second,
 	}
 	short = scale{
-		accounts: 100, idle: 5 * time.Second, rounds: 2, round: 2 * time.Second, checks: time.Second,
+		accounts: 100, idle: 5 * time.Second, rounds: 2, round: 2 * time.Second, checkRounds: 3, checks: time.Second,
 		revocations: 40, flood: 5 * time.Second, reviews: 2 * time.Second,
 	}
 )
