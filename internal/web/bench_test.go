@@ -1,8 +1,10 @@
 package web_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -36,5 +38,21 @@ func BenchmarkChecks(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkTokenReview is what a TokenReview costs besides the HTTP server.
+func BenchmarkTokenReview(b *testing.B) {
+	a := person(b, organisation(b, nil), "ada", v1alpha1.UserAccountSpec{Groups: []string{"editors", "readers"}})
+	handler, body := webhooks(shared.sessions), reviewOf(b, kubernetesToken(b, a))
+	r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/webhooks/tokenreview", nil)
+	r.Header.Set("Content-Type", "application/json")
+	for b.Loop() {
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		w := &discard{header: http.Header{}}
+		handler.ServeHTTP(w, r)
+		if w.status != http.StatusOK {
+			b.Fatalf("answered %d", w.status)
+		}
 	}
 }

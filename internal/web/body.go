@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -46,7 +45,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 		return nil, newProblem(http.StatusUnsupportedMediaType, problemUnsupportedMedia, "The request is compressed",
 			"Send the body without a Content-Encoding.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0), maxBodyBytes)) + bytes.MinRead)
+	_, err = body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, newProblem(http.StatusRequestEntityTooLarge, problemTooLarge, "The request is too large",
 			"Send at most "+strconv.Itoa(maxBodyBytes)+" bytes.")
@@ -54,13 +55,13 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	if err != nil {
 		return nil, invalidRequest("The body could not be read to its end. Send it again.")
 	}
-	if !utf8.Valid(body) || hasLoneSurrogate(body) {
+	if !utf8.Valid(body.Bytes()) || hasLoneSurrogate(body.Bytes()) {
 		return nil, invalidRequest("The body must be UTF-8 text without halves of surrogate pairs.")
 	}
-	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+	if !bytes.HasPrefix(bytes.TrimLeft(body.Bytes(), " \t\r\n"), []byte("{")) {
 		return nil, invalidRequest("The body must be one JSON object.")
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 func invalidRequest(detail string) *problem {

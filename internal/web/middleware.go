@@ -103,7 +103,7 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":       {"nosniff"},
 }
 
-// documentHeaders are on every answer besides, but for those of the API, which are no documents.
+// documentHeaders are on every answer besides, but for those to programs, which are no documents.
 var documentHeaders = http.Header{
 	"Cross-Origin-Opener-Policy": {"same-origin"},
 	"Referrer-Policy":            {"no-referrer"},
@@ -113,7 +113,7 @@ var documentHeaders = http.Header{
 // secure sets the headers that keep an answer from being stored, framed or taken for something else.
 func secure(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), securityHeaders)
-	if !strings.HasPrefix(r.URL.Path, "/api/") {
+	if path := r.URL.Path; !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/webhooks/") {
 		maps.Copy(w.Header(), documentHeaders)
 	}
 }

@@ -131,7 +131,7 @@ func TestSessionCookie(t *testing.T) {
 }
 
 // kubernetesToken logs somebody in for the cluster.
-func kubernetesToken(t *testing.T, a *v1alpha1.UserAccount) string {
+func kubernetesToken(t testing.TB, a *v1alpha1.UserAccount) string {
 	t.Helper()
 	granted := post(t, "/api/v1/login", map[string]any{
 		"namespace": a.Namespace, "username": a.Username(), "password": password, "audience": "kubernetes",

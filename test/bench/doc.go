@@ -6,7 +6,7 @@
 // Writes are counted by the API server, in its audit log, by who wrote what.
 //
 //	go run ./test/bench          # all of it, about ten minutes
-//	go run ./test/bench -checks  # session checks only, two minutes
+//	go run ./test/bench -checks  # session checks and TokenReviews only, two minutes
 //	go run ./test/bench -quick   # a tenth of the accounts and short rounds: shows that it works, the figures are noise
 //
 // It runs in the root of the repository, and ends and removes all that it started. It judges and reports; it fixes

@@ -86,7 +86,7 @@ func (r *results) rows(s scale) []row {
 			fmt.Sprintf("%d accounts to Ready: hashes and writes alone over all of it", n), fmt.Sprintf(">= %.2f at %d", accountsBudget, budgetedAccounts),
 			fmt.Sprintf("%.2f", alone/r.accountsTook.Seconds()), verdictInformation,
 		},
-	}, slices.Concat(r.reviewed.rows(), r.revoked.rows(), r.flood.rows(resident))...)
+	}, slices.Concat(r.revoked.rows(), r.flood.rows(resident))...)
 }
 
 func (r *results) checkRows() []row {
@@ -98,7 +98,7 @@ func (r *results) checkRows() []row {
 			fmt.Sprintf("%.3f", ratio), verdict(ratio >= sessionBudget),
 		})
 	}
-	return rows
+	return append(rows, r.reviewed.rows()...)
 }
 
 // checkNotes tell what is behind the figures of session checks.
@@ -111,6 +111,7 @@ func (r *results) checkNotes() string {
 	}
 	fmt.Fprintf(&text, "Session checks are of %d tokens, whose signatures are remembered after the first time. "+
 		"Of one that is new, or of more than 8,192 in turns, the signature is checked as well.\n", clients)
+	fmt.Fprintln(&text, r.reviewed.String())
 	return text.String()
 }
 
@@ -176,7 +177,7 @@ func (r *results) notes(s scale) string {
 			r.memory.Now, r.memory.File),
 		fmt.Sprintf("Accounts: Ready after %.1f s; their hashes alone take %.1f s, writing the same objects alone %.1f s.",
 			r.accountsTook.Seconds(), float64(s.accounts)/rate, r.bareWritesTook.Seconds()),
-		r.reviewed.String(), r.revoked.String(), r.flood.String(),
+		r.revoked.String(), r.flood.String(),
 		"Writes, counted by the API server (in brackets what the budgets leave out):",
 		fmt.Sprintf("  %d new accounts: %s", s.accounts, r.accountWrites),
 		fmt.Sprintf("  %d clean logins: %s", logins.Count, r.loginWrites),

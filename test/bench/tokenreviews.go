@@ -53,6 +53,10 @@ func (e *environment) measureTokenReviews(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The operator tells of the changes a second later.
+	if _, err := e.settle(ctx, 0); err != nil {
+		return err
+	}
 	if _, err := e.review(ctx, apiServer, questions[0]); err != nil { // connects
 		return err
 	}
