@@ -127,8 +127,12 @@ func (p *webhookPort) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate,
 	return nil, errNoCertificate
 }
 
+// server returns the server of the port. It speaks HTTP/1.1 only: with HTTP/2 an API server sends everything over one
+// connection, hence to one replica, until that one goes.
 func (p *webhookPort) server(handler http.Handler, t timeouts) *http.Server {
 	server := newHTTPServer(handler, t)
+	server.Protocols = new(http.Protocols)
+	server.Protocols.SetHTTP1(true)
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: p.certificate}
 	return server
 }

@@ -57,8 +57,12 @@ func dialFrom(ctx context.Context, from net.IP, address string) (*connection, er
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
+	return newConnection(ctx, conn), nil
+}
+
+func newConnection(ctx context.Context, conn net.Conn) *connection {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	return &connection{conn: conn, answers: bufio.NewReader(conn), stop: stop}, nil
+	return &connection{conn: conn, answers: bufio.NewReader(conn), stop: stop}
 }
 
 func (c *connection) close() {
