@@ -37,7 +37,7 @@ type scale struct {
 
 var (
 	full = scale{
-		accounts: 1000, idle: time.Minute, rounds: 5, round: 12 * time.Second, checkRounds: 15, checks: time.Second,
+		accounts: 1000, idle: time.Minute, rounds: 12, round: 5 * time.Second, checkRounds: 15, checks: time.Second,
 		revocations: 1000, flood: time.Minute, reviews: 10 * time.Second,
 	}
 	short = scale{
