@@ -288,9 +288,9 @@ func TestRevokedRows(t *testing.T) {
 		of     revoked
 		misses bool
 	}{
-		{revoked{everywhere: quick, changes: quick, requests: quick}, false},
-		{revoked{everywhere: quick, changes: slow, requests: quick}, true},
-		{revoked{everywhere: quick, requests: quick}, true},
+		{revoked{byLogout: quick, byChange: quick, byReset: quick}, false},
+		{revoked{byLogout: quick, byChange: slow, byReset: quick}, true},
+		{revoked{byLogout: quick, byReset: quick}, true},
 		{revoked{}, true},
 	} {
 		if got := missed(row.of.rows()); got != row.misses {

@@ -5,13 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -23,16 +26,33 @@ const (
 	// loginServers is how many have to hear of it that a session is over.
 	loginServers = 3
 	// revokers is how many people end sessions at the same time, so that the servers are at work meanwhile.
-	revokers = 4
-	// changeEvery is which of a person's revocations is a change of the password, and signOutEvery which is an administrator's
-	// request, that the operator has to see first. The others are logouts everywhere.
-	changeEvery, signOutEvery = 10, 24
+	revokers = 2
+	// changeEvery is which of a person's revocations is a change of the password. Of the others, declareEvery is which is one
+	// of those that an administrator declares, in turns; the rest are logouts everywhere.
+	changeEvery, declareEvery = 10, 5
+	// retryPause and retryTimeout are how often, and how long, somebody tries to log in after what kept them out was undone.
+	retryPause   = 200 * time.Millisecond
+	retryTimeout = 10 * time.Second
 	// revocationBudget is for 99 in 100 revocations, from the answer to whoever asked for it.
 	revocationBudget = 100 * time.Millisecond
 )
 
-// revoked is how long it took until every login server refused a session.
-type revoked struct{ everywhere, changes, requests revocation.Latencies }
+// The ways to end a session.
+const (
+	byLogout   = "a logout everywhere"
+	byChange   = "a change of the password"
+	bySignOut  = "spec.signOutTime"
+	byAccess   = "spec.access"
+	byEndTime  = "spec.endTime"
+	byReset    = "a new handed-out password"
+	byDeletion = "deletion"
+)
+
+// declaredWays are those of an administrator: the operator has to see the first two before a login server can.
+var declaredWays = []string{bySignOut, byReset, byAccess, byEndTime, byDeletion}
+
+// revoked is how long it took until every login server refused a session, by the way in which it was ended.
+type revoked map[string]revocation.Latencies
 
 // measureRevocations has people log in at one of several login servers and end their sessions at another, until all refuse
 // them.
@@ -58,10 +78,11 @@ func (e *environment) measureRevocations(ctx context.Context) error {
 	}
 
 	var mu sync.Mutex
+	e.results.revoked = revoked{}
 	group, ctx := errgroup.WithContext(ctx)
 	for i, p := range people {
 		r := revoker{
-			person: p, password: p.password, servers: servers, admin: e.admin, results: &e.results.revoked,
+			person: p, password: p.password, servers: servers, admin: e.admin, turn: i,
 			client: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{}},
 		}
 		group.Go(func() error {
@@ -69,13 +90,13 @@ func (e *environment) measureRevocations(ctx context.Context) error {
 				return err
 			}
 			for n := i; n < e.scale.revocations; n += len(people) {
-				if err := r.revoke(ctx, n, func(into *revocation.Latencies, took time.Duration) {
-					mu.Lock()
-					defer mu.Unlock()
-					*into = append(*into, took)
-				}); err != nil {
-					return fmt.Errorf("ending sessions of %s: %w", p.name, err)
+				way, took, err := r.revoke(ctx, n)
+				if err != nil {
+					return fmt.Errorf("ending sessions of %s by %s: %w", p.name, way, err)
 				}
+				mu.Lock()
+				e.results.revoked[way] = append(e.results.revoked[way], took)
+				mu.Unlock()
 			}
 			return nil
 		})
@@ -90,58 +111,122 @@ type revoker struct {
 	servers  []string
 	client   *http.Client
 	admin    client.Client
-	results  *revoked
 	done     int
+	// turn is which of the declared ways comes first.
+	turn int
 }
 
-// revoke logs in, ends the session, waits until every server refuses it and notes how long that took. After a change the
-// session that made it must go on.
-func (r *revoker) revoke(ctx context.Context, n int, note func(*revocation.Latencies, time.Duration)) error {
+// revoke logs in, ends the session, and waits until every server refuses it. After a change the session that made it must
+// go on.
+func (r *revoker) revoke(ctx context.Context, n int) (way string, took time.Duration, err error) {
 	here, there := r.servers[n%len(r.servers)], r.servers[(n/2+1)%len(r.servers)]
-	token, err := r.session(ctx, here+"/api/v1/login", map[string]string{"password": r.password})
-	if err != nil {
+	r.done++
+	switch {
+	case r.done%changeEvery == 0:
+		way = byChange
+	case r.done%declareEvery == declareEvery/2:
+		way = declaredWays[(r.turn+r.done/declareEvery)%len(declaredWays)]
+	default:
+		way = byLogout
+	}
+	var token string
+	if err := r.retry(ctx, func() (err error) { // A server may not know yet that what was declared before is undone.
+		token, err = r.session(ctx, here+"/api/v1/login", map[string]string{"password": r.password})
 		return err
+	}); err != nil {
+		return way, 0, err
 	}
 	if err := r.holds(ctx, token); err != nil {
-		return err
+		return way, 0, err
 	}
-	r.done++
-	own, into := "", &r.results.everywhere
-	switch {
-	case r.done%signOutEvery == signOutEvery/4:
-		into, err = &r.results.requests, r.signOut(ctx)
-	case r.done%changeEvery == 0:
-		into = &r.results.changes
-		own, err = r.change(ctx, there, fmt.Sprintf("Another phrase of mine %05d %d", n, r.done), "web")
-	default:
+	own, next := "", fmt.Sprintf("Another phrase of mine %05d %d", n, r.done)
+	switch way {
+	case byChange:
+		own, err = r.change(ctx, there, next, "web")
+	case byLogout:
 		err = r.endAll(ctx, there, token)
+	default:
+		err = r.declare(ctx, way, next)
 	}
 	if err != nil {
-		return err
+		return way, 0, err
 	}
-	took, err := revocation.Await(ctx, r.client, r.servers, token, time.Now())
-	if err != nil {
-		return err
+	if took, err = revocation.Await(ctx, r.client, r.servers, token, time.Now()); err != nil {
+		return way, 0, err
 	}
-	note(into, took)
-	if own == "" {
-		return nil
+	if own != "" {
+		return way, took, r.holds(ctx, own)
 	}
-	return r.holds(ctx, own)
+	return way, took, r.undo(ctx, way, there, next)
 }
 
-// signOut has an administrator end all sessions. It must not be asked twice in a second: requests are instants.
-func (r *revoker) signOut(ctx context.Context) error {
-	account := &v1alpha1.UserAccount{}
-	if err := r.admin.Get(ctx, client.ObjectKey{Namespace: organisation, Name: r.name}, account); err != nil {
-		return fmt.Errorf("reading the account: %w", err)
+// declare has an administrator end the sessions.
+func (r *revoker) declare(ctx context.Context, way, next string) error {
+	secret, account := r.objects(organisation)
+	switch way {
+	case byReset:
+		r.password = "Handed-out " + next
+		return r.patch(ctx, secret, map[string]any{"data": map[string][]byte{"password": []byte(r.password)}})
+	case bySignOut: // It is an instant: of two within a second, only the first one counts.
+		return r.patch(ctx, account, map[string]any{"spec": map[string]any{"signOutTime": metav1.Now()}})
+	case byAccess:
+		return r.patch(ctx, account, map[string]any{"spec": map[string]any{"access": v1alpha1.AccessDisabled}})
+	case byEndTime:
+		return r.patch(ctx, account, map[string]any{"spec": map[string]any{"endTime": metav1.Now()}})
 	}
-	before := account.DeepCopy()
-	account.Spec.SignOutTime = new(metav1.Now())
-	if err := r.admin.Patch(ctx, account, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("requesting the end of all sessions: %w", err)
+	if err := r.admin.Delete(ctx, account); err != nil {
+		return fmt.Errorf("deleting the account: %w", err)
 	}
 	return nil
+}
+
+// undo makes that the person can log in again, with a password of their own.
+func (r *revoker) undo(ctx context.Context, way, server, next string) error {
+	secret, account := r.objects(organisation)
+	switch way {
+	case byAccess, byEndTime:
+		return r.patch(ctx, account, map[string]any{"spec": map[string]any{"access": nil, "endTime": nil}})
+	case byDeletion:
+		if err := r.admin.Create(ctx, account); err != nil {
+			return fmt.Errorf("creating the account again: %w", err)
+		}
+		if err := r.admin.Get(ctx, client.ObjectKeyFromObject(secret), secret); err != nil {
+			return fmt.Errorf("reading the handed-out password: %w", err)
+		}
+		r.password = string(secret.Data["password"])
+	case byReset:
+	default:
+		return nil
+	}
+	return r.retry(ctx, func() error {
+		_, err := r.change(ctx, server, next, "web")
+		return err
+	})
+}
+
+// patch changes what is declared.
+func (r *revoker) patch(ctx context.Context, object client.Object, change map[string]any) error {
+	text, err := json.Marshal(change)
+	if err != nil {
+		return fmt.Errorf("encoding a patch: %w", err)
+	}
+	if err := r.admin.Patch(ctx, object, client.RawPatch(types.MergePatchType, text)); err != nil {
+		return fmt.Errorf("patching %s %s: %w", object.GetNamespace(), object.GetName(), err)
+	}
+	return nil
+}
+
+// retry tries until something works, for a while. It waits long enough in between that the failures of the tries do not lock.
+func (r *revoker) retry(ctx context.Context, try func() error) error {
+	for end := time.Now().Add(retryTimeout); ; {
+		err := try()
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		if err := pause(ctx, retryPause); err != nil {
+			return err
+		}
+	}
 }
 
 // change changes the password, and returns a session for an audience.
@@ -211,18 +296,22 @@ func (r *revoker) endAll(ctx context.Context, server, token string) error {
 	return nil
 }
 
-func (r *revoked) rows() []row {
-	all := slices.Concat(r.everywhere, r.changes, r.requests)
+func (r revoked) rows() []row {
+	all := slices.Concat(slices.Collect(maps.Values(r))...)
 	p99 := all.Quantile(0.99)
 	return []row{{
 		fmt.Sprintf("sessions ended at %d login servers, p99 of %d", loginServers, len(all)),
 		fmt.Sprintf("<= %d ms", revocationBudget.Milliseconds()), fmt.Sprintf("%.1f ms", milliseconds(p99)),
-		verdict(len(r.everywhere) > 0 && len(r.changes) > 0 && p99 <= revocationBudget),
+		verdict(len(r[byLogout]) > 0 && len(r[byChange]) > 0 && p99 <= revocationBudget),
 	}}
 }
 
-// String tells of each kind.
-func (r *revoked) String() string {
-	return fmt.Sprintf("Sessions ended by a logout everywhere, %s; by a change of the password, %s; by an administrator's request, %s.",
-		r.everywhere, r.changes, r.requests)
+// String tells of each way.
+func (r revoked) String() string {
+	var text strings.Builder
+	text.WriteString("Sessions ended, from the answer to whoever asked for it:")
+	for _, way := range append([]string{byLogout, byChange}, declaredWays...) {
+		fmt.Fprintf(&text, "\n  by %s, %s", way, r[way])
+	}
+	return text.String()
 }
