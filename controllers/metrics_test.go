@@ -25,6 +25,7 @@ import (
 	"github.com/keyturn/keyturn/controllers/useraccount"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
 // counts reads series with one label each; those that are 0 are left out.
@@ -169,7 +170,7 @@ func BenchmarkScrape(b *testing.B) {
 	registry := prometheus.NewRegistry()
 	d := directory.New(mgr.GetClient(), w.name)
 	err = useraccount.SetupWithManager(b.Context(), leader{mgr}, useraccount.Options{
-		Credentials: secrets, CredentialNamespace: w.name, Directory: d, LiveDirectory: d, Hashes: 1,
+		Credentials: secrets, CredentialNamespace: w.name, Directory: d, LiveDirectory: d, Hashes: 1, Hasher: worker.InProcess(1),
 		Clock: &shiftedClock{}, Registry: registry,
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ import (
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
 // orphanGrace of the operators under test.
@@ -102,7 +103,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	d := directory.New(mgr.GetClient(), w.system)
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d,
-		LiveDirectory: directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system), Hashes: w.hashes, Clock: o.looks,
+		LiveDirectory: directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system), Hashes: w.hashes, Hasher: worker.InProcess(w.hashes), Clock: o.looks,
 		Registry: o.metrics,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)

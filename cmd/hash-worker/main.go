@@ -1,4 +1,4 @@
-// Command hash-worker hashes passwords for the login server, which starts it: it reads requests from standard input and
+// Command hash-worker hashes passwords for the server that starts it: it reads requests from standard input and
 // answers on standard output. It opens no files and knows no cluster.
 package main
 
@@ -11,7 +11,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 || os.Args[1] != worker.Argument {
-		fmt.Fprintln(os.Stderr, "hash-worker is started by the login server, not by hand")
+		fmt.Fprintln(os.Stderr, "hash-worker is started by the operator and the login server, not by hand")
 		os.Exit(2)
 	}
 	if err := worker.Main(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -98,7 +97,7 @@ func run(stop context.Context, o *options) error {
 	// The watches go on until the last request is answered.
 	running, end := context.WithCancel(context.WithoutCancel(stop))
 	defer end()
-	hasher, err := startWorkers(o)
+	hasher, err := worker.Start(o.hashWorker, o.hashes)
 	if err != nil {
 		return err
 	}
@@ -117,22 +116,6 @@ func run(stop context.Context, o *options) error {
 		return s.serve(stop, failed, people, health, webhooks)
 	})
 	return group.Wait()
-}
-
-// startWorkers starts what hashes passwords.
-func startWorkers(o *options) (*worker.Pool, error) {
-	program := o.hashWorker
-	if program == "" {
-		var err error
-		if program, err = worker.Program(); err != nil {
-			return nil, err
-		}
-	}
-	pool, err := worker.Start(program, o.hashes)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the program that hashes passwords is not there: put hash-worker beside this program, or set --hash-worker: %w", err)
-	}
-	return pool, err
 }
 
 // serve serves the ports until stop ends, and then drains, or until something else has failed.

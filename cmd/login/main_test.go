@@ -170,10 +170,3 @@ func TestPortInUse(t *testing.T) {
 		t.Errorf("answered %v, want which port", err)
 	}
 }
-
-func TestNoHashWorker(t *testing.T) {
-	_, err := startWorkers(&options{hashes: 1, hashWorker: filepath.Join(t.TempDir(), "hash-worker")})
-	if err == nil || !strings.Contains(err.Error(), "--hash-worker") {
-		t.Errorf("answered %v, want what to do", err)
-	}
-}

@@ -33,6 +33,7 @@ import (
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
 // version of the build, set by the linker.
@@ -99,7 +100,12 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	defer auditLog.Close()
-	if err := addControllers(ctx, mgr, secrets, decoys, auditLog, o); err != nil {
+	hasher, err := worker.Start(o.hashWorker, o.hashes)
+	if err != nil {
+		return err
+	}
+	defer hasher.Close()
+	if err := addControllers(ctx, mgr, secrets, decoys, hasher, auditLog, o); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -149,12 +155,12 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (ca
 	return secrets, nil
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, auditLog *audit.Log, o *options) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, hasher useraccount.Hasher, auditLog *audit.Log, o *options) error {
 	d, now := directory.New(mgr.GetClient(), o.systemNamespace), clock.RealClock{}
 	recorder := &audit.Recorder{Log: auditLog, Directory: d, Clock: now}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d,
-		LiveDirectory: directory.New(mgr.GetAPIReader(), o.systemNamespace), Hashes: o.hashes, Clock: now,
+		LiveDirectory: directory.New(mgr.GetAPIReader(), o.systemNamespace), Hashes: o.hashes, Hasher: hasher, Clock: now,
 		Registry: metrics.Registry, OnWrite: recorder.Wrote,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)

@@ -19,6 +19,7 @@ type options struct {
 	credentialNamespace string
 	orphanGrace         time.Duration
 	hashes              int
+	hashWorker          string
 	debug               bool
 	auditLog            string
 }
@@ -31,6 +32,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.credentialNamespace, "credential-namespace", credential.DefaultNamespace, "Namespace of the credentials")
 	flags.DurationVar(&o.orphanGrace, "orphan-grace", 72*time.Hour, "How long a credential outlives its account, which may come back from a backup")
 	flags.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "How many handed-out passwords are hashed at once; each takes the memory that its policy asks for")
+	flags.StringVar(&o.hashWorker, "hash-worker", "", "Program that hashes passwords, in processes of its own (default: hash-worker beside this one)")
 	flags.StringVar(&o.auditLog, "audit-log", audit.Stdout, "File that the audit log is appended to; - is standard output. The log itself goes to standard error")
 	flags.BoolVar(&o.debug, "debug", false, "Log more")
 }

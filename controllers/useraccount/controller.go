@@ -39,6 +39,7 @@ type Reconciler struct {
 	// written accounts.
 	written *ledger.Ledger
 	turns   *turns
+	hasher  Hasher
 	events  events.EventRecorder
 	clock   clock.PassiveClock
 	resets  resets

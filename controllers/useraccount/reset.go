@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,7 +71,7 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 	if err != nil || s.reset != nil {
 		return c, err
 	}
-	c, err = r.evaluateReset(s, c, source, password, rp)
+	c, err = r.evaluateReset(ctx, s, c, source, password, rp)
 	if err == nil && s.reset == nil {
 		s.reset = standingReset(s, c)
 	}
@@ -124,19 +125,38 @@ func cannotJudge(s *scope, rp resetPolicy) *resetResult {
 		"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, rp.missing)
 }
 
-// evaluateReset hashes: it tells a revision without a new password from a new password, and judges the latter.
-func (r *Reconciler) evaluateReset(s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
-	if mayBeApplied(s, c) {
-		same, err := hash.Verify(c.Reset.AppliedHash, password.Text())
-		if err != nil {
-			s.reset = notApplied(v1alpha1.ConditionReasonCredentialInvalid,
-				"The hash of the last reset, in Secret %q of credentials, cannot be verified (%v), so a new password cannot be told from the old one. Set spec.password.resetTime to apply the Secret's.", s.credentialName, err)
-			return c, nil
-		}
-		if same {
-			return s.rules.NoteRevision(c, source), nil
-		}
+// evaluateReset tells a revision without a new password from a new password, and judges the latter. As a rule it is a new one, and
+// the sessions of the old one go on until that is recorded: so it is judged and hashed while it is compared.
+func (r *Reconciler) evaluateReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
+	if !mayBeApplied(s, c) {
+		return r.judgeReset(ctx, s, c, source, password, rp)
 	}
+	var (
+		judged  account.Credential
+		judging errgroup.Group
+	)
+	judging.Go(func() (err error) {
+		judged, err = r.judgeReset(ctx, s, c, source, password, rp)
+		return err
+	})
+	same, err := r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text())
+	failed := judging.Wait()
+	switch {
+	case errors.Is(err, hash.ErrMalformed), errors.Is(err, hash.ErrTooCostly):
+		s.reset = notApplied(v1alpha1.ConditionReasonCredentialInvalid,
+			"The hash of the last reset, in Secret %q of credentials, cannot be verified (%v), so a new password cannot be told from the old one. Set spec.password.resetTime to apply the Secret's.", s.credentialName, err)
+		return c, nil
+	case err != nil:
+		return c, fmt.Errorf("verify password: %w", err)
+	case same:
+		s.reset = nil
+		return s.rules.NoteRevision(c, source), nil
+	}
+	return judged, failed
+}
+
+// judgeReset judges a new password, and hashes it.
+func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
 	if rp.missing != nil {
 		s.reset = cannotJudge(s, rp)
 		return c, nil
@@ -146,12 +166,15 @@ func (r *Reconciler) evaluateReset(s *scope, c account.Credential, source accoun
 		if digests.Salt = c.History.Salt; len(digests.Salt) == 0 {
 			digests.Salt = random(accountIDSize)
 		}
-		digests.New = hash.Digest(password.Text(), digests.Salt)
+		var err error
+		if digests.New, err = r.hasher.Digest(ctx, password.Text(), digests.Salt); err != nil {
+			return c, fmt.Errorf("hash password: %w", err)
+		}
 	}
 	if unmet := unmetByReset(s, c, password, rp.lists, digests, s.rules.ResetRequested(c)); len(unmet) > 0 {
 		return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
 	}
-	encoded, err := hash.Create(password.Text(), s.policy.Policy.Hashing)
+	encoded, err := r.hasher.Create(ctx, password.Text(), s.policy.Policy.Hashing)
 	if err != nil {
 		return c, fmt.Errorf("hash password: %w", err)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash"
 )
 
 const (
@@ -46,12 +47,21 @@ type Options struct {
 	Directory, LiveDirectory *directory.Directory
 	// Hashes is how many passwords are hashed at once.
 	Hashes int
+	// Hasher hashes them.
+	Hasher Hasher
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Registry is where the metrics are registered.
 	Registry prometheus.Registerer
 	// OnWrite, if there is one, is told of every write of a credential.
 	OnWrite func(ctx context.Context, before, after *credential.Record)
+}
+
+// Hasher computes password hashes, in other processes. Errors are those of package hash, the context's, or the system's.
+type Hasher interface {
+	Verify(ctx context.Context, encoded hash.Encoded, password string) (bool, error)
+	Create(ctx context.Context, password string, parameters hash.Parameters) (hash.Encoded, error)
+	Digest(ctx context.Context, password string, salt []byte) ([]byte, error)
 }
 
 // SetupWithManager adds the controller to a manager.
@@ -77,6 +87,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			called <- event.TypedGenericEvent[types.NamespacedName]{Object: who}
 		}),
 		events: mgr.GetEventRecorder("keyturn-operator"),
+		hasher: o.Hasher,
 		clock:  o.Clock,
 		resets: newResets(o.Registry),
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -40,18 +41,21 @@ type Pool struct {
 	idle chan *worker
 }
 
-// Program returns where the program hash-worker is expected: beside the one that runs. The error is the system's.
-func Program() (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find this program: %w", err)
-	}
-	return filepath.Join(filepath.Dir(self), "hash-worker"), nil
-}
-
-// Start starts size workers, each a process of a program that calls Main. The error is the system's.
+// Start starts size workers, each a process of a program that calls Main; none named means hash-worker beside this program. The
+// error says what to do where there is no such program, or is the system's.
 func Start(program string, size int) (*Pool, error) {
-	return newPool(size, func() (*worker, error) { return startProcess(program) })
+	if program == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("find this program: %w", err)
+		}
+		program = filepath.Join(filepath.Dir(self), "hash-worker")
+	}
+	p, err := newPool(size, func() (*worker, error) { return startProcess(program) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the program that hashes passwords is not there: put hash-worker beside this program, or set --hash-worker: %w", err)
+	}
+	return p, err
 }
 
 // InProcess returns a pool whose workers are goroutines of this process: for tests of what hashes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,14 @@ func TestAllAtOnce(t *testing.T) {
 	for range 20 {
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestNoProgram(t *testing.T) {
+	for name, program := range map[string]string{"named": filepath.Join(t.TempDir(), "hash-worker"), "beside this one": ""} {
+		if _, err := Start(program, 1); err == nil || !strings.Contains(err.Error(), "--hash-worker") {
+			t.Errorf("%s: answered %v, want what to do", name, err)
 		}
 	}
 }
