@@ -82,6 +82,12 @@ func TestCertificateIsFollowed(t *testing.T) {
 	_, err = old.DialContext(t.Context(), "tcp", port.listener.Addr().String())
 	g.Expect(err).To(gomega.HaveOccurred(), "TLS 1.2")
 
+	both := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}} // as above
+	connection, err := both.DialContext(t.Context(), "tcp", port.listener.Addr().String())
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer func() { _ = connection.Close() }()
+	g.Expect(connection.(*tls.Conn).ConnectionState().NegotiatedProtocol).To(gomega.Equal("http/1.1"))
+
 	cancel()
 	g.Eventually(followed, 10*time.Second).Should(gomega.BeClosed())
 	g.Expect(server.Close()).To(gomega.Succeed())
