@@ -283,18 +283,23 @@ func TestFloodRows(t *testing.T) {
 }
 
 func TestRevokedRows(t *testing.T) {
-	quick, slow := revocation.Latencies{time.Millisecond}, revocation.Latencies{time.Second}
-	for _, row := range []struct {
-		of     revoked
-		misses bool
-	}{
-		{revoked{byLogout: quick, byChange: quick, byReset: quick}, false},
-		{revoked{byLogout: quick, byChange: slow, byReset: quick}, true},
-		{revoked{byLogout: quick, byReset: quick}, true},
-		{revoked{}, true},
-	} {
-		if got := missed(row.of.rows()); got != row.misses {
-			t.Errorf("%+v misses: %t", row.of, got)
+	run := func(change func(revoked)) []row {
+		r := revoked{}
+		for _, way := range ways() {
+			r[way] = revocation.Latencies{time.Millisecond}
+		}
+		change(r)
+		return r.rows()
+	}
+	if rows := run(func(revoked) {}); missed(rows) {
+		t.Errorf("quick ones are %v", rows)
+	}
+	for _, way := range ways() {
+		if rows := run(func(r revoked) { r[way] = revocation.Latencies{time.Second} }); !missed(rows) {
+			t.Errorf("a slow one by %s is %v", way, rows)
+		}
+		if rows := run(func(r revoked) { delete(r, way) }); !missed(rows) {
+			t.Errorf("none by %s is %v", way, rows)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func run(ctx context.Context, s scale, onlyChecks bool) (err error) {
 		e.measureTokenReviews, e.measureRevocations, e.measureFlood,
 	}
 	if onlyChecks {
-		e.scale.accounts = clients + revokers + reviewedPeople
+		e.scale.accounts = clients + 1 + reviewedPeople
 		steps = []func(context.Context) error{e.start, e.measureAccounts, e.choosePasswords, e.measureChecks, e.measureTokenReviews}
 	}
 	for _, step := range steps {

@@ -40,7 +40,7 @@ type reviewed struct {
 
 // measureTokenReviews asks about tokens as an API server does, over TLS, at an even pace.
 func (e *environment) measureTokenReviews(ctx context.Context) error {
-	people := e.accounts[clients+revokers:][:reviewedPeople]
+	people := e.accounts[clients+1:][:reviewedPeople]
 	say("Reviewing tokens of %d people, %d a second", len(people), reviewsPerSecond)
 	questions, err := e.questions(ctx, people)
 	if err != nil {
