@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
@@ -55,10 +56,5 @@ func isFailure(before, after client.Object) bool {
 		return false
 	}
 	is, err := credential.FromSecret(written)
-	if err != nil || is.Failures.Consecutive <= was.Failures.Consecutive || !is.Failures.LockedTime.Equal(was.Failures.LockedTime) {
-		return false
-	}
-	a, b := was.Credential, is.Credential
-	a.Failures, a.Devices = b.Failures, b.Devices
-	return a.Equal(b)
+	return err == nil && account.OnlyFailed(was.Credential, is.Credential)
 }

@@ -12,3 +12,12 @@ func (r Rules) FailedThen(c Credential, at time.Time) Credential {
 	r.Now = at
 	return r.Failed(c)
 }
+
+// OnlyFailed tells whether a write has recorded wrong passwords, and neither a lock nor anything else.
+func OnlyFailed(before, after Credential) bool {
+	if after.Failures.Consecutive <= before.Failures.Consecutive || !after.Failures.LockedTime.Equal(before.Failures.LockedTime) {
+		return false
+	}
+	before.Failures, before.Devices = after.Failures, after.Devices
+	return before.Equal(after)
+}
