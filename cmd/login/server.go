@@ -18,6 +18,7 @@ import (
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/web"
@@ -50,7 +51,7 @@ type server struct {
 	synced, decoys, draining atomic.Bool
 }
 
-func newServer(ctx context.Context, config *rest.Config, hasher login.Hasher, o *options) (*server, error) {
+func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *options) (*server, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = "keyturn-login"
 	// Each login reads its credential from the API server: the client's own limit, made for controllers, would be that of logins. The

@@ -33,6 +33,7 @@ import (
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
@@ -155,7 +156,7 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (ca
 	return secrets, nil
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, hasher useraccount.Hasher, auditLog *audit.Log, o *options) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, hasher hash.Hasher, auditLog *audit.Log, o *options) error {
 	d, now := directory.New(mgr.GetClient(), o.systemNamespace), clock.RealClock{}
 	recorder := &audit.Recorder{Log: auditLog, Directory: d, Clock: now}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{

@@ -21,6 +21,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
@@ -39,7 +40,7 @@ type Reconciler struct {
 	// written accounts.
 	written *ledger.Ledger
 	turns   *turns
-	hasher  Hasher
+	hasher  hash.Hasher
 	events  events.EventRecorder
 	clock   clock.PassiveClock
 	resets  resets

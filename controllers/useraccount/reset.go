@@ -132,15 +132,15 @@ func (r *Reconciler) evaluateReset(ctx context.Context, s *scope, c account.Cred
 		return r.judgeReset(ctx, s, c, source, password, rp)
 	}
 	var (
-		judged  account.Credential
-		judging errgroup.Group
+		same      bool
+		comparing errgroup.Group
 	)
-	judging.Go(func() (err error) {
-		judged, err = r.judgeReset(ctx, s, c, source, password, rp)
+	comparing.Go(func() (err error) {
+		same, err = r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text())
 		return err
 	})
-	same, err := r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text())
-	failed := judging.Wait()
+	judged, failed := r.judgeReset(ctx, s, c, source, password, rp)
+	err := comparing.Wait()
 	switch {
 	case errors.Is(err, hash.ErrMalformed), errors.Is(err, hash.ErrTooCostly):
 		s.reset = notApplied(v1alpha1.ConditionReasonCredentialInvalid,
@@ -149,7 +149,7 @@ func (r *Reconciler) evaluateReset(ctx context.Context, s *scope, c account.Cred
 	case err != nil:
 		return c, fmt.Errorf("verify password: %w", err)
 	case same:
-		s.reset = nil
+		s.reset = nil // Whatever was found about it: it is in force already.
 		return s.rules.NoteRevision(c, source), nil
 	}
 	return judged, failed

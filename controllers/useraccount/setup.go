@@ -48,20 +48,13 @@ type Options struct {
 	// Hashes is how many passwords are hashed at once.
 	Hashes int
 	// Hasher hashes them.
-	Hasher Hasher
+	Hasher hash.Hasher
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Registry is where the metrics are registered.
 	Registry prometheus.Registerer
 	// OnWrite, if there is one, is told of every write of a credential.
 	OnWrite func(ctx context.Context, before, after *credential.Record)
-}
-
-// Hasher computes password hashes, in other processes. Errors are those of package hash, the context's, or the system's.
-type Hasher interface {
-	Verify(ctx context.Context, encoded hash.Encoded, password string) (bool, error)
-	Create(ctx context.Context, password string, parameters hash.Parameters) (hash.Encoded, error)
-	Digest(ctx context.Context, password string, salt []byte) ([]byte, error)
 }
 
 // SetupWithManager adds the controller to a manager.

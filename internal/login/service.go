@@ -41,7 +41,7 @@ type Service struct {
 	// turn has come, so that it is fresh; there are more turns than hashes, so that cores need not idle while one loads.
 	turns   *hash.Pool
 	hashing *hash.Pool
-	hasher  Hasher
+	hasher  hash.Hasher
 
 	// admitted has a place for each attempt, also for those that wait for their account's slot and not yet for their turn:
 	// whoever would wait for long is refused at once instead.
@@ -50,14 +50,6 @@ type Service struct {
 
 	// unrecorded are failures that could not be written yet.
 	unrecorded debts
-}
-
-// Hasher computes hashes: the functions of package hash, somewhere. Its errors are theirs, the context's, or say that it
-// could not be done.
-type Hasher interface {
-	Verify(ctx context.Context, encoded hash.Encoded, password string) (bool, error)
-	Create(ctx context.Context, password string, parameters hash.Parameters) (hash.Encoded, error)
-	Digest(ctx context.Context, password string, salt []byte) ([]byte, error)
 }
 
 // Watch is what a replica knows of credentials without asking the API server.
@@ -83,7 +75,7 @@ type Options struct {
 	Store  *credential.Store
 	Clock  clock.PassiveClock
 	Watch  Watch
-	Hasher Hasher
+	Hasher hash.Hasher
 	// DecoyKey returns the key of the decoys. It is asked for while there is one only: without keys nobody is logged in.
 	DecoyKey func() credential.DecoyKey
 	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait, for their account's slot or

@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/keyturn/keyturn/internal/hash"
-	"github.com/keyturn/keyturn/internal/login"
 )
 
 // The label "operation" of hashing.
@@ -21,7 +20,7 @@ const (
 // MeasureHasher returns the hasher with every hash that it computes measured. What it refuses before any work, and what
 // breaks before there is an answer, is no hash: so the count of operation "verify" is that of the guesses that were looked
 // at, those for unknown usernames included.
-func MeasureHasher(registry prometheus.Registerer, hasher login.Hasher) login.Hasher {
+func MeasureHasher(registry prometheus.Registerer, hasher hash.Hasher) hash.Hasher {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "keyturn_password_hash_duration_seconds",
 		Help: "Time to compute a hash once its turn has come, by operation: verify a password, create the hash of one, digest one for the history.",
@@ -58,23 +57,23 @@ func RegisterLimits(registry prometheus.Registerer, hashes, queue int) {
 }
 
 type measuredHasher struct {
-	hasher                 login.Hasher
+	hasher                 hash.Hasher
 	verify, create, digest hashMeter
 }
 
-// Verify implements login.Hasher.
+// Verify implements hash.Hasher.
 func (m *measuredHasher) Verify(ctx context.Context, encoded hash.Encoded, password string) (right bool, err error) {
 	defer m.verify.since(time.Now(), &err)
 	return m.hasher.Verify(ctx, encoded, password)
 }
 
-// Create implements login.Hasher.
+// Create implements hash.Hasher.
 func (m *measuredHasher) Create(ctx context.Context, password string, parameters hash.Parameters) (encoded hash.Encoded, err error) {
 	defer m.create.since(time.Now(), &err)
 	return m.hasher.Create(ctx, password, parameters)
 }
 
-// Digest implements login.Hasher.
+// Digest implements hash.Hasher.
 func (m *measuredHasher) Digest(ctx context.Context, password string, salt []byte) (digest []byte, err error) {
 	defer m.digest.since(time.Now(), &err)
 	return m.hasher.Digest(ctx, password, salt)

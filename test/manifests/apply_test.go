@@ -8,12 +8,14 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
@@ -108,6 +110,14 @@ func TestDeployments(t *testing.T) {
 				t.Error("no resources")
 			}
 
+			// What the processes that hash take at most is not the program's, and not in its own limit.
+			hashing := container.Resources.Limits.Cpu().Value() * hash.MaxArgon2idMemoryKiB << 10
+			own := resource.MustParse(strings.TrimSuffix(environment(container)["GOMEMLIMIT"], "B"))
+
+			if limit := container.Resources.Limits.Memory().Value(); own.Value()+hashing > limit {
+				t.Errorf("the program's %d and the hashes' %d bytes are more than the limit, %d", own.Value(), hashing, limit)
+			}
+
 			if container.LivenessProbe.HTTPGet.Path != "/healthz" || container.ReadinessProbe.HTTPGet.Path != "/readyz" {
 				t.Error("no probes")
 			}
@@ -185,6 +195,15 @@ func hasPort(deployment appsv1.Deployment, name string) bool {
 	}
 
 	return false
+}
+
+func environment(container corev1.Container) map[string]string {
+	values := map[string]string{}
+	for _, variable := range container.Env {
+		values[variable.Name] = variable.Value
+	}
+
+	return values
 }
 
 func deployments(t *testing.T) []appsv1.Deployment {
