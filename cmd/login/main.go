@@ -24,8 +24,9 @@ import (
 
 // timeouts bound how long a client holds a connection.
 type timeouts struct {
-	// readHeader and read are for the headers, and for all of a request, from its beginning.
-	readHeader, read time.Duration
+	// read is for all of a request, from its beginning, and for a TLS handshake. The headers have no limit of their own, which
+	// would be one more timer for each request.
+	read time.Duration
 	// write begins with the headers: it leaves room for a body that takes its time, an attempt that waits 15 s for its turn,
 	// 10 s for its hash and 10 s to finish.
 	write time.Duration
@@ -34,7 +35,7 @@ type timeouts struct {
 }
 
 // serverTimeouts are those of every port. A slow client has 16 KiB to send.
-var serverTimeouts = timeouts{readHeader: 10 * time.Second, read: 10 * time.Second, write: 50 * time.Second, idle: 2 * time.Minute}
+var serverTimeouts = timeouts{read: 10 * time.Second, write: 50 * time.Second, idle: 2 * time.Minute}
 
 const (
 	// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.
@@ -120,9 +121,9 @@ func run(stop context.Context, o *options) error {
 
 // serve serves the ports until stop ends, and then drains, or until something else has failed.
 func (s *server) serve(stop, failed context.Context, people, health net.Listener, webhooks *webhookPort) error {
-	peopleServer, healthServer := newHTTPServer(s.people, serverTimeouts), newHTTPServer(s.health, serverTimeouts)
+	peopleServer, healthServer := newHTTPServer(s.parting(s.people), serverTimeouts), newHTTPServer(s.health, serverTimeouts)
 	defer func() { _ = healthServer.Close() }()
-	webhookServer := webhooks.server(s.webhooks, serverTimeouts)
+	webhookServer := webhooks.server(s.parting(s.webhooks), serverTimeouts)
 	defer func() { _ = webhookServer.Close() }()
 	ended := make(chan error, 3)
 	go func() { ended <- peopleServer.Serve(people) }()
@@ -152,14 +153,24 @@ func (s *server) serve(stop, failed context.Context, people, health net.Listener
 	return nil
 }
 
+// parting has clients let go of their connections, while the server drains, with the answer to what they ask. Of one that the
+// server closes, a client may hear only after it has sent the next request.
+func (s *server) parting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func newHTTPServer(handler http.Handler, t timeouts) *http.Server {
 	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: t.readHeader,
-		ReadTimeout:       t.read,
-		WriteTimeout:      t.write,
-		IdleTimeout:       t.idle,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
+		Handler:        handler,
+		ReadTimeout:    t.read,
+		WriteTimeout:   t.write,
+		IdleTimeout:    t.idle,
+		MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:       slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
 	}
 }

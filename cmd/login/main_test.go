@@ -114,7 +114,11 @@ func TestLifecycle(t *testing.T) {
 
 	cancel()
 	expect(o.healthBindAddress+"/readyz", http.StatusServiceUnavailable, "stopping")
-	expect(o.bindAddress+"/api/v1/requirements", http.StatusOK, "minLength") // It still answers for a moment.
+	response, err = http.Get("http://" + o.bindAddress + "/api/v1/requirements") //nolint:noctx // As above. It still answers for a moment.
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	_ = response.Body.Close()
+	g.Expect(response.StatusCode).To(gomega.Equal(http.StatusOK))
+	g.Expect(response.Close).To(gomega.BeTrue(), "lets go of the connection")
 	g.Eventually(ended, 20*time.Second).Should(gomega.Receive(gomega.BeNil()))
 	status, _ := get("http://" + o.bindAddress + "/api/v1/requirements")
 	g.Expect(status).To(gomega.BeZero())

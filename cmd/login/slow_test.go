@@ -22,7 +22,7 @@ import (
 // shortTimeouts are those of the servers, so short that they can be waited for. slowBound is far above them, and far below the
 // real ones.
 var shortTimeouts = timeouts{
-	readHeader: 100 * time.Millisecond, read: 200 * time.Millisecond, write: time.Second, idle: 200 * time.Millisecond,
+	read: 200 * time.Millisecond, write: time.Second, idle: 200 * time.Millisecond,
 }
 
 const slowBound = 4 * time.Second
