@@ -36,15 +36,20 @@ func TestFaults(t *testing.T) {
 		"halfway to an end": {"text/html", "half", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			handler := logged(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler := logged(secured(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if row.begun {
 					w.WriteHeader(http.StatusOK)
 					_, _ = w.Write([]byte("half"))
 				}
 				panic("secret detail")
-			}), nil, pages.refuse)
+			})), nil, pages.refuse)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, request(header("Accept", row.accept)))
+			for _, name := range []string{"Cache-Control", "Content-Security-Policy", "X-Content-Type-Options"} {
+				if w.Header().Get(name) == "" {
+					t.Errorf("no %s", name)
+				}
+			}
 			if !strings.Contains(w.Body.String(), row.want) || strings.Contains(w.Body.String(), "secret") || row.begun != (w.Code == http.StatusOK) {
 				t.Errorf("answers %d %s", w.Code, w.Body)
 			}

@@ -49,7 +49,7 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController and http.MaxBytesReader.
+// Unwrap is for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // refuse answers a request that no endpoint takes.
@@ -69,7 +69,6 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 				slog.Error("Request failed by a fault in the program: please report it",
 					"requestId", id, "route", r.Pattern, "stack", string(debug.Stack()))
 				if written.status == 0 { // else the answer has begun, and ends here
-					secure(written, r)
 					answer(written, r, newProblem(http.StatusInternalServerError, problemInternal, "Something went wrong on our side",
 						"Try again. If it happens again, give an administrator the value of the header X-Request-Id."))
 				}
@@ -103,27 +102,28 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":       {"nosniff"},
 }
 
-// documentHeaders are on every answer besides, but for those to programs, which are no documents.
+// documentHeaders are on every answer besides, but for those of the ports' APIs to programs, which are no documents.
 var documentHeaders = http.Header{
 	"Cross-Origin-Opener-Policy": {"same-origin"},
 	"Referrer-Policy":            {"no-referrer"},
 	"X-Frame-Options":            {"DENY"},
 }
 
-// secure sets the headers that keep an answer from being stored, framed or taken for something else.
-func secure(w http.ResponseWriter, r *http.Request) {
-	maps.Copy(w.Header(), securityHeaders)
-	if path := r.URL.Path; !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/webhooks/") {
-		maps.Copy(w.Header(), documentHeaders)
-	}
-}
-
-// secured secures each answer.
+// secured sets the headers that keep an answer from being stored, framed or taken for something else.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w, r)
+		maps.Copy(w.Header(), securityHeaders)
+		api := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/webhooks/")
+		if !api || wantsPage(r) {
+			maps.Copy(w.Header(), documentHeaders)
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// wantsPage tells whether it is a person who asks, with a browser: then what has no page of its own is answered with one, too.
+func wantsPage(r *http.Request) bool {
+	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 }
 
 // sameOrigin refuses what another site's page makes a browser send.
@@ -193,5 +193,5 @@ func (w *routedWriter) WriteHeader(status int) {
 	w.status = status
 }
 
-// Unwrap is for http.ResponseController and http.MaxBytesReader.
+// Unwrap is for http.ResponseController.
 func (w *routedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

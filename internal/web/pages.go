@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -171,7 +170,7 @@ func (p *Pages) begin(w http.ResponseWriter, r *http.Request, granted *grant) {
 // refuse answers a request that no endpoint takes: with a page where a browser asks, else with a problem document.
 func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, refusal *problem) {
 	w.Header().Add("Vary", "Accept")
-	if strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html") {
+	if wantsPage(r) {
 		p.fail(w, r, refusal, "", "/")
 		return
 	}

@@ -76,28 +76,57 @@ func TestBadRequests(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	for _, path := range []string{
-		"/api/v1/requirements", "/api/v1/session", "/api/nowhere", "/nowhere", "/auth/verify", "/auth/verify?x=y", "/auth/login",
-		"/o/acme/auth/verify/x",
+	always := map[string]string{
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
+	}
+	documents := map[string]string{"X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin"}
+	for name, row := range map[string]struct {
+		path, accept string
+		documents    bool
+	}{
+		"API":                    {"/api/v1/requirements", "", false},
+		"API, refused":           {"/api/v1/session", "application/json", false},
+		"API, nothing there":     {"/api/nowhere", "", false},
+		"API, in a browser":      {"/api/nowhere", htmlPage, true},
+		"nothing there":          {"/nowhere", "", true},
+		"page":                   {"/login", htmlPage, true},
+		"page, sent on":          {"/", htmlPage, true},
+		"proxy, refused":         {"/auth/verify", "", true},
+		"proxy, invalid":         {"/auth/verify?x=y", "", true},
+		"proxy, sent on":         {"/auth/login", htmlPage, true},
+		"proxy, ahead, refused":  {"/o/acme/auth/verify/x", "", true},
+		"no path of an API here": {"/webhooks/tokenreview", htmlPage, true},
 	} {
-		got := send(t, http.MethodGet, path, "", nil)
-		want := map[string]string{
-			"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
-			"Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-		}
-		if !strings.HasPrefix(path, "/api/") { // whose answers are no documents
-			maps.Copy(want, map[string]string{
-				"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
-			})
-		}
-		for name, want := range want {
-			if header := got.header.Get(name); header != want {
-				t.Errorf("%s: %s is %q, want %q", path, name, header, want)
+		t.Run(name, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shared.url+row.path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if got.header.Get("X-Request-Id") == "" {
-			t.Errorf("%s: no X-Request-Id", path)
-		}
+			request.Header.Set("Accept", row.accept)
+			got, err := http.DefaultTransport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = got.Body.Close()
+			want := maps.Clone(always)
+			if row.documents {
+				maps.Copy(want, documents)
+			}
+			for name, want := range want {
+				if header := got.Header.Get(name); header != want {
+					t.Errorf("%s is %q, want %q", name, header, want)
+				}
+			}
+			if policy := got.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") {
+				t.Errorf("Content-Security-Policy is %q", policy)
+			}
+			if row.documents && got.Header.Get("Referrer-Policy") == "" {
+				t.Error("no Referrer-Policy")
+			}
+			if got.Header.Get("X-Request-Id") == "" {
+				t.Error("no X-Request-Id")
+			}
+		})
 	}
 }
 

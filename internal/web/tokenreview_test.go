@@ -40,7 +40,7 @@ func askReview(t testing.TB, h http.Handler, body io.Reader, change func(*http.R
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Retry-After") != "" {
+	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Retry-After") != "" {
 		t.Errorf("the headers are %v", w.Header())
 	}
 	if leaks := leaksIn(w.Body.String()); len(leaks) > 0 {

@@ -49,17 +49,11 @@ func (h *Verify) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /auth/login", h.login)
 }
 
-// ahead serves the second form, and the first, which is asked more often than all else, without the mux that would look for it
-// twice. It leaves all else to next. A mux would clean the application's path and redirect to that,
+// ahead serves the second form and leaves all else to next. A mux would clean the application's path and redirect to that,
 // and what other sites may send to an application is not for Keyturn to say: the answer changes nothing and no page can
 // read it.
 func (h *Verify) ahead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == verifyPath {
-			r.Pattern = "GET " + verifyPath
-			h.get(w, r)
-			return
-		}
 		rest, below := strings.CutPrefix(r.URL.EscapedPath(), "/o/")
 		organization, path, found := strings.Cut(rest, verifyBelow)
 		if !below || !found || organization == "" || strings.ContainsAny(organization, "/%") {
@@ -113,7 +107,6 @@ func (h *Verify) read(r *http.Request) (question, *problem) {
 func (h *Verify) get(w http.ResponseWriter, r *http.Request) {
 	q, refusal := h.read(r)
 	if refusal != nil {
-		secure(w, r)
 		refusal.write(w, r)
 		return
 	}
@@ -132,7 +125,6 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 	h.refuse(w, r, q, sessionRefusal(ErrInvalidSession))
 }
 
-// serve answers. It is ahead of what secures all other answers.
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	found, err := h.Sessions.Check(r.Context(), DoorVerify, tokenOf(r), session.Web)
 	switch {
@@ -145,8 +137,13 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 		return
 	}
 	traceOf(r.Context()).unlogged = true
-	// There is nothing to frame, run or sniff, and a proxy has to read them all.
-	w.Header().Set("Cache-Control", "no-store")
+	for _, headers := range []http.Header{securityHeaders, documentHeaders} {
+		for name := range headers {
+			if name != "Cache-Control" {
+				delete(w.Header(), name) // There is nothing to frame, run or sniff, and a proxy has to read them all.
+			}
+		}
+	}
 	h.Sessions.slide(w, r, found)
 	h.tell(w.Header(), found.Account)
 	w.WriteHeader(http.StatusOK)
@@ -155,9 +152,7 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
 // sends nobody back who is logged in to another one, so it makes no circle.
 func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
-	secure(w, r)
-	page := strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
-	if !q.redirect || !page || refusal.Status == http.StatusServiceUnavailable {
+	if !q.redirect || !wantsPage(r) || refusal.Status == http.StatusServiceUnavailable {
 		refusal.write(w, r)
 		return
 	}

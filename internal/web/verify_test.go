@@ -94,6 +94,10 @@ func TestVerify(t *testing.T) {
 			if w.Code != row.status || h.Get("Cache-Control") != "no-store" {
 				t.Errorf("answers %d, %v, want %d: %s", w.Code, h, row.status, w.Body)
 			}
+			// A proxy reads every header of a yes, and nobody shows it.
+			if yes := row.status == 200; yes != (h.Get("Content-Security-Policy") == "") || yes && h.Get("X-Frame-Options") != "" {
+				t.Errorf("the headers are %v", h)
+			}
 			if leaks := leaksIn(w.Body.String()); len(leaks) > 0 {
 				t.Errorf("the answer holds %v", leaks)
 			}
