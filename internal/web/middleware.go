@@ -35,10 +35,12 @@ func traceOf(ctx context.Context) *trace {
 	return &trace{}
 }
 
-// statusWriter remembers the status of the answer.
+// statusWriter remembers the status of the answer, and has the request's trace: one thing to allocate for each request.
 type statusWriter struct {
 	http.ResponseWriter
+
 	status int
+	trace  trace
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -59,8 +61,8 @@ type refuse func(http.ResponseWriter, *http.Request, *problem)
 func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, id := time.Now(), rand.Text()
-		t := &trace{from: audit.Request{ID: id, Address: proxies.Client(r)}}
-		written := &statusWriter{ResponseWriter: w}
+		written := &statusWriter{ResponseWriter: w, trace: trace{from: audit.Request{ID: id, Address: proxies.Client(r)}}}
+		t := &written.trace
 		r = r.WithContext(audit.WithRequest(context.WithValue(r.Context(), traceKey{}, t), &t.from))
 		w.Header().Set("X-Request-Id", id)
 		defer func() {
