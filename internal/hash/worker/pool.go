@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
@@ -31,7 +33,7 @@ func Main() error {
 	return serve(os.Stdin, os.Stdout, freeMemory)
 }
 
-// greetTimeout is how long a worker may take to start. It takes milliseconds.
+// greetTimeout is how long a worker may take to start and compute its first hash. It takes a few hundred milliseconds at most.
 const greetTimeout = 10 * time.Second
 
 // Pool is a number of workers. It is safe for concurrent use.
@@ -66,26 +68,31 @@ func InProcess(size int) *Pool {
 
 func newPool(size int, start func() (*worker, error)) (*Pool, error) {
 	p := &Pool{start: start, idle: make(chan *worker, size)}
+	var starting errgroup.Group
 	for range size {
-		w, err := start()
-		if err == nil {
-			err = w.greet()
+		starting.Go(func() error {
+			w, err := start()
+			if err != nil {
+				return err
+			}
 			p.idle <- w
-		}
-		if err != nil {
-			p.Close()
-			return nil, err
-		}
+			return w.greet()
+		})
+	}
+	if err := starting.Wait(); err != nil {
+		p.Close()
+		return nil, err
 	}
 	return p, nil
 }
 
-// greet asks for what no worker can do, to learn whether it is one. What is none may say nothing for ever.
+// greet asks for a hash, to learn whether it is a worker; what is none may say nothing for ever. The hash also has the worker take
+// its memory from the system, which can take longer than the hash: nobody waits for it yet.
 func (w *worker) greet() error {
 	ctx, cancel := context.WithTimeout(context.Background(), greetTimeout)
 	defer cancel()
-	r, err := w.ask(ctx, &request{Operation: opVerify})
-	if err == nil && (r.Version != protocolVersion || !errors.Is(r.err(), hash.ErrMalformed)) {
+	r, err := w.ask(ctx, &request{Operation: opDigest, Salt: []byte("first hash")})
+	if err == nil && (r.Version != protocolVersion || len(r.Digest) != hash.DigestBytes) {
 		err = errors.New("it gives another answer than a worker")
 	}
 	if err != nil {

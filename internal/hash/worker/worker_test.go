@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"bytes"
 	"context"
+	"encoding/gob"
 	"errors"
 	"os"
 	"path/filepath"
@@ -186,5 +188,33 @@ func TestNoProgram(t *testing.T) {
 		if _, err := Start(program, 1); err == nil || !strings.Contains(err.Error(), "--hash-worker") {
 			t.Errorf("%s: answered %v, want what to do", name, err)
 		}
+	}
+}
+
+// TestGreets: what answers, but not as a worker does, is found out when it starts.
+func TestGreets(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer reply
+		want   string
+	}{
+		"worker":          {reply{Version: protocolVersion, Digest: make([]byte, hash.DigestBytes)}, ""},
+		"another version": {reply{Version: protocolVersion + 1, Digest: make([]byte, hash.DigestBytes)}, "another version"},
+		"no hash":         {reply{Version: protocolVersion}, "another answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var answers bytes.Buffer
+			if err := gob.NewEncoder(&answers).Encode(row.answer); err != nil {
+				t.Fatal(err)
+			}
+			var asked bytes.Buffer
+			err := newWorker(&asked, &answers, func() {}).greet()
+			if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+				t.Errorf("greeted with %v, want %q", err, row.want)
+			}
+			var q request
+			if err := gob.NewDecoder(&asked).Decode(&q); err != nil || q.Operation != opDigest {
+				t.Errorf("asked for operation %d (%v), want a hash, which takes the worker's memory from the system", q.Operation, err)
+			}
+		})
 	}
 }
