@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -38,6 +39,10 @@ type timeouts struct {
 var serverTimeouts = timeouts{read: 10 * time.Second, write: 50 * time.Second, idle: 2 * time.Minute}
 
 const (
+	// maxPeople and maxAPIServers bound the connections of the ports, whatever they are for: each takes some 20 KiB, and more
+	// come in once others go. Proxies and API servers share theirs among all who are behind them.
+	maxPeople, maxAPIServers = 4096, 512
+
 	// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.
 	maxHeaderBytes = 16 << 10
 
@@ -83,6 +88,7 @@ func run(stop context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("open the people's port: %w", err)
 	}
+	people = netutil.LimitListener(people, maxPeople)
 	defer func() { _ = people.Close() }()
 	health, err := net.Listen("tcp", o.healthBindAddress)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -114,12 +115,17 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	return s, nil
 }
 
+// apiTimeout bounds each request to the API server, those of watches aside. Whoever waits for it gets an answer while there is time for one.
+const apiTimeout = 5 * time.Second
+
 // newClient returns a client that reads from the API server itself.
 func newClient(config *rest.Config) (client.Client, error) {
 	scheme, err := cluster.NewScheme()
 	if err != nil {
 		return nil, err
 	}
+	config = rest.CopyConfig(config)
+	config.Timeout = apiTimeout
 	live, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
+	"golang.org/x/net/netutil"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 
 	"github.com/keyturn/keyturn/internal/web"
@@ -157,4 +159,80 @@ func TestNoHandshake(t *testing.T) {
 	if _, err := io.ReadAll(connection); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("it is waited for")
 	}
+}
+
+// TestTooLargeAndNoEnd: what is too large is answered at once, and not when the client gives up sending it.
+func TestTooLargeAndNoEnd(t *testing.T) {
+	if serverTimeouts.read <= slowBound || serverTimeouts.write <= serverTimeouts.read || serverTimeouts.idle <= 0 {
+		t.Fatalf("the servers' timeouts are %+v", serverTimeouts)
+	}
+	address := serving(t, nil)
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }()
+	_ = connection.SetDeadline(time.Now().Add(slowBound))
+	go func() {
+		_, _ = io.WriteString(connection, "POST /webhooks/tokenreview HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+			"Transfer-Encoding: chunked\r\n\r\n8000\r\n{"+strings.Repeat(" ", 20<<10))
+	}()
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusRequestEntityTooLarge || !response.Close {
+		t.Errorf("it is answered %s, and the connection is kept: %t", response.Status, !response.Close)
+	}
+}
+
+// TestMostConnections: those beyond the bound wait until another goes.
+func TestMostConnections(t *testing.T) {
+	address := serving(t, func(l net.Listener) net.Listener { return netutil.LimitListener(l, 2) })
+	ask := func(connection net.Conn, patience time.Duration) error {
+		_ = connection.SetDeadline(time.Now().Add(patience))
+		if _, err := io.WriteString(connection, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			return err
+		}
+		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		if err == nil {
+			_, err = io.Copy(io.Discard, response.Body)
+			_ = response.Body.Close()
+		}
+		return err
+	}
+	var connections []net.Conn
+	for i, patience := range []time.Duration{slowBound, slowBound, 100 * time.Millisecond} {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = connection.Close() }()
+		connections = append(connections, connection)
+		if err := ask(connection, patience); (err == nil) != (i < 2) {
+			t.Errorf("connection %d: %v", i+1, err)
+		}
+	}
+	_ = connections[0].Close()
+	if err := ask(connections[2], slowBound); err != nil {
+		t.Errorf("when another has gone: %v", err)
+	}
+}
+
+// serving serves the webhooks with the servers' own timeouts and returns where.
+func serving(t *testing.T, wrap func(net.Listener) net.Listener) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = listener.Addr().String()
+	if wrap != nil {
+		listener = wrap(listener)
+	}
+	server, ended := newHTTPServer(web.Webhooks(&web.TokenReview{}), serverTimeouts), make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	t.Cleanup(func() { _, _ = server.Close(), <-ended })
+	return address
 }

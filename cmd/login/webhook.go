@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
@@ -83,7 +84,7 @@ func (o *webhookOptions) listen() (*webhookPort, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the port for API servers: %w", err)
 	}
-	return &webhookPort{options: o, listener: listener, interval: certificateInterval}, nil
+	return &webhookPort{options: o, listener: netutil.LimitListener(listener, maxAPIServers), interval: certificateInterval}, nil
 }
 
 func (p *webhookPort) close() {

@@ -38,7 +38,7 @@ func (d *debts) owe(name string, one debt) {
 	if d.owed == nil {
 		d.owed = map[string][]*debt{}
 	}
-	if one.decoy && len(d.owed[name]) == 0 {
+	if one.decoy && !hasDecoy(d.owed[name]) {
 		if d.decoys >= maxDecoyDebts {
 			return
 		}
@@ -76,17 +76,19 @@ func (d *debts) paid(name string, paid []*debt) {
 // keep forgets the debts of a name that are not to be kept.
 func (d *debts) keep(name string, keep func(*debt) bool) {
 	owed := d.owed[name]
-	if len(owed) == 0 {
-		return
-	}
-	decoy := owed[0].decoy
+	decoy := hasDecoy(owed)
 	kept := slices.DeleteFunc(owed, func(one *debt) bool { return !keep(one) })
-	if len(kept) > 0 {
-		d.owed[name] = kept
-		return
-	}
-	delete(d.owed, name)
-	if decoy {
+	if decoy && !hasDecoy(kept) {
 		d.decoys--
 	}
+	if len(kept) > 0 {
+		d.owed[name] = kept
+	} else {
+		delete(d.owed, name)
+	}
+}
+
+// hasDecoy tells whether a name counts as one that nobody has. It may have been somebody's meanwhile.
+func hasDecoy(owed []*debt) bool {
+	return slices.ContainsFunc(owed, func(one *debt) bool { return one.decoy })
 }

@@ -64,6 +64,20 @@ func TestWhoPays(t *testing.T) {
 	}
 }
 
+// TestDebtsOfSomebodyNew: what was owed while nobody had the name is forgotten with the rest, and makes room.
+func TestDebtsOfSomebodyNew(t *testing.T) {
+	for name, first := range map[string]debt{"decoy first": {uid: "decoy", decoy: true}, "credential first": {uid: "a", generation: 1}} {
+		var d debts
+		d.owe("ada", first)
+		d.owe("ada", debt{uid: "decoy", decoy: true})
+		d.owe("ada", debt{uid: "a", generation: 1})
+		d.due(slotName{credential: "ada"}, recordOf(t, "a", 1))
+		if d.decoys != 0 {
+			t.Errorf("%s: %d names that nobody has are remembered, want none", name, d.decoys)
+		}
+	}
+}
+
 // TestDebtsOfNobody are bounded: anybody can make up names.
 func TestDebtsOfNobody(t *testing.T) {
 	var d debts

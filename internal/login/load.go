@@ -56,6 +56,7 @@ func (s *Service) load(ctx context.Context, t target, live bool) (*attempt, erro
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	s.unreadable.Store(err != nil)
 	if err != nil {
 		return nil, s.fault(err, nil)
 	}

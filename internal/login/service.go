@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -50,6 +51,9 @@ type Service struct {
 
 	// unrecorded are failures that could not be written yet.
 	unrecorded debts
+
+	// unreadable: the last credential that was to be read could not be.
+	unreadable atomic.Bool
 }
 
 // Watch is what a replica knows of credentials without asking the API server.
@@ -132,6 +136,9 @@ func (s *Service) check(ctx context.Context, who Who, raw string, decide decideF
 	if errors.Is(err, errDeviceEnded) {
 		t.slot.device = ""
 		result, err = s.queue(ctx, t, raw, decide)
+	}
+	if s.unreadable.Load() && (errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)) {
+		return nil, ErrUnavailable // There is no crowd, but a queue before an API server that does not answer.
 	}
 	return result, err
 }

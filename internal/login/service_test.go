@@ -158,6 +158,42 @@ func TestOverload(t *testing.T) {
 	})
 }
 
+// TestQueueBeforeASilentAPIServer: who waits, or finds no place to, because reads get no answer is told so, and not of a crowd.
+func TestQueueBeforeASilentAPIServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+		s := w.service(1, 1)
+		silence := errors.New("no answer in time")
+		attempt := func(ctx context.Context, name string) error {
+			_, err := s.Login(ctx, login.Who{Namespace: team, Username: name}, password)
+			return err
+		}
+		known := w.person("known", v1alpha1.UserAccountSpec{}).Username
+		w.on(func() error { time.Sleep(5 * time.Second); return silence }, nil)
+		if err := attempt(t.Context(), known); !errors.Is(err, login.ErrUnavailable) {
+			t.Errorf("one whose read gets no answer: %v", err)
+		}
+		results := make(chan error, 100)
+		for i := range cap(results) {
+			who := w.person(fmt.Sprint("user", i), v1alpha1.UserAccountSpec{})
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // No turn is free before.
+				defer cancel()
+				results <- attempt(ctx, who.Username)
+			}()
+		}
+		for range cap(results) {
+			if err := <-results; !errors.Is(err, login.ErrUnavailable) {
+				t.Errorf("one of many: %v", err)
+			}
+		}
+		w.on(nil, nil)
+		if err := attempt(t.Context(), known); err != nil {
+			t.Errorf("when reads are answered again: %v", err)
+		}
+	})
+}
+
 // TestOverloadOfFewAccounts: who waits for an account takes a place as well, so that what waits is bounded by the queue and
 // not by the number of accounts, and nobody learns after a long wait that it was in vain.
 func TestOverloadOfFewAccounts(t *testing.T) {

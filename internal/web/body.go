@@ -15,6 +15,9 @@ import (
 // maxBodyBytes bounds a request body, of a document and of a form alike. The longest password a policy can allow has 1 KiB.
 const maxBodyBytes = 16 << 10
 
+// usualBodyBytes is what nearly all documents fit in, a TokenReview included. No more memory is taken for what has not come.
+const usualBodyBytes = 2 << 10
+
 // readJSON reads the body of a request into a struct, which must hold every field there may be. It is strict, because a
 // password must be verified as it was given: names of fields match exactly and come once, text is UTF-8 and has no
 // halves of surrogate pairs, which decoders replace. The problem, if any, holds nothing of what was sent.
@@ -46,7 +49,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 			"Send the body without a Content-Encoding.")
 	}
 	var body bytes.Buffer
-	body.Grow(int(min(max(r.ContentLength, 0), maxBodyBytes)) + bytes.MinRead)
+	body.Grow(int(min(max(r.ContentLength, 0), usualBodyBytes)) + bytes.MinRead)
 	_, err = body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, newProblem(http.StatusRequestEntityTooLarge, problemTooLarge, "The request is too large",

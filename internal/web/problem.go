@@ -71,6 +71,10 @@ func (p *problem) note(w http.ResponseWriter, r *http.Request) {
 		// RFC 9110, section 15.5.2, asks for a challenge. Bearer makes no browser open a dialog.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="keyturn"`)
 	}
+	if p.Status == http.StatusRequestEntityTooLarge {
+		// Else the server would read on before it answers: a body may have no end.
+		w.Header().Set("Connection", "close")
+	}
 	if p.retryAfter > 0 {
 		// Whole seconds (RFC 9110, section 10.2.3), rounded up: a second early would be refused again.
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((p.retryAfter+time.Second-1)/time.Second), 10))
