@@ -68,6 +68,8 @@ test: control-plane browser nginx ## Run all tests, end to end included; picture
 	@go run ./hack/provision tool promtool >/dev/null
 	@# Not from the cache: it cannot see that the binaries have changed which end-to-end tests build and start.
 	go test -count=1 -timeout $(TEST_TIMEOUT) ./...
+	@echo 'What the end-to-end tests have measured:'
+	@cat .figures
 
 .PHONY: pictures
 pictures: control-plane browser ## Take the pictures of the README anew.

@@ -159,7 +159,7 @@ func TestCrashes(t *testing.T) {
 			w.delete(a)
 			return w.account(name, handedOut(name), marked)
 		}, 2, endState{
-			password: own, samePerson: true, generation: 3, setBy: v1alpha1.SetByUser,
+			password: own, samePerson: true, generation: 4, setBy: v1alpha1.SetByUser,
 			standing: v1alpha1.StandingActive,
 		}},
 		"replacement": {exists, func(w *world, name string, a *v1alpha1.UserAccount) *v1alpha1.UserAccount {

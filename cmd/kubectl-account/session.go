@@ -55,13 +55,14 @@ func (p *program) whoami(ctx context.Context, s *settings) error {
 	return nil
 }
 
-// logout ends the session on the server, and then forgets it here. Where the server cannot end it, it is kept to try again.
+// logout ends the session on the server, and then forgets it here. Where the server cannot end it, it is kept to try again. One
+// that others can read is ended above all.
 func (p *program) logout(ctx context.Context, s *settings) error {
 	to, err := s.connect(p.now)
 	if err != nil {
 		return err
 	}
-	session := p.sessions.load(s)
+	session, _ := p.sessions.read(s)
 	if session == nil {
 		fmt.Fprintln(p.stdout, "Nobody is logged in.")
 		return p.sessions.forget(s)

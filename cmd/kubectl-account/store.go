@@ -66,23 +66,28 @@ func (s *store) path(of *settings) string {
 // load returns the session that is stored; nil where there is none that can be used. What others could read is none: they
 // may have the token too.
 func (s *store) load(of *settings) *stored {
+	if found, private := s.read(of); private {
+		return found
+	}
+	return nil
+}
+
+// read returns the session that is stored, if any, and whether it is nobody else's to read. One that others can read is good
+// for nothing but to be ended.
+func (s *store) read(of *settings) (found *stored, private bool) {
 	if s.find() != nil {
-		return nil
+		return nil, false
 	}
 	path := s.path(of)
 	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || runtime.GOOS != "windows" && info.Mode().Perm()&foreign != 0 {
-		return nil
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, false
 	}
 	text, err := os.ReadFile(filepath.Clean(path))
-	if err != nil {
-		return nil
+	if err != nil || json.Unmarshal(text, &found) != nil || found == nil || found.Server != of.server || found.Token == "" {
+		return nil, false
 	}
-	var found stored
-	if json.Unmarshal(text, &found) != nil || found.Server != of.server || found.Token == "" {
-		return nil
-	}
-	return &found
+	return found, runtime.GOOS == "windows" || info.Mode().Perm()&foreign == 0
 }
 
 // save stores a session in one step: whoever reads meanwhile finds the old one or the new.

@@ -58,6 +58,7 @@ func TestStore(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(path string) error{
 		"read by others":    func(path string) error { return os.Chmod(path, 0o640) },
+		"nothing":           func(path string) error { return os.WriteFile(path, []byte("null"), 0o600) },
 		"half":              func(path string) error { return os.WriteFile(path, []byte(`{"token":`), 0o600) },
 		"of another server": func(path string) error { return os.WriteFile(path, []byte(`{"server":"b","token":"t"}`), 0o600) },
 		"somewhere else": func(path string) error {

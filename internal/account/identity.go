@@ -107,9 +107,10 @@ func OwnerOf(account *v1alpha1.UserAccount) Owner {
 	return Owner{Namespace: account.Namespace, Name: account.Name, UID: string(account.UID)}
 }
 
-// Adopt makes a credential the restored account's.
+// Adopt makes a credential the restored account's. The deletion ended all sessions, and they stay over.
 func Adopt(c Credential, account *v1alpha1.UserAccount) Credential {
 	c.Owner, c.OrphanedTime = OwnerOf(account), time.Time{}
+	c.SessionGeneration++
 	return c
 }
 

@@ -115,6 +115,7 @@ func TestAdopt(t *testing.T) {
 	s.c.OrphanedTime = ago(time.Hour)
 	want := s.c
 	want.Owner.UID, want.OrphanedTime = "u2", time.Time{}
+	want.SessionGeneration++
 	same(t, account.Adopt(s.c, declaredAs("ada", "u2", "true")), want)
 }
 
@@ -177,6 +178,7 @@ func TestRestoreInAnyOrder(t *testing.T) {
 				}
 				want := exported
 				want.Owner.UID = "u2"
+				want.SessionGeneration++
 				same(t, *stored, want)
 			})
 		}

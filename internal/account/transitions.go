@@ -76,6 +76,7 @@ func (r Rules) Transitions(before, after Credential) []Transition {
 	}
 	created := w.before.AccountID == ""
 	if !created {
+		w.adoption()
 		w.requests()
 	}
 	w.password(created)
@@ -111,6 +112,17 @@ func (w *written) end(reason string) {
 func (w *written) unlock(reason string) {
 	w.tell(Unlocked, reason)
 	w.unlocked = true
+}
+
+// adoption tells of what Adopt does, unless it was told when the account was missed.
+func (w *written) adoption() {
+	switch {
+	case w.before.Owner.UID == w.after.Owner.UID:
+	case w.before.OrphanedTime.IsZero():
+		w.end(TransitionByDeletion)
+	default:
+		w.raises++
+	}
 }
 
 // requests tells of what ApplyRequests does.

@@ -149,9 +149,16 @@ func TestTransitions(t *testing.T) {
 			func(account.Rules, account.Credential) account.Credential { return account.Credential{} }, ""},
 		"restored": {[]func(*state){func(s *state) { s.c.OrphanedTime = ago(time.Hour) }},
 			func(_ account.Rules, c account.Credential) account.Credential {
-				c.Owner, c.OrphanedTime = other, time.Time{}
-				return c
+				return account.Adopt(c, declaredAs("ada", "u2", "true"))
 			}, ""},
+		"restored before it was missed": {nil,
+			func(_ account.Rules, c account.Credential) account.Credential {
+				return account.Adopt(c, declaredAs("ada", "u2", "true"))
+			}, "SessionsEnded AccountDeleted"},
+		"restored, and logged out": {[]func(*state){func(s *state) { s.c.OrphanedTime = ago(time.Hour) }},
+			func(r account.Rules, c account.Credential) account.Credential {
+				return r.EndSessions(account.Adopt(c, declaredAs("ada", "u2", "true")))
+			}, "SessionsEnded LoggedOutEverywhere"},
 		"new person": {nil, func(r account.Rules, c account.Credential) account.Credential {
 			return r.Reset(r.Succeed(c, other, "a2"), source("1"), "new", account.Digests{})
 		}, "SessionsEnded AccountDeleted, PasswordReset"},

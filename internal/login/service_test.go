@@ -169,7 +169,7 @@ func TestQueueBeforeASilentAPIServer(t *testing.T) {
 			return err
 		}
 		known := w.person("known", v1alpha1.UserAccountSpec{}).Username
-		w.on(func() error { time.Sleep(5 * time.Second); return silence }, nil)
+		w.on(func() error { <-time.After(5 * time.Second); return silence }, nil)
 		if err := attempt(t.Context(), known); !errors.Is(err, login.ErrUnavailable) {
 			t.Errorf("one whose read gets no answer: %v", err)
 		}

@@ -96,6 +96,9 @@ func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 	if err != nil {
 		return nil, invalidRequest(`The audience must be "web", which is the default, or "kubernetes".`)
 	}
+	if t.remember && audience != session.Web {
+		return nil, invalidRequest(`Only a session of the audience "web" can be remembered.`)
+	}
 	if t.who.Namespace == "" {
 		t.who.Namespace = a.DefaultNamespace
 	}

@@ -22,8 +22,8 @@ func returnTo(raw string) string {
 	}
 	switch path.Clean(to.Path) {
 	case "/":
-		if to.RawQuery == "" || to.Query().Has("return_to") {
-			return "" // That is where one lands anyway.
+		if to.Query().Has("return_to") {
+			return "" // One would go on from there.
 		}
 	case "/login", "/logout", "/logout-everywhere", "/continue":
 		return "" // One would go in circles.

@@ -178,6 +178,13 @@ func TestLanding(t *testing.T) {
 	v.get("/?return_to=/app").leads(t, "/login?return_to=%2Fapp")
 	v.logIn(a, wrong, "return_to", "/app").shows(t, http.StatusUnauthorized, `name="return_to" value="/app"`)
 	v.logIn(a, password, "return_to", "/app").leads(t, "/account?return_to=%2Fapp") // They are told of the failed attempt first.
+
+	// The front page of an application is a place to go to as well.
+	v = newVisitor(t)
+	v.logIn(a, password, "return_to", "/").leads(t, "/continue?return_to=%2F")
+	v = newVisitor(t)
+	v.logIn(a, wrong, "return_to", "/").shows(t, http.StatusUnauthorized, `name="return_to" value="/"`)
+	v.logIn(a, password, "return_to", "/").leads(t, "/account?return_to=%2F")
 }
 
 func TestLandingByAPageOfOurs(t *testing.T) {

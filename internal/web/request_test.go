@@ -37,6 +37,7 @@ func TestBadRequests(t *testing.T) {
 		"no username":          {"POST", "/api/v1/login", `{"password":"` + wrong + `"}`, json, 400, "invalid-request", ""},
 		"no password":          {"POST", "/api/v1/login", `{"username":"ada"}`, json, 400, "invalid-request", ""},
 		"no new password":      {"POST", "/api/v1/password", `{"username":"ada","currentPassword":"` + wrong + `"}`, json, 400, "invalid-request", ""},
+		"remembered elsewhere": {"POST", "/api/v1/login", `{"username":"ada","password":"` + wrong + `","audience":"kubernetes","rememberMe":true}`, json, 400, "invalid-request", ""},
 		"unknown audience":     {"POST", "/api/v1/login", `{"username":"ada","password":"` + wrong + `","audience":"everything"}`, json, 400, "invalid-request", ""},
 		"not UTF-8":            {"POST", "/api/v1/login", "{\"username\":\"ada\",\"password\":\"" + marker + "\xff\"}", json, 400, "invalid-request", ""},
 		"half of a pair":       {"POST", "/api/v1/login", `{"username":"ada","password":"` + marker + `\ud83d"}`, json, 400, "invalid-request", ""},

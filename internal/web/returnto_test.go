@@ -14,7 +14,7 @@ import (
 // TestReturnTo: a path on this host, or nowhere.
 func TestReturnTo(t *testing.T) {
 	for _, same := range []string{
-		"/app", "/app/", "/app?page=2&to=https://elsewhere.example/", "/app#part", "/?tab=2", "/a/b/../c", "/%C3%BCber", "/app?q=%2F%2Fx",
+		"/", "/app", "/app/", "/app?page=2&to=https://elsewhere.example/", "/app#part", "/?tab=2", "/a/b/../c", "/%C3%BCber", "/app?q=%2F%2Fx",
 		"/change-password", "/a;b", "/loginx", "/app?" + strings.Repeat("x", maxReturnTo-5),
 	} {
 		if got := returnTo(same); got != same {
@@ -33,7 +33,7 @@ func TestReturnTo(t *testing.T) {
 		"a header": "/app\r\nSet-Cookie: x=y", "a space": "/ app", "a space in front": " /app", "NUL": "/\x00", "DEL": "/\x7f",
 		"userinfo": "//ada:secret@elsewhere.example/", "userinfo with a scheme": "http://127.0.0.1@elsewhere.example/",
 		"a broken escape": "/%zz", "too long": "/" + strings.Repeat("x", maxReturnTo),
-		"where one lands anyway": "/", "with where to go from there": "/?return_to=/app", "in a circle": "/login?return_to=/login", "by dots": "/x/../login",
+		"with where to go from there": "/?return_to=/app", "in a circle": "/login?return_to=/login", "by dots": "/x/../login",
 		"a logout": "/logout", "another": "/logout-everywhere", "the page in between": "/continue?return_to=%2Fapp",
 	} {
 		if got := returnTo(raw); got != "" {

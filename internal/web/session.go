@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -145,12 +144,11 @@ func (s *Sessions) slide(w http.ResponseWriter, r *http.Request, held Session) {
 	if bearer(r) != "" || s.Clock.Now().Before(c.IssuedTime.Add(c.ExpiresTime.Sub(c.IssuedTime)/2)) {
 		return
 	}
-	token, claims, err := s.Renew(r.Context(), held)
-	if err != nil {
-		slog.Warn("Session not renewed", "error", err) // It goes on as long as it has.
-		return
+	claims, err := s.renewed(r.Context(), held)
+	if err != nil || !claims.ExpiresTime.After(c.ExpiresTime) {
+		return // It goes on as long as it has. A signature that nobody gets would cost more than all of the check.
 	}
-	if claims.ExpiresTime.After(c.ExpiresTime) {
+	if token, err := s.sign(claims); err == nil {
 		setSessionCookie(w, r, token, claims)
 	}
 }

@@ -79,20 +79,34 @@ func (s *Sessions) Issue(granted *login.Result, audience session.Audience, remem
 // Renew makes a new token for a session that holds, which lasts from now on. Errors: ErrInvalidSession where its time is
 // over by the policy of now, ErrSessionUnknown.
 func (s *Sessions) Renew(ctx context.Context, held Session) (session.Token, session.Claims, error) {
+	claims, err := s.renewed(ctx, held)
+	if err != nil {
+		return session.Token{}, session.Claims{}, err
+	}
+	token, err := s.sign(claims)
+	return token, claims, err
+}
+
+// renewed returns the claims of a session as they would be renewed now. Errors as of Renew.
+func (s *Sessions) renewed(ctx context.Context, held Session) (session.Claims, error) {
 	resolved, err := s.Directory.PolicyFor(ctx, held.Account)
 	if err != nil {
-		return session.Token{}, session.Claims{}, unknown(err)
+		return session.Claims{}, unknown(err)
 	}
-	now := s.Clock.Now()
-	claims, ok := held.Claims.Renew(lifetimesOf(resolved.Policy), now)
+	claims, ok := held.Claims.Renew(lifetimesOf(resolved.Policy), s.Clock.Now())
 	if !ok {
-		return session.Token{}, session.Claims{}, ErrInvalidSession
+		return session.Claims{}, ErrInvalidSession
 	}
-	token, err := s.Keys.Ring().Sign(claims, now)
+	return claims, nil
+}
+
+// sign makes the token of claims. The error is ErrSessionUnknown.
+func (s *Sessions) sign(claims session.Claims) (session.Token, error) {
+	token, err := s.Keys.Ring().Sign(claims, s.Clock.Now())
 	if err != nil {
-		return session.Token{}, session.Claims{}, unknown(err)
+		return session.Token{}, unknown(err)
 	}
-	return token, claims, nil
+	return token, nil
 }
 
 // Forget returns when the last token of a session expires. The error is ErrSessionUnknown.

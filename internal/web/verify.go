@@ -122,7 +122,15 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.redirect = true
-	h.refuse(w, r, q, sessionRefusal(ErrInvalidSession))
+	found, err := h.Sessions.Verify(r.Context(), tokenOf(r), session.Web) // It was counted when the proxy asked.
+	switch {
+	case err == nil && !slices.Contains(q.namespaces, found.Account.Namespace):
+		h.refuse(w, r, q, otherOrganisation())
+	case err == nil: // It has begun meanwhile: the login page sends people back.
+		h.refuse(w, r, q, sessionRefusal(ErrInvalidSession))
+	default:
+		h.refuse(w, r, q, sessionRefusal(err))
+	}
 }
 
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
@@ -132,8 +140,7 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 		h.refuse(w, r, q, sessionRefusal(err))
 		return
 	case !slices.Contains(q.namespaces, found.Account.Namespace):
-		h.refuse(w, r, q, newProblem(http.StatusForbidden, problemOtherOrganisation, "The account is of another organisation",
-			"Log in with an account of an organisation that may use this application."))
+		h.refuse(w, r, q, otherOrganisation())
 		return
 	}
 	traceOf(r.Context()).unlogged = true
@@ -147,6 +154,11 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	h.Sessions.slide(w, r, found)
 	h.tell(w.Header(), found.Account)
 	w.WriteHeader(http.StatusOK)
+}
+
+func otherOrganisation() *problem {
+	return newProblem(http.StatusForbidden, problemOtherOrganisation, "The account is of another organisation",
+		"Log in with an account of an organisation that may use this application.")
 }
 
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page

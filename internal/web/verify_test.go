@@ -127,6 +127,7 @@ func TestVerifySendsToLogin(t *testing.T) {
 		"ahead, another host":     {"GET", "/o/" + here + "/auth/verify//elsewhere.example", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login"},
 		"ahead, a program":        {"GET", "/o/" + here + "/auth/verify/app", "", map[string]string{}, 401, ""},
 		"nginx":                   {"GET", "/auth/login?namespace=" + here, token, map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login?return_to=%2Fapp"},
+		"nginx, elsewhere":        {"GET", "/auth/login?namespace=elsewhere", token, map[string]string{}, 403, ""},
 		"nginx, a program":        {"GET", "/auth/login?namespace=" + here, "", map[string]string{}, 401, ""},
 		"nginx, mistyped":         {"GET", "/auth/login?organisation=" + here, "", map[string]string{"Accept": htmlPage}, 400, ""},
 	} {

@@ -21,6 +21,9 @@ func TestSilentAPIServer(t *testing.T) {
 	p.at = anotherLoginServer(t, "login-impatient", "--max-staleness="+limit.String())
 	p.loginEventually(t, p.password, granted)
 	token := p.login(t, p.password, granted).Token
+	// One that does not know yet that anything is wrong.
+	patient := &person{organisation: p.organisation, username: p.username, at: anotherLoginServer(t, "login-patient")}
+	patient.loginEventually(t, p.password, granted)
 	check := func(want int) error {
 		a, err := sendTo(t.Context(), p.at, http.MethodGet, "/api/v1/session", map[string]string{"Authorization": "Bearer " + token}, nil)
 		if err == nil && a.code != want {
@@ -40,6 +43,17 @@ func TestSilentAPIServer(t *testing.T) {
 
 	paused := time.Now()
 
+	answers := make(chan error, 1)
+
+	go func() {
+		a, err := patient.tryLogin(t.Context(), p.password)
+		if err == nil && (a.code != http.StatusServiceUnavailable || !strings.Contains(string(a.body), "/unavailable") || time.Since(paused) > 3*limit+time.Second) {
+			err = fmt.Errorf("a login is answered %d after %s: %s", a.code, time.Since(paused), a.body)
+		}
+
+		answers <- err
+	}()
+
 	must(t, check(http.StatusOK)) // known well enough for a while
 	eventually(t, "sessions are refused", func() error { return check(http.StatusServiceUnavailable) })
 
@@ -55,6 +69,7 @@ func TestSilentAPIServer(t *testing.T) {
 	}
 
 	must(t, check(http.StatusServiceUnavailable)) // and still
+	must(t, <-answers)
 
 	resume()
 	eventually(t, "sessions are checked again", func() error { return check(http.StatusOK) })

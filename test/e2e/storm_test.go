@@ -124,9 +124,9 @@ type storm struct {
 	verified int
 }
 
-// rush sends all guesses at once, spread over the servers and mixed over the doors, with the right password among the later
-// ones. Who is told to try again does so, until the account is locked or the server is away.
-func (f *fleet) rush(t *testing.T, p *person, mark string, meanwhile func()) *storm {
+// rush sends all guesses at once, spread over the servers and mixed over the doors, with the right password a number of times
+// among the later ones. Who is told to try again does so, until the account is locked or the server is away.
+func (f *fleet) rush(t *testing.T, p *person, mark string, rights int, meanwhile func()) *storm {
 	t.Helper()
 
 	s, start := &storm{verdicts: map[verdict]int{}, over: map[*replica]bool{}}, make(chan struct{})
@@ -135,7 +135,7 @@ func (f *fleet) rush(t *testing.T, p *person, mark string, meanwhile func()) *st
 
 	for i := range guessesAtOnce {
 		password := fmt.Sprintf("%s-%03d", mark, i)
-		if i > guessesAtOnce/3 && i%25 == 0 {
+		if i > guessesAtOnce/3 && i%(2*guessesAtOnce/3/rights) == 0 {
 			password = p.password
 		}
 
@@ -230,8 +230,8 @@ func (s *storm) String() string {
 }
 
 // check compares the guesses that were verified with what the policy allows. Each success may begin the count anew, and a
-// server that crashes may forget one.
-func (s *storm) check(t *testing.T, crashes int) {
+// server that crashes may forget one. In the end no server that is up takes another guess.
+func (f *fleet) check(t *testing.T, s *storm, p *person, mark string, crashes int) {
 	t.Helper()
 
 	if most := guessLimit*(s.verdicts[right]+1) + fleetSize - 1 + crashes; s.verified > most {
@@ -244,5 +244,22 @@ func (s *storm) check(t *testing.T, crashes int) {
 
 	if s.verified < guessLimit || s.verdicts[lockedOut] == 0 {
 		t.Errorf("%d guesses were verified and %d locked out: the test proves nothing", s.verified, s.verdicts[lockedOut])
+	}
+
+	after := mark + "-after"
+
+	for i, r := range f.replicas {
+		eventually(t, "the server says that the account is locked", func() error {
+			v, err := guess(t.Context(), p, r, doors[i%len(doors)], after)
+			if err == nil && v != lockedOut && (v != unheard || crashes == 0) {
+				err = fmt.Errorf("server %d answers %d", i+1, v)
+			}
+
+			return err
+		})
+	}
+
+	if n := f.verified(t, after); n != 0 {
+		t.Errorf("%d guesses were verified of an account that is locked", n)
 	}
 }

@@ -130,7 +130,7 @@ func TestTimeTellsNothing(t *testing.T) {
 		}
 
 		distance, p := kolmogorovSmirnov(known, unknown)
-		t.Logf("%d wrong passwords each: median %.2f ms of accounts, %.2f ms of names that nobody has; "+
+		figure(t, "%d wrong passwords each: median %.2f ms of accounts, %.2f ms of names that nobody has; "+
 			"Kolmogorov-Smirnov D = %.3f, p = %.3f", len(known), 1000*median(known), 1000*median(unknown), distance, p)
 
 		if p > significance {
