@@ -29,6 +29,7 @@ const Argument = "serve"
 func Main() error {
 	// What ends the server ends its worker too, but not before: a terminal signals both at once.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
+	yieldToOthers()
 	debug.SetGCPercent(-1)
 	return serve(os.Stdin, os.Stdout, freeMemory)
 }
