@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -39,9 +38,9 @@ type timeouts struct {
 var serverTimeouts = timeouts{read: 10 * time.Second, write: 50 * time.Second, idle: 2 * time.Minute}
 
 const (
-	// maxPeople and maxAPIServers bound the connections of the ports, whatever they are for: each takes some 20 KiB, and more
-	// come in once others go. Proxies and API servers share theirs among all who are behind them.
-	maxPeople, maxAPIServers = 4096, 512
+	// maxPeople and maxAPIServers bound the connections of the ports. Proxies and API servers share theirs among all who are
+	// behind them.
+	maxPeople, maxAPIServers = 4096, 1024
 
 	// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.
 	maxHeaderBytes = 16 << 10
@@ -84,11 +83,10 @@ func run(stop context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
-	people, err := net.Listen("tcp", o.bindAddress)
+	people, err := listen(o.bindAddress, maxPeople)
 	if err != nil {
 		return fmt.Errorf("open the people's port: %w", err)
 	}
-	people = netutil.LimitListener(people, maxPeople)
 	defer func() { _ = people.Close() }()
 	health, err := net.Listen("tcp", o.healthBindAddress)
 	if err != nil {
@@ -126,10 +124,11 @@ func run(stop context.Context, o *options) error {
 }
 
 // serve serves the ports until stop ends, and then drains, or until something else has failed.
-func (s *server) serve(stop, failed context.Context, people, health net.Listener, webhooks *webhookPort) error {
-	peopleServer, healthServer := newHTTPServer(s.parting(s.people), serverTimeouts), newHTTPServer(s.health, serverTimeouts)
+func (s *server) serve(stop, failed context.Context, people *port, health net.Listener, webhooks *webhookPort) error {
+	peopleServer, healthServer := newHTTPServer(s.parting(s.people, people.crowded), serverTimeouts), newHTTPServer(s.health, serverTimeouts)
+	people.serves(peopleServer)
 	defer func() { _ = healthServer.Close() }()
-	webhookServer := webhooks.server(s.parting(s.webhooks), serverTimeouts)
+	webhookServer := webhooks.server(s.parting(s.webhooks, webhooks.crowded), serverTimeouts)
 	defer func() { _ = webhookServer.Close() }()
 	ended := make(chan error, 3)
 	go func() { ended <- peopleServer.Serve(people) }()
@@ -159,11 +158,11 @@ func (s *server) serve(stop, failed context.Context, people, health net.Listener
 	return nil
 }
 
-// parting has clients let go of their connections, while the server drains, with the answer to what they ask. Of one that the
-// server closes, a client may hear only after it has sent the next request.
-func (s *server) parting(next http.Handler) http.Handler {
+// parting has clients let go of their connections with the answer to what they ask, while the server drains or the port is
+// crowded. Of one that the server closes, a client may hear only after it has sent the next request.
+func (s *server) parting(next http.Handler, crowded func() bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.draining.Load() {
+		if s.draining.Load() || crowded() {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)

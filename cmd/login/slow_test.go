@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
-	"golang.org/x/net/netutil"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 
 	"github.com/keyturn/keyturn/internal/web"
@@ -131,7 +130,7 @@ func slowPorts(t *testing.T) map[string]func(*testing.T) net.Conn {
 		"people": plain(people),
 		"API servers": func(t *testing.T) net.Conn {
 			dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // it is this test's own
-			connection, err := dialer.DialContext(t.Context(), "tcp", port.listener.Addr().String())
+			connection, err := dialer.DialContext(t.Context(), "tcp", port.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +165,7 @@ func TestTooLargeAndNoEnd(t *testing.T) {
 	if serverTimeouts.read <= slowBound || serverTimeouts.write <= serverTimeouts.read || serverTimeouts.idle <= 0 {
 		t.Fatalf("the servers' timeouts are %+v", serverTimeouts)
 	}
-	address := serving(t, nil)
+	address := serving(t, maxPeople)
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -187,52 +186,63 @@ func TestTooLargeAndNoEnd(t *testing.T) {
 	}
 }
 
-// TestMostConnections: those beyond the bound wait until another goes.
+// TestMostConnections: those beyond the bound wait until another goes, and from half of it on none is kept that asks for nothing.
 func TestMostConnections(t *testing.T) {
-	address := serving(t, func(l net.Listener) net.Listener { return netutil.LimitListener(l, 2) })
-	ask := func(connection net.Conn, patience time.Duration) error {
-		_ = connection.SetDeadline(time.Now().Add(patience))
-		if _, err := io.WriteString(connection, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-			return err
-		}
-		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
-		if err == nil {
-			_, err = io.Copy(io.Discard, response.Body)
-			_ = response.Body.Close()
-		}
-		return err
-	}
-	var connections []net.Conn
-	for i, patience := range []time.Duration{slowBound, slowBound, 100 * time.Millisecond} {
+	const most = 4
+	address := serving(t, most)
+	connect := func() net.Conn {
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = connection.Close() }()
-		connections = append(connections, connection)
-		if err := ask(connection, patience); (err == nil) != (i < 2) {
-			t.Errorf("connection %d: %v", i+1, err)
+		t.Cleanup(func() { _ = connection.Close() })
+		return connection
+	}
+	ask := func(connection net.Conn, patience time.Duration) (kept bool, err error) {
+		_ = connection.SetDeadline(time.Now().Add(patience))
+		if _, err := io.WriteString(connection, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			return false, err
+		}
+		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		if err != nil {
+			return false, err
+		}
+		_, err = io.Copy(io.Discard, response.Body)
+		return !response.Close, errors.Join(err, response.Body.Close())
+	}
+	var silent []net.Conn
+	for i := range most {
+		connection := connect()
+		if kept, err := ask(connection, slowBound); err != nil || kept != (i < most/2) {
+			t.Errorf("connection %d is kept: %t, %v", i+1, kept, err)
+		}
+		if i < most/2 {
+			silent = append(silent, connection)
 		}
 	}
-	_ = connections[0].Close()
-	if err := ask(connections[2], slowBound); err != nil {
+	for len(silent) < most {
+		silent = append(silent, connect())
+	}
+	waits := connect()
+	if _, err := ask(waits, 100*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one more than there may be: %v", err)
+	}
+	_ = silent[0].Close()
+	if _, err := ask(waits, slowBound); err != nil {
 		t.Errorf("when another has gone: %v", err)
 	}
 }
 
-// serving serves the webhooks with the servers' own timeouts and returns where.
-func serving(t *testing.T, wrap func(net.Listener) net.Listener) (address string) {
+// serving serves the webhooks as the servers do, with so many connections at most, and returns where.
+func serving(t *testing.T, most int) (address string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	opened, err := listen("127.0.0.1:0", most)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address = listener.Addr().String()
-	if wrap != nil {
-		listener = wrap(listener)
-	}
-	server, ended := newHTTPServer(web.Webhooks(&web.TokenReview{}), serverTimeouts), make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	server, ended := newHTTPServer((&server{}).parting(web.Webhooks(&web.TokenReview{}), opened.crowded), serverTimeouts), make(chan error, 1)
+	opened.serves(server)
+	go func() { ended <- server.Serve(opened) }()
 	t.Cleanup(func() { _, _ = server.Close(), <-ended })
-	return address
+	return opened.Addr().String()
 }

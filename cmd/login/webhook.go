@@ -7,13 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
@@ -66,10 +64,10 @@ func (o *webhookOptions) audienceList() []string {
 	return list
 }
 
-// webhookPort is the port for API servers. Without a listener there is none, and nothing that it is told does anything.
+// webhookPort is the port for API servers. Without a port there is none, and nothing that it is told does anything.
 type webhookPort struct {
+	*port
 	options  *webhookOptions
-	listener net.Listener
 	interval time.Duration
 	// watcher has the certificate; nil until there is one.
 	watcher atomic.Pointer[certwatcher.CertWatcher]
@@ -80,23 +78,23 @@ func (o *webhookOptions) listen() (*webhookPort, error) {
 	if o.bindAddress == "" {
 		return &webhookPort{options: o}, nil
 	}
-	listener, err := net.Listen("tcp", o.bindAddress)
+	opened, err := listen(o.bindAddress, maxAPIServers)
 	if err != nil {
 		return nil, fmt.Errorf("open the port for API servers: %w", err)
 	}
-	return &webhookPort{options: o, listener: netutil.LimitListener(listener, maxAPIServers), interval: certificateInterval}, nil
+	return &webhookPort{options: o, port: opened, interval: certificateInterval}, nil
 }
 
 func (p *webhookPort) close() {
-	if p.listener != nil {
-		_ = p.listener.Close()
+	if p.port != nil {
+		_ = p.Close()
 	}
 }
 
 // followCertificate keeps the certificate as it is in its files until ctx ends. People are served without it, so a Secret
 // that is missing, or is made later, is waited for.
 func (p *webhookPort) followCertificate(ctx context.Context) {
-	if p.listener == nil {
+	if p.port == nil {
 		slog.Info("Tokens are not reviewed for API servers: there is no --webhook-bind-address")
 		return
 	}
@@ -106,7 +104,7 @@ func (p *webhookPort) followCertificate(ctx context.Context) {
 		watcher, err := certwatcher.New(p.options.certFile, p.options.keyFile)
 		if err == nil {
 			p.watcher.Store(watcher)
-			slog.Info("Tokens are reviewed for API servers", "address", p.listener.Addr().String())
+			slog.Info("Tokens are reviewed for API servers", "address", p.Addr().String())
 			err = watcher.WithWatchInterval(p.interval).Start(ctx)
 		}
 		if err != nil && !told {
@@ -132,6 +130,9 @@ func (p *webhookPort) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate,
 // connection, hence to one replica, until that one goes.
 func (p *webhookPort) server(handler http.Handler, t timeouts) *http.Server {
 	server := newHTTPServer(handler, t)
+	if p.port != nil {
+		p.serves(server)
+	}
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: p.certificate}
@@ -140,7 +141,7 @@ func (p *webhookPort) server(handler http.Handler, t timeouts) *http.Server {
 
 // serve serves the port, if there is one, and says how that ended.
 func (p *webhookPort) serve(server *http.Server, ended chan<- error) {
-	if p.listener != nil {
-		ended <- server.ServeTLS(p.listener, "", "")
+	if p.port != nil {
+		ended <- server.ServeTLS(p.port, "", "")
 	}
 }

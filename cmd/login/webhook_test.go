@@ -62,7 +62,7 @@ func TestCertificateIsFollowed(t *testing.T) {
 
 	shown := func() (int64, error) {
 		dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // the certificate itself is looked at
-		connection, err := dialer.DialContext(t.Context(), "tcp", port.listener.Addr().String())
+		connection, err := dialer.DialContext(t.Context(), "tcp", port.Addr().String())
 		if err != nil {
 			return 0, err
 		}
@@ -79,11 +79,11 @@ func TestCertificateIsFollowed(t *testing.T) {
 	g.Consistently(shown, 100*time.Millisecond, 10*time.Millisecond).Should(gomega.Equal(int64(2)))
 
 	old := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}} // as above
-	_, err = old.DialContext(t.Context(), "tcp", port.listener.Addr().String())
+	_, err = old.DialContext(t.Context(), "tcp", port.Addr().String())
 	g.Expect(err).To(gomega.HaveOccurred(), "TLS 1.2")
 
 	both := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}} // as above
-	connection, err := both.DialContext(t.Context(), "tcp", port.listener.Addr().String())
+	connection, err := both.DialContext(t.Context(), "tcp", port.Addr().String())
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer func() { _ = connection.Close() }()
 	g.Expect(connection.(*tls.Conn).ConnectionState().NegotiatedProtocol).To(gomega.Equal("http/1.1"))
