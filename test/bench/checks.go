@@ -31,10 +31,13 @@ func (e *environment) measureChecks(ctx context.Context) error {
 		return err
 	}
 	e.results.checks = map[string]checkResults{}
-	for _, path := range []string{checkSession, checkVerify} {
+	for _, way := range []struct {
+		path  string
+		carry func(token string) string
+	}{{checkSession, asBearer}, {checkVerify, inCookie}} {
 		var requests [][]byte
 		for _, p := range e.clients() {
-			requests = append(requests, get(path, p.token))
+			requests = append(requests, get(way.path, way.carry(p.token)))
 		}
 		var r checkResults
 		for i := range e.scale.checkRounds + 1 {
@@ -48,11 +51,11 @@ func (e *environment) measureChecks(ctx context.Context) error {
 			}
 			checks, err := load(ctx, controlplane.Address(e.people), requests, e.scale.checks)
 			if err != nil {
-				return fmt.Errorf("checking sessions at %s: %w", path, err)
+				return fmt.Errorf("checking sessions at %s: %w", way.path, err)
 			}
 			r.checks = append(r.checks, checks)
 		}
-		e.results.checks[path] = r
+		e.results.checks[way.path] = r
 	}
 	return nil
 }

@@ -198,7 +198,7 @@ func (e *environment) watchSessions(ctx context.Context, f *flood, end time.Time
 	defer c.close()
 	for time.Now().Before(end) {
 		began := time.Now()
-		if _, err := c.send(get(checkSession, e.accounts[0].token)); err != nil {
+		if _, err := c.send(get(checkSession, asBearer(e.accounts[0].token))); err != nil {
 			return fmt.Errorf("checking a session: %w", err)
 		}
 		f.checks = append(f.checks, time.Since(began))

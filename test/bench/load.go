@@ -155,10 +155,14 @@ func post(path string, body []byte) []byte {
 		path, len(body)), body...)
 }
 
-// get prepares a request with a session token.
-func get(path, token string) []byte {
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n\r\n", path, token)
+// get prepares a request with a header that carries a session token.
+func get(path, header string) []byte {
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: bench\r\n%s\r\n\r\n", path, header)
 }
+
+// A session comes from programs as a bearer, and from proxies, who pass on what browsers send, in a cookie.
+func asBearer(token string) string { return "Authorization: Bearer " + token }
+func inCookie(token string) string { return "Cookie: __Host-keyturn-session=" + token }
 
 // load sends each request again and again over a connection of its own, all at the same time, and returns how many were
 // answered. Who has an answer after d sends no more, so the last ones take a little longer; that time counts.
