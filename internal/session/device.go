@@ -11,7 +11,7 @@ import (
 // deviceAudience keeps device tokens from opening any door, and sessions from passing for devices.
 const deviceAudience Audience = "device"
 
-// DeviceLifetime is how long a device counts as one that has logged in before. Each login there begins it anew.
+// DeviceLifetime is how long a device counts as one that has logged in before. A login there begins it anew, if a week has passed.
 const DeviceLifetime = 90 * 24 * time.Hour
 
 // Device is what a device that has logged in to an account carries (OWASP, Authentication Cheat Sheet, device cookies). It

@@ -74,7 +74,10 @@ func TestMetricsMove(t *testing.T) {
 			"wrong at the other door, which locks", func() { change(t, a, wrong, fresh) },
 			with(attempt("password", "invalid-credentials"), hashes, lockouts+`{reason="TooManyFailures"}`),
 		},
-		{"locked, and nothing is looked at", try(a, password), attempt("login", "too-many-attempts")},
+		{
+			"locked, and nothing is looked at", try(a, password),
+			map[string]float64{attempts + `{door="login",outcome="too-many-attempts"}`: 1},
+		},
 		{"unknown", func() {
 			logIn(t, &v1alpha1.UserAccount{ObjectMeta: a.ObjectMeta, Spec: v1alpha1.UserAccountSpec{Username: "nobody"}}, wrong)
 		}, with(attempt("login", "invalid-credentials"), hashes)},

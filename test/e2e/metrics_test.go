@@ -41,6 +41,8 @@ func TestMetricsNameNobody(t *testing.T) {
 		}
 	}
 
+	metrics += newMonitoring(t).read(t) // those of the operator
+
 	evidence.Lock()
 	defer evidence.Unlock()
 

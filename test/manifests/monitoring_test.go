@@ -299,6 +299,50 @@ func TestMonitorsFindTheServers(t *testing.T) {
 	}
 }
 
+// TestPrometheusMayDiscover: where a ServiceMonitor is, its Prometheus may look for what it selects.
+func TestPrometheusMayDiscover(t *testing.T) {
+	may, monitors := map[string]bool{}, 0
+	objects := build(t, monitoringFolder)
+
+	for _, object := range objects {
+		if object.GetKind() != "RoleBinding" {
+			continue
+		}
+
+		binding := convert[rbacv1.RoleBinding](t, object)
+		for _, other := range objects {
+			if other.GetKind() != "Role" || other.GetName() != binding.RoleRef.Name || other.GetNamespace() != binding.Namespace {
+				continue
+			}
+
+			for _, rule := range convert[rbacv1.Role](t, other).Rules {
+				for _, resource := range rule.Resources {
+					may[binding.Namespace+"/"+resource] = slices.Equal(rule.Verbs, []string{"get", "list", "watch"}) &&
+						binding.Subjects[0].Name == "prometheus-k8s" && binding.Subjects[0].Namespace == "monitoring"
+				}
+			}
+		}
+	}
+
+	for _, object := range objects {
+		if object.GetKind() != "ServiceMonitor" {
+			continue
+		}
+
+		monitors++
+
+		for _, resource := range []string{"services", "endpoints", "endpointslices", "pods"} {
+			if !may[object.GetNamespace()+"/"+resource] {
+				t.Errorf("Prometheus may not look for %s in %s", resource, object.GetNamespace())
+			}
+		}
+	}
+
+	if monitors != 2 {
+		t.Errorf("found %d of 2 monitors", monitors)
+	}
+}
+
 // TestPrometheusMayRead binds a role that there is, and hands the dashboard to Grafana's sidecar.
 func TestPrometheusMayRead(t *testing.T) {
 	roles := map[string]bool{}
