@@ -122,25 +122,17 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.redirect = true
-	found, err := h.Sessions.Verify(r.Context(), tokenOf(r), session.Web) // It was counted when the proxy asked.
-	switch {
-	case err == nil && !slices.Contains(q.namespaces, found.Account.Namespace):
-		h.refuse(w, r, q, otherOrganisation())
-	case err == nil: // It has begun meanwhile: the login page sends people back.
-		h.refuse(w, r, q, sessionRefusal(ErrInvalidSession))
-	default:
-		h.refuse(w, r, q, sessionRefusal(err))
+	refusal = q.refusal(h.Sessions.Verify(r.Context(), tokenOf(r), session.Web)) // It was counted when the proxy asked.
+	if refusal == nil {                                                          // It has begun meanwhile: the login page sends people back.
+		refusal = sessionRefusal(ErrInvalidSession)
 	}
+	h.refuse(w, r, q, refusal)
 }
 
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	found, err := h.Sessions.Check(r.Context(), DoorVerify, tokenOf(r), session.Web)
-	switch {
-	case err != nil:
-		h.refuse(w, r, q, sessionRefusal(err))
-		return
-	case !slices.Contains(q.namespaces, found.Account.Namespace):
-		h.refuse(w, r, q, otherOrganisation())
+	if refusal := q.refusal(found, err); refusal != nil {
+		h.refuse(w, r, q, refusal)
 		return
 	}
 	traceOf(r.Context()).unlogged = true
@@ -156,9 +148,16 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func otherOrganisation() *problem {
-	return newProblem(http.StatusForbidden, problemOtherOrganisation, "The account is of another organisation",
-		"Log in with an account of an organisation that may use this application.")
+// refusal tells why who asks may not go on, by what was found of the session; nil where they may.
+func (q question) refusal(found Session, err error) *problem {
+	switch {
+	case err != nil:
+		return sessionRefusal(err)
+	case !slices.Contains(q.namespaces, found.Account.Namespace):
+		return newProblem(http.StatusForbidden, problemOtherOrganisation, "The account is of another organisation",
+			"Log in with an account of an organisation that may use this application.")
+	}
+	return nil
 }
 
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
