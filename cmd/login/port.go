@@ -8,7 +8,7 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// port is a listener with a bound on its connections, whatever they are for: each takes 20 KiB or, with TLS, some 45. Those
+// port is a listener with a bound on its connections, whatever they are for: each takes some 20 KiB, and more with TLS. Those
 // beyond wait until others go.
 type port struct {
 	net.Listener
@@ -16,6 +16,7 @@ type port struct {
 	open atomic.Int64
 }
 
+// listen opens a port for so many connections at most. The error is the system's.
 func listen(address string, most int) (*port, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

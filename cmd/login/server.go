@@ -115,10 +115,11 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	return s, nil
 }
 
-// apiTimeout bounds each request to the API server, those of watches aside. Whoever waits for it gets an answer while there is time for one.
+// apiTimeout bounds each request to the API server, those of watches aside. Whoever waits for it gets an answer while there is
+// time for one.
 const apiTimeout = 5 * time.Second
 
-// newClient returns a client that reads from the API server itself.
+// newClient returns a client that asks the API server itself.
 func newClient(config *rest.Config) (client.Client, error) {
 	scheme, err := cluster.NewScheme()
 	if err != nil {
