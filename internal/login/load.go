@@ -56,7 +56,7 @@ func (s *Service) load(ctx context.Context, t target, live bool) (*attempt, erro
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	s.unreadable.Store(err != nil)
+	s.unanswered.Store(err != nil && !errors.Is(err, credential.ErrInvalid)) // One that is damaged was answered.
 	if err != nil {
 		return nil, s.fault(err, nil)
 	}

@@ -52,8 +52,8 @@ type Service struct {
 	// unrecorded are failures that could not be written yet.
 	unrecorded debts
 
-	// unreadable: the last credential that was to be read could not be.
-	unreadable atomic.Bool
+	// unanswered: the API server did not give the last credential that it was asked for.
+	unanswered atomic.Bool
 }
 
 // Watch is what a replica knows of credentials without asking the API server.
@@ -137,7 +137,7 @@ func (s *Service) check(ctx context.Context, who Who, raw string, decide decideF
 		t.slot.device = ""
 		result, err = s.queue(ctx, t, raw, decide)
 	}
-	if s.unreadable.Load() && (errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)) {
+	if s.unanswered.Load() && (errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)) {
 		return nil, ErrUnavailable // There is no crowd, but a queue before an API server that does not answer.
 	}
 	return result, err

@@ -10,11 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/login"
 )
@@ -134,6 +137,19 @@ func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, v1alpha1.PasswordPolicySpec{})
 		s := w.service(1, 1)
+		// A credential that is damaged is no reason to doubt that there is a crowd.
+		damaged := w.person("damaged", v1alpha1.UserAccountSpec{})
+		secret := &corev1.Secret{}
+		if err := w.client.Get(t.Context(), client.ObjectKey{Namespace: w.store.Namespace, Name: credential.Name(team, "damaged")}, secret); err != nil {
+			t.Fatal(err)
+		}
+		secret.Data = map[string][]byte{}
+		if err := w.client.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Login(t.Context(), damaged, password); !errors.Is(err, login.ErrUnavailable) {
+			t.Errorf("a damaged credential: %v", err)
+		}
 		open := make(chan struct{})
 		w.on(func() error { <-open; return nil }, nil)
 		results, begun := make(chan error, 100), 0
