@@ -38,10 +38,13 @@ type accountAnswer struct {
 }
 
 func profile(a *v1alpha1.UserAccount) accountAnswer {
-	return accountAnswer{
-		Namespace: a.Namespace, Username: a.Username(), DisplayName: a.Spec.DisplayName, Email: a.Spec.Email,
-		Groups: append([]string{}, a.Spec.Groups...),
+	told := accountAnswer{
+		Namespace: a.Namespace, Username: a.Username(), DisplayName: a.Spec.DisplayName, Email: a.Spec.Email, Groups: a.Spec.Groups,
 	}
+	if told.Groups == nil {
+		told.Groups = []string{} // An empty list, and not null.
+	}
+	return told
 }
 
 // sessionAnswer is the answer to an attempt that was granted.
@@ -77,10 +80,10 @@ type grant struct {
 func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, t try) {
 	granted, refusal := a.run(r, t)
 	if refusal != nil {
-		refusal.write(w, r)
+		refusal.write(w)
 		return
 	}
-	traceOf(r.Context()).outcome = outcomeGranted
+	traceOf(w).outcome = outcomeGranted
 	a.Sessions.rememberDevice(w, r, granted)
 	writeJSON(w, http.StatusOK, "application/json", &sessionAnswer{
 		Token: granted.token.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
@@ -120,7 +123,7 @@ func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 // throttled runs an attempt unless too many from its address have failed. That is decided before anything is looked up, so
 // that it tells nothing of the account.
 func (a *Attempts) throttled(r *http.Request, t try, audience session.Audience) (*grant, *problem) {
-	attempt, wait := a.Throttle.Begin(traceOf(r.Context()).from.Address)
+	attempt, wait := a.Throttle.Begin(audit.RequestOf(r.Context()).Address)
 	if wait > 0 {
 		return nil, refusalOf(&addressThrottledError{retryAfter: wait})
 	}

@@ -26,10 +26,14 @@ func BenchmarkChecks(b *testing.B) {
 	a := person(b, organisation(b, nil), "ada", v1alpha1.UserAccountSpec{Groups: []string{"editors", "readers"}})
 	token := logIn(b, a, password).Token
 	handler := web.Handler(shared.depends)
-	for _, path := range []string{"/api/v1/session", "/auth/verify?namespace=" + a.Namespace} {
-		b.Run(path[1:5], func(b *testing.B) {
-			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, path, nil)
-			r.Header.Set("Authorization", "Bearer "+token)
+	for _, way := range []struct{ name, path, header, value string }{
+		{"session", "/api/v1/session", "Authorization", "Bearer " + token},
+		{"verify", "/auth/verify?namespace=" + a.Namespace, "Cookie", "__Host-keyturn-session=" + token},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			b.ReportAllocs()
+			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, way.path, nil)
+			r.Header.Set(way.header, way.value)
 			for b.Loop() {
 				w := &discard{header: http.Header{}}
 				handler.ServeHTTP(w, r)

@@ -36,17 +36,17 @@ func TestFaults(t *testing.T) {
 		"halfway to an end": {"text/html", "half", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			handler := logged(secured(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler := logged(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if row.begun {
 					w.WriteHeader(http.StatusOK)
 					_, _ = w.Write([]byte("half"))
 				}
 				panic("secret detail")
-			})), nil, pages.refuse)
+			}), nil, pages.refuse)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, request(header("Accept", row.accept)))
 			for _, name := range []string{"Cache-Control", "Content-Security-Policy", "X-Content-Type-Options"} {
-				if w.Header().Get(name) == "" {
+				if !row.begun && w.Header().Get(name) == "" { // whatever the handler has set
 					t.Errorf("no %s", name)
 				}
 			}

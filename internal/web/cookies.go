@@ -31,7 +31,7 @@ const (
 // what carries a token is decided once: the Authorization header, or else the cookie. With more than one such header there
 // is none: a proxy may have looked at another than we would.
 func tokenOf(r *http.Request) string {
-	if repeatsAuthorization(r) {
+	if len(r.Header["Authorization"]) > 1 {
 		return ""
 	}
 	if token := bearer(r); token != "" {
@@ -40,14 +40,13 @@ func tokenOf(r *http.Request) string {
 	return cookieOf(r, sessionCookie)
 }
 
-func repeatsAuthorization(r *http.Request) bool { return len(r.Header.Values("Authorization")) > 1 }
-
 // bearer returns the token of the one Authorization header; empty where it has none.
 func bearer(r *http.Request) string {
-	if repeatsAuthorization(r) {
+	headers := r.Header["Authorization"]
+	if len(headers) != 1 {
 		return ""
 	}
-	scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, token, found := strings.Cut(headers[0], " ")
 	if !found || !strings.EqualFold(scheme, "Bearer") {
 		return ""
 	}
@@ -184,12 +183,17 @@ func isLoopback(r *http.Request) bool {
 
 // isLoopbackHost tells whether a host, with or without a port, is this machine.
 func isLoopbackHost(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = address
+	host := address
+	if strings.Contains(address, ":") {
+		if withoutPort, _, err := net.SplitHostPort(address); err == nil {
+			host = withoutPort
+		}
 	}
 	if host == "localhost" {
 		return true
+	}
+	if !strings.ContainsAny(host, ":0123456789") {
+		return false // Most are asked for by a name: no error is made of that.
 	}
 	ip := net.ParseIP(strings.Trim(host, "[]"))
 	return ip != nil && ip.IsLoopback()

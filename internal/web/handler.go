@@ -54,5 +54,5 @@ func Handler(d Dependencies) http.Handler {
 	} {
 		endpoint.Mount(mux)
 	}
-	return logged(secured(verify.ahead(sameOrigin(routed(mux, pages.refuse), pages.refuse))), d.Proxies, pages.refuse)
+	return logged(verify.ahead(secured(sameOrigin(routed(mux, pages.refuse), pages.refuse))), d.Proxies, pages.refuse)
 }

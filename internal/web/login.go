@@ -29,7 +29,7 @@ func (h *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refusal = invalidRequest("Give a username and a password.")
 	}
 	if refusal != nil {
-		refusal.write(w, r)
+		refusal.write(w)
 		return
 	}
 	h.serve(w, r, try{

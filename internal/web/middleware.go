@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"crypto/rand"
 	"log/slog"
 	"maps"
@@ -25,14 +24,18 @@ type trace struct {
 	unlogged bool
 }
 
-type traceKey struct{}
-
-// traceOf returns the request's trace.
-func traceOf(ctx context.Context) *trace {
-	if t, ok := ctx.Value(traceKey{}).(*trace); ok {
-		return t
+// traceOf returns the trace of the request that is answered.
+func traceOf(w http.ResponseWriter) *trace {
+	for {
+		switch wrapped := w.(type) {
+		case *statusWriter:
+			return &wrapped.trace
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = wrapped.Unwrap()
+		default:
+			return &trace{}
+		}
 	}
-	return &trace{}
 }
 
 // statusWriter remembers the status of the answer, and has the request's trace: one thing to allocate for each request.
@@ -63,7 +66,9 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 		began, id := time.Now(), rand.Text()
 		written := &statusWriter{ResponseWriter: w, trace: trace{from: audit.Request{ID: id, Address: proxies.Client(r)}}}
 		t := &written.trace
-		r = r.WithContext(audit.WithRequest(context.WithValue(r.Context(), traceKey{}, t), &t.from))
+		if r.Method != http.MethodGet && r.Method != http.MethodHead { // They change nothing, so there is nothing to write down.
+			r = r.WithContext(audit.WithRequest(r.Context(), &t.from))
+		}
 		w.Header().Set("X-Request-Id", id)
 		defer func() {
 			if value := recover(); value != nil {
@@ -71,6 +76,7 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 				slog.Error("Request failed by a fault in the program: please report it",
 					"requestId", id, "route", r.Pattern, "stack", string(debug.Stack()))
 				if written.status == 0 { // else the answer has begun, and ends here
+					secure(written, r)
 					answer(written, r, newProblem(http.StatusInternalServerError, problemInternal, "Something went wrong on our side",
 						"Try again. If it happens again, give an administrator the value of the header X-Request-Id."))
 				}
@@ -114,13 +120,17 @@ var documentHeaders = http.Header{
 // secured sets the headers that keep an answer from being stored, framed or taken for something else.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		maps.Copy(w.Header(), securityHeaders)
-		api := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/webhooks/")
-		if !api || wantsPage(r) {
-			maps.Copy(w.Header(), documentHeaders)
-		}
+		secure(w, r)
 		next.ServeHTTP(w, r)
 	})
+}
+
+func secure(w http.ResponseWriter, r *http.Request) {
+	maps.Copy(w.Header(), securityHeaders)
+	api := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/webhooks/")
+	if !api || wantsPage(r) {
+		maps.Copy(w.Header(), documentHeaders)
+	}
 }
 
 // wantsPage tells whether it is a person who asks, with a browser: then what has no page of its own is answered with one, too.

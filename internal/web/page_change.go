@@ -173,7 +173,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		p.refuseChange(w, r, page, refusal)
 		return
 	}
-	traceOf(r.Context()).outcome = outcomeGranted
+	traceOf(w).outcome = outcomeGranted
 	if page.Remember {
 		rememberWho(w, r, who, true) // Else what the login page shows stays as it is.
 	}
@@ -200,7 +200,7 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 		p.forbid(w, r, page, forbidden)
 		return
 	}
-	refusal.note(w, r)
+	refusal.note(w)
 	if rejected, ok := errors.AsType[*login.PasswordRejectedError](refusal.cause); ok {
 		page.Error = page.Text.Say("change.rejected")
 		page.New.Error = page.Text.Say("change.rejected.field")
@@ -227,7 +227,7 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 // forbid says why a password cannot be changed, in the place of a form that cannot work.
 func (p *Pages) forbid(w http.ResponseWriter, r *http.Request, page *changePage, e *login.ChangeForbiddenError) {
 	refusal := changeForbidden(e)
-	refusal.note(w, r)
+	refusal.note(w)
 	m := message{
 		Title: page.Text.Say("change.forbidden.title"), Message: page.Text.Say("change.forbidden"), Contact: true, Back: page.Back,
 	}

@@ -83,7 +83,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		p.refuseLogin(w, r, page, refusal)
 		return
 	}
-	traceOf(r.Context()).outcome = outcomeGranted
+	traceOf(w).outcome = outcomeGranted
 	rememberWho(w, r, who, page.Remember)
 	p.begin(w, r, granted)
 	landing := "/"
@@ -97,7 +97,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginPage, refusal *problem) {
-	refusal.note(w, r)
+	refusal.note(w)
 	if refusal.id == problemChangeRequired {
 		reason := "dialog." + refusal.Reason
 		if !page.Text.Has(reason) {

@@ -174,7 +174,7 @@ func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, refusal *problem)
 		p.fail(w, r, refusal, "", "/")
 		return
 	}
-	refusal.write(w, r)
+	refusal.write(w)
 }
 
 // fail shows what stands in the way where there is no form to show it at. door picks words of one page.
@@ -184,7 +184,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, refusal *problem, d
 	if refusal.id == problemInternal {
 		said = text.Say("problem."+refusal.id, "id", w.Header().Get("X-Request-Id"))
 	}
-	refusal.note(w, r)
+	refusal.note(w)
 	p.UI.Render(w, r, refusal.Status, "message", message{
 		Title: text.Say("problem.title"), Message: said, Contact: contact, Back: back,
 	})

@@ -29,7 +29,7 @@ func (h *Password) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refusal = invalidRequest("Give a username, the current password and a new password.")
 	}
 	if refusal != nil {
-		refusal.write(w, r)
+		refusal.write(w)
 		return
 	}
 	h.serve(w, r, try{

@@ -58,15 +58,15 @@ func newProblem(status int, id, title, detail string) *problem {
 }
 
 // write answers with the problem, and notes it as the outcome of the request.
-func (p *problem) write(w http.ResponseWriter, r *http.Request) {
-	p.note(w, r)
+func (p *problem) write(w http.ResponseWriter) {
+	p.note(w)
 	writeJSON(w, p.Status, "application/problem+json", p)
 }
 
 // note notes the problem as the outcome of the request, and sets the headers that go with it, of a document and of a page
 // alike.
-func (p *problem) note(w http.ResponseWriter, r *http.Request) {
-	traceOf(r.Context()).outcome = p.id
+func (p *problem) note(w http.ResponseWriter) {
+	traceOf(w).outcome = p.id
 	if p.Status == http.StatusUnauthorized {
 		// RFC 9110, section 15.5.2, asks for a challenge. Bearer makes no browser open a dialog.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="keyturn"`)

@@ -32,7 +32,7 @@ func (h *Requirements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resolved, err := h.Directory.NamespacePolicy(r.Context(), namespace)
 	if err != nil {
 		slog.Error("Requirements cannot be told", "error", err)
-		unavailable().write(w, r)
+		unavailable().write(w)
 		return
 	}
 	writeJSON(w, http.StatusOK, "application/json", requirementsAnswer{Requirements: resolved.Policy.Requirements()})

@@ -37,7 +37,7 @@ type TokenReview struct {
 func Webhooks(review *TokenReview) http.Handler {
 	mux := http.NewServeMux()
 	review.Mount(mux)
-	answer := func(w http.ResponseWriter, r *http.Request, p *problem) { p.write(w, r) }
+	answer := func(w http.ResponseWriter, _ *http.Request, p *problem) { p.write(w) }
 	return logged(secured(routed(mux, answer)), nil, answer)
 }
 
@@ -55,7 +55,7 @@ type tokenReviewAnswer struct {
 func (h *TokenReview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	spec, refusal := readReview(w, r)
 	if refusal != nil {
-		refusal.write(w, r)
+		refusal.write(w)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), reviewTimeout)
@@ -65,10 +65,10 @@ func (h *TokenReview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Without Retry-After: API servers would ask again for up to two minutes, while a person waits. So they refuse at once.
 		p := sessionRefusal(err)
 		p.retryAfter = 0
-		p.write(w, r)
+		p.write(w)
 		return
 	}
-	t := traceOf(r.Context())
+	t := traceOf(w)
 	t.outcome, t.unlogged = outcomeGranted, status.Authenticated
 	if !status.Authenticated {
 		t.outcome = problemInvalidSession

@@ -30,11 +30,10 @@ const verifyPath = "/auth/verify"
 // verifyBelow is what follows the organisation in an address of the second form.
 const verifyBelow = "/auth/verify/"
 
-// Verify answers proxies that ask whether a request may go on to an application. It takes two forms, because proxies ask in
-// two ways. GET /auth/verify?namespace= is for those that ask at an address of their own (nginx auth_request, Traefik
-// ForwardAuth). /o/{organization}/auth/verify/ with anything after it, by any method, is for those that send the request
-// itself ahead, with something in front of its path (Envoy ext_authz): there the query is the application's and is not
-// looked at.
+// Verify answers proxies that ask whether a request may go on to an application. It takes two forms, by any method, because
+// proxies ask in two ways. /auth/verify?namespace= is for those that ask at an address of their own (nginx auth_request,
+// Traefik ForwardAuth). /o/{organization}/auth/verify/ with anything after it is for those that send the request itself ahead,
+// with something in front of its path (Envoy ext_authz): there the query is the application's and is not looked at.
 type Verify struct {
 	Sessions *Sessions
 	// DefaultNamespace is the organisation that is asked for where none is named.
@@ -43,17 +42,20 @@ type Verify struct {
 	TellEmail bool
 }
 
-// Mount adds the first form to a mux.
-func (h *Verify) Mount(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+verifyPath, h.get)
-	mux.HandleFunc("GET /auth/login", h.login)
-}
+// Mount adds to a mux where proxies send people whom they refuse.
+func (h *Verify) Mount(mux *http.ServeMux) { mux.HandleFunc("GET /auth/login", h.login) }
 
-// ahead serves the second form and leaves all else to next. A mux would clean the application's path and redirect to that,
-// and what other sites may send to an application is not for Keyturn to say: the answer changes nothing and no page can
-// read it.
+// ahead serves both forms and leaves all else to next. A mux would clean the application's path and redirect to that, and
+// what other sites may send to an application is not for Keyturn to say: the answer changes nothing and no page can read it.
+// Only refusals get the headers that secure an answer: else there is nothing to frame, run or sniff, and a proxy
+// has to read them all.
 func (h *Verify) ahead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == verifyPath {
+			r.Pattern = verifyPath
+			h.get(w, r)
+			return
+		}
 		rest, below := strings.CutPrefix(r.URL.EscapedPath(), "/o/")
 		organization, path, found := strings.Cut(rest, verifyBelow)
 		if !below || !found || organization == "" || strings.ContainsAny(organization, "/%") {
@@ -107,7 +109,8 @@ func (h *Verify) read(r *http.Request) (question, *problem) {
 func (h *Verify) get(w http.ResponseWriter, r *http.Request) {
 	q, refusal := h.read(r)
 	if refusal != nil {
-		refusal.write(w, r)
+		secure(w, r)
+		refusal.write(w)
 		return
 	}
 	h.serve(w, r, q)
@@ -118,7 +121,7 @@ func (h *Verify) get(w http.ResponseWriter, r *http.Request) {
 func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 	q, refusal := h.read(r)
 	if refusal != nil {
-		refusal.write(w, r)
+		refusal.write(w)
 		return
 	}
 	q.redirect = true
@@ -135,14 +138,7 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 		h.refuse(w, r, q, refusal)
 		return
 	}
-	traceOf(r.Context()).unlogged = true
-	for _, headers := range []http.Header{securityHeaders, documentHeaders} {
-		for name := range headers {
-			if name != "Cache-Control" {
-				delete(w.Header(), name) // There is nothing to frame, run or sniff, and a proxy has to read them all.
-			}
-		}
-	}
+	traceOf(w).unlogged = true
 	h.Sessions.slide(w, r, found)
 	h.tell(w.Header(), found.Account)
 	w.WriteHeader(http.StatusOK)
@@ -163,11 +159,12 @@ func (q question) refusal(found Session, err error) *problem {
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
 // sends nobody back who is logged in to another one, so it makes no circle.
 func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
+	secure(w, r)
 	if !q.redirect || !wantsPage(r) || refusal.Status == http.StatusServiceUnavailable {
-		refusal.write(w, r)
+		refusal.write(w)
 		return
 	}
-	traceOf(r.Context()).outcome = refusal.id
+	traceOf(w).outcome = refusal.id
 	to := ""
 	if q.method == http.MethodGet || q.method == http.MethodHead {
 		to = returnTo(q.to) // What a form was sent to may not be there to be opened.
@@ -178,12 +175,20 @@ func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refu
 
 // tell says who is there. All but the address are always set: some proxies overwrite only what they get.
 func (h *Verify) tell(header http.Header, declared *v1alpha1.UserAccount) {
-	header.Set(headerUser, declared.Username())
-	header.Set(headerNamespace, declared.Namespace)
-	header.Set(headerGroups, strings.Join(slices.DeleteFunc(slices.Clone(declared.Spec.Groups), isUnsafeGroup), ","))
+	header["Cache-Control"] = securityHeaders["Cache-Control"]
+	told := []string{declared.Username(), declared.Namespace, groupList(declared.Spec.Groups)}
+	header[headerUser], header[headerNamespace], header[headerGroups] = told[0:1:1], told[1:2:2], told[2:3:3]
 	if h.TellEmail && !strings.ContainsFunc(declared.Spec.Email, unicode.IsControl) {
-		header.Set(headerEmail, declared.Spec.Email)
+		header[headerEmail] = []string{declared.Spec.Email}
 	}
+}
+
+// groupList returns groups with commas between them.
+func groupList(groups []string) string {
+	if slices.ContainsFunc(groups, isUnsafeGroup) {
+		groups = slices.DeleteFunc(slices.Clone(groups), isUnsafeGroup)
+	}
+	return strings.Join(groups, ",")
 }
 
 // isUnsafeGroup tells of a group that would be read as another, or as several: the schema refuses commas and control
