@@ -14,9 +14,7 @@ import (
 
 // The budgets. Ratios are of what the server does over what it is compared with.
 const (
-	loginBudget = 0.95
-	// loginTolerance is where the run fails: the rest is the noise of a shared machine.
-	loginTolerance   = 0.9
+	loginBudget      = 0.95
 	newAccountBudget = 3
 	sessionBudget    = 0.7
 	accountsBudget   = 0.8
@@ -32,7 +30,6 @@ const (
 	verdictOK          = "ok"
 	verdictOver        = "OVER"
 	verdictImplausible = "NOT CREDIBLE"
-	verdictTolerated   = "short, tolerated"
 	verdictInformation = "information"
 )
 
@@ -129,9 +126,6 @@ func verdict(ok bool) string {
 func loginVerdict(ratio, overWorkers float64) string {
 	if overWorkers > loginPlausible {
 		return verdictImplausible
-	}
-	if ratio < loginBudget && ratio >= loginTolerance {
-		return verdictTolerated
 	}
 	return verdict(ratio >= loginBudget)
 }
