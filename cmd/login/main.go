@@ -85,7 +85,7 @@ const headroomBytes = 8 << 20
 
 // run serves until stop ends or something fails.
 func run(stop context.Context, o *options) error {
-	headroom := make([]byte, headroomBytes) // Never touched, so it takes no memory, but the collector counts it as of use.
+	headroom := make([]byte, headroomBytes) // Never touched, so not resident, but the collector and GOMEMLIMIT count it.
 	defer runtime.KeepAlive(headroom)
 	config, err := ctrlconfig.GetConfig()
 	if err != nil {

@@ -46,7 +46,7 @@ func TestFaults(t *testing.T) {
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, request(header("Accept", row.accept)))
 			for _, name := range []string{"Cache-Control", "Content-Security-Policy", "X-Content-Type-Options"} {
-				if !row.begun && w.Header().Get(name) == "" { // whatever the handler has set
+				if !row.begun && w.Header().Get(name) == "" { // what has begun has those of its handler
 					t.Errorf("no %s", name)
 				}
 			}

@@ -17,8 +17,6 @@ import (
 type trace struct {
 	// outcome is the ID of the problem; empty where there was none.
 	outcome string
-	// from is the request's ID and the client's address. The audit log tells the latter, the log does not.
-	from audit.Request
 	// unlogged leaves the request out of the log: a check of a session that holds. Behind a proxy there is one for each part
 	// of each page, and they would bury what matters.
 	unlogged bool
@@ -64,10 +62,11 @@ type refuse func(http.ResponseWriter, *http.Request, *problem)
 func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, id := time.Now(), rand.Text()
-		written := &statusWriter{ResponseWriter: w, trace: trace{from: audit.Request{ID: id, Address: proxies.Client(r)}}}
+		written := &statusWriter{ResponseWriter: w}
 		t := &written.trace
-		if r.Method != http.MethodGet && r.Method != http.MethodHead { // They change nothing, so there is nothing to write down.
-			r = r.WithContext(audit.WithRequest(r.Context(), &t.from))
+		// GET and HEAD change nothing. Whatever did, the audit log and the throttle would take for a request from nowhere.
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			r = r.WithContext(audit.WithRequest(r.Context(), &audit.Request{ID: id, Address: proxies.Client(r)}))
 		}
 		w.Header().Set("X-Request-Id", id)
 		defer func() {
@@ -102,7 +101,7 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// securityHeaders are on every answer. Names are canonical, and no value has room for another: answers share them.
+// securityHeaders are on every answer but a yes to a proxy. Names are canonical, and no value has room for another: answers share them.
 var securityHeaders = http.Header{
 	"Cache-Control":                {"no-store"},
 	"Content-Security-Policy":      {"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
@@ -110,7 +109,7 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":       {"nosniff"},
 }
 
-// documentHeaders are on every answer besides, but for those of the ports' APIs to programs, which are no documents.
+// documentHeaders are there besides, but for those of the ports' APIs to programs, which are no documents.
 var documentHeaders = http.Header{
 	"Cross-Origin-Opener-Policy": {"same-origin"},
 	"Referrer-Policy":            {"no-referrer"},

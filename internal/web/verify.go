@@ -46,12 +46,11 @@ type Verify struct {
 func (h *Verify) Mount(mux *http.ServeMux) { mux.HandleFunc("GET /auth/login", h.login) }
 
 // ahead serves both forms and leaves all else to next. A mux would clean the application's path and redirect to that, and
-// what other sites may send to an application is not for Keyturn to say: the answer changes nothing and no page can read it.
-// Only refusals get the headers that secure an answer: else there is nothing to frame, run or sniff, and a proxy
-// has to read them all.
+// what other sites may send to an application is not for Keyturn to say: no page can read the answer. A yes has none of the
+// headers that secure an answer but no-store: there is nothing to frame, run or sniff, and a proxy has to read them all.
 func (h *Verify) ahead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == verifyPath {
+		if r.URL.EscapedPath() == verifyPath {
 			r.Pattern = verifyPath
 			h.get(w, r)
 			return
@@ -82,7 +81,7 @@ type question struct {
 
 // read reads the question of the first form.
 func (h *Verify) read(r *http.Request) (question, *problem) {
-	q := question{method: cmp.Or(r.Header.Get("X-Forwarded-Method"), http.MethodGet), to: r.Header.Get("X-Forwarded-Uri")}
+	q := question{method: cmp.Or(r.Header.Get("X-Forwarded-Method"), r.Method), to: r.Header.Get("X-Forwarded-Uri")}
 	parameters, err := url.ParseQuery(r.URL.RawQuery)
 	for name, values := range parameters {
 		switch {
@@ -176,6 +175,7 @@ func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refu
 // tell says who is there. All but the address are always set: some proxies overwrite only what they get.
 func (h *Verify) tell(header http.Header, declared *v1alpha1.UserAccount) {
 	header["Cache-Control"] = securityHeaders["Cache-Control"]
+	// One piece of memory for three values, each without room for another.
 	told := []string{declared.Username(), declared.Namespace, groupList(declared.Spec.Groups)}
 	header[headerUser], header[headerNamespace], header[headerGroups] = told[0:1:1], told[1:2:2], told[2:3:3]
 	if h.TellEmail && !strings.ContainsFunc(declared.Spec.Email, unicode.IsControl) {

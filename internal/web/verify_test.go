@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -70,6 +72,7 @@ func TestVerify(t *testing.T) {
 		"ahead, there, hidden":      {handler, "GET", "/o/" + there + "/auth/verify/o/" + here + "/auth/verify/", token, 403, ""},
 		"ahead, no session":         {handler, "POST", "/o/" + here + "/auth/verify/x", "", 401, ""},
 		"ahead, nobody":             {handler, "GET", "/o//auth/verify/x", token, 404, ""},
+		"an encoded slash":          {handler, "GET", "/auth%2Fverify?namespace=" + here, token, 404, ""},
 		"ahead, an encoded slash":   {handler, "GET", "/o/" + there + "%2F/auth/verify/x", token, 404, ""},
 		"ahead, without the slash":  {handler, "GET", "/o/" + here + "/auth/verify", token, 404, ""},
 		"ahead, nobody by an empty": {atHome, "GET", "/o//auth/verify/x", token, 404, ""},
@@ -93,7 +96,13 @@ func TestVerify(t *testing.T) {
 				t.Errorf("answers %d, %v, want %d: %s", w.Code, h, row.status, w.Body)
 			}
 			// A proxy reads every header of a yes, and nobody shows it.
-			if yes := row.status == 200; yes != (h.Get("Content-Security-Policy") == "") || yes && h.Get("X-Frame-Options") != "" {
+			others := func(name string) bool {
+				return name == "Cache-Control" || name == "X-Request-Id" || strings.HasPrefix(name, "X-Auth-Request-")
+			}
+			if names := slices.DeleteFunc(slices.Collect(maps.Keys(h)), others); row.status == 200 && len(names) > 0 {
+				t.Errorf("a yes has %v", names)
+			}
+			if row.status != 200 && h.Get("Content-Security-Policy") == "" {
 				t.Errorf("the headers are %v", h)
 			}
 			if leaks := leaksIn(w.Body.String()); len(leaks) > 0 {
@@ -115,19 +124,21 @@ func TestVerifySendsToLogin(t *testing.T) {
 		status                 int
 		to                     string
 	}{
-		"a page":                  {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app?a=1&b=2"}, 303, "/o/" + here + "/login?return_to=%2Fapp%3Fa%3D1%26b%3D2"},
-		"of another organisation": {"GET", "/auth/verify?namespace=" + there + "&namespace=x&login=redirect", token, map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + there + "/login?return_to=%2Fapp"},
-		"to another host":         {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "//elsewhere.example"}, 303, "/o/" + here + "/login"},
-		"a form":                  {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Method": "POST", "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login"},
-		"a program":               {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": "*/*"}, 401, ""},
-		"not asked for":           {"GET", "/auth/verify?namespace=" + here, "", map[string]string{"Accept": htmlPage}, 401, ""},
-		"ahead":                   {"GET", "/o/" + here + "/auth/verify/app?a=1&b=2", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login?return_to=%2Fapp%3Fa%3D1%26b%3D2"},
-		"ahead, another host":     {"GET", "/o/" + here + "/auth/verify//elsewhere.example", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login"},
-		"ahead, a program":        {"GET", "/o/" + here + "/auth/verify/app", "", map[string]string{}, 401, ""},
-		"nginx":                   {"GET", "/auth/login?namespace=" + here, token, map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login?return_to=%2Fapp"},
-		"nginx, elsewhere":        {"GET", "/auth/login?namespace=elsewhere", token, map[string]string{}, 403, ""},
-		"nginx, a program":        {"GET", "/auth/login?namespace=" + here, "", map[string]string{}, 401, ""},
-		"nginx, mistyped":         {"GET", "/auth/login?organisation=" + here, "", map[string]string{"Accept": htmlPage}, 400, ""},
+		"a page":                   {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app?a=1&b=2"}, 303, "/o/" + here + "/login?return_to=%2Fapp%3Fa%3D1%26b%3D2"},
+		"of another organisation":  {"GET", "/auth/verify?namespace=" + there + "&namespace=x&login=redirect", token, map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + there + "/login?return_to=%2Fapp"},
+		"to another host":          {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "//elsewhere.example"}, 303, "/o/" + here + "/login"},
+		"a form":                   {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Method": "POST", "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login"},
+		"asked by POST":            {"POST", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login"},
+		"asked by POST for a page": {"POST", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login?return_to=%2Fapp"},
+		"a program":                {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": "*/*"}, 401, ""},
+		"not asked for":            {"GET", "/auth/verify?namespace=" + here, "", map[string]string{"Accept": htmlPage}, 401, ""},
+		"ahead":                    {"GET", "/o/" + here + "/auth/verify/app?a=1&b=2", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login?return_to=%2Fapp%3Fa%3D1%26b%3D2"},
+		"ahead, another host":      {"GET", "/o/" + here + "/auth/verify//elsewhere.example", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login"},
+		"ahead, a program":         {"GET", "/o/" + here + "/auth/verify/app", "", map[string]string{}, 401, ""},
+		"nginx":                    {"GET", "/auth/login?namespace=" + here, token, map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login?return_to=%2Fapp"},
+		"nginx, elsewhere":         {"GET", "/auth/login?namespace=elsewhere", token, map[string]string{}, 403, ""},
+		"nginx, a program":         {"GET", "/auth/login?namespace=" + here, "", map[string]string{}, 401, ""},
+		"nginx, mistyped":          {"GET", "/auth/login?organisation=" + here, "", map[string]string{"Accept": htmlPage}, 400, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := verify(handler, row.method, row.address, row.token, row.header)
@@ -135,6 +146,36 @@ func TestVerifySendsToLogin(t *testing.T) {
 				t.Errorf("answers %d to %q, want %d to %q", w.Code, w.Header().Get("Location"), row.status, row.to)
 			}
 		})
+	}
+}
+
+// TestChecksInTheLog: refusals are there one by one, with what came of them, and not what proxies and programs ask all the time.
+func TestChecksInTheLog(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	token := logIn(t, a, password).Token
+	handler := web.Handler(shared.depends)
+	for address, route := range map[string]string{
+		"/api/v1/session": "GET /api/v1/session", "/auth/verify?namespace=" + a.Namespace: "/auth/verify",
+		"/o/" + a.Namespace + "/auth/verify/app": "/o/{organization}/auth/verify/",
+	} {
+		logged := func(token, accept string) (line string, status int) {
+			w := verify(handler, http.MethodGet, address, token, map[string]string{"Accept": accept})
+			for line := range strings.Lines(shared.logs.String()) {
+				if strings.Contains(line, w.Header().Get("X-Request-Id")) {
+					return line, w.Code
+				}
+			}
+			return "", w.Code
+		}
+		if line, status := logged(token, ""); status != http.StatusOK || line != "" {
+			t.Errorf("%s of a session: %d, logged: %s", address, status, line)
+		}
+		for _, accept := range []string{"", htmlPage} { // The latter is sent to the login page, by the last one.
+			line, status := logged("", accept)
+			if want := fmt.Sprintf(`"route":%q,"status":%d,"outcome":"invalid-session"`, route, status); status == http.StatusOK || !strings.Contains(line, want) {
+				t.Errorf("%s without a session: %d, logged: %s, want %s", address, status, line, want)
+			}
+		}
 	}
 }
 
