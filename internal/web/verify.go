@@ -134,6 +134,7 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	found, err := h.Sessions.Check(r.Context(), DoorVerify, tokenOf(r), session.Web)
 	if refusal := q.refusal(found, err); refusal != nil {
+		secure(w, r)
 		h.refuse(w, r, q, refusal)
 		return
 	}
@@ -158,7 +159,6 @@ func (q question) refusal(found Session, err error) *problem {
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
 // sends nobody back who is logged in to another one, so it makes no circle.
 func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
-	secure(w, r)
 	if !q.redirect || !wantsPage(r) || refusal.Status == http.StatusServiceUnavailable {
 		refusal.write(w)
 		return
