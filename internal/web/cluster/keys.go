@@ -76,8 +76,11 @@ func (k *Keys) Reload(ctx context.Context) (*session.Ring, error) {
 	secret := &corev1.Secret{}
 	err := k.live.Get(ctx, k.key, secret)
 	if apierrors.IsNotFound(err) {
-		secret = &corev1.Secret{}
-	} else if err != nil {
+		// Only the watch may say that the ring is gone: an answer without a Secret has no resource version, so it cannot be
+		// told whether the watch has delivered a new ring since the API server gave it.
+		return k.Ring(), nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read signing keys: %w", err)
 	}
 	k.observe(secret)
