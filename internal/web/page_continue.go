@@ -8,7 +8,8 @@ import (
 )
 
 // returnTo returns where on this host a person was going; empty for nowhere, or where it is not on this host. Browsers take
-// // and \\ for the beginning of another host, leave out tabs and line breaks, and resolve dots before they look.
+// // and \\ for the beginning of another host, leave out tabs and line breaks, and resolve dots before they look. The text itself
+// is asked for a leading //, too: url.Parse reads an empty host out of "//?x", and no path.
 func returnTo(raw string) string {
 	strange := func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
 	if len(raw) > maxReturnTo || strings.ContainsFunc(raw, strange) {
@@ -16,7 +17,7 @@ func returnTo(raw string) string {
 	}
 	to, err := url.Parse(raw)
 	onThisHost := err == nil && to.Scheme == "" && to.User == nil && to.Host == "" &&
-		strings.HasPrefix(raw, "/") && !strings.Contains(to.Path, "//") && !strings.Contains(to.Path, "\\")
+		strings.HasPrefix(raw, "/") && !strings.HasPrefix(raw, "//") && !strings.Contains(to.Path, "//") && !strings.Contains(to.Path, "\\")
 	if !onThisHost {
 		return ""
 	}

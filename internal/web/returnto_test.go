@@ -25,6 +25,7 @@ func TestReturnTo(t *testing.T) {
 		"nothing": "", "no path": "app", "relative": "./app", "a query": "?x", "a scheme": "https://elsewhere.example/",
 		"a script": "javascript:alert(1)", "data": "data:text/html,x", "a scheme without slashes": "https:elsewhere.example",
 		"another host": "//elsewhere.example", "another host, more slashes": "///elsewhere.example", "four": "////elsewhere.example",
+		"no host": "//", "no host, a query": "//?x", "no host, a fragment": "//#x",
 		"a backslash": `/\elsewhere.example`, "two": `\\elsewhere.example`, "one further on": `/app\x`,
 		"an encoded slash": "/%2Felsewhere.example", "an encoded slash, small": "/%2felsewhere.example",
 		"an encoded backslash": "/%5Celsewhere.example", "dots": "/.//elsewhere.example", "dots back": "/x/..//elsewhere.example",
@@ -43,7 +44,7 @@ func TestReturnTo(t *testing.T) {
 }
 
 func FuzzReturnTo(f *testing.F) {
-	for _, raw := range []string{"/app?page=2", "//elsewhere", `/\elsewhere`, "/%2felsewhere", "/.//x", "/\t/x"} {
+	for _, raw := range []string{"/app?page=2", "//elsewhere", `/\elsewhere`, "/%2felsewhere", "/.//x", "/\t/x", "//", "//?x", "//#x"} {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
