@@ -100,10 +100,10 @@ func (w *world) start(intercept interceptor) *operator {
 }
 
 func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operator) error {
-	d := directory.New(mgr.GetClient(), w.system)
+	d, live := directory.New(mgr.GetClient(), w.system), directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system)
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d,
-		LiveDirectory: directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system), Hashes: w.hashes, Hasher: worker.InProcess(w.hashes), Clock: o.looks,
+		LiveDirectory: live, Hashes: w.hashes, Hasher: worker.InProcess(w.hashes), Clock: o.looks,
 		Registry: o.metrics,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
@@ -112,7 +112,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 		return fmt.Errorf("set up policies: %w", err)
 	}
 	if err := credentialcontroller.SetupWithManager(mgr, credentialcontroller.Options{
-		Credentials: secrets, CredentialNamespace: w.credentials, Grace: orphanGrace, Clock: o.sweeps,
+		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d, LiveDirectory: live, Grace: orphanGrace, Clock: o.sweeps,
 	}); err != nil {
 		return fmt.Errorf("set up credentials: %w", err)
 	}

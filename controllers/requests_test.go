@@ -9,7 +9,6 @@ import (
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
@@ -26,21 +25,21 @@ func TestRequestsTakeEffectOnce(t *testing.T) {
 		}
 	}
 	tests := map[string]struct {
-		field  func(*v1alpha1.UserAccountSpec) **metav1.Time
+		field  func(*v1alpha1.UserAccountSpec) **v1alpha1.Instant
 		before func(*v1alpha1.UserAccount)
 		effect check
 		ends   int64 // how often it ends all sessions
 	}{
 		"change-required": {
-			func(s *v1alpha1.UserAccountSpec) **metav1.Time { return &s.Password.ChangeRequiredTime },
+			func(s *v1alpha1.UserAccountSpec) **v1alpha1.Instant { return &s.Password.ChangeRequiredTime },
 			func(*v1alpha1.UserAccount) {}, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonRequested), 0,
 		},
 		"unlock": {
-			func(s *v1alpha1.UserAccountSpec) **metav1.Time { return &s.UnlockTime },
+			func(s *v1alpha1.UserAccountSpec) **v1alpha1.Instant { return &s.UnlockTime },
 			lock, standing(v1alpha1.StandingActive, ""), 0,
 		},
 		"sign-out": {
-			func(s *v1alpha1.UserAccountSpec) **metav1.Time { return &s.SignOutTime },
+			func(s *v1alpha1.UserAccountSpec) **v1alpha1.Instant { return &s.SignOutTime },
 			func(*v1alpha1.UserAccount) {}, standing(v1alpha1.StandingActive, ""), 1,
 		},
 	}
@@ -55,7 +54,7 @@ func TestRequestsTakeEffectOnce(t *testing.T) {
 		start := w.credential(a)
 
 		request := at(w.clock.Now())
-		ask := func(t *metav1.Time) {
+		ask := func(t *v1alpha1.Instant) {
 			edit(w, a, func(a *v1alpha1.UserAccount) { *tt.field(&a.Spec) = t })
 			w.barrier(a)
 		}
@@ -70,7 +69,7 @@ func TestRequestsTakeEffectOnce(t *testing.T) {
 			w.eventually(a, standing(v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures))
 		}
 		settled := w.credential(a)
-		for _, again := range []*metav1.Time{nil, past, request} { // Reverted, an older one, applied again.
+		for _, again := range []*v1alpha1.Instant{nil, past, request} { // Reverted, an older one, applied again.
 			ask(again)
 		}
 		w.g.Expect(w.credential(a).ResourceVersion()).To(gomega.Equal(settled.ResourceVersion()), "%s took effect again", name)
@@ -150,7 +149,7 @@ func TestRequestsForLater(t *testing.T) {
 	w.eventually(a, ready)
 	w.g.Expect(w.credential(a).Password).To(gomega.Equal(before.Password), "not yet")
 	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset))
-	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", a.Spec.Password.ResetTime.Time))
+	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", a.Spec.Password.ResetTime.Time.Time))
 	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(before.SessionGeneration + 1))
 }
 
@@ -162,17 +161,17 @@ func TestValidityOfAnAccount(t *testing.T) {
 	start := at(time.Now().Add(3 * time.Second))
 	a := w.account("ada", handedOut("ada"), func(a *v1alpha1.UserAccount) { a.Spec.StartTime = start })
 	w.eventually(a, ready)
-	if time.Now().Before(start.Time) { // A machine that is very slow misses it.
+	if time.Now().Before(start.Time.Time) { // A machine that is very slow misses it.
 		w.g.Expect(standing(v1alpha1.StandingDisabled, v1alpha1.ReasonAccountNotStarted)(a)).To(gomega.BeEmpty())
 	}
 	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
-	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", start.Time))
+	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", start.Time.Time))
 
 	generation := w.credential(a).SessionGeneration
 	end := at(time.Now().Add(2 * time.Second))
 	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.EndTime = end })
 	w.eventually(a, ready, standing(v1alpha1.StandingExpired, v1alpha1.ReasonAccountEnded))
-	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", end.Time))
+	w.g.Expect(time.Now()).To(gomega.BeTemporally(">=", end.Time.Time))
 	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(generation + 1))
 }
 

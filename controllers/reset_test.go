@@ -125,7 +125,7 @@ func TestResets(t *testing.T) {
 }
 
 // at is an instant as the API server keeps it.
-func at(t time.Time) *metav1.Time { return &metav1.Time{Time: t.Truncate(time.Second)} }
+func at(t time.Time) *v1alpha1.Instant { return new(v1alpha1.NewInstant(t.Truncate(time.Second))) }
 
 // The history keeps a handed-out password from coming back, unless an administrator asks for this very one.
 func TestResetsAndHistory(t *testing.T) {

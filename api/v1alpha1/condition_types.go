@@ -13,6 +13,8 @@ const (
 	ConditionUsernameAccepted = "UsernameAccepted"
 	// ConditionCredentialFound: the credential of the account is there and can be read.
 	ConditionCredentialFound = "CredentialFound"
+	// ConditionSpecReadable, only there when False: a field of the spec was stored in a form that cannot be read.
+	ConditionSpecReadable = "SpecReadable"
 	// ConditionStalled, only there when True: somebody has to act before Ready can become True. Tools that follow
 	// kstatus (Flux, Argo CD) then stop waiting.
 	ConditionStalled = "Stalled"
@@ -62,6 +64,10 @@ const (
 	ConditionReasonCredentialNotFound = "CredentialNotFound"
 	// ConditionReasonCredentialInvalid (CredentialFound, PasswordApplied): the credential, or a hash in it, cannot be read.
 	ConditionReasonCredentialInvalid = "CredentialInvalid"
+
+	// ConditionReasonSpecUnreadable (SpecReadable, PasswordPolicy Ready): a field of the spec, which the message names, was stored in a
+	// form that cannot be read. It counts as not given.
+	ConditionReasonSpecUnreadable = "SpecUnreadable"
 
 	// ConditionReasonSeveralDefaults (PasswordPolicy Ready, False only on those that lose): more than one policy is
 	// annotated as the default.

@@ -87,7 +87,7 @@ type PasswordPolicySpec struct {
 	// changeRequiredTime makes every password under this policy that was set at or before it be changed at the next
 	// login, as after a breach.
 	// +optional
-	ChangeRequiredTime *metav1.Time `json:"changeRequiredTime,omitempty"`
+	ChangeRequiredTime *Instant `json:"changeRequiredTime,omitempty"`
 
 	// existingPasswords says what becomes of passwords that were set before this policy applied. Keep: the policy binds
 	// at the next change. Enforce: a password that is found not to meet it at login must be changed.
@@ -123,6 +123,9 @@ type PasswordPolicySpec struct {
 	// +optional
 	// +default={}
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
+
+	// Unreadable names the fields that are stored in a form that cannot be read, such as spec.lockout, instants aside.
+	Unreadable []string `json:"-"`
 }
 
 // PasswordPolicyStatus is what is observed of a policy.

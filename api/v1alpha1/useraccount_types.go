@@ -9,7 +9,7 @@ import (
 // future takes effect once and for good, whatever becomes of the field afterwards.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.password) || self.authentication.type == 'Local'",message="password may only be set with authentication.type Local: the passwords of other accounts are kept elsewhere",fieldPath=".password"
-// +kubebuilder:validation:XValidation:rule="!has(self.startTime) || !has(self.endTime) || self.startTime < self.endTime",message="endTime must be later than startTime",fieldPath=".endTime"
+// +kubebuilder:validation:XValidation:rule="!has(self.startTime) || !has(self.endTime) || !(self.startTime.matches('^([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !self.startTime.matches('^(0000-|0001-01-01T(00:00:00([.][0-9]+)?Z|.*[+])|9999-12-31T.*-)')) || !(self.endTime.matches('^([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !self.endTime.matches('^(0000-|0001-01-01T(00:00:00([.][0-9]+)?Z|.*[+])|9999-12-31T.*-)')) || timestamp(self.startTime) < timestamp(self.endTime)",message="endTime must be later than startTime",fieldPath=".endTime"
 type UserAccountSpec struct {
 	// username is the login name, by default metadata.name. It is unique in its namespace without regard to case, and
 	// cannot be changed.
@@ -55,11 +55,11 @@ type UserAccountSpec struct {
 
 	// startTime is when the account becomes valid.
 	// +optional
-	StartTime *metav1.Time `json:"startTime,omitempty"`
+	StartTime *Instant `json:"startTime,omitempty"`
 
 	// endTime is when the account ceases to be valid. Its sessions end for good.
 	// +optional
-	EndTime *metav1.Time `json:"endTime,omitempty"`
+	EndTime *Instant `json:"endTime,omitempty"`
 
 	// policyRef chooses a PasswordPolicy that allows this namespace. Without it, the namespace's policy applies.
 	// +optional
@@ -71,11 +71,14 @@ type UserAccountSpec struct {
 
 	// unlockTime is a request: forget failed logins and end a lockout.
 	// +optional
-	UnlockTime *metav1.Time `json:"unlockTime,omitempty"`
+	UnlockTime *Instant `json:"unlockTime,omitempty"`
 
 	// signOutTime is a request: end all sessions.
 	// +optional
-	SignOutTime *metav1.Time `json:"signOutTime,omitempty"`
+	SignOutTime *Instant `json:"signOutTime,omitempty"`
+
+	// Unreadable names the fields that are stored in a form that cannot be read, such as spec.groups, instants aside.
+	Unreadable []string `json:"-"`
 }
 
 // Authentication says where the password of an account is verified.
@@ -107,7 +110,7 @@ type PasswordSpec struct {
 
 	// resetTime is a request: apply the Secret's password again, though its value is the same.
 	// +optional
-	ResetTime *metav1.Time `json:"resetTime,omitempty"`
+	ResetTime *Instant `json:"resetTime,omitempty"`
 
 	// change says whether the person may change the password. Where it is Forbidden, everything that would require a
 	// change makes the account unavailable until an administrator resets the password.
@@ -117,7 +120,7 @@ type PasswordSpec struct {
 
 	// changeRequiredTime is a request: the password must be changed at the next login.
 	// +optional
-	ChangeRequiredTime *metav1.Time `json:"changeRequiredTime,omitempty"`
+	ChangeRequiredTime *Instant `json:"changeRequiredTime,omitempty"`
 
 	// expiry is Policy (the password expires as the policy says) or Never, where the policy's expiryExemption allows it.
 	// +optional
@@ -219,7 +222,8 @@ type UserAccountStatus struct {
 	// +optional
 	Login *LoginStatus `json:"login,omitempty"`
 
-	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound and Stalled.
+	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, SpecReadable and
+	// Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -231,7 +235,7 @@ type UserAccountStatus struct {
 type PasswordStatus struct {
 	// setTime is when the password was set.
 	// +optional
-	SetTime *metav1.Time `json:"setTime,omitempty"`
+	SetTime *Instant `json:"setTime,omitempty"`
 
 	// setBy says who set it.
 	// +optional
@@ -247,14 +251,14 @@ type PasswordStatus struct {
 
 	// expirationTime is when the password ceases to log in as it is.
 	// +optional
-	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
+	ExpirationTime *Instant `json:"expirationTime,omitempty"`
 }
 
 // LoginStatus is what is known of logins.
 type LoginStatus struct {
 	// lastSuccessTime is when the last login succeeded, to within an hour.
 	// +optional
-	LastSuccessTime *metav1.Time `json:"lastSuccessTime,omitempty"`
+	LastSuccessTime *Instant `json:"lastSuccessTime,omitempty"`
 
 	// failures is the number of failed logins since.
 	// +optional
@@ -263,7 +267,7 @@ type LoginStatus struct {
 
 	// lockedUntilTime is when the lock ends by itself; none where an administrator has to end it.
 	// +optional
-	LockedUntilTime *metav1.Time `json:"lockedUntilTime,omitempty"`
+	LockedUntilTime *Instant `json:"lockedUntilTime,omitempty"`
 }
 
 // Standing is how an account stands, in one word. It is derived at every look, never read back.
@@ -290,7 +294,7 @@ const (
 )
 
 // StandingReason says why an account is not Active. The login answers account-unavailable with the same words.
-// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid
+// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;SpecUnreadable;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid
 type StandingReason string
 
 // The values of StandingReason.
@@ -311,6 +315,9 @@ const (
 	ReasonPasswordLapsed StandingReason = "PasswordLapsed"
 	// ReasonAccountDisabled: spec.access is Disabled.
 	ReasonAccountDisabled StandingReason = "AccountDisabled"
+	// ReasonSpecUnreadable: what is declared was stored in a form that cannot be read, so it cannot be known that the account is
+	// valid.
+	ReasonSpecUnreadable StandingReason = "SpecUnreadable"
 	// ReasonAccountNotStarted: spec.startTime is in the future.
 	ReasonAccountNotStarted StandingReason = "AccountNotStarted"
 	// ReasonAccountEnded: spec.endTime is past.

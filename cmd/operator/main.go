@@ -157,11 +157,11 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (ca
 }
 
 func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, hasher hash.Hasher, auditLog *audit.Log, o *options) error {
-	d, now := directory.New(mgr.GetClient(), o.systemNamespace), clock.RealClock{}
+	d, live, now := directory.New(mgr.GetClient(), o.systemNamespace), directory.New(mgr.GetAPIReader(), o.systemNamespace), clock.RealClock{}
 	recorder := &audit.Recorder{Log: auditLog, Directory: d, Clock: now}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d,
-		LiveDirectory: directory.New(mgr.GetAPIReader(), o.systemNamespace), Hashes: o.hashes, Hasher: hasher, Clock: now,
+		LiveDirectory: live, Hashes: o.hashes, Hasher: hasher, Clock: now,
 		Registry: metrics.Registry, OnWrite: recorder.Wrote,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
@@ -170,7 +170,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache
 		return fmt.Errorf("set up policies: %w", err)
 	}
 	if err := credentialcontroller.SetupWithManager(mgr, credentialcontroller.Options{
-		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Grace: o.orphanGrace, Clock: now, OnWrite: recorder.Wrote,
+		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d, LiveDirectory: live, Grace: o.orphanGrace, Clock: now, OnWrite: recorder.Wrote,
 	}); err != nil {
 		return fmt.Errorf("set up credentials: %w", err)
 	}

@@ -6,20 +6,17 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
 )
 
 // Reconciler deletes credentials whose account has been gone for the grace period.
 type Reconciler struct {
-	cached client.Reader
-	live   client.Reader
+	cached *directory.Directory
+	live   *directory.Directory
 	store  *credential.Store
 	grace  time.Duration
 	clock  clock.PassiveClock
@@ -80,7 +77,7 @@ func (r *Reconciler) sweep(ctx context.Context, record *credential.Record, orpha
 // orphaned tells whether no account claims the credential. The cache may say that one does; that none does is only
 // believed when the API server says so.
 func (r *Reconciler) orphaned(ctx context.Context, record *credential.Record) (bool, error) {
-	for _, reader := range []client.Reader{r.cached, r.live} {
+	for _, reader := range []*directory.Directory{r.cached, r.live} {
 		claimed, err := claims(ctx, reader, record)
 		if err != nil || claimed {
 			return false, err
@@ -90,10 +87,9 @@ func (r *Reconciler) orphaned(ctx context.Context, record *credential.Record) (b
 }
 
 // claims tells whether the account that the credential names exists and has the credential's username.
-func claims(ctx context.Context, reader client.Reader, record *credential.Record) (bool, error) {
-	owner := &v1alpha1.UserAccount{}
-	err := reader.Get(ctx, types.NamespacedName{Namespace: record.Owner.Namespace, Name: record.Owner.Name}, owner)
-	if apierrors.IsNotFound(err) {
+func claims(ctx context.Context, reader *directory.Directory, record *credential.Record) (bool, error) {
+	owner, err := reader.Account(ctx, record.Owner.Namespace, record.Owner.Name)
+	if errors.Is(err, directory.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {

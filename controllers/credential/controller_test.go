@@ -21,6 +21,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
 )
 
 const grace = 72 * time.Hour
@@ -90,7 +91,7 @@ func TestWhoseCredentialIsSwept(t *testing.T) {
 			})
 			secrets := secretsCreated(t, tt.created)
 			r := &Reconciler{
-				cached: reader(tt.cached), live: live, grace: grace, clock: clocktesting.NewFakePassiveClock(now),
+				cached: directory.New(reader(tt.cached), ""), live: directory.New(live, ""), grace: grace, clock: clocktesting.NewFakePassiveClock(now),
 				store: &credential.Store{Reader: secrets, Writer: secrets, Namespace: "credentials"},
 			}
 			id := credential.Name("acme", "ada")
@@ -149,7 +150,7 @@ func TestSweeperDeletesWhatItSaw(t *testing.T) {
 		},
 	})
 	r := &Reconciler{
-		cached: accounts, live: accounts, grace: grace, clock: clocktesting.NewFakePassiveClock(now),
+		cached: directory.New(accounts, ""), live: directory.New(accounts, ""), grace: grace, clock: clocktesting.NewFakePassiveClock(now),
 		store: &credential.Store{Reader: secrets, Writer: adopts, Namespace: "credentials"},
 	}
 	request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "credentials", Name: record.Name()}}

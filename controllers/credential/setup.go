@@ -12,14 +12,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/internal/gone"
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
 )
 
 const reconciliationTimeout = time.Minute
@@ -30,6 +30,8 @@ type Options struct {
 	Credentials cache.Cache
 	// CredentialNamespace is where credentials are kept.
 	CredentialNamespace string
+	// Directory looks up accounts from the cache, and LiveDirectory past it.
+	Directory, LiveDirectory *directory.Directory
 	// Grace is how long a credential outlives its account.
 	Grace time.Duration
 	// Clock tells the time.
@@ -41,19 +43,15 @@ type Options struct {
 // SetupWithManager adds the controller to a manager.
 func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	r := &Reconciler{
-		cached: mgr.GetClient(),
-		live:   mgr.GetAPIReader(),
+		cached: o.Directory,
+		live:   o.LiveDirectory,
 		store:  &credential.Store{Reader: o.Credentials, Writer: mgr.GetClient(), Namespace: o.CredentialNamespace, OnWrite: o.OnWrite},
 		grace:  o.Grace,
 		clock:  o.Clock,
 	}
-	onlyDeletions := predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(event.UpdateEvent) bool { return false },
-	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("credential").
-		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.ofAccount), builder.WithPredicates(onlyDeletions)).
+		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.ofAccount), builder.WithPredicates(gone.Predicate())).
 		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
 		Complete(r)

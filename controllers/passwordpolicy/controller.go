@@ -177,7 +177,7 @@ func project(s *scope) v1alpha1.PasswordPolicyStatus {
 	c := ready(s)
 	c.Type, c.ObservedGeneration, c.LastTransitionTime = v1alpha1.ConditionReady, s.object.Generation, metav1.NewTime(s.now.Truncate(time.Second))
 	meta.SetStatusCondition(&status.Conditions, c)
-	if c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ConditionReasonSeveralDefaults {
+	if c.Status == metav1.ConditionFalse && (c.Reason == v1alpha1.ConditionReasonSeveralDefaults || c.Reason == v1alpha1.ConditionReasonSpecUnreadable) {
 		c.Type, c.Status = v1alpha1.ConditionStalled, metav1.ConditionTrue
 		meta.SetStatusCondition(&status.Conditions, c)
 	} else {
@@ -195,6 +195,10 @@ func ready(s *scope) metav1.Condition {
 	switch {
 	case s.object.DeletionTimestamp != nil:
 		return no(v1alpha1.ConditionReasonInUse, "Deletion waits until nothing names the policy any more: %s.", some(s.users))
+	case len(s.object.Spec.UnreadableFields()) > 0:
+		return no(v1alpha1.ConditionReasonSpecUnreadable, "These fields were stored in a form that cannot be read, and count as not given: %s. "+
+			"Set them anew as kubectl explain passwordpolicy says (a time is one such as 2026-11-29T13:00:00Z), or take them out.",
+			strings.Join(s.object.Spec.UnreadableFields(), ", "))
 	case s.missing != nil:
 		return no(v1alpha1.ConditionReasonDenyListNotFound, "No new password can be judged: %v. Create it, or take it out of denyList.configMapRefs.", s.missing)
 	case place > 0:

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -210,10 +209,9 @@ func (r *Reconciler) findCredential(ctx context.Context, s *scope, fresh bool) e
 // longer must not be given the credential of its successor; and whoever wrote the credential in between may have known of
 // a later declaration, over which this one must not be applied.
 func (r *Reconciler) confirm(ctx context.Context, declared *v1alpha1.UserAccount) error {
-	current := &v1alpha1.UserAccount{}
-	err := r.live.Get(ctx, client.ObjectKeyFromObject(declared), current)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("look up the account: %w", err)
+	current, err := r.liveDirectory.Account(ctx, declared.Namespace, declared.Name)
+	if err != nil && !errors.Is(err, directory.ErrNotFound) {
+		return err
 	}
 	if err != nil || current.UID != declared.UID || current.Generation != declared.Generation {
 		return errStale
@@ -234,10 +232,9 @@ func (r *Reconciler) yieldUsername(ctx context.Context, s *scope) error {
 		if others.Items[i].Name == s.account.Name {
 			continue
 		}
-		other := &v1alpha1.UserAccount{}
-		err := r.live.Get(ctx, client.ObjectKeyFromObject(&others.Items[i]), other)
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("look up an account of the username: %w", err)
+		other, err := r.liveDirectory.Account(ctx, others.Items[i].Namespace, others.Items[i].Name)
+		if err != nil && !errors.Is(err, directory.ErrNotFound) {
+			return err
 		}
 		if err == nil && hasUsername(other, s.credentialName) && account.KeepsUsername(other, keeper) {
 			keeper = other
@@ -251,13 +248,12 @@ func (r *Reconciler) yieldUsername(ctx context.Context, s *scope) error {
 
 // ownerState looks, live, whether the account that a credential names still has the username.
 func (r *Reconciler) ownerState(ctx context.Context, record *credential.Record) (account.OwnerState, error) {
-	owner := &v1alpha1.UserAccount{}
-	err := r.live.Get(ctx, types.NamespacedName{Namespace: record.Owner.Namespace, Name: record.Owner.Name}, owner)
-	if apierrors.IsNotFound(err) {
+	owner, err := r.liveDirectory.Account(ctx, record.Owner.Namespace, record.Owner.Name)
+	if errors.Is(err, directory.ErrNotFound) {
 		return account.OwnerGone, nil
 	}
 	if err != nil {
-		return account.OwnerUnknown, fmt.Errorf("look up the account that has the username: %w", err)
+		return account.OwnerUnknown, err
 	}
 	if !hasUsername(owner, record.Name()) {
 		return account.OwnerGone, nil

@@ -35,7 +35,7 @@ var standings = []v1alpha1.Standing{
 var resetOutcomes = []string{
 	v1alpha1.ConditionReasonApplied, v1alpha1.ConditionReasonPolicyViolation, v1alpha1.ConditionReasonSecretNotFound,
 	v1alpha1.ConditionReasonSecretNotUsable, v1alpha1.ConditionReasonKeyNotFound, v1alpha1.ConditionReasonValueInvalid,
-	v1alpha1.ConditionReasonDenyListNotFound, v1alpha1.ConditionReasonCredentialInvalid,
+	v1alpha1.ConditionReasonDenyListNotFound, v1alpha1.ConditionReasonSpecUnreadable, v1alpha1.ConditionReasonCredentialInvalid,
 }
 
 // resets counts what became of declared passwords.
@@ -134,6 +134,9 @@ func (c *census) Collect(to chan<- prometheus.Metric) {
 	}
 	expiring, now := 0, c.clock.Now()
 	for i := range declared.Items {
+		if declared.Items[i].DeletionTimestamp != nil {
+			continue
+		}
 		status := &declared.Items[i].Status
 		standing := status.Standing
 		if _, known := by[standing]; !known {

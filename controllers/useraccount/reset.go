@@ -101,7 +101,7 @@ func (r *Reconciler) resetDue(ctx context.Context, s *scope, c account.Credentia
 	for confirmed := false; ; confirmed = true {
 		rp := resetPolicy{}
 		rp.lists, rp.missing = r.directory.DenyLists(ctx, s.policy.Policy)
-		if rp.missing != nil && !errors.Is(rp.missing, directory.ErrDenyListNotFound) {
+		if rp.missing != nil && !directory.CannotJudge(rp.missing) {
 			return rp, false, rp.missing
 		}
 		rp.fingerprint = s.policy.Policy.Fingerprint(rp.lists...)
@@ -121,6 +121,10 @@ func mayBeApplied(s *scope, c account.Credential) bool {
 }
 
 func cannotJudge(s *scope, rp resetPolicy) *resetResult {
+	if errors.Is(rp.missing, directory.ErrPolicyUnreadable) {
+		return notApplied(v1alpha1.ConditionReasonSpecUnreadable,
+			"PasswordPolicy %q cannot judge a password: %v. Have them set anew.", s.policy.Policy.Name, rp.missing)
+	}
 	return notApplied(v1alpha1.ConditionReasonDenyListNotFound,
 		"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, rp.missing)
 }

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/internal/gone"
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/directory"
@@ -88,14 +89,10 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	secretMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	namespaceMeta := &metav1.PartialObjectMetadata{}
 	namespaceMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	onlyDeletions := predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(event.UpdateEvent) bool { return false },
-	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("useraccount").
 		For(&v1alpha1.UserAccount{}).
-		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(onlyDeletions)).
+		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(gone.Predicate())).
 		WatchesMetadata(secretMeta, handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
 		WatchesMetadata(namespaceMeta, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).

@@ -2,6 +2,7 @@ package useraccount
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -97,11 +98,11 @@ func projectLogin(c account.Credential, standing account.Standing) *v1alpha1.Log
 }
 
 // when tells an instant to the second, as the API does, so that a status is equal to the one that was stored.
-func when(t time.Time) *metav1.Time {
+func when(t time.Time) *v1alpha1.Instant {
 	if t.IsZero() {
 		return nil
 	}
-	return &metav1.Time{Time: t.UTC().Truncate(time.Second)}
+	return new(v1alpha1.NewInstant(t.UTC().Truncate(time.Second)))
 }
 
 // condition is one condition as it is to be; an empty reason means that there is none.
@@ -111,7 +112,7 @@ type condition struct {
 }
 
 func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
-	all := []condition{usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
+	all := []condition{specReadable(s), usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
 	all = append(all, ready(all)...)
 	for _, c := range all {
 		if c.reason == "" {
@@ -130,12 +131,26 @@ func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
 	}
 }
 
+// specReadable tells of fields that were stored before the schema refused them, or by another version.
+func specReadable(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionSpecReadable}
+	if fields := s.account.Spec.UnreadableFields(); len(fields) > 0 {
+		c.reason = v1alpha1.ConditionReasonSpecUnreadable
+		c.message = fmt.Sprintf("These fields were stored in a form that cannot be read, and count as not given: %s. "+
+			"Set them anew as kubectl explain useraccount says (a time is one such as 2026-11-29T13:00:00Z), or take them out.", strings.Join(fields, ", "))
+	}
+	return c
+}
+
 func usernameAccepted(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionUsernameAccepted}
 	switch {
 	case s.credentialName == "":
 		c.reason = v1alpha1.ConditionReasonUsernameInvalid
 		c.message = "metadata.name cannot be a username: it has more than 128 characters. Create the account with spec.username."
+		if s.account.Spec.UsernameUnreadable() {
+			c.message = "spec.username was stored in a form that cannot be read. Create the account anew."
+		}
 	case s.identity == account.IdentityConflict:
 		c.reason = v1alpha1.ConditionReasonUsernameConflict
 		c.message = fmt.Sprintf("The username is that of UserAccount %q, which had it first. Create this account under another.", s.conflict.Name)
@@ -195,6 +210,7 @@ func passwordApplied(s *scope) condition {
 
 // stalled lists the reasons for which somebody has to act on what is declared; for the others, waiting may help.
 var stalled = map[string]bool{
+	v1alpha1.ConditionReasonSpecUnreadable:         true,
 	v1alpha1.ConditionReasonUsernameInvalid:        true,
 	v1alpha1.ConditionReasonUsernameConflict:       true,
 	v1alpha1.ConditionReasonCredentialInvalid:      true,

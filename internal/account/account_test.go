@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/policy"
@@ -20,7 +18,7 @@ func ago(d time.Duration) time.Time { return now.Add(-d) }
 
 func in(d time.Duration) time.Time { return now.Add(d) }
 
-func at(t time.Time) *metav1.Time { return new(metav1.NewTime(t)) }
+func at(t time.Time) *v1alpha1.Instant { return new(v1alpha1.NewInstant(t)) }
 
 // state is what the rules look at. It begins with a person who chose a password ten days ago, logged in an hour ago,
 // and is under a policy that has every rule off.

@@ -3,14 +3,12 @@ package account
 import (
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
 // New returns the credential of an account that has none. Requests whose instants are already past count as handled.
 func (r Rules) New(owner Owner, accountID string) Credential {
-	handled := func(t *metav1.Time) time.Time {
+	handled := func(t *v1alpha1.Instant) time.Time {
 		if t == nil || t.After(r.Now) {
 			return time.Time{}
 		}
@@ -70,7 +68,7 @@ func (r Rules) sessionsOver() bool {
 // nextRequest returns the earliest instant, after now, at which a request will become due; zero if none will.
 func (r Rules) nextRequest(c Credential) time.Time {
 	var next time.Time
-	consider := func(t *metav1.Time, handled time.Time) {
+	consider := func(t *v1alpha1.Instant, handled time.Time) {
 		if t != nil && t.After(handled) {
 			next = sooner(next, instant(t), r.Now)
 		}

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 )
@@ -13,7 +11,7 @@ import (
 // request is one kind of request: where it is declared, what has been handled, and whether it took effect.
 type request struct {
 	name    string
-	declare func(*state, *metav1.Time)
+	declare func(*state, *v1alpha1.Instant)
 	handled func(*account.Credential) *time.Time
 	// effect tells whether the request took effect between two credentials.
 	effect func(before, after account.Credential) bool
@@ -24,7 +22,7 @@ type request struct {
 var requests = []request{
 	{
 		name:    "unlockTime",
-		declare: func(s *state, t *metav1.Time) { s.spec.UnlockTime = t },
+		declare: func(s *state, t *v1alpha1.Instant) { s.spec.UnlockTime = t },
 		handled: func(c *account.Credential) *time.Time { return &c.Handled.Unlock },
 		effect: func(before, after account.Credential) bool {
 			return before.Failures.Consecutive > 0 && after.Failures.Consecutive == 0 && after.UntoldFailures == before.Failures.Consecutive
@@ -35,7 +33,7 @@ var requests = []request{
 	},
 	{
 		name:    "changeRequiredTime",
-		declare: func(s *state, t *metav1.Time) { s.spec.Password.ChangeRequiredTime = t },
+		declare: func(s *state, t *v1alpha1.Instant) { s.spec.Password.ChangeRequiredTime = t },
 		handled: func(c *account.Credential) *time.Time { return &c.Handled.ChangeRequired },
 		effect: func(before, after account.Credential) bool {
 			return before.Password.MustChange == "" && after.Password.MustChange == v1alpha1.MustChangeRequested
@@ -44,7 +42,7 @@ var requests = []request{
 	},
 	{
 		name:    "signOutTime",
-		declare: func(s *state, t *metav1.Time) { s.spec.SignOutTime = t },
+		declare: func(s *state, t *v1alpha1.Instant) { s.spec.SignOutTime = t },
 		handled: func(c *account.Credential) *time.Time { return &c.Handled.SignOut },
 		effect: func(before, after account.Credential) bool {
 			return after.SessionGeneration == before.SessionGeneration+1
@@ -57,7 +55,7 @@ var requests = []request{
 func TestRequests(t *testing.T) {
 	for _, row := range []struct {
 		name     string
-		declared *metav1.Time
+		declared *v1alpha1.Instant
 		handled  time.Time
 		effect   bool
 	}{
@@ -97,7 +95,7 @@ func TestRequests(t *testing.T) {
 
 				// Never again, whatever is done to the credential or the field afterwards.
 				request.prepare(&got)
-				for _, declared := range []*metav1.Time{row.declared, nil, at(ago(300 * day)), row.declared} {
+				for _, declared := range []*v1alpha1.Instant{row.declared, nil, at(ago(300 * day)), row.declared} {
 					request.declare(s, declared)
 					if row.effect && request.effect(got, s.rules(in(day)).ApplyRequests(got)) {
 						t.Errorf("takes effect again with %v", declared)

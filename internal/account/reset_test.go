@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/policy"
@@ -27,7 +25,7 @@ func rejected(s *state) {
 	s.c.Reset.RejectedPolicy = fingerprint
 }
 
-func resetTime(t *metav1.Time) func(*state) {
+func resetTime(t *v1alpha1.Instant) func(*state) {
 	return func(s *state) { s.spec.Password.ResetTime = t }
 }
 
@@ -91,7 +89,7 @@ func TestResetDue(t *testing.T) {
 // TestEveryLookSettles: after each of the three things that become of a look, there is nothing to do.
 func TestEveryLookSettles(t *testing.T) {
 	unmet := []policy.RequirementID{policy.RequirementHistory}
-	for _, declared := range []*metav1.Time{nil, at(ago(day)), at(now), at(in(day))} {
+	for _, declared := range []*v1alpha1.Instant{nil, at(ago(day)), at(now), at(in(day))} {
 		for name, look := range map[string]func(account.Rules, account.Credential) account.Credential{
 			"applied": func(r account.Rules, c account.Credential) account.Credential {
 				return r.Reset(c, revision, "hash of the next", account.Digests{})
@@ -111,7 +109,7 @@ func TestEveryLookSettles(t *testing.T) {
 			if s.rules(now).ResetDue(s.c, revision, fingerprint) || s.rules(in(time.Hour)).ResetDue(s.c, revision, fingerprint) {
 				t.Errorf("%s with resetTime %v: still due", name, declared)
 			}
-			if declared != nil && declared.After(now) && !s.rules(declared.Time).ResetDue(s.c, revision, fingerprint) {
+			if declared != nil && declared.After(now) && !s.rules(declared.Time.Time).ResetDue(s.c, revision, fingerprint) {
 				t.Errorf("%s with resetTime %v: not due when its time has come", name, declared)
 			}
 		}
@@ -199,7 +197,7 @@ func TestResetTimeIsHandledOnce(t *testing.T) {
 		t.Error("a rejection has handled the request")
 	}
 	s.c = s.rules(now).Reset(s.c, revision, "hash of the next", account.Digests{})
-	for _, declared := range []*metav1.Time{at(ago(time.Minute)), nil, at(ago(day)), at(ago(time.Minute))} {
+	for _, declared := range []*v1alpha1.Instant{at(ago(time.Minute)), nil, at(ago(day)), at(ago(time.Minute))} {
 		s.spec.Password.ResetTime = declared
 		if s.rules(in(day)).ResetRequested(s.c) {
 			t.Errorf("is asked for again with %v", declared)

@@ -3,8 +3,6 @@ package account
 import (
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -62,6 +60,8 @@ func (r Rules) Unavailable() v1alpha1.StandingReason {
 		return v1alpha1.ReasonAccountDisabled
 	case r.ended():
 		return v1alpha1.ReasonAccountEnded
+	case r.validityUnknown():
+		return v1alpha1.ReasonSpecUnreadable
 	case r.Spec.StartTime != nil && r.Spec.StartTime.After(r.Now):
 		return v1alpha1.ReasonAccountNotStarted
 	default:
@@ -69,17 +69,25 @@ func (r Rules) Unavailable() v1alpha1.StandingReason {
 	}
 }
 
+// ended tells whether the account is past its end. An end that cannot be read is none: it must not end sessions for good.
 func (r Rules) ended() bool {
-	return r.Spec.EndTime != nil && !r.Spec.EndTime.After(r.Now)
+	return r.Spec.EndTime != nil && !r.Spec.EndTime.IsUnreadable() && !r.Spec.EndTime.After(r.Now)
+}
+
+// validityUnknown tells whether something that could make the account invalid cannot be read. A request that cannot be read only
+// counts as not made.
+func (r Rules) validityUnknown() bool {
+	return len(r.Spec.Unreadable) > 0 || r.Spec.StartTime.IsUnreadable() || r.Spec.EndTime.IsUnreadable()
 }
 
 // due tells whether a request takes effect: it is later than the last that did, and not in the future.
-func (r Rules) due(request *metav1.Time, handled time.Time) bool {
+func (r Rules) due(request *v1alpha1.Instant, handled time.Time) bool {
 	return request != nil && request.After(handled) && !request.After(r.Now)
 }
 
-func instant(t *metav1.Time) time.Time {
-	if t == nil {
+// instant returns the zero time for an instant that is not given or cannot be read.
+func instant(t *v1alpha1.Instant) time.Time {
+	if t == nil || t.IsUnreadable() {
 		return time.Time{}
 	}
 	return t.UTC().Round(0)

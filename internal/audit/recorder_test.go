@@ -143,7 +143,7 @@ func TestWrites(t *testing.T) {
 	for range policy.Default().MaxFailures {
 		write(rules.Failed(record.Credential))
 	}
-	w.declared.Spec.UnlockTime = new(metav1.NewTime(now))
+	w.declared.Spec.UnlockTime = new(v1alpha1.NewInstant(now))
 	write(rules.ApplyRequests(record.Credential))
 	write(rules.Change(record.Credential, "hash-2", account.Digests{}))
 	write(rules.EndSession(record.Credential, "S1", now.Add(time.Hour)))

@@ -78,6 +78,19 @@ const (
 // never a value.
 var ErrInvalid = errors.New("credential cannot be read")
 
+// ErrUnwritable: the credential that was decided could not be read again, so it was not written, and the one in force stays.
+var ErrUnwritable = errors.New("credential is not written, since it could not be read again")
+
+// encodeChecked encodes a credential and reads it again. A credential that could not be read would lock its person out until somebody
+// restores it, so it is never written. The error wraps ErrUnwritable and tells no value.
+func encodeChecked(c account.Credential, secret *corev1.Secret) error {
+	encode(c, secret)
+	if _, err := decode(secret); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
+	}
+	return nil
+}
+
 // encode writes a credential into a Secret, over what is there; keys and annotations it does not know stay.
 func encode(c account.Credential, secret *corev1.Secret) {
 	secret.Type = SecretType
@@ -354,7 +367,7 @@ func (d *decoder) parseTime(key, value string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339Nano, value)
 	// An offset can carry a time out of the years that RFC 3339 can write, and never is written as nothing.
-	if t = t.UTC(); err != nil || t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
+	if t = t.UTC(); err != nil || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
 		d.fail(key, errors.New("is not a time of RFC 3339"))
 		return time.Time{}
 	}

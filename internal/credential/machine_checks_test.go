@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
@@ -54,11 +53,11 @@ func (m *machine) check() {
 
 // checkRequests: a request takes effect once, when it is handled, and nothing else happens with it.
 func (m *machine) checkRequests(r account.Rules, before, after account.Credential) {
-	moved := func(was, is time.Time, declared *metav1.Time) bool {
+	moved := func(was, is time.Time, declared *v1alpha1.Instant) bool {
 		if is.Equal(was) {
 			return false
 		}
-		if !is.After(was) || is.After(r.Now) || declared == nil || !declared.Equal(new(metav1.NewTime(is))) {
+		if !is.After(was) || is.After(r.Now) || declared == nil || !declared.Equal(new(v1alpha1.NewInstant(is))) {
 			m.fatal("a request is handled out of its turn: %v after %v", is, was)
 		}
 		return true

@@ -223,14 +223,14 @@ func (m *machine) writeSecret() {
 
 // request declares one: at about now, in the past or the future; or takes it back.
 func (m *machine) request() {
-	t := metav1.NewTime(m.now.Truncate(time.Second).Add(pick(m.choose, 0, 0, 0, -time.Minute, -time.Hour, 10*time.Minute, 26*time.Hour)))
+	t := v1alpha1.NewInstant(m.now.Truncate(time.Second).Add(pick(m.choose, 0, 0, 0, -time.Minute, -time.Hour, 10*time.Minute, 26*time.Hour)))
 	declared := &t
 	if m.choose.chance(5) {
 		declared = nil
 	}
 	s := &m.account.Spec
 	field := m.choose.below(4)
-	*[]**metav1.Time{&s.UnlockTime, &s.SignOutTime, &s.Password.ChangeRequiredTime, &s.Password.ResetTime}[field] = declared
+	*[]**v1alpha1.Instant{&s.UnlockTime, &s.SignOutTime, &s.Password.ChangeRequiredTime, &s.Password.ResetTime}[field] = declared
 	m.note("request %s = %v", []string{"unlock", "sign out", "change", "reset"}[field], declared)
 }
 
@@ -268,8 +268,8 @@ func (m *machine) changePolicy() {
 
 func (m *machine) declare() {
 	s := &m.account.Spec
-	when := func() *metav1.Time {
-		return pick(m.choose, nil, new(metav1.NewTime(m.now.Add(-time.Hour))), new(metav1.NewTime(m.now)), new(metav1.NewTime(m.now.Add(time.Hour))))
+	when := func() *v1alpha1.Instant {
+		return pick(m.choose, nil, new(v1alpha1.NewInstant(m.now.Add(-time.Hour))), new(v1alpha1.NewInstant(m.now)), new(v1alpha1.NewInstant(m.now.Add(time.Hour))))
 	}
 	switch m.choose.below(6) {
 	case 0:

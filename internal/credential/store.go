@@ -38,9 +38,15 @@ func Name(namespace, foldedUsername string) string {
 	return "account-" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))
 }
 
-// NameOf returns the name of the credential of a declared account. The error is policy.FoldUsername's: its name cannot be
-// a username.
+// errUsernameUnreadable: the username of an account is stored in a form that cannot be read.
+var errUsernameUnreadable = errors.New("the username cannot be read")
+
+// NameOf returns the name of the credential of a declared account. The error is that its username cannot be read, or
+// policy.FoldUsername's: its name cannot be a username.
 func NameOf(declared *v1alpha1.UserAccount) (string, error) {
+	if declared.Spec.UsernameUnreadable() {
+		return "", errUsernameUnreadable // Without it the account would take the credential of its metadata.name.
+	}
 	folded, err := policy.FoldUsername(declared.Username())
 	if err != nil {
 		return "", err
@@ -142,7 +148,9 @@ func FromSecret(secret *corev1.Secret) (*Record, error) {
 func (s *Store) Create(ctx context.Context, name string, c account.Credential) (*Record, error) {
 	secret := &corev1.Secret{}
 	secret.Namespace, secret.Name = s.Namespace, name
-	encode(c, secret)
+	if err := encodeChecked(c, secret); err != nil {
+		return nil, err
+	}
 	if err := s.Writer.Create(ctx, secret); err != nil {
 		return nil, s.createError(err)
 	}
@@ -158,8 +166,8 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 	secret := read.secret.DeepCopy()
 	if read.decoy != nil {
 		read.decoy.encode(c.Failures, secret)
-	} else {
-		encode(c, secret)
+	} else if err := encodeChecked(c, secret); err != nil {
+		return nil, err
 	}
 	known := s.recent.known()
 	if err := s.Writer.Update(ctx, secret); err != nil {
@@ -173,7 +181,9 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 func (s *Store) Replace(ctx context.Context, read *Record, c account.Credential) (*Record, error) {
 	secret := read.secret.DeepCopy()
 	secret.Data, secret.Annotations = nil, nil
-	encode(c, secret)
+	if err := encodeChecked(c, secret); err != nil {
+		return nil, err
+	}
 	if err := s.Writer.Update(ctx, secret); err != nil {
 		return nil, writeError("replace", err)
 	}

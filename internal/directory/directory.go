@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +23,9 @@ var (
 	// ErrDenyListNotFound: a ConfigMap of refused passwords that the policy names is missing. A new password cannot be
 	// judged until it is there.
 	ErrDenyListNotFound = errors.New("ConfigMap of refused passwords not found")
+	// ErrPolicyUnreadable: the policy was stored in a form of which a part cannot be read. A new password cannot be judged until
+	// that is mended.
+	ErrPolicyUnreadable = errors.New("PasswordPolicy has fields that cannot be read")
 )
 
 // Directory looks up what is declared. It is safe for concurrent use.
@@ -49,7 +53,8 @@ func New(reader client.Reader, systemNamespace string) *Directory {
 	return &Directory{reader: reader, systemNamespace: systemNamespace, lists: map[string]compiledList{}}
 }
 
-// Account returns a declared account, which must not be changed. Errors: ErrNotFound, or the reader's.
+// Account returns a declared account, which must not be changed. One that is being deleted is gone, however long somebody's finalizer
+// keeps the object. Errors: ErrNotFound, or the reader's.
 func (d *Directory) Account(ctx context.Context, namespace, name string) (*v1alpha1.UserAccount, error) {
 	account := &v1alpha1.UserAccount{}
 	err := d.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, account, client.UnsafeDisableDeepCopy)
@@ -58,6 +63,9 @@ func (d *Directory) Account(ctx context.Context, namespace, name string) (*v1alp
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look up account: %w", err)
+	}
+	if account.DeletionTimestamp != nil {
+		return nil, ErrNotFound
 	}
 	return account, nil
 }
@@ -101,8 +109,17 @@ func (d *Directory) resolve(ctx context.Context, namespace, ref string) (policy.
 	return policy.Resolve(ref, ns.Labels, policies), nil
 }
 
-// DenyLists returns the compiled deny lists of a policy. Errors: ErrDenyListNotFound, or the reader's.
+// CannotJudge tells whether an error of DenyLists is one that lasts until somebody mends what is declared.
+func CannotJudge(err error) bool {
+	return errors.Is(err, ErrDenyListNotFound) || errors.Is(err, ErrPolicyUnreadable)
+}
+
+// DenyLists returns the compiled deny lists of a policy. Whoever judges a new password asks for them first. Errors:
+// ErrDenyListNotFound, ErrPolicyUnreadable, or the reader's.
 func (d *Directory) DenyLists(ctx context.Context, p policy.Policy) ([]*policy.DenyList, error) {
+	if len(p.Unreadable) > 0 {
+		return nil, fmt.Errorf("%w: %s", ErrPolicyUnreadable, strings.Join(p.Unreadable, ", "))
+	}
 	lists := make([]*policy.DenyList, 0, len(p.DenyLists))
 	for _, name := range p.DenyLists {
 		cm := &corev1.ConfigMap{}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
@@ -22,17 +23,23 @@ var (
 	// HMAC pad with NUL, so that different passwords would share a hash; prepared
 	// passwords never hold one.
 	ErrNUL = errors.New("password must not contain a NUL character")
+	// ErrNoText is returned by Create for what no prepared password is: nothing at all, or bytes that are not UTF-8. HMAC replaces a
+	// long key by its hash, so that the bytes of SHA-512(password) would be right beside a long password.
+	ErrNoText = errors.New("password must be UTF-8 text of one character or more")
 )
 
 // Create hashes a prepared password with a fresh random salt. It accepts what
 // the caps allow, also below what Validate asks of a policy. Errors: ErrTooLong,
-// ErrNUL, ErrParameters.
+// ErrNUL, ErrNoText, ErrParameters.
 func Create(password string, p Parameters) (Encoded, error) {
 	if err := p.computable(); err != nil {
 		return "", err
 	}
 	if strings.ContainsRune(password, 0) {
 		return "", ErrNUL
+	}
+	if !isText(password) {
+		return "", ErrNoText
 	}
 	if p.Algorithm == Bcrypt {
 		return createBcrypt(password, p.Bcrypt.Cost)
@@ -65,7 +72,7 @@ func createBcrypt(password string, cost int) (Encoded, error) {
 // in a time that depends on e's parameters and not on where the two differ. Errors:
 // ErrMalformed, ErrTooCostly; both are about e and come before any work.
 //
-// A password that Create would refuse (too long for bcrypt, a NUL) is a wrong
+// A password that Create would refuse (too long for bcrypt, a NUL, no text) is a wrong
 // one: it is compared all the same, so that it takes no less time than others.
 func Verify(e Encoded, password string) (bool, error) {
 	d, err := decode(string(e))
@@ -75,7 +82,7 @@ func Verify(e Encoded, password string) (bool, error) {
 	if err := d.affordable(); err != nil {
 		return false, err
 	}
-	possible := !strings.ContainsRune(password, 0)
+	possible := isText(password) && !strings.ContainsRune(password, 0)
 	if d.params.Algorithm == Bcrypt {
 		return verifyBcrypt(e, password, possible)
 	}
@@ -85,6 +92,8 @@ func Verify(e Encoded, password string) (bool, error) {
 	}
 	return subtle.ConstantTimeCompare(digest, d.digest) == 1 && possible, nil
 }
+
+func isText(password string) bool { return password != "" && utf8.ValidString(password) }
 
 func verifyBcrypt(e Encoded, password string, possible bool) (bool, error) {
 	if len(password) > MaxBcryptPasswordBytes {

@@ -2,6 +2,7 @@ package hash
 
 import (
 	"bytes"
+	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -59,7 +60,8 @@ func TestVerifyKnownAnswers(t *testing.T) {
 			if e.PHC() != tt.encoded {
 				t.Errorf("Parse changed the text")
 			}
-			if ok, err := Verify(e, tt.password); !ok || err != nil {
+			// What is no text is never right, though the hash is of it.
+			if ok, err := Verify(e, tt.password); ok != isText(tt.password) || err != nil {
 				t.Errorf("right password: %v, %v", ok, err)
 			}
 			if ok, err := Verify(e, tt.password+"x"); ok || err != nil {
@@ -70,7 +72,7 @@ func TestVerifyKnownAnswers(t *testing.T) {
 }
 
 func TestCreateThenVerify(t *testing.T) {
-	passwords := []string{"", " ", "correct horse", "pässwörd 🔑", strings.Repeat("é", 36)}
+	passwords := []string{"x", " ", "correct horse", "pässwörd 🔑", strings.Repeat("é", 36)}
 	each(t, func(t *testing.T, p Parameters) {
 		for _, password := range passwords {
 			e, err := Create(password, p)
@@ -94,6 +96,30 @@ func TestCreateThenVerify(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNoText: what no password can be is neither hashed nor right, also where HMAC would take it for the password: it replaces a key
+// that is longer than a block by its hash.
+func TestNoText(t *testing.T) {
+	long := strings.Repeat("long password ", 20)
+	digest := sha512.Sum512([]byte(long))
+	each(t, func(t *testing.T, p Parameters) {
+		for _, none := range []string{"", "\xff", "half\x80", string(digest[:])} {
+			if e, err := Create(none, p); !errors.Is(err, ErrNoText) && !errors.Is(err, ErrNUL) {
+				t.Errorf("%q was hashed as %s, %v", none, e, err)
+			}
+		}
+	})
+	e, err := Create(long, cheapPBKDF2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := Verify(e, long); !ok || err != nil {
+		t.Fatalf("the password: %t, %v", ok, err)
+	}
+	if ok, err := Verify(e, string(digest[:])); ok || err != nil {
+		t.Errorf("its SHA-512: %t, %v", ok, err)
+	}
 }
 
 func TestCreateForms(t *testing.T) {

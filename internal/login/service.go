@@ -28,6 +28,8 @@ const (
 	// finishTimeout bounds a hash that is under way, and what follows a verification. Both go on when the caller has gone:
 	// hanging up must not keep a failure from being recorded, nor a worker from being of use to the next.
 	finishTimeout = 10 * time.Second
+	// dummyText is verified where what was typed cannot be a password: it is wrong whatever the hash says, and costs the same.
+	dummyText = "cannot be a password"
 )
 
 // Service checks passwords.
@@ -171,10 +173,10 @@ func (s *Service) queue(ctx context.Context, t target, raw string, decide decide
 // turn begins again as long as another writes the credential in between. A verification holds for the exact hash that was
 // verified, and no longer.
 func (s *Service) turn(ctx context.Context, t target, raw string, decide decideFunc) (result *Result, err error) {
-	password, err := policy.Prepare(raw)
+	password, unusable := policy.Prepare(raw)
 	text := password.Text()
-	if err != nil {
-		text = raw // No stored password is like this: it is verified, and fails, as any other.
+	if unusable != nil {
+		text = dummyText
 	}
 	finish, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -210,7 +212,7 @@ func (s *Service) turn(ctx context.Context, t target, raw string, decide decideF
 			if verified == "" {
 				defer time.AfterFunc(finishTimeout, giveUp).Stop()
 			}
-			verified, right, ctx, guess = a.encoded, ok && !a.hopeless, finish, a.debt()
+			verified, right, ctx, guess = a.encoded, ok && !a.hopeless && unusable == nil, finish, a.debt()
 			changed, err := s.changed(ctx, t.slot.credential, a.record)
 			if err != nil {
 				return nil, s.fault(err, a)

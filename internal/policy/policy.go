@@ -34,6 +34,9 @@ type Policy struct {
 	IdleLock                                          time.Duration
 	Hashing                                           hash.Parameters
 	SessionIdle, SessionMax, SessionRememberMe        time.Duration
+	// Unreadable names the fields of the PasswordPolicy that cannot be read, whose defaults stand here. No new password may be judged
+	// by such a policy, since what it asks for is not known.
+	Unreadable []string
 }
 
 const day = 24 * time.Hour
@@ -101,11 +104,12 @@ func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
 		SessionMax:        duration(spec.Session.MaxMinutes, defaultMaxMinutes, time.Minute),
 		SessionRememberMe: duration(spec.Session.RememberMeDays, defaultRememberMeDays, day),
 	}
+	p.Unreadable = spec.Unreadable
 	for _, ref := range spec.DenyList.ConfigMapRefs {
 		p.DenyLists = append(p.DenyLists, ref.Name)
 	}
 	if spec.ChangeRequiredTime != nil {
-		p.ChangeRequiredTime = spec.ChangeRequiredTime.Time
+		p.ChangeRequiredTime = spec.ChangeRequiredTime.Time.Time // Zero where it cannot be read.
 	}
 	return p
 }

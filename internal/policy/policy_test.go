@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -97,7 +96,7 @@ func TestDefaultsAreTheSchemas(t *testing.T) {
 }
 
 func TestFrom(t *testing.T) {
-	at := metav1.NewTime(now)
+	at := v1alpha1.NewInstant(now)
 	type policyField func(*v1alpha1.PasswordPolicySpec)
 	tests := []struct {
 		name string

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 )
@@ -15,7 +13,7 @@ import (
 // TestLoginAnswers has a row for each answer that a right password can get.
 func TestLoginAnswers(t *testing.T) {
 	now := time.Now()
-	at := func(d time.Duration) *metav1.Time { return new(metav1.NewTime(now.Add(d))) }
+	at := func(d time.Duration) *v1alpha1.Instant { return new(v1alpha1.NewInstant(now.Add(d))) }
 	for name, row := range map[string]struct {
 		policy *v1alpha1.PasswordPolicySpec
 		spec   v1alpha1.UserAccountSpec

@@ -17,7 +17,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -207,7 +206,7 @@ func TestSessionEnds(t *testing.T) {
 		},
 		"the account ends": func(t *testing.T, a *v1alpha1.UserAccount) {
 			t.Helper()
-			a.Spec.EndTime = new(metav1.NewTime(time.Now().Add(-time.Second)))
+			a.Spec.EndTime = new(v1alpha1.NewInstant(time.Now().Add(-time.Second)))
 			update(t, a)
 		},
 		"the account is deleted": func(t *testing.T, a *v1alpha1.UserAccount) {

@@ -17,7 +17,7 @@ func TestMaxAge(t *testing.T) {
 	p := o.settled(t, "ada", nil)
 	a := o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 
-	if set, expires := a.Status.Password.SetTime, a.Status.Password.ExpirationTime; expires == nil || expires.Sub(set.Time) != 30*day {
+	if set, expires := a.Status.Password.SetTime, a.Status.Password.ExpirationTime; expires == nil || expires.Sub(set.Time.Time) != 30*day {
 		t.Errorf("a password of %v expires at %v, want 30 days later", set, expires)
 	}
 

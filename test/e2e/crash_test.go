@@ -26,7 +26,7 @@ func (o *organisation) statusIsDue(t *testing.T, name string) bool {
 	set, err := time.Parse(time.RFC3339Nano, string(o.credential(t, name).Data[keySetTime]))
 	must(t, err)
 
-	return account.Status.Password == nil || !account.Status.Password.SetTime.Time.Equal(set.Truncate(time.Second))
+	return account.Status.Password == nil || !account.Status.Password.SetTime.Time.Time.Equal(set.Truncate(time.Second))
 }
 
 // worksNow tells whether a password is in force, whatever else it is good for.

@@ -28,7 +28,7 @@ func TestLockout(t *testing.T) {
 	p.change(t, newPassword(), locked) // another door is no weaker
 
 	status := o.awaitStanding(t, "ada", v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures).Status.Login
-	if status.Failures != 3 || status.LockedUntilTime == nil || time.Until(status.LockedUntilTime.Time) > 15*time.Minute {
+	if status.Failures != 3 || status.LockedUntilTime == nil || time.Until(status.LockedUntilTime.Time.Time) > 15*time.Minute {
 		t.Errorf("status.login = %+v, want 3 failures and the end of the lock", status)
 	}
 

@@ -281,9 +281,9 @@ func (o *organisation) awaitEvent(t *testing.T, name, reason string) {
 }
 
 // now is an instant as a request has it: of this second, so never in the future.
-func now() *metav1.Time { return new(metav1.Now()) }
+func now() *v1alpha1.Instant { return new(v1alpha1.NewInstant(time.Now())) }
 
 // soon is an instant of a coming second.
-func soon(in time.Duration) *metav1.Time {
-	return &metav1.Time{Time: time.Now().Add(in + time.Second).Truncate(time.Second)}
+func soon(in time.Duration) *v1alpha1.Instant {
+	return new(v1alpha1.NewInstant(time.Now().Add(in + time.Second).Truncate(time.Second)))
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
@@ -39,7 +38,7 @@ func TestPagesRefusals(t *testing.T) {
 		"The organisation, the username or the password is wrong.")
 	refused("not-started", o.hired(t, "later", func(s *v1alpha1.UserAccountSpec) { s.StartTime = soon(time.Hour) }),
 		"This account is not valid yet. Please turn to an administrator.")
-	refused("ended", o.hired(t, "former", func(s *v1alpha1.UserAccountSpec) { s.EndTime = &metav1.Time{Time: now().Add(-time.Hour)} }),
+	refused("ended", o.hired(t, "former", func(s *v1alpha1.UserAccountSpec) { s.EndTime = new(v1alpha1.NewInstant(now().Add(-time.Hour))) }),
 		"This account is no longer valid. Please turn to an administrator.")
 
 	lapsed := o.hired(t, "lapsed", nil)

@@ -21,7 +21,7 @@ func TestChangeRequiredTime(t *testing.T) {
 	p.change(t, newPassword(), granted)
 
 	// Handled once and for good: the field may stay, go, or return with an earlier time.
-	for _, request := range []*metav1.Time{nil, {Time: now().Add(-day)}} {
+	for _, request := range []*v1alpha1.Instant{nil, new(v1alpha1.NewInstant(now().Add(-day)))} {
 		p.login(t, p.password, granted)
 		o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.ChangeRequiredTime = request })
 		o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")

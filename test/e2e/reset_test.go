@@ -124,7 +124,7 @@ func TestResetTime(t *testing.T) {
 	p.change(t, newPassword(), granted)
 
 	// The request stays in Git, or is reverted: it has been handled either way. An earlier one is no new request.
-	for _, request := range []*metav1.Time{nil, {Time: now().Add(-day)}} {
+	for _, request := range []*v1alpha1.Instant{nil, new(v1alpha1.NewInstant(now().Add(-day)))} {
 		o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.ResetTime = request })
 		o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 		p.login(t, p.password, granted)

@@ -164,7 +164,7 @@ func (f *fleet) testDeclaredEnds(t *testing.T, o *organisation, victims []*perso
 			o.declare(t, p.username, func(s *v1alpha1.UserAccountSpec) { s.Access = v1alpha1.AccessDisabled })
 		case 1:
 			o.declare(t, p.username, func(s *v1alpha1.UserAccountSpec) {
-				s.EndTime = new(metav1.NewTime(time.Now().Add(-time.Second)))
+				s.EndTime = new(v1alpha1.NewInstant(time.Now().Add(-time.Second)))
 			})
 		default:
 			must(t, client.IgnoreNotFound(kube.Delete(t.Context(), account)))
@@ -202,7 +202,7 @@ func TestEndTimeEverywhere(t *testing.T) {
 
 	o.declare(t, p.username, func(s *v1alpha1.UserAccountSpec) { s.EndTime = end })
 
-	if took := f.ended(t, token, end.Time); took < 0 {
+	if took := f.ended(t, token, end.Time.Time); took < 0 {
 		t.Errorf("the session is over %s before the end of the account", -took)
 	}
 }

@@ -95,7 +95,7 @@ func TestStory(t *testing.T) {
 	switch p := account.Status.Password; {
 	case p.SetBy != v1alpha1.SetByUser, p.MustChange != v1alpha1.ChangeNotRequired, p.MustChangeReason != "":
 		t.Errorf("status.password = %+v, want it set by the user and no change required", p)
-	case time.Since(p.SetTime.Time) > time.Minute:
+	case time.Since(p.SetTime.Time.Time) > time.Minute:
 		t.Errorf("the password was set at %s, want just now", p.SetTime)
 	}
 

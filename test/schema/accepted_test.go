@@ -27,6 +27,8 @@ func TestAccepted(t *testing.T) {
 		"names of the world":            `{displayName: "Зоя Космодемьянская 山田 O’Neil-Çelik \U0001F468\u200D\U0001F4BB", email: "зоя@пример.рф", groups: ["Größe 1", "a/b"]}`,
 		"every time": `{startTime: 2026-01-01T00:00:00Z, endTime: 2026-01-01T00:00:01Z, unlockTime: 2026-01-01T00:00:00+02:00,
 			signOutTime: 2026-01-01T00:00:00Z, password: {secretRef: {name: a}, resetTime: 2026-01-01T00:00:00Z, changeRequiredTime: 2026-01-01T00:00:00Z}}`,
+		"times at the limits": `{startTime: "0001-01-01T00:00:01Z", endTime: "9999-12-31T23:59:59.999999999Z", unlockTime: "2024-02-29T23:59:59-23:59",
+			signOutTime: "2000-02-29T00:00:00+14:00"}`,
 		"every choice": `{access: Disabled, authentication: {type: Local}, password: {change: Forbidden, expiry: Never}}`,
 		"external":     `authentication: {type: External}`,
 	} {

@@ -68,10 +68,6 @@ func expectations(path string, node map[string]any) []string {
 		}
 	}
 
-	if node["format"] == "date-time" {
-		all = append(all, field(": Invalid value: .*must be of type date-time"))
-	}
-
 	if values, ok := node["enum"].([]any); ok {
 		quoted := make([]string, len(values))
 		for i, value := range values {

@@ -44,11 +44,6 @@ func unsupported(field, value string, values ...string) string {
 		field, value, strings.Join(values, `", "`))
 }
 
-func noTime(field, value string) string {
-	return fmt.Sprintf("%s: Invalid value: %q: %s in body must be of type date-time: %q",
-		field, value, strings.TrimPrefix(field, "status."), value)
-}
-
 func duplicate(field, value string) string {
 	return fmt.Sprintf("%s: Duplicate value: %s", field, value)
 }

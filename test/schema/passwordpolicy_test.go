@@ -82,7 +82,6 @@ func ageRefusals() []refusal {
 				unsupported("spec.mustChange.onReset", "Never", "Required", "NotRequired")),
 			wrong(passwordPolicy, `mustChange: {withinHours: 1, onInitialLogin: NotRequired, onReset: NotRequired}`,
 				rule("spec.mustChange.withinHours", "withinHours needs onInitialLogin or onReset to be Required")),
-			wrong(passwordPolicy, `changeRequiredTime: now`, noTime("spec.changeRequiredTime", "now")),
 			wrong(passwordPolicy, `existingPasswords: Drop`, unsupported("spec.existingPasswords", "Drop", "Keep", "Enforce")),
 		},
 		bounds("spec.mustChange.withinHours", `mustChange: {withinHours: %d}`, 0, 8760),

@@ -45,7 +45,8 @@ func (r refusal) name() string {
 }
 
 func allRefusals() []refusal {
-	return slices.Concat(accountRefusals(), accountStatusRefusals(), policyRefusals(), policyStatusRefusals())
+	return slices.Concat(accountRefusals(), accountStatusRefusals(), policyRefusals(), policyStatusRefusals(),
+		instantRefusals())
 }
 
 func TestRefusals(t *testing.T) {

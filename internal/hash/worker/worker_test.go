@@ -49,12 +49,12 @@ func started(t *testing.T, size int) *Pool {
 func TestAnswersAsPackageHash(t *testing.T) {
 	for name, p := range map[string]*Pool{"process": started(t, 1), "goroutine": InProcess(1)} {
 		t.Run(name, func(t *testing.T) {
-			const password = "pass\x80word \xff" // Not UTF-8: it must arrive as it is.
+			const password = "päss\u2028word \U0001F511" // It must arrive as it is.
 			encoded, err := p.Create(t.Context(), password, cheap())
 			if err != nil {
 				t.Fatal(err)
 			}
-			for candidate, want := range map[string]bool{password: true, "pass\ufffdword \ufffd": false} {
+			for candidate, want := range map[string]bool{password: true, "p\xe4ss\u2028word \U0001F511": false, "": false} {
 				if here, err := hash.Verify(encoded, candidate); err != nil || here != want {
 					t.Fatalf("package hash says %t, %v", here, err)
 				}

@@ -41,6 +41,9 @@ func (a *Accounts) Account(_ context.Context, namespace, name string) (*v1alpha1
 		return nil, fmt.Errorf("look up account: %w", err)
 	}
 	if declared, ok := found.(*v1alpha1.UserAccount); ok {
+		if declared.DeletionTimestamp != nil {
+			return nil, directory.ErrNotFound // As directory.Account says.
+		}
 		return declared, nil
 	}
 	if !synced {

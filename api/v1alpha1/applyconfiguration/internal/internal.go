@@ -141,6 +141,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 0
+- name: com.github.keyturn.keyturn.api.v1alpha1.Instant
+  scalar: string
 - name: com.github.keyturn.keyturn.api.v1alpha1.LengthRule
   map:
     fields:
@@ -179,10 +181,10 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
     - name: lastSuccessTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: lockedUntilTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
 - name: com.github.keyturn.keyturn.api.v1alpha1.MustChangeReason
   scalar: string
 - name: com.github.keyturn.keyturn.api.v1alpha1.MustChangeRule
@@ -241,7 +243,7 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: changeRequiredTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: characters
       type:
         namedType: com.github.keyturn.keyturn.api.v1alpha1.CharacterRule
@@ -360,14 +362,14 @@ var schemaYAML = typed.YAMLObject(`types:
       default: Allowed
     - name: changeRequiredTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: expiry
       type:
         namedType: com.github.keyturn.keyturn.api.v1alpha1.PasswordExpiry
       default: Policy
     - name: resetTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: secretRef
       type:
         namedType: com.github.keyturn.keyturn.api.v1alpha1.PasswordSecretReference
@@ -376,7 +378,7 @@ var schemaYAML = typed.YAMLObject(`types:
     fields:
     - name: expirationTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: mustChange
       type:
         namedType: com.github.keyturn.keyturn.api.v1alpha1.ChangeRequirement
@@ -388,7 +390,7 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.keyturn.keyturn.api.v1alpha1.PasswordSetter
     - name: setTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
 - name: com.github.keyturn.keyturn.api.v1alpha1.PolicyReference
   map:
     fields:
@@ -461,7 +463,7 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: endTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: groups
       type:
         list:
@@ -476,13 +478,13 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.keyturn.keyturn.api.v1alpha1.PolicyReference
     - name: signOutTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: startTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: unlockTime
       type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+        namedType: com.github.keyturn.keyturn.api.v1alpha1.Instant
     - name: username
       type:
         scalar: string

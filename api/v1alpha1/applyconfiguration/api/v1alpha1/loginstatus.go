@@ -3,7 +3,7 @@
 package v1alpha1
 
 import (
-	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiv1alpha1 "github.com/keyturn/keyturn/api/v1alpha1"
 )
 
 // LoginStatusApplyConfiguration represents a declarative configuration of the LoginStatus type for use
@@ -12,11 +12,11 @@ import (
 // LoginStatus is what is known of logins.
 type LoginStatusApplyConfiguration struct {
 	// lastSuccessTime is when the last login succeeded, to within an hour.
-	LastSuccessTime *v1.Time `json:"lastSuccessTime,omitempty"`
+	LastSuccessTime *apiv1alpha1.Instant `json:"lastSuccessTime,omitempty"`
 	// failures is the number of failed logins since.
 	Failures *int32 `json:"failures,omitempty"`
 	// lockedUntilTime is when the lock ends by itself; none where an administrator has to end it.
-	LockedUntilTime *v1.Time `json:"lockedUntilTime,omitempty"`
+	LockedUntilTime *apiv1alpha1.Instant `json:"lockedUntilTime,omitempty"`
 }
 
 // LoginStatusApplyConfiguration constructs a declarative configuration of the LoginStatus type for use with
@@ -28,7 +28,7 @@ func LoginStatus() *LoginStatusApplyConfiguration {
 // WithLastSuccessTime sets the LastSuccessTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LastSuccessTime field is set to the value of the last call.
-func (b *LoginStatusApplyConfiguration) WithLastSuccessTime(value v1.Time) *LoginStatusApplyConfiguration {
+func (b *LoginStatusApplyConfiguration) WithLastSuccessTime(value apiv1alpha1.Instant) *LoginStatusApplyConfiguration {
 	b.LastSuccessTime = &value
 	return b
 }
@@ -44,7 +44,7 @@ func (b *LoginStatusApplyConfiguration) WithFailures(value int32) *LoginStatusAp
 // WithLockedUntilTime sets the LockedUntilTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LockedUntilTime field is set to the value of the last call.
-func (b *LoginStatusApplyConfiguration) WithLockedUntilTime(value v1.Time) *LoginStatusApplyConfiguration {
+func (b *LoginStatusApplyConfiguration) WithLockedUntilTime(value apiv1alpha1.Instant) *LoginStatusApplyConfiguration {
 	b.LockedUntilTime = &value
 	return b
 }

@@ -4,7 +4,6 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/keyturn/keyturn/api/v1alpha1"
-	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // PasswordPolicySpecApplyConfiguration represents a declarative configuration of the PasswordPolicySpec type for use
@@ -41,7 +40,7 @@ type PasswordPolicySpecApplyConfiguration struct {
 	MustChange *MustChangeRuleApplyConfiguration `json:"mustChange,omitempty"`
 	// changeRequiredTime makes every password under this policy that was set at or before it be changed at the next
 	// login, as after a breach.
-	ChangeRequiredTime *v1.Time `json:"changeRequiredTime,omitempty"`
+	ChangeRequiredTime *apiv1alpha1.Instant `json:"changeRequiredTime,omitempty"`
 	// existingPasswords says what becomes of passwords that were set before this policy applied. Keep: the policy binds
 	// at the next change. Enforce: a password that is found not to meet it at login must be changed.
 	ExistingPasswords *apiv1alpha1.ExistingPasswords `json:"existingPasswords,omitempty"`
@@ -164,7 +163,7 @@ func (b *PasswordPolicySpecApplyConfiguration) WithMustChange(value *MustChangeR
 // WithChangeRequiredTime sets the ChangeRequiredTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ChangeRequiredTime field is set to the value of the last call.
-func (b *PasswordPolicySpecApplyConfiguration) WithChangeRequiredTime(value v1.Time) *PasswordPolicySpecApplyConfiguration {
+func (b *PasswordPolicySpecApplyConfiguration) WithChangeRequiredTime(value apiv1alpha1.Instant) *PasswordPolicySpecApplyConfiguration {
 	b.ChangeRequiredTime = &value
 	return b
 }

@@ -4,7 +4,6 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/keyturn/keyturn/api/v1alpha1"
-	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // PasswordSpecApplyConfiguration represents a declarative configuration of the PasswordSpec type for use
@@ -16,12 +15,12 @@ type PasswordSpecApplyConfiguration struct {
 	// Without it the account keeps the password it has.
 	SecretRef *PasswordSecretReferenceApplyConfiguration `json:"secretRef,omitempty"`
 	// resetTime is a request: apply the Secret's password again, though its value is the same.
-	ResetTime *v1.Time `json:"resetTime,omitempty"`
+	ResetTime *apiv1alpha1.Instant `json:"resetTime,omitempty"`
 	// change says whether the person may change the password. Where it is Forbidden, everything that would require a
 	// change makes the account unavailable until an administrator resets the password.
 	Change *apiv1alpha1.PasswordChange `json:"change,omitempty"`
 	// changeRequiredTime is a request: the password must be changed at the next login.
-	ChangeRequiredTime *v1.Time `json:"changeRequiredTime,omitempty"`
+	ChangeRequiredTime *apiv1alpha1.Instant `json:"changeRequiredTime,omitempty"`
 	// expiry is Policy (the password expires as the policy says) or Never, where the policy's expiryExemption allows it.
 	Expiry *apiv1alpha1.PasswordExpiry `json:"expiry,omitempty"`
 }
@@ -43,7 +42,7 @@ func (b *PasswordSpecApplyConfiguration) WithSecretRef(value *PasswordSecretRefe
 // WithResetTime sets the ResetTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ResetTime field is set to the value of the last call.
-func (b *PasswordSpecApplyConfiguration) WithResetTime(value v1.Time) *PasswordSpecApplyConfiguration {
+func (b *PasswordSpecApplyConfiguration) WithResetTime(value apiv1alpha1.Instant) *PasswordSpecApplyConfiguration {
 	b.ResetTime = &value
 	return b
 }
@@ -59,7 +58,7 @@ func (b *PasswordSpecApplyConfiguration) WithChange(value apiv1alpha1.PasswordCh
 // WithChangeRequiredTime sets the ChangeRequiredTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ChangeRequiredTime field is set to the value of the last call.
-func (b *PasswordSpecApplyConfiguration) WithChangeRequiredTime(value v1.Time) *PasswordSpecApplyConfiguration {
+func (b *PasswordSpecApplyConfiguration) WithChangeRequiredTime(value apiv1alpha1.Instant) *PasswordSpecApplyConfiguration {
 	b.ChangeRequiredTime = &value
 	return b
 }

@@ -4,7 +4,6 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/keyturn/keyturn/api/v1alpha1"
-	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // PasswordStatusApplyConfiguration represents a declarative configuration of the PasswordStatus type for use
@@ -13,7 +12,7 @@ import (
 // PasswordStatus is what is known of the password in force.
 type PasswordStatusApplyConfiguration struct {
 	// setTime is when the password was set.
-	SetTime *v1.Time `json:"setTime,omitempty"`
+	SetTime *apiv1alpha1.Instant `json:"setTime,omitempty"`
 	// setBy says who set it.
 	SetBy *apiv1alpha1.PasswordSetter `json:"setBy,omitempty"`
 	// mustChange says whether it must be changed at the next login.
@@ -21,7 +20,7 @@ type PasswordStatusApplyConfiguration struct {
 	// mustChangeReason says why.
 	MustChangeReason *apiv1alpha1.MustChangeReason `json:"mustChangeReason,omitempty"`
 	// expirationTime is when the password ceases to log in as it is.
-	ExpirationTime *v1.Time `json:"expirationTime,omitempty"`
+	ExpirationTime *apiv1alpha1.Instant `json:"expirationTime,omitempty"`
 }
 
 // PasswordStatusApplyConfiguration constructs a declarative configuration of the PasswordStatus type for use with
@@ -33,7 +32,7 @@ func PasswordStatus() *PasswordStatusApplyConfiguration {
 // WithSetTime sets the SetTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SetTime field is set to the value of the last call.
-func (b *PasswordStatusApplyConfiguration) WithSetTime(value v1.Time) *PasswordStatusApplyConfiguration {
+func (b *PasswordStatusApplyConfiguration) WithSetTime(value apiv1alpha1.Instant) *PasswordStatusApplyConfiguration {
 	b.SetTime = &value
 	return b
 }
@@ -65,7 +64,7 @@ func (b *PasswordStatusApplyConfiguration) WithMustChangeReason(value apiv1alpha
 // WithExpirationTime sets the ExpirationTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ExpirationTime field is set to the value of the last call.
-func (b *PasswordStatusApplyConfiguration) WithExpirationTime(value v1.Time) *PasswordStatusApplyConfiguration {
+func (b *PasswordStatusApplyConfiguration) WithExpirationTime(value apiv1alpha1.Instant) *PasswordStatusApplyConfiguration {
 	b.ExpirationTime = &value
 	return b
 }

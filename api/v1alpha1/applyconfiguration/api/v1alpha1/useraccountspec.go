@@ -4,7 +4,6 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/keyturn/keyturn/api/v1alpha1"
-	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // UserAccountSpecApplyConfiguration represents a declarative configuration of the UserAccountSpec type for use
@@ -28,17 +27,17 @@ type UserAccountSpecApplyConfiguration struct {
 	// access turns the account on or off. Disabling it ends its sessions for good.
 	Access *apiv1alpha1.Access `json:"access,omitempty"`
 	// startTime is when the account becomes valid.
-	StartTime *v1.Time `json:"startTime,omitempty"`
+	StartTime *apiv1alpha1.Instant `json:"startTime,omitempty"`
 	// endTime is when the account ceases to be valid. Its sessions end for good.
-	EndTime *v1.Time `json:"endTime,omitempty"`
+	EndTime *apiv1alpha1.Instant `json:"endTime,omitempty"`
 	// policyRef chooses a PasswordPolicy that allows this namespace. Without it, the namespace's policy applies.
 	PolicyRef *PolicyReferenceApplyConfiguration `json:"policyRef,omitempty"`
 	// password says where the password comes from and what may become of it.
 	Password *PasswordSpecApplyConfiguration `json:"password,omitempty"`
 	// unlockTime is a request: forget failed logins and end a lockout.
-	UnlockTime *v1.Time `json:"unlockTime,omitempty"`
+	UnlockTime *apiv1alpha1.Instant `json:"unlockTime,omitempty"`
 	// signOutTime is a request: end all sessions.
-	SignOutTime *v1.Time `json:"signOutTime,omitempty"`
+	SignOutTime *apiv1alpha1.Instant `json:"signOutTime,omitempty"`
 }
 
 // UserAccountSpecApplyConfiguration constructs a declarative configuration of the UserAccountSpec type for use with
@@ -100,7 +99,7 @@ func (b *UserAccountSpecApplyConfiguration) WithAccess(value apiv1alpha1.Access)
 // WithStartTime sets the StartTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the StartTime field is set to the value of the last call.
-func (b *UserAccountSpecApplyConfiguration) WithStartTime(value v1.Time) *UserAccountSpecApplyConfiguration {
+func (b *UserAccountSpecApplyConfiguration) WithStartTime(value apiv1alpha1.Instant) *UserAccountSpecApplyConfiguration {
 	b.StartTime = &value
 	return b
 }
@@ -108,7 +107,7 @@ func (b *UserAccountSpecApplyConfiguration) WithStartTime(value v1.Time) *UserAc
 // WithEndTime sets the EndTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the EndTime field is set to the value of the last call.
-func (b *UserAccountSpecApplyConfiguration) WithEndTime(value v1.Time) *UserAccountSpecApplyConfiguration {
+func (b *UserAccountSpecApplyConfiguration) WithEndTime(value apiv1alpha1.Instant) *UserAccountSpecApplyConfiguration {
 	b.EndTime = &value
 	return b
 }
@@ -132,7 +131,7 @@ func (b *UserAccountSpecApplyConfiguration) WithPassword(value *PasswordSpecAppl
 // WithUnlockTime sets the UnlockTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the UnlockTime field is set to the value of the last call.
-func (b *UserAccountSpecApplyConfiguration) WithUnlockTime(value v1.Time) *UserAccountSpecApplyConfiguration {
+func (b *UserAccountSpecApplyConfiguration) WithUnlockTime(value apiv1alpha1.Instant) *UserAccountSpecApplyConfiguration {
 	b.UnlockTime = &value
 	return b
 }
@@ -140,7 +139,7 @@ func (b *UserAccountSpecApplyConfiguration) WithUnlockTime(value v1.Time) *UserA
 // WithSignOutTime sets the SignOutTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SignOutTime field is set to the value of the last call.
-func (b *UserAccountSpecApplyConfiguration) WithSignOutTime(value v1.Time) *UserAccountSpecApplyConfiguration {
+func (b *UserAccountSpecApplyConfiguration) WithSignOutTime(value apiv1alpha1.Instant) *UserAccountSpecApplyConfiguration {
 	b.SignOutTime = &value
 	return b
 }

@@ -1,0 +1,139 @@
+package v1alpha1
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kjson "sigs.k8s.io/json"
+)
+
+// What the API server stores may be older than today's schema, or of another version, and a field of it may be of another type
+// than here. Objects come in lists and in watches that serve everybody, which a decoder that failed would end. So none fails:
+// what can be read is read, and Spec.Unreadable names the rest.
+
+// UnmarshalJSON reads an account. A field of the spec that cannot be read is left out and named in Spec.Unreadable; a status that
+// cannot be read is left out. Errors: the JSON is no object with metadata.
+func (a *UserAccount) UnmarshalJSON(data []byte) error {
+	type fields UserAccount // Without this method.
+	read := fields{}
+	if err := unmarshal(data, &read); err == nil {
+		*a = UserAccount(read)
+		return nil
+	}
+	parts, err := split(data)
+	if err != nil {
+		return fmt.Errorf("read UserAccount: %w", err)
+	}
+	*a = UserAccount{TypeMeta: parts.typeMeta(), ObjectMeta: parts.Metadata}
+	a.Spec.Unreadable = unmarshalFields(parts.Spec, &a.Spec)
+	if err := unmarshal(parts.Status, &a.Status); err != nil {
+		a.Status = UserAccountStatus{}
+	}
+	return nil
+}
+
+// UnmarshalJSON reads a policy, as UserAccount.UnmarshalJSON does.
+func (p *PasswordPolicy) UnmarshalJSON(data []byte) error {
+	type fields PasswordPolicy // Without this method.
+	read := fields{}
+	if err := unmarshal(data, &read); err == nil {
+		*p = PasswordPolicy(read)
+		return nil
+	}
+	parts, err := split(data)
+	if err != nil {
+		return fmt.Errorf("read PasswordPolicy: %w", err)
+	}
+	*p = PasswordPolicy{TypeMeta: parts.typeMeta(), ObjectMeta: parts.Metadata}
+	p.Spec.Unreadable = unmarshalFields(parts.Spec, &p.Spec)
+	if err := unmarshal(parts.Status, &p.Status); err != nil {
+		p.Status = PasswordPolicyStatus{}
+	}
+	return nil
+}
+
+// UnreadableFields names the fields of the spec that cannot be read, such as spec.endTime.
+func (s *UserAccountSpec) UnreadableFields() []string {
+	instants := map[string]*Instant{
+		"spec.startTime": s.StartTime, "spec.endTime": s.EndTime,
+		"spec.unlockTime": s.UnlockTime, "spec.signOutTime": s.SignOutTime,
+	}
+	if p := s.Password; p != nil {
+		instants["spec.password.resetTime"], instants["spec.password.changeRequiredTime"] = p.ResetTime, p.ChangeRequiredTime
+	}
+	return unreadable(s.Unreadable, instants)
+}
+
+// UsernameUnreadable tells that a username may be declared, and which cannot be known.
+func (s *UserAccountSpec) UsernameUnreadable() bool {
+	return slices.Contains(s.Unreadable, "spec") || slices.Contains(s.Unreadable, "spec.username")
+}
+
+// UnreadableFields names the fields of the spec that cannot be read, such as spec.changeRequiredTime.
+func (s *PasswordPolicySpec) UnreadableFields() []string {
+	return unreadable(s.Unreadable, map[string]*Instant{"spec.changeRequiredTime": s.ChangeRequiredTime})
+}
+
+func unreadable(fields []string, instants map[string]*Instant) []string {
+	all := slices.Clone(fields)
+	for field, instant := range instants {
+		if instant.IsUnreadable() {
+			all = append(all, field)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// storedParts are the parts that both kinds have. The API server itself reads the metadata, and repairs what it cannot read.
+type storedParts struct {
+	Kind       string            `json:"kind"`
+	APIVersion string            `json:"apiVersion"`
+	Metadata   metav1.ObjectMeta `json:"metadata"`
+
+	Spec   json.RawMessage `json:"spec"`
+	Status json.RawMessage `json:"status"`
+}
+
+func (p storedParts) typeMeta() metav1.TypeMeta {
+	return metav1.TypeMeta{Kind: p.Kind, APIVersion: p.APIVersion}
+}
+
+func split(data []byte) (storedParts, error) {
+	parts := storedParts{}
+	err := unmarshal(data, &parts)
+	return parts, err
+}
+
+// unmarshal reads JSON as the clients of Kubernetes do. Nothing is read from nothing.
+func unmarshal(data []byte, into any) error {
+	if len(data) == 0 {
+		return nil
+	}
+	return kjson.UnmarshalCaseSensitivePreserveInts(data, into)
+}
+
+// unmarshalFields reads the fields of a spec one by one, and returns those that cannot be read.
+func unmarshalFields[T any](data []byte, into *T) []string {
+	fields := map[string]json.RawMessage{}
+	if err := unmarshal(data, &fields); err != nil {
+		return []string{"spec"}
+	}
+	var failed []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		alone, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
+		next := *into // A failure leaves parts of a field behind.
+		if err == nil {
+			err = unmarshal(alone, &next)
+		}
+		if err != nil {
+			failed = append(failed, "spec."+name)
+			continue
+		}
+		*into = next
+	}
+	return failed
+}

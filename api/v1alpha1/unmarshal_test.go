@@ -1,0 +1,94 @@
+package v1alpha1
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestOneBadAccountInAList: each field in turn holds what it cannot; the others of the account and of the list are read.
+func TestOneBadAccountInAList(t *testing.T) {
+	for field, spec := range map[string]string{
+		"spec.username":                    `{"username": 7}`,
+		"spec.groups":                      `{"groups": "admins"}`,
+		"spec.access":                      `{"access": ["Enabled"]}`,
+		"spec.authentication":              `{"authentication": "Local"}`,
+		"spec.policyRef":                   `{"policyRef": {"name": {}}}`,
+		"spec.password":                    `{"password": {"secretRef": 1, "change": "Forbidden"}}`,
+		"spec.startTime":                   `{"startTime": "2026-11-29t01:00:00z"}`,
+		"spec.endTime":                     `{"endTime": 5}`,
+		"spec.unlockTime":                  `{"unlockTime": "0000-01-01T00:00:00+23:59"}`,
+		"spec.signOutTime":                 `{"signOutTime": {}}`,
+		"spec.password.resetTime":          `{"password": {"resetTime": "now"}}`,
+		"spec.password.changeRequiredTime": `{"password": {"changeRequiredTime": ""}}`,
+		"spec":                             `"none"`,
+	} {
+		list := `{"kind": "UserAccountList", "items": [
+			{"metadata": {"name": "before"}, "spec": {"displayName": "B"}},
+			{"metadata": {"name": "bad", "uid": "u", "resourceVersion": "5", "annotations": {"a": "b"}}, "spec": ` + spec + `, "status": {"standing": "Active"}},
+			{"metadata": {"name": "after"}, "spec": {"displayName": "A", "endTime": "2026-11-29T01:00:00Z"}}]}`
+		read := UserAccountList{}
+		if err := json.Unmarshal([]byte(list), &read); err != nil {
+			t.Errorf("%s: %v", field, err)
+			continue
+		}
+		if len(read.Items) != 3 || read.Items[0].Spec.DisplayName != "B" || read.Items[2].Spec.DisplayName != "A" || read.Items[2].Spec.EndTime.IsZero() {
+			t.Errorf("%s: the others were read as %+v", field, read.Items)
+		}
+		bad := read.Items[1]
+		if bad.Name != "bad" || bad.UID != "u" || bad.ResourceVersion != "5" || bad.Annotations["a"] != "b" || bad.Status.Standing != StandingActive {
+			t.Errorf("%s: read as %+v", field, bad)
+		}
+		if got := bad.Spec.UnreadableFields(); !slices.Equal(got, []string{field}) {
+			t.Errorf("%s: unreadable are %v", field, got)
+		}
+	}
+}
+
+// TestFieldsBesideABadOne: what can be read of a spec is read.
+func TestFieldsBesideABadOne(t *testing.T) {
+	read := UserAccount{}
+	if err := json.Unmarshal([]byte(`{"spec": {"access": "Disabled", "groups": 1, "password": {"change": "Forbidden"}, "zzz": 1}, "status": {"conditions": 5}}`), &read); err != nil {
+		t.Fatal(err)
+	}
+	want := UserAccount{Spec: UserAccountSpec{
+		Access: AccessDisabled, Password: &PasswordSpec{Change: PasswordChangeForbidden}, Unreadable: []string{"spec.groups"},
+	}}
+	if !reflect.DeepEqual(read, want) {
+		t.Errorf("got %+v, want %+v", read, want)
+	}
+}
+
+// TestOneBadPolicyInAList is TestOneBadAccountInAList for policies.
+func TestOneBadPolicyInAList(t *testing.T) {
+	for field, spec := range map[string]string{
+		"spec.length": `{"length": {"min": "many"}}`, "spec.lockout": `{"lockout": []}`, "spec.maxAgeDays": `{"maxAgeDays": 99999999999}`,
+		"spec.changeRequiredTime": `{"changeRequiredTime": "2026-11-29T01:00:00z"}`, "spec.denyList": `{"denyList": {"configMapRefs": {}}}`,
+	} {
+		read := PasswordPolicyList{}
+		list := `{"items": [{"metadata": {"name": "bad"}, "spec": ` + spec + `}, {"metadata": {"name": "good"}, "spec": {"maxAgeDays": 7}}]}`
+		if err := json.Unmarshal([]byte(list), &read); err != nil {
+			t.Errorf("%s: %v", field, err)
+			continue
+		}
+		if got := read.Items[0].Spec.UnreadableFields(); read.Items[0].Name != "bad" || !slices.Equal(got, []string{field}) {
+			t.Errorf("%s: unreadable are %v", field, got)
+		}
+		if good := read.Items[1].Spec; good.MaxAgeDays == nil || *good.MaxAgeDays != 7 || len(good.UnreadableFields()) > 0 {
+			t.Errorf("%s: the other was read as %+v", field, good)
+		}
+	}
+}
+
+// TestUnreadableIsKept: a write of an account leaves a time that cannot be read as it is.
+func TestUnreadableIsKept(t *testing.T) {
+	read := UserAccount{}
+	if err := json.Unmarshal([]byte(`{"spec": {"endTime": "tomorrow"}}`), &read); err != nil {
+		t.Fatal(err)
+	}
+	if written, err := json.Marshal(read.DeepCopy()); err != nil || !strings.Contains(string(written), `"endTime":"tomorrow"`) {
+		t.Errorf("written as %s, %v", written, err)
+	}
+}
