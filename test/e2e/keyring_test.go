@@ -1,7 +1,11 @@
 package e2e_test
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,4 +58,51 @@ func TestKeyRing(t *testing.T) {
 	}
 
 	f.everywhere(t, f.sessionOf(t, p), http.StatusOK)
+}
+
+// TestNoKeys: a login server that has no keys is not ready, and alive: it waits for the operator to make them. Nobody is sent to
+// it meanwhile, and nobody has to restart it.
+func TestNoKeys(t *testing.T) {
+	o, _ := governed(t, quickly())
+	f := newFleet(t, 1)
+	p := f.victims(t, o, "signed", 1)[0]
+
+	operator.kill()
+	must(t, kube.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-signing-keys"}}))
+
+	for _, r := range f.replicas {
+		r.awaitHealth(t, "/readyz", http.StatusServiceUnavailable, "waiting for a signing key")
+		r.awaitHealth(t, "/healthz", http.StatusOK, "ok")
+	}
+
+	operator.start(t)
+
+	for _, r := range f.replicas {
+		r.awaitHealth(t, "/readyz", http.StatusOK, "ok")
+	}
+
+	f.awaitEverywhere(t, f.sessionOf(t, p), http.StatusOK)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+
+	must(t, login.waitReady(ctx)) // for the tests that come next
+}
+
+// awaitHealth waits until a server says that at its port of health.
+func (r *replica) awaitHealth(t *testing.T, path string, code int, text string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s answers %d at %s", r.name, code, path), func() error {
+		response, err := people.Get(r.healthURL + path)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+
+		said, err := io.ReadAll(response.Body)
+		if err == nil && (response.StatusCode != code || !strings.Contains(string(said), text)) {
+			err = fmt.Errorf("it answers %d: %s", response.StatusCode, said)
+		}
+
+		return err
+	})
 }

@@ -68,10 +68,11 @@ func NewCaches(ctx context.Context, config *rest.Config, live client.Client, con
 		credentialMetadata(): {Namespaces: only(namespaces.Credentials)},
 		&corev1.ConfigMap{}:  {Namespaces: only(namespaces.System)},
 	}
-	keys.ByObject = map[client.Object]cache.ByObject{&corev1.Secret{}: {
-		Namespaces: only(namespaces.System),
-		Field:      fields.OneTermEqualSelector(metav1.ObjectNameField, session.SecretName),
-	}}
+	// By a selector of its namespace too, and not by Namespaces: the watch is of that namespace then, and has one store, which
+	// Keys reads.
+	keys.ByObject = map[client.Object]cache.ByObject{&corev1.Secret{}: {Field: fields.SelectorFromSet(fields.Set{
+		metav1.ObjectNameField: session.SecretName, "metadata.namespace": namespaces.System,
+	})}}
 
 	c := &Caches{live: live, contact: contact, namespaces: namespaces}
 	var err error

@@ -6,30 +6,32 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/session"
 )
 
 // stubReader answers with what it is given, and counts how often it is asked.
 type stubReader struct {
+	client.Reader
+
 	credentials []string // UIDs
-	keys        map[string][]byte
 	err         error
 	asked       int
+	// reading is called while the answer is on its way.
+	reading func()
 }
 
 func (s *stubReader) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
 	s.asked++
+	if s.reading != nil {
+		defer s.reading()
+	}
 	for _, uid := range s.credentials {
 		list.(*metav1.PartialObjectMetadataList).Items = append(list.(*metav1.PartialObjectMetadataList).Items, *credentialOf(uid, "3"))
 	}
@@ -79,12 +81,6 @@ func TestSessionsOfTheWatch(t *testing.T) {
 	}
 }
 
-func (s *stubReader) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
-	s.asked++
-	object.(*corev1.Secret).Data = s.keys
-	return s.err
-}
-
 // TestCredentialBehindTheWatch: one list answers for all tokens that were issued before it, however many ask.
 func TestCredentialBehindTheWatch(t *testing.T) {
 	live := &stubReader{credentials: []string{"a", "b"}}
@@ -117,6 +113,29 @@ func TestCredentialBehindTheWatch(t *testing.T) {
 	}
 }
 
+// TestCredentialOfALiveList counts for the session check that asked, and for no other: while the list is on its way the watch can
+// tell that the credential was deleted. A UID that the list did not have is forgotten as soon as the watch tells of it, as it does
+// after a restore.
+func TestCredentialOfALiveList(t *testing.T) {
+	watched, live := knowing(), &stubReader{credentials: []string{"deleted"}}
+	c := newCredentials(watched, inTouch{}, nil, live, "keyturn-credentials")
+	live.reading = func() {
+		watched.OnAdd(credentialOf("deleted", "3"), false)
+		watched.OnDelete(credentialOf("deleted", "3"))
+		live.credentials = nil
+	}
+	issued := time.Now()
+	for _, want := range []error{nil, credential.ErrNotFound} {
+		if _, err := c.Session(t.Context(), "deleted", issued); !errors.Is(err, want) {
+			t.Errorf("answered %v, want %v", err, want)
+		}
+	}
+	watched.OnAdd(credentialOf("deleted", "2"), false)
+	if found, err := c.Session(t.Context(), "deleted", issued); err != nil || found.Generation != 2 {
+		t.Errorf("restored: %+v, %v", found, err)
+	}
+}
+
 func TestCredentialWhileTheAPIServerIsAway(t *testing.T) {
 	away := errors.New("away")
 	c := newCredentials(knowing(), inTouch{}, nil, &stubReader{err: away}, "keyturn-credentials")
@@ -140,79 +159,6 @@ func TestOutOfTouch(t *testing.T) {
 	}
 	if _, err := c.Known(t.Context(), "account-a"); !errors.Is(err, credential.ErrStale) {
 		t.Errorf("of a name: %v", err)
-	}
-}
-
-func TestKeysReload(t *testing.T) {
-	now := time.Now()
-	ring, _, _, err := (&session.Ring{}).Rotate(now, time.Hour, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	live := &stubReader{keys: ring.Encode()}
-	k := &Keys{live: live, reloads: rate.NewLimiter(rate.Every(time.Hour), 1)}
-	k.ring.Store(&session.Ring{})
-	for range 3 {
-		got, err := k.Reload(t.Context())
-		if err != nil || got.Len() != 1 || k.Ring().Len() != 1 {
-			t.Fatalf("reloaded %v, %v", got, err)
-		}
-	}
-	if live.asked != 1 {
-		t.Errorf("%d live reads: anybody can make up a key", live.asked)
-	}
-
-	live.err, k.reloads = errors.New("away"), rate.NewLimiter(rate.Inf, 1)
-	if _, err := k.Reload(t.Context()); !errors.Is(err, live.err) || k.Ring().Len() != 1 {
-		t.Errorf("while the API server is away: %v, %v", err, k.Ring())
-	}
-	live.err, live.keys = apierrors.NewNotFound(schema.GroupResource{}, "x"), nil
-	// The watch may have delivered a new ring since the API server said so.
-	if got, err := k.Reload(t.Context()); err != nil || got.Len() != 1 || k.Ring().Len() != 1 {
-		t.Errorf("after a live read that found no keys: %v, %v; only the watch may say that they are gone", got, err)
-	}
-}
-
-func TestKeysThatAreDamaged(t *testing.T) {
-	k := &Keys{}
-	ring, _, _, err := (&session.Ring{}).Rotate(time.Now(), time.Hour, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := ring.Encode()
-	data["damaged"] = []byte("-----BEGIN nonsense")
-	k.observe(&corev1.Secret{Data: data})
-	if k.Ring().Len() != 1 {
-		t.Errorf("%v, want the key that is whole", k.Ring())
-	}
-}
-
-// TestKeysOutOfOrder: what a live read has brought is not undone by what a watch brings late.
-func TestKeysOutOfOrder(t *testing.T) {
-	k := &Keys{}
-	older, _, _, err := (&session.Ring{}).Rotate(time.Now().Add(-2*time.Hour), time.Hour, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	newer, _, _, err := older.Rotate(time.Now(), time.Hour, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := func(ring *session.Ring, version string) *corev1.Secret {
-		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}, Data: ring.Encode()}
-	}
-	k.observe(secret(newer, "100"))
-	k.observe(secret(older, "99"))
-	if k.Ring().Len() != newer.Len() {
-		t.Errorf("%d keys, want the %d of the newer ring", k.Ring().Len(), newer.Len())
-	}
-	k.observe(&corev1.Secret{})
-	if k.Ring().Len() != 0 {
-		t.Error("deleted keys still sign")
-	}
-	k.observe(secret(older, "101"))
-	if k.Ring().Len() != older.Len() {
-		t.Error("keys that were made anew are not taken")
 	}
 }
 
