@@ -64,7 +64,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("look up policy: %w", err)
 	}
 	if !r.written.CaughtUp(req.Name, object.ResourceVersion) {
-		return ctrl.Result{}, nil // What was written brings it back here.
+		return ctrl.Result{RequeueAfter: ledger.MaxLag}, nil // What was written brings it back here, unless it was lost.
 	}
 	s, err := r.gather(ctx, object)
 	if err != nil {

@@ -91,7 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("look up account: %w", err)
 	}
 	if !r.written.CaughtUp(req.String(), declared.ResourceVersion) {
-		return ctrl.Result{}, nil // What was written brings it back here.
+		return ctrl.Result{RequeueAfter: ledger.MaxLag}, nil // What was written brings it back here, unless it was lost.
 	}
 	if declared.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil

@@ -1,6 +1,10 @@
 package ledger
 
-import "testing"
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
 
 func TestLedger(t *testing.T) {
 	tests := map[string]struct {
@@ -31,9 +35,28 @@ func TestLedger(t *testing.T) {
 				t.Error("one object holds up another")
 			}
 			l.Forget("ada")
-			if !l.CaughtUp("ada", "") || len(l.versions) != 0 {
+			if !l.CaughtUp("ada", "") || len(l.writes) != 0 {
 				t.Error("what is gone is remembered")
 			}
 		})
 	}
+}
+
+// TestLedgerAfterARestore: where storage was restored to a state before the last write, versions are smaller than that write's for
+// ever. It is not waited for longer than the cache may lag.
+func TestLedgerAfterARestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New()
+		l.Wrote("ada", "1000")
+		<-time.After(MaxLag - time.Second) // of the bubble's clock
+		for _, cached := range []string{"500", ""} {
+			if l.CaughtUp("ada", cached) {
+				t.Errorf("a cache that lags behind at %q counts as caught up", cached)
+			}
+		}
+		<-time.After(time.Second)
+		if !l.CaughtUp("ada", "500") || len(l.writes) != 0 {
+			t.Error("a write that was lost is waited for")
+		}
+	})
 }
