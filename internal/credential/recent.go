@@ -54,16 +54,21 @@ func (r *recency) known() string {
 
 // wrote notes the resource version of a write, and what was known when it began. A smaller one than that comes from storage
 // that was restored to an earlier state. One that is smaller than what is known by now does not: writes of others, which came
-// after it, may have been noted before it.
+// after it, may have been noted before it. That holds after a restore too: once one write has shown it, what is known is of the
+// restored storage, and only grows again.
 func (r *recency) wrote(version, before string) {
+	r.stored()
 	if order, err := resourceversion.CompareResourceVersion(version, before); before == "" || err != nil || order > 0 {
 		r.seen(version)
-		r.stored()
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.confirmed, r.newest = time.Now(), version
+	restored, err := resourceversion.CompareResourceVersion(r.newest, before)
+	if err != nil || restored >= 0 {
+		r.newest = version
+	}
+	r.mu.Unlock()
+	r.seen(version)
 }
 
 // failed makes reads live for a while.

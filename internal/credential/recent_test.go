@@ -219,3 +219,21 @@ func TestWritesOutOfOrder(t *testing.T) {
 		t.Errorf("after a restore, the newest is %s, want 5", got)
 	}
 }
+
+// TestWritesOutOfOrderAfterARestore: of two writes that began before a restore was noticed, the later one is remembered, and a
+// read that was on its way since before the restore holds up nothing.
+func TestWritesOutOfOrderAfterARestore(t *testing.T) {
+	var r recency
+	r.seen("11")
+	before := r.known()
+	r.wrote("7", before)
+	r.wrote("6", before)
+	if got := r.known(); got != "7" {
+		t.Errorf("the newest is %s, want 7", got)
+	}
+	r.seen("11")
+	r.wrote("8", r.known())
+	if got := r.known(); got != "8" {
+		t.Errorf("the newest is %s, want 8", got)
+	}
+}
