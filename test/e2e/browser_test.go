@@ -127,7 +127,7 @@ func (b *browser) hear(event any) {
 		}
 	case *log.EventEntryAdded:
 		// That a login was refused, or that the server is busy, is the browser's news, not a fault.
-		if !strings.Contains(e.Entry.Text, "the server responded with a status of ") {
+		if !strings.Contains(e.Entry.Text, "the server responded with a status of ") && !strings.HasPrefix(e.Entry.Text, lacksUsername) {
 			b.complaints = append(b.complaints, e.Entry.Text)
 		}
 	case *runtime.EventExceptionThrown:
@@ -174,7 +174,7 @@ func (b *browser) open(path string) {
 	b.keep()
 }
 
-// keep notes the document that was loaded, for the search for leaks, and returns it.
+// keep notes the document that was loaded, for the search for leaks, looks at its forms, and returns it.
 func (b *browser) keep() (document []byte) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -186,6 +186,7 @@ func (b *browser) keep() (document []byte) {
 		return err
 	}))
 	noteDocument(document)
+	b.usernamesFirst()
 
 	return document
 }
