@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 )
 
 // Ports that we choose lie below the range from which kernels take the local ends of outgoing connections (32768 on
@@ -17,15 +18,20 @@ const (
 // portAttempts is how many ports are tried: with even half of the range in use, all being taken is one in 10^9.
 const portAttempts = 30
 
-// FreePort returns a port of 127.0.0.1 that nothing listens on: the preferred one if that is free, else any. Zero
-// prefers none.
+// chosenPorts are those that FreePort has chosen in this process. Nothing listens on a port yet when it is chosen, and tests that
+// run side by side choose hundreds: without this, two servers would be given the same one now and then.
+var chosenPorts sync.Map
+
+// FreePort returns a port of 127.0.0.1 that nothing listens on: the preferred one if that is free, else any that it has not
+// returned before. Zero prefers none.
 func FreePort(preferred int) (int, error) {
 	if preferred != 0 && isFree(preferred) {
 		return preferred, nil
 	}
 
 	for range portAttempts {
-		if port := firstPort + rand.IntN(lastPort-firstPort); isFree(port) {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if _, chosen := chosenPorts.LoadOrStore(port, true); !chosen && isFree(port) {
 			return port, nil
 		}
 	}
