@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -45,12 +46,16 @@ func (o *organisation) credential(t *testing.T, name string) *corev1.Secret {
 	return nil
 }
 
-// edit changes a credential by hand.
+// edit changes a credential by hand, and waits until logins see that: they read from the API server's memory, which follows what
+// is stored a moment later. A read that asks for the version that was just written is answered when memory has it.
 func (o *organisation) edit(t *testing.T, name string, change func(data map[string][]byte)) {
 	t.Helper()
 
 	credential := o.credential(t, name)
 	update(t, credential, func() { change(credential.Data) })
+
+	inMemory := &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: credential.ResourceVersion}}
+	must(t, kube.Get(t.Context(), client.ObjectKeyFromObject(credential), &corev1.Secret{}, inMemory))
 }
 
 // age sets times in a credential back, so that a test need not wait for days.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -21,6 +22,10 @@ func TestAnotherOperatorTakesOver(t *testing.T) {
 
 	operator.kill() // the one that asks nobody
 	defer operator.start(t)
+
+	// Who has led in an earlier run would still be named as the leader.
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-operator"}}
+	must(t, client.IgnoreNotFound(kube.Delete(t.Context(), lease)))
 
 	// Whoever is first leads; the other one is started when that is known.
 	first := operator.replica(t, "operator-first", "--health-probe-bind-address", "--leader-elect")

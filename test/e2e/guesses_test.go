@@ -226,7 +226,7 @@ func (f *fleet) testOwed(t *testing.T, o *organisation) {
 		recorded := o.recorded(t, p.username)
 		answered := make(chan verdict, 1)
 
-		r.wire.slow(300 * time.Millisecond)
+		r.wire.slow(time.Second) // for how long the failure is on its way
 
 		go func() {
 			v, _ := guess(t.Context(), p, r, doors[0], mark+"-owed")
@@ -240,7 +240,7 @@ func (f *fleet) testOwed(t *testing.T, o *organisation) {
 
 			return nil
 		})
-		r.wire.setCut(true) // while the failure is on its way
+		r.wire.setCut(true) // before the failure is there
 
 		if v := <-answered; v != undecided {
 			t.Errorf("a guess that could not be recorded is answered %d", v)

@@ -74,7 +74,7 @@ func TestKubectlLogsIn(t *testing.T) {
 		t.Errorf("kubectl account logout: %s", said)
 	}
 
-	session(t, token, http.StatusUnauthorized)
+	sessionEndsEventually(t, token) // The server hears of it by its watch, as all others do.
 	refusedEventually(t, token)
 
 	if left := d.stored(t); left != "" {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -59,7 +58,7 @@ func refusedEventually(t *testing.T, token string) {
 	t.Helper()
 
 	clients := clusterAs(t, token)
-	within(t, controlplane.TokenCache+3*time.Second, "the API server refuses the token", func() error {
+	within(t, controlplane.TokenCache+patience, "the API server refuses the token", func() error {
 		if _, err := whoAmI(t, clients); !apierrors.IsUnauthorized(err) {
 			return fmt.Errorf("it says %q", fmt.Sprint(err))
 		}
