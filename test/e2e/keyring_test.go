@@ -92,7 +92,12 @@ func TestNoKeys(t *testing.T) {
 func (r *replica) awaitHealth(t *testing.T, path string, code int, text string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%s answers %d at %s", r.name, code, path), func() error {
-		response, err := people.Get(r.healthURL + path)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.healthURL+path, http.NoBody)
+		if err != nil {
+			return err
+		}
+
+		response, err := people.Do(request)
 		if err != nil {
 			return err
 		}
