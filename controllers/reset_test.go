@@ -1,6 +1,8 @@
 package controllers_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/policy"
 )
 
 // lookedAt waits until the operator has looked at the Secret as it is now.
@@ -127,8 +131,9 @@ func TestResets(t *testing.T) {
 // at is an instant as the API server keeps it.
 func at(t time.Time) *v1alpha1.Instant { return new(v1alpha1.NewInstant(t.Truncate(time.Second))) }
 
-// The history keeps a handed-out password from coming back, unless an administrator asks for this very one.
-func TestResetsAndHistory(t *testing.T) {
+// A reset tells nothing of the passwords that the person has or had: whoever may write the Secret could guess at them. It is
+// judged by its content, and the history binds what the person chooses next.
+func TestResetsTellNothingOfFormerPasswords(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	w.clock.advance(time.Hour)
@@ -136,27 +141,59 @@ func TestResetsAndHistory(t *testing.T) {
 		History:           v1alpha1.HistoryRule{Count: new(int32(3))},
 		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
 	})
-	s := w.secret("ada", initial)
-	a := w.account("ada", handedOut("ada"), underPolicy(p))
+	// One guess is what the person has, one what the person had, and one neither; what is told must be the same.
+	told, accounts := map[string]string{}, map[string]*v1alpha1.UserAccount{}
+	guesses := map[string]string{"current": own, "former": third, "neither": second}
+	for name := range guesses {
+		w.secret(name, initial)
+		accounts[name] = w.account(name, handedOut(name), underPolicy(p))
+	}
+	for name, guess := range guesses {
+		a := accounts[name]
+		w.eventually(a, ready)
+		w.choose(a, third)
+		w.choose(a, own)
+		w.eventually(a, standing(v1alpha1.StandingActive, ""))
+		digests := len(w.credential(a).History.Digests)
+		s := &corev1.Secret{ObjectMeta: objectMeta(w.namespace, name)}
+		edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(guess) })
+		w.lookedAt(a, s)
+		w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset))
+		w.barrier(a)
+		w.g.Expect(w.accepts(a, guess)).To(gomega.BeTrue(), name)
+		w.g.Expect(w.credential(a).History.Digests).To(gomega.HaveLen(digests+1), "%s: the history is extended", name)
+		messages := ""
+		for _, c := range a.Status.Conditions {
+			messages += c.Type + " " + c.Reason + " " + c.Message + "\n"
+		}
+		told[name] = messages + strings.Join(slices.Compact(w.events.reasons(name)), " ")
+	}
+	w.g.Expect(told["current"]).To(gomega.Equal(told["neither"]))
+	w.g.Expect(told["former"]).To(gomega.Equal(told["neither"]))
+}
+
+// A rejection for the sake of former passwords, which an earlier version has stored, is judged again, and not told.
+func TestStoredRejectionForFormerPasswords(t *testing.T) {
+	w := newWorld(t)
+	o := w.run()
+	w.clock.advance(time.Hour)
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"))
 	w.eventually(a, ready)
-	edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(second) })
-	w.eventually(a, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
-	w.lookedAt(a, s)
 	w.choose(a, own)
 	w.eventually(a, standing(v1alpha1.StandingActive, ""))
-
-	for _, former := range []string{initial, own} {
-		edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(former) })
-		w.lookedAt(a, s)
-		w.eventually(a, notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonPolicyViolation, "Failed"),
-			says(v1alpha1.ConditionPasswordApplied, "last 3 passwords"))
-		w.g.Expect(w.accepts(a, own)).To(gomega.BeTrue(), "the password in force stays")
-	}
-	edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(initial) })
-	w.lookedAt(a, s)
-	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+	o.stop()
+	s := &corev1.Secret{ObjectMeta: objectMeta(w.namespace, "ada")}
+	edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(own) })
+	w.change(a, func(_ account.Rules, c account.Credential) account.Credential {
+		c.Reset.Source.ResourceVersion = s.ResourceVersion
+		c.Reset.Rejected, c.Reset.RejectedPolicy = []policy.RequirementID{policy.RequirementHistory}, policy.Default().Fingerprint()
+		return c
+	})
+	w.run()
 	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset))
-	w.g.Expect(w.accepts(a, initial)).To(gomega.BeTrue())
+	w.g.Expect(w.credential(a).Reset.Rejected).To(gomega.BeEmpty())
+	w.g.Expect(w.accepts(a, own)).To(gomega.BeTrue())
 }
 
 func underPolicy(p *v1alpha1.PasswordPolicy) func(*v1alpha1.UserAccount) {

@@ -159,24 +159,19 @@ func (r *Reconciler) evaluateReset(ctx context.Context, s *scope, c account.Cred
 	return judged, failed
 }
 
-// judgeReset judges a new password, and hashes it.
+// judgeReset judges a new password by its content, and hashes it. What the account's person has or had as a password is not
+// compared with it: whoever may write the Secret could guess at that, and would be told.
 func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
 	if rp.missing != nil {
 		s.reset = cannotJudge(s, rp)
 		return c, nil
 	}
-	digests := account.Digests{}
-	if s.policy.Policy.HistoryCount > 0 {
-		if digests.Salt = c.History.Salt; len(digests.Salt) == 0 {
-			digests.Salt = random(accountIDSize)
-		}
-		var err error
-		if digests.New, err = r.hasher.Digest(ctx, password.Text(), digests.Salt); err != nil {
-			return c, fmt.Errorf("hash password: %w", err)
-		}
-	}
-	if unmet := unmetByReset(s, c, password, rp.lists, digests, s.rules.ResetRequested(c)); len(unmet) > 0 {
+	if unmet := unmetByReset(s, password, rp.lists); len(unmet) > 0 {
 		return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
+	}
+	digests, err := r.resetDigests(ctx, s, c, password)
+	if err != nil {
+		return c, err
 	}
 	encoded, err := r.hasher.Create(ctx, password.Text(), s.policy.Policy.Hashing)
 	if err != nil {
@@ -185,16 +180,29 @@ func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credent
 	return s.rules.Reset(c, source, encoded, digests), nil
 }
 
-// unmetByReset lists the requirements that a handed-out password does not meet. The history binds it unless an
-// administrator asks for this very password by resetTime.
-func unmetByReset(s *scope, c account.Credential, password policy.Password, lists []*policy.DenyList, digests account.Digests, requested bool) []policy.RequirementID {
+// resetDigests makes the history digest of a password that is applied; none where the policy keeps no history. The person
+// cannot choose that password again for as long as the history holds it.
+func (r *Reconciler) resetDigests(ctx context.Context, s *scope, c account.Credential, password policy.Password) (account.Digests, error) {
+	if s.policy.Policy.HistoryCount == 0 {
+		return account.Digests{}, nil
+	}
+	digests := account.Digests{Salt: c.History.Salt}
+	if len(digests.Salt) == 0 {
+		digests.Salt = random(accountIDSize)
+	}
+	var err error
+	if digests.New, err = r.hasher.Digest(ctx, password.Text(), digests.Salt); err != nil {
+		return account.Digests{}, fmt.Errorf("hash password: %w", err)
+	}
+	return digests, nil
+}
+
+// unmetByReset lists the requirements that the content of a handed-out password does not meet.
+func unmetByReset(s *scope, password policy.Password, lists []*policy.DenyList) []policy.RequirementID {
 	var unmet []policy.RequirementID
 	content := policy.Content(s.policy.Policy.Evaluate(password, directory.SubjectOf(s.account), lists...))
 	for _, requirement := range policy.Unmet(content) {
 		unmet = append(unmet, requirement.ID)
-	}
-	if !requested && len(digests.New) > 0 && c.History.HasDigest(digests.New, s.policy.Policy.HistoryCount) {
-		unmet = append(unmet, policy.RequirementHistory)
 	}
 	return unmet
 }
@@ -219,9 +227,11 @@ func standingReset(s *scope, c account.Credential) *resetResult {
 	}
 }
 
-// describe names the requirements of a policy as people read them.
+// describe names the requirements of a policy as people read them, those on former passwords aside.
 func describe(p policy.Policy, ids []policy.RequirementID) string {
-	named := slices.DeleteFunc(p.Requirements(), func(r policy.Requirement) bool { return !slices.Contains(ids, r.ID) })
+	named := slices.DeleteFunc(p.Requirements(), func(r policy.Requirement) bool {
+		return !slices.Contains(ids, r.ID) || account.IsOnFormerPasswords(r.ID)
+	})
 	return policy.Messages(named)
 }
 

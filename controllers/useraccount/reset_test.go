@@ -16,6 +16,8 @@ import (
 type hashes struct {
 	same              bool
 	verified, created error
+	// digested counts the digests for the history.
+	digested int
 }
 
 func (h *hashes) Verify(context.Context, hash.Encoded, string) (bool, error) {
@@ -25,6 +27,7 @@ func (h *hashes) Create(context.Context, string, hash.Parameters) (hash.Encoded,
 	return "new", h.created
 }
 func (h *hashes) Digest(context.Context, string, []byte) ([]byte, error) {
+	h.digested++
 	return []byte("digest"), nil
 }
 
@@ -87,5 +90,52 @@ func TestEvaluateReset(t *testing.T) {
 				t.Errorf("rejected: %v", after.Reset.Rejected)
 			}
 		})
+	}
+}
+
+// TestResetComparesNoFormerPasswords: a handed-out password that the person has or had is applied as any other, and the
+// history is looked at only to be extended. A rejection for the sake of former passwords that an earlier version stored is
+// told by nothing.
+func TestResetComparesNoFormerPasswords(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
+	declared := &v1alpha1.UserAccount{}
+	p := policy.Default()
+	p.HistoryCount = 3
+	s := &scope{account: declared, rules: account.NewRules(&declared.Spec, p, now), credentialName: "ada"}
+	s.policy.Policy = p
+	before := account.Credential{
+		Password: account.Password{Hash: "old"},
+		History:  account.History{Salt: []byte("salt"), Digests: [][]byte{[]byte("digest")}},
+		Reset:    account.Reset{AppliedHash: "old", Rejected: []policy.RequirementID{policy.RequirementHistory}},
+	}
+	for name, row := range map[string]struct {
+		password          string
+		applied, digested bool
+	}{
+		"one that the history has": {"quiet-harbour-11", true, true},
+		"one that is weak":         {"abc", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			password, err := policy.Prepare(row.password)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hasher := &hashes{}
+			after, err := (&Reconciler{hasher: hasher}).evaluateReset(t.Context(), s, before, source, password, resetPolicy{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if applied := after.Password.Hash == "new"; applied != row.applied {
+				t.Errorf("applied: %t, rejected for %v", applied, after.Reset.Rejected)
+			}
+			if digested := hasher.digested > 0; digested != row.digested {
+				t.Errorf("the history was digested for: %t", digested)
+			}
+		})
+	}
+	stored := append([]policy.RequirementID{policy.RequirementMinLength}, before.Reset.Rejected...)
+	if told := describe(p, stored); told != "At least 8 characters" {
+		t.Errorf("tells %q", told)
 	}
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -11,10 +12,18 @@ import (
 // ResetDue tells whether the Secret has to be looked at: it, the key, its revision or resetTime are not as they were at
 // the last look, or the policy that then rejected it has changed. While it is false nothing is read and nothing hashed.
 // After a rejection a resetTime that was taken back counts too: what it asked for is not rejected any more.
+// A rejection for the sake of former passwords, which earlier versions made, does not stand: the Secret is judged again.
 func (r Rules) ResetDue(c Credential, source Source, fingerprint string) bool {
 	return c.Reset.Source != source ||
 		(r.ResetRequested(c) && !c.Reset.ResetTime.Equal(r.resetTime())) ||
-		(len(c.Reset.Rejected) > 0 && (c.Reset.RejectedPolicy != fingerprint || !c.Reset.ResetTime.Equal(r.lookedAt())))
+		(len(c.Reset.Rejected) > 0 && (c.Reset.RejectedPolicy != fingerprint || !c.Reset.ResetTime.Equal(r.lookedAt()))) ||
+		slices.ContainsFunc(c.Reset.Rejected, IsOnFormerPasswords)
+}
+
+// IsOnFormerPasswords tells whether a requirement is about the passwords that the person has or had. A reset is neither held
+// to those requirements nor told of them.
+func IsOnFormerPasswords(id policy.RequirementID) bool {
+	return id == policy.RequirementHistory || id == policy.RequirementNotCurrent
 }
 
 // ResetRequested tells whether resetTime asks for the Secret's password to be applied again.

@@ -67,6 +67,12 @@ func TestResetDue(t *testing.T) {
 		{name: "rejected with resetTime", edits: edits(rejected, resetTime(at(hourAgo)), seen(hourAgo)), source: revision},
 		{name: "rejected with resetTime, a later one", edits: edits(rejected, resetTime(at(hourAgo)), seen(ago(day))), source: revision, want: true},
 		{name: "rejected with resetTime, taken back", edits: edits(rejected, seen(hourAgo)), source: revision, want: true},
+		{name: "rejected for former passwords, by an earlier version", edits: edits(rejected, func(s *state) {
+			s.c.Reset.Rejected = append(s.c.Reset.Rejected, policy.RequirementHistory)
+		}), source: revision, want: true},
+		{name: "rejected for the current password, by an earlier version", edits: edits(rejected, func(s *state) {
+			s.c.Reset.Rejected = []policy.RequirementID{policy.RequirementNotCurrent}
+		}), source: revision, want: true},
 		{name: "rejected, resetTime in the future", edits: edits(rejected, resetTime(at(in(1)))), source: revision},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -88,7 +94,7 @@ func TestResetDue(t *testing.T) {
 
 // TestEveryLookSettles: after each of the three things that become of a look, there is nothing to do.
 func TestEveryLookSettles(t *testing.T) {
-	unmet := []policy.RequirementID{policy.RequirementHistory}
+	unmet := []policy.RequirementID{policy.RequirementMaxLength}
 	for _, declared := range []*v1alpha1.Instant{nil, at(ago(day)), at(now), at(in(day))} {
 		for name, look := range map[string]func(account.Rules, account.Credential) account.Credential{
 			"applied": func(r account.Rules, c account.Credential) account.Credential {

@@ -393,7 +393,7 @@ func (m *machine) reset(r account.Rules, c account.Credential, next *truth) (acc
 	if m.content == "" {
 		return c, ""
 	}
-	apply := (m.content != next.applied || requested) && acceptable(m.content) && (requested || !m.rememberedIn(next, m.content))
+	apply := (m.content != next.applied || requested) && acceptable(m.content)
 	if !r.ResetDue(c, m.source, fingerprint) {
 		if apply {
 			m.fatal("%q is not looked at", m.content)
@@ -404,7 +404,7 @@ func (m *machine) reset(r account.Rules, c account.Credential, next *truth) (acc
 		return m.settled(r, r.NoteRevision(c, m.source), fingerprint), ""
 	}
 	d := m.digests(c, m.content, "")
-	if !acceptable(m.content) || !requested && len(d.New) > 0 && c.History.HasDigest(d.New, m.policy.HistoryCount) {
+	if !acceptable(m.content) {
 		if apply {
 			m.fatal("%q is rejected", m.content)
 		}
@@ -426,11 +426,4 @@ func (m *machine) settled(r account.Rules, c account.Credential, fingerprint str
 		m.fatal("a look at the Secret does not settle: %+v", c.Reset)
 	}
 	return c
-}
-
-func (m *machine) rememberedIn(t *truth, password string) bool {
-	was := m.truth
-	defer func() { m.truth = was }()
-	m.truth = *t
-	return m.remembered(password)
 }
