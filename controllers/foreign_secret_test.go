@@ -21,16 +21,18 @@ func TestForeignSecretIsNotRead(t *testing.T) {
 	w.eventually(foreign, notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonSecretNotUsable, "Failed"))
 	w.barrier(foreign)
 
-	reads := func(secret string) (n int) {
-		o.traffic.mu.Lock()
-		defer o.traffic.mu.Unlock()
-		for _, path := range o.traffic.contents {
-			if strings.HasSuffix(path, "/namespaces/"+w.namespace+"/secrets/"+secret) {
-				n++
-			}
+	w.g.Expect(w.reads(o, "own")).To(gomega.Equal(1), "the test sees reads")
+	w.g.Expect(w.reads(o, "foreign")).To(gomega.BeZero())
+}
+
+// reads counts how often an operator has asked for the content of a Secret.
+func (w *world) reads(o *operator, secret string) (n int) {
+	o.traffic.mu.Lock()
+	defer o.traffic.mu.Unlock()
+	for _, path := range o.traffic.contents {
+		if strings.HasSuffix(path, "/namespaces/"+w.namespace+"/secrets/"+secret) {
+			n++
 		}
-		return n
 	}
-	w.g.Expect(reads("own")).To(gomega.Equal(1), "the test sees reads")
-	w.g.Expect(reads("foreign")).To(gomega.BeZero())
+	return n
 }

@@ -24,9 +24,10 @@ const (
 const (
 	// ConditionReasonSucceeded (Ready): everything has been applied.
 	ConditionReasonSucceeded = "Succeeded"
-	// ConditionReasonApplied (PasswordApplied): the Secret's password is, or was, the account's.
+	// ConditionReasonApplied (PasswordApplied): the Secret's password is, or was, the account's. It stays so when the Secret
+	// is deleted afterwards.
 	ConditionReasonApplied = "Applied"
-	// ConditionReasonSecretNotFound (PasswordApplied): there is no such Secret. Waits for it.
+	// ConditionReasonSecretNotFound (PasswordApplied): there is no such Secret, and none was applied. Waits for it.
 	ConditionReasonSecretNotFound = "SecretNotFound"
 	// ConditionReasonSecretNotUsable (PasswordApplied): the Secret is not of type accounts.keyturn.dev/password.
 	ConditionReasonSecretNotUsable = "SecretNotUsable"

@@ -68,7 +68,9 @@ func (m resets) wrote(rules account.Rules, before, after *credential.Record, app
 	}
 	known := len(was.Reset.Rejected) > 0 && was.Reset.RejectedPolicy != "" &&
 		was.Reset.Source == after.Reset.Source && was.Reset.ResetTime.Equal(after.Reset.ResetTime)
-	refused := func(t account.Transition) bool { return t.Kind == account.ResetRefused }
+	refused := func(t account.Transition) bool {
+		return t.Kind == account.ResetRefused && t.Reason == account.TransitionByPolicy // The others are counted when they are told.
+	}
 	if !known && slices.ContainsFunc(rules.Transitions(was, after.Credential), refused) {
 		m[v1alpha1.ConditionReasonPolicyViolation].Inc()
 	}

@@ -9,11 +9,6 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
@@ -43,7 +38,7 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 	if p == nil || p.SecretRef == nil || s.rules.IsExternal() {
 		return c, nil
 	}
-	meta, err := r.passwordSecret(ctx, s)
+	meta, err := r.passwordSecret(ctx, s, c)
 	if err != nil || meta == nil {
 		return c, err
 	}
@@ -67,11 +62,15 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 	if !s.turn.take() {
 		return c, errWait
 	}
-	source, password, err := r.readPassword(ctx, s)
-	if err != nil || s.reset != nil {
+	read, err := r.readPassword(ctx, s, c)
+	if err != nil || read == nil {
 		return c, err
 	}
-	c, err = r.evaluateReset(ctx, s, c, source, password, rp)
+	if read.unusable != "" {
+		c = s.rules.RejectUnusable(c, read.source, read.unusable)
+	} else {
+		c, err = r.evaluateReset(ctx, s, c, read.source, read.password, rp)
+	}
 	if err == nil && s.reset == nil {
 		s.reset = standingReset(s, c)
 	}
@@ -210,6 +209,8 @@ func unmetByReset(s *scope, password policy.Password, lists []*policy.DenyList) 
 // standingReset tells what became of the revision that was last looked at.
 func standingReset(s *scope, c account.Credential) *resetResult {
 	switch {
+	case c.Reset.Unusable != "":
+		return notUsable(c.Reset)
 	case len(c.Reset.Rejected) > 0 && s.policy.Problem == policy.ProblemNotFound:
 		return notApplied(v1alpha1.ConditionReasonPolicyViolation,
 			"The password in Secret %q was rejected, and is not judged again while the PasswordPolicy is missing. The password in force stays.",
@@ -227,6 +228,23 @@ func standingReset(s *scope, c account.Credential) *resetResult {
 	}
 }
 
+// notUsable tells why a revision of the Secret has nothing that could be a password.
+func notUsable(reset account.Reset) *resetResult {
+	name, key, reason := reset.Source.SecretName, reset.Source.Key, reset.Unusable.ConditionReason()
+	switch reset.Unusable {
+	case account.UnusableKeyNotFound:
+		return notApplied(reason, "Secret %q has no key %q.", name, key)
+	case account.UnusableTooLong:
+		return notApplied(reason, "The value of key %q in Secret %q has more than %d bytes.", key, name, policy.MaxBytes)
+	case account.UnusableEmpty:
+		return notApplied(reason, "The value of key %q in Secret %q cannot be a password: %v.", key, name, policy.ErrEmpty)
+	case account.UnusableNotUTF8:
+		return notApplied(reason, "The value of key %q in Secret %q cannot be a password: %v.", key, name, policy.ErrNotUTF8)
+	default:
+		return notApplied(reason, "The value of key %q in Secret %q cannot be a password: %v.", key, name, policy.ErrDisallowed)
+	}
+}
+
 // describe names the requirements of a policy as people read them, those on former passwords aside.
 func describe(p policy.Policy, ids []policy.RequirementID) string {
 	named := slices.DeleteFunc(p.Requirements(), func(r policy.Requirement) bool {
@@ -240,122 +258,6 @@ func policyName(p policy.Policy) string {
 		return "(built-in default)"
 	}
 	return fmt.Sprintf("%q", p.Name)
-}
-
-// passwordSecret finds the metadata of the Secret. The cache holds password Secrets only; one that is not in it is
-// looked up live, to tell one that is missing from one of another type.
-func (r *Reconciler) passwordSecret(ctx context.Context, s *scope) (*metav1.ObjectMeta, error) {
-	name := s.account.Spec.Password.SecretRef.Name
-	key := types.NamespacedName{Namespace: s.account.Namespace, Name: name}
-	cached := &metav1.PartialObjectMetadata{}
-	cached.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.client.Get(ctx, key, cached)
-	if err == nil {
-		return &cached.ObjectMeta, nil
-	}
-	if !apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("look up Secret: %w", err)
-	}
-	return r.liveSecret(ctx, s, key)
-}
-
-// liveSecret looks the metadata of a Secret up live. Where it is missing or of another type, that is the result and it
-// returns nil; the content of a Secret of another type is never asked for. Whether it is there is asked first: one that is
-// created in between must not be told to be of another type.
-func (r *Reconciler) liveSecret(ctx context.Context, s *scope, key types.NamespacedName) (*metav1.ObjectMeta, error) {
-	found := &metav1.PartialObjectMetadata{}
-	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.live.Get(ctx, key, found)
-	if apierrors.IsNotFound(err) {
-		s.reset = secretNotFound(key.Name)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look up Secret: %w", err)
-	}
-	usable := &metav1.PartialObjectMetadataList{}
-	usable.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	err = r.live.List(ctx, usable, client.InNamespace(key.Namespace), client.MatchingFields{
-		metav1.ObjectNameField: key.Name, "type": string(v1alpha1.SecretTypePassword),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look up Secret: %w", err)
-	}
-	if len(usable.Items) == 0 {
-		s.reset = secretNotUsable(key.Name)
-		return nil, nil
-	}
-	return &usable.Items[0].ObjectMeta, nil
-}
-
-func secretNotFound(name string) *resetResult {
-	return notApplied(v1alpha1.ConditionReasonSecretNotFound,
-		"Secret %q does not exist in this namespace. The password is applied when it does.", name)
-}
-
-func secretNotUsable(name string) *resetResult {
-	return notApplied(v1alpha1.ConditionReasonSecretNotUsable,
-		"Secret %q is not of type %s, so it is not read. Delete it and create it with that type.", name, v1alpha1.SecretTypePassword)
-}
-
-// readSecret reads the Secret live, whose metadata said that it can be used. Where it is gone since, or of another type,
-// that is the result and it returns nil.
-func (r *Reconciler) readSecret(ctx context.Context, s *scope, key types.NamespacedName) (*corev1.Secret, error) {
-	secret := &corev1.Secret{}
-	switch err := r.live.Get(ctx, key, secret); {
-	case apierrors.IsNotFound(err):
-		s.reset = secretNotFound(key.Name)
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("read Secret: %w", err)
-	case secret.Type != v1alpha1.SecretTypePassword:
-		s.reset = secretNotUsable(key.Name)
-		return nil, nil
-	}
-	return secret, nil
-}
-
-// readPassword reads the declared password, live. Where there is none that could be one, that is the result.
-func (r *Reconciler) readPassword(ctx context.Context, s *scope) (account.Source, policy.Password, error) {
-	ref := s.account.Spec.Password.SecretRef
-	secret, err := r.readSecret(ctx, s, types.NamespacedName{Namespace: s.account.Namespace, Name: ref.Name})
-	if err != nil || secret == nil {
-		return account.Source{}, policy.Password{}, err
-	}
-	value, found := secret.Data[ref.Key]
-	if !found {
-		s.reset = notApplied(v1alpha1.ConditionReasonKeyNotFound, "Secret %q has no key %q.", ref.Name, ref.Key)
-		return account.Source{}, policy.Password{}, nil
-	}
-	if len(value) > policy.MaxBytes {
-		s.reset = notApplied(v1alpha1.ConditionReasonValueInvalid,
-			"The value of key %q in Secret %q has more than %d bytes.", ref.Key, ref.Name, policy.MaxBytes)
-		return account.Source{}, policy.Password{}, nil
-	}
-	text, trimmed := trimNewline(string(value))
-	password, err := policy.Prepare(text)
-	if err != nil {
-		s.reset = notApplied(v1alpha1.ConditionReasonValueInvalid,
-			"The value of key %q in Secret %q cannot be a password: %v.", ref.Key, ref.Name, err)
-		return account.Source{}, policy.Password{}, nil
-	}
-	s.trimmed = trimmed
-	return account.Source{
-		SecretName: ref.Name, Key: ref.Key, UID: string(secret.UID), ResourceVersion: secret.ResourceVersion,
-	}, password, nil
-}
-
-// trimNewline leaves out one newline at the end, which pipelines add by accident.
-func trimNewline(value string) (string, bool) {
-	n := len(value)
-	if n == 0 || value[n-1] != '\n' {
-		return value, false
-	}
-	n--
-	if n > 0 && value[n-1] == '\r' {
-		n--
-	}
-	return value[:n], true
 }
 
 func newAccountID() string { return hex.EncodeToString(random(accountIDSize)) }

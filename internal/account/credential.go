@@ -133,6 +133,9 @@ type Reset struct {
 	Rejected []policy.RequirementID
 	// RejectedPolicy is the fingerprint of the policy that rejected it.
 	RejectedPolicy string
+	// Unusable is why the last look found nothing that could be a password; empty where it found a password. There is no
+	// rejection beside it.
+	Unusable Unusable
 }
 
 // Equal tells whether two credentials are the same, so that nothing need be written.

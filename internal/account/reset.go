@@ -9,6 +9,34 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
+// Unusable is why a revision of a Secret has nothing that could be a password.
+type Unusable string
+
+// The values of Unusable. They are stored.
+const (
+	// UnusableKeyNotFound: the Secret does not have the key.
+	UnusableKeyNotFound Unusable = "keyNotFound"
+	// UnusableTooLong: the value has more than policy.MaxBytes.
+	UnusableTooLong Unusable = "tooLong"
+	// UnusableEmpty: the value is empty.
+	UnusableEmpty Unusable = "empty"
+	// UnusableNotUTF8: the value is not text in UTF-8.
+	UnusableNotUTF8 Unusable = "notUTF8"
+	// UnusableDisallowed: the value has a character that no password may have.
+	UnusableDisallowed Unusable = "disallowed"
+)
+
+// UnusableReasons are all values of Unusable.
+var UnusableReasons = []Unusable{UnusableKeyNotFound, UnusableTooLong, UnusableEmpty, UnusableNotUTF8, UnusableDisallowed}
+
+// ConditionReason is the reason of the condition PasswordApplied that tells of it.
+func (u Unusable) ConditionReason() string {
+	if u == UnusableKeyNotFound {
+		return v1alpha1.ConditionReasonKeyNotFound
+	}
+	return v1alpha1.ConditionReasonValueInvalid
+}
+
 // ResetDue tells whether the Secret has to be looked at: it, the key, its revision or resetTime are not as they were at
 // the last look, or the policy that then rejected it has changed. While it is false nothing is read and nothing hashed.
 // After a rejection a resetTime that was taken back counts too: what it asked for is not rejected any more.
@@ -29,6 +57,14 @@ func IsOnFormerPasswords(id policy.RequirementID) bool {
 // ResetRequested tells whether resetTime asks for the Secret's password to be applied again.
 func (r Rules) ResetRequested(c Credential) bool {
 	return r.Spec.Password != nil && r.due(r.Spec.Password.ResetTime, c.Handled.Reset)
+}
+
+// AppliedAndGone tells whether a Secret that is not there any more may be missing: it is the one that was last looked at, what
+// it had under the key is what was last applied, and nobody asks for it again. Taking a plaintext away once it has been applied
+// is what one should do.
+func (r Rules) AppliedAndGone(c Credential, secretName, key string) bool {
+	return c.Reset.Source.SecretName == secretName && c.Reset.Source.Key == key &&
+		c.Reset.AppliedHash != "" && len(c.Reset.Rejected) == 0 && c.Reset.Unusable == "" && !r.ResetRequested(c)
 }
 
 // Reset applies a handed-out password: it lifts a lockout, ends all sessions and, if the policy says so and the person
@@ -74,6 +110,13 @@ func (r Rules) RejectReset(c Credential, source Source, fingerprint string, unme
 		Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash,
 		Rejected: unmet, RejectedPolicy: fingerprint,
 	}
+	return c
+}
+
+// RejectUnusable records that a revision of the Secret has nothing that could be a password. The password in force stays.
+// No policy changes that, so that a change of the policy is no reason to look again.
+func (r Rules) RejectUnusable(c Credential, source Source, why Unusable) Credential {
+	c.Reset = Reset{Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash, Unusable: why}
 	return c
 }
 

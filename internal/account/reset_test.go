@@ -25,6 +25,12 @@ func rejected(s *state) {
 	s.c.Reset.RejectedPolicy = fingerprint
 }
 
+// unusable makes it one that found nothing that could be a password.
+func unusable(s *state) {
+	looked(s)
+	s.c.Reset.Unusable = account.UnusableEmpty
+}
+
 func resetTime(t *v1alpha1.Instant) func(*state) {
 	return func(s *state) { s.spec.Password.ResetTime = t }
 }
@@ -73,6 +79,12 @@ func TestResetDue(t *testing.T) {
 		{name: "rejected for the current password, by an earlier version", edits: edits(rejected, func(s *state) {
 			s.c.Reset.Rejected = []policy.RequirementID{policy.RequirementNotCurrent}
 		}), source: revision, want: true},
+		{name: "unusable, nothing new", edits: edits(unusable), source: revision},
+		{name: "unusable, another policy", edits: edits(unusable), source: revision, policy: "another"},
+		{name: "unusable, another content", edits: edits(unusable), source: another(func(s *account.Source) { s.ResourceVersion = "8" }), want: true},
+		{name: "unusable, another key", edits: edits(unusable), source: another(func(s *account.Source) { s.Key = "next" }), want: true},
+		{name: "unusable, a resetTime", edits: edits(unusable, resetTime(at(hourAgo))), source: revision, want: true},
+		{name: "unusable with resetTime, taken back", edits: edits(unusable, seen(hourAgo)), source: revision},
 		{name: "rejected, resetTime in the future", edits: edits(rejected, resetTime(at(in(1)))), source: revision},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -92,7 +104,7 @@ func TestResetDue(t *testing.T) {
 	}
 }
 
-// TestEveryLookSettles: after each of the three things that become of a look, there is nothing to do.
+// TestEveryLookSettles: after each of the things that become of a look, there is nothing to do.
 func TestEveryLookSettles(t *testing.T) {
 	unmet := []policy.RequirementID{policy.RequirementMaxLength}
 	for _, declared := range []*v1alpha1.Instant{nil, at(ago(day)), at(now), at(in(day))} {
@@ -102,6 +114,9 @@ func TestEveryLookSettles(t *testing.T) {
 			},
 			"rejected": func(r account.Rules, c account.Credential) account.Credential {
 				return r.RejectReset(c, revision, fingerprint, unmet)
+			},
+			"unusable": func(r account.Rules, c account.Credential) account.Credential {
+				return r.RejectUnusable(c, revision, account.UnusableKeyNotFound)
 			},
 			"noted": func(r account.Rules, c account.Credential) account.Credential {
 				if r.ResetRequested(c) {
@@ -226,7 +241,7 @@ func TestResetLeavesARequestToCome(t *testing.T) {
 	}
 }
 
-func TestNoteRevisionAndRejectResetKeepThePassword(t *testing.T) {
+func TestLooksThatKeepThePassword(t *testing.T) {
 	unmet := []policy.RequirementID{policy.RequirementDigits, policy.RequirementSymbols}
 	s := begin(rejected, lock, resetTime(at(ago(day))), func(s *state) { s.c.Handled.Reset = ago(day) })
 	s.c.Reset.RejectedPolicy = "another"
@@ -239,4 +254,35 @@ func TestNoteRevisionAndRejectResetKeepThePassword(t *testing.T) {
 
 	want.Reset.Rejected, want.Reset.RejectedPolicy = unmet, fingerprint
 	same(t, s.rules(now).RejectReset(s.c, later, fingerprint, unmet), want)
+
+	want.Reset.Rejected, want.Reset.RejectedPolicy, want.Reset.Unusable = nil, "", account.UnusableTooLong
+	same(t, s.rules(now).RejectUnusable(s.c, later, account.UnusableTooLong), want)
+}
+
+func TestAppliedAndGone(t *testing.T) {
+	const name, key = "ada", "password"
+	for _, row := range []struct {
+		name             string
+		edits            []func(*state)
+		secretName, ofIt string
+		want             bool
+	}{
+		{"applied", edits(looked), name, key, true},
+		{"applied, and the person has chosen another since", edits(looked, func(s *state) { s.c.Password.SetBy = v1alpha1.SetByUser }), name, key, true},
+		{"never looked at", nil, name, key, false},
+		{"another Secret is declared", edits(looked), "ada-2", key, false},
+		{"another key is declared", edits(looked), name, "next", false},
+		{"the last revision was rejected", edits(rejected), name, key, false},
+		{"the last revision was unusable", edits(unusable), name, key, false},
+		{"a reset is asked for", edits(looked, resetTime(at(ago(time.Hour)))), name, key, false},
+		{"a reset was asked for and done", edits(looked, resetTime(at(ago(time.Hour))), func(s *state) { s.c.Handled.Reset = ago(time.Hour) }), name, key, true},
+		{"a reset will be asked for", edits(looked, resetTime(at(in(time.Hour)))), name, key, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := begin(row.edits...)
+			if got := s.rules(now).AppliedAndGone(s.c, row.secretName, row.ofIt); got != row.want {
+				t.Errorf("may be gone: %t", got)
+			}
+		})
+	}
 }

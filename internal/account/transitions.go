@@ -16,7 +16,7 @@ const (
 	PasswordChanged TransitionKind = "PasswordChanged"
 	// PasswordReset: a handed-out password is in force. Reason is why it must be changed; empty where it need not be.
 	PasswordReset TransitionKind = "PasswordReset"
-	// ResetRefused: a handed-out password does not meet the policy.
+	// ResetRefused: a handed-out password does not meet the policy, or cannot be a password. Reason is which.
 	ResetRefused TransitionKind = "ResetRefused"
 	// Locked: failed logins have locked the account, or lock it for longer. Until is when that ends by itself, if it does.
 	Locked TransitionKind = "Locked"
@@ -45,7 +45,8 @@ const (
 	TransitionByDeletion = "AccountDeleted"
 	// TransitionOfDevice (of Locked): the account is locked for one device that has logged in before, and for that alone.
 	TransitionOfDevice = "TooManyFailuresOnDevice"
-	// TransitionByPolicy (of ResetRefused): the policy does not allow the password.
+	// TransitionByPolicy (of ResetRefused): the policy does not allow the password. Its other reasons are those of
+	// Unusable.ConditionReason.
 	TransitionByPolicy = "PolicyViolation"
 )
 
@@ -155,6 +156,8 @@ func (w *written) password(created bool) {
 		w.forgotten(created, TransitionByReset)
 	case w.refused():
 		w.tell(ResetRefused, TransitionByPolicy)
+	case w.unusable():
+		w.tell(ResetRefused, w.after.Reset.Unusable.ConditionReason())
 	}
 }
 
@@ -174,6 +177,13 @@ func (w *written) refused() bool {
 	before, after := w.before.Reset, w.after.Reset
 	return len(after.Rejected) > 0 && after.RejectedPolicy != "" &&
 		(before.Source != after.Source || !before.ResetTime.Equal(after.ResetTime) || before.RejectedPolicy != after.RejectedPolicy)
+}
+
+// unusable tells whether a revision of the Secret was looked at, and found to have nothing that could be a password.
+func (w *written) unusable() bool {
+	before, after := w.before.Reset, w.after.Reset
+	return after.Unusable != "" &&
+		(before.Source != after.Source || !before.ResetTime.Equal(after.ResetTime) || before.Unusable != after.Unusable)
 }
 
 // lock tells of a lock that was not there before, or ends later: the account's, or that of a device.

@@ -126,6 +126,17 @@ func TestTransitions(t *testing.T) {
 		}}, func(r account.Rules, c account.Credential) account.Credential {
 			return r.RejectReset(c, source("3"), "", c.Reset.Rejected)
 		}, ""},
+		"value that is unusable": {nil, func(r account.Rules, c account.Credential) account.Credential {
+			return r.RejectUnusable(c, source("2"), account.UnusableNotUTF8)
+		}, "ResetRefused ValueInvalid"},
+		"key that is missing, after a rejection": {[]func(*state){func(s *state) {
+			s.c = s.rules(now).RejectReset(s.c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
+		}}, func(r account.Rules, c account.Credential) account.Credential {
+			return r.RejectUnusable(c, source("3"), account.UnusableKeyNotFound)
+		}, "ResetRefused KeyNotFound"},
+		"value that stays unusable": {[]func(*state){func(s *state) {
+			s.c = s.rules(now).RejectUnusable(s.c, source("2"), account.UnusableEmpty)
+		}}, func(_ account.Rules, c account.Credential) account.Credential { c.LastSuccessTime = now; return c }, ""},
 		"revision without a new password": {nil, func(r account.Rules, c account.Credential) account.Credential {
 			return r.NoteRevision(c, source("3"))
 		}, ""},

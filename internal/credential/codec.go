@@ -74,6 +74,10 @@ const (
 	keyResetPolicy   = "reset.rejectedPolicy"
 )
 
+// unusablePrefix begins the only line of keyResetRejected where the Secret has nothing that could be a password. It has no key
+// of its own: versions that do not know it take it for a rejection by a policy that is another by now, and look at the Secret again.
+const unusablePrefix = "unusable:"
+
 // ErrInvalid: the Secret is not a credential that this version can read. It wraps what is wrong with which key, and
 // never a value.
 var ErrInvalid = errors.New("credential cannot be read")
@@ -163,6 +167,9 @@ func (e *encoder) reset(r account.Reset) {
 	for i, id := range r.Rejected {
 		rejected[i] = string(id)
 	}
+	if r.Unusable != "" {
+		rejected = []string{unusablePrefix + string(r.Unusable)}
+	}
 	e.lines(keyResetRejected, rejected)
 	e.text(keyResetPolicy, r.RejectedPolicy)
 }
@@ -240,7 +247,15 @@ func (d *decoder) reset() account.Reset {
 		AppliedHash:    hash.Encoded(d.text(keyResetApplied)),
 		RejectedPolicy: d.text(keyResetPolicy),
 	}
-	for _, line := range d.lines(keyResetRejected) {
+	lines := d.lines(keyResetRejected)
+	if len(lines) == 1 {
+		why, found := strings.CutPrefix(lines[0], unusablePrefix)
+		if found && slices.Contains(account.UnusableReasons, account.Unusable(why)) {
+			r.Unusable = account.Unusable(why)
+			return r
+		}
+	}
+	for _, line := range lines {
 		r.Rejected = append(r.Rejected, policy.RequirementID(line))
 	}
 	return r

@@ -80,6 +80,33 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestUnusableValues: why a Secret had no password is stored where other versions read a rejection by another policy, so that
+// they look at the Secret again. A reason of a later version is read in the same way.
+func TestUnusableValues(t *testing.T) {
+	for _, why := range account.UnusableReasons {
+		c := full()
+		c.Reset.Rejected, c.Reset.RejectedPolicy, c.Reset.Unusable = nil, "", why
+		secret := encoded(c)
+		if stored := string(secret.Data["reset.rejected"]); stored != "unusable:"+string(why) || secret.Data["reset.rejectedPolicy"] != nil {
+			t.Errorf("stored as %q of policy %q", stored, secret.Data["reset.rejectedPolicy"])
+		}
+		if got, err := decode(secret); err != nil || !got.Equal(c) {
+			t.Errorf("%s came back as\n%+v, %v", why, got.Reset, err)
+		}
+	}
+	for _, stored := range []string{"unusable:of a later version", "unusable:empty\nminLength"} {
+		secret := encoded(least())
+		secret.Data["reset.rejected"] = []byte(stored)
+		got, err := decode(secret)
+		if err != nil || got.Reset.Unusable != "" || len(got.Reset.Rejected) == 0 {
+			t.Errorf("%q came back as %+v, %v", stored, got.Reset, err)
+		}
+		if again := encoded(got).Data["reset.rejected"]; string(again) != stored {
+			t.Errorf("%q is written again as %q", stored, again)
+		}
+	}
+}
+
 // TestStoredForm: what administrators read with kubectl, and what other versions read.
 func TestStoredForm(t *testing.T) {
 	secret := encoded(full())
