@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Condition types. All but Stalled are good when True.
+// Condition types. All but Stalled and RequestPending are good when True.
 const (
 	// ConditionReady (both kinds): everything that is declared has been applied. A person who is locked out, or who
 	// must change the password, does not make it False: it is about the declaration.
@@ -18,6 +18,9 @@ const (
 	// ConditionStalled, only there when True: somebody has to act before Ready can become True. Tools that follow
 	// kstatus (Flux, Argo CD) then stop waiting.
 	ConditionStalled = "Stalled"
+	// ConditionRequestPending, only there when True: a request lies in the future, as one does that was written by a clock that
+	// is ahead. It has no part in Ready, since such a request may be meant.
+	ConditionRequestPending = "RequestPending"
 )
 
 // Reasons of conditions; events bear the same words.
@@ -66,9 +69,8 @@ const (
 	// ConditionReasonCredentialInvalid (CredentialFound, PasswordApplied): the credential, or a hash in it, cannot be read.
 	ConditionReasonCredentialInvalid = "CredentialInvalid"
 
-	// ConditionReasonSpecUnreadable (SpecReadable, PasswordPolicy Ready): a field of the spec, which the message names, was stored in a
-	// form that cannot be read. It counts as not given.
-	ConditionReasonSpecUnreadable = "SpecUnreadable"
+	// ConditionReasonInFuture (RequestPending): the request takes effect when its time has come.
+	ConditionReasonInFuture = "InFuture"
 
 	// ConditionReasonSeveralDefaults (PasswordPolicy Ready, False only on those that lose): more than one policy is
 	// annotated as the default.

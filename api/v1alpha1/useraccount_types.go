@@ -222,8 +222,7 @@ type UserAccountStatus struct {
 	// +optional
 	Login *LoginStatus `json:"login,omitempty"`
 
-	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, SpecReadable and
-	// Stalled.
+	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, Stalled and RequestPending.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

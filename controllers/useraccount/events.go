@@ -31,7 +31,8 @@ func (r *Reconciler) tellCredential(s *scope, reset bool) {
 }
 
 // tellTransitions sends an event for each thing that has changed. The first status of an account tells of what is wrong
-// only: there is nothing that it could have changed from.
+// only: there is nothing that it could have changed from. A request that lies in the future is not wrong, and may be meant: it
+// is a normal event.
 func (r *Reconciler) tellTransitions(declared *v1alpha1.UserAccount, before, after v1alpha1.UserAccountStatus) {
 	tell := func(kind, reason, action, text string) {
 		r.events.Eventf(declared, nil, kind, reason, action, "%s", note.Cut(text))
@@ -41,7 +42,13 @@ func (r *Reconciler) tellTransitions(declared *v1alpha1.UserAccount, before, aft
 			continue
 		}
 		was := meta.FindStatusCondition(before.Conditions, c.Type)
-		if c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ConditionReasonPending && (was == nil || was.Reason != c.Reason || was.Message != c.Message) {
+		if was != nil && was.Reason == c.Reason && was.Message == c.Message {
+			continue
+		}
+		switch {
+		case c.Type == v1alpha1.ConditionRequestPending:
+			tell(corev1.EventTypeNormal, c.Reason, "Reconcile", c.Message)
+		case c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ConditionReasonPending:
 			tell(corev1.EventTypeWarning, c.Reason, "Reconcile", c.Message)
 		}
 	}

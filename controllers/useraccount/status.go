@@ -112,8 +112,8 @@ type condition struct {
 }
 
 func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
-	all := []condition{specReadable(s), usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
-	all = append(all, ready(all)...)
+	all := []condition{usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
+	all = append(append(all, ready(all)...), requestPending(s))
 	for _, c := range all {
 		if c.reason == "" {
 			meta.RemoveStatusCondition(&status.Conditions, c.kind)
@@ -205,6 +205,23 @@ func passwordApplied(s *scope) condition {
 	default:
 		c.status, c.reason, c.message = s.reset.applied, s.reset.reason, s.reset.message
 	}
+	return c
+}
+
+// requestPending tells of the requests that lie in the future. Where another account has the username, nothing will come of
+// them.
+func requestPending(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionRequestPending}
+	pending := s.rules.PendingRequests(s.credential())
+	if len(pending) == 0 || s.credentialName == "" || s.identity == account.IdentityConflict {
+		return c
+	}
+	var message strings.Builder
+	for _, request := range pending {
+		fmt.Fprintf(&message, "%s lies in the future and takes effect at %s. ", request.Field, request.Time.Format(time.RFC3339))
+	}
+	message.WriteString("If that was not intended, check the clock that wrote it and set it again.")
+	c.status, c.reason, c.message = true, v1alpha1.ConditionReasonInFuture, message.String()
 	return c
 }
 

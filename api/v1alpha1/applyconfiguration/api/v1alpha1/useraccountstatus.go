@@ -27,8 +27,7 @@ type UserAccountStatusApplyConfiguration struct {
 	Password *PasswordStatusApplyConfiguration `json:"password,omitempty"`
 	// login is what is known of logins.
 	Login *LoginStatusApplyConfiguration `json:"login,omitempty"`
-	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, SpecReadable and
-	// Stalled.
+	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, Stalled and RequestPending.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 }
 
