@@ -69,6 +69,9 @@ const (
 	// ConditionReasonCredentialInvalid (CredentialFound, PasswordApplied): the credential, or a hash in it, cannot be read.
 	ConditionReasonCredentialInvalid = "CredentialInvalid"
 
+	// ConditionReasonSpecUnreadable (SpecReadable, PasswordPolicy Ready): a field of the spec, which the message names, was stored in a
+	// form that cannot be read. It counts as not given.
+	ConditionReasonSpecUnreadable = "SpecUnreadable"
 	// ConditionReasonInFuture (RequestPending): the request takes effect when its time has come.
 	ConditionReasonInFuture = "InFuture"
 

@@ -222,7 +222,8 @@ type UserAccountStatus struct {
 	// +optional
 	Login *LoginStatus `json:"login,omitempty"`
 
-	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, Stalled and RequestPending.
+	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, SpecReadable, Stalled
+	// and RequestPending.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

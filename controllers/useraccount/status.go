@@ -112,7 +112,7 @@ type condition struct {
 }
 
 func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
-	all := []condition{usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
+	all := []condition{specReadable(s), usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
 	all = append(append(all, ready(all)...), requestPending(s))
 	for _, c := range all {
 		if c.reason == "" {

@@ -5,17 +5,17 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"github.com/keyturn/keyturn/api/v1alpha1"
 
 	"github.com/keyturn/keyturn/internal/account"
 )
 
 // requestFields are the fields that ask for something once.
-var requestFields = map[string]func(*state, *metav1.Time){
-	"spec.password.resetTime":          func(s *state, t *metav1.Time) { s.spec.Password.ResetTime = t },
-	"spec.password.changeRequiredTime": func(s *state, t *metav1.Time) { s.spec.Password.ChangeRequiredTime = t },
-	"spec.unlockTime":                  func(s *state, t *metav1.Time) { s.spec.UnlockTime = t },
-	"spec.signOutTime":                 func(s *state, t *metav1.Time) { s.spec.SignOutTime = t },
+var requestFields = map[string]func(*state, *v1alpha1.Instant){
+	"spec.password.resetTime":          func(s *state, t *v1alpha1.Instant) { s.spec.Password.ResetTime = t },
+	"spec.password.changeRequiredTime": func(s *state, t *v1alpha1.Instant) { s.spec.Password.ChangeRequiredTime = t },
+	"spec.unlockTime":                  func(s *state, t *v1alpha1.Instant) { s.spec.UnlockTime = t },
+	"spec.signOutTime":                 func(s *state, t *v1alpha1.Instant) { s.spec.SignOutTime = t },
 }
 
 func TestPendingRequests(t *testing.T) {

@@ -27,7 +27,8 @@ type UserAccountStatusApplyConfiguration struct {
 	Password *PasswordStatusApplyConfiguration `json:"password,omitempty"`
 	// login is what is known of logins.
 	Login *LoginStatusApplyConfiguration `json:"login,omitempty"`
-	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, Stalled and RequestPending.
+	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, SpecReadable, Stalled
+	// and RequestPending.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 }
 
