@@ -9,7 +9,7 @@ func TestIsAccountWord(t *testing.T) {
 		"Ada de la Lovelace-Byron Ωmega", "adadelalovelacebyronωmega", "team-analytics", "TeamAnalytics",
 		"ecalevol", "noryb", "scitylana-maet",
 		"Lovelace2024!", "!!lovelace!!", "19871224lovelace", "ecalevol99", "ada7ada7", "ada7!!!!", "ada99", "LovelaceLovelace1",
-		"lovelace 1", "l o v e l a c e",
+		"lovelace 1", "l o v e l a c e", "@da2024!", "L0v3lace!", "3calevo1", "L0velace-L0velace1", "The.C0unt3ss1", "t3am-analytics!",
 	}
 	for _, raw := range refused {
 		if !isAccountWord(prepared(t, raw).Text(), ada) {
@@ -19,6 +19,7 @@ func TestIsAccountWord(t *testing.T) {
 	for _, raw := range []string{
 		"de", "la", "la la la la", "Lovelace writes programs", "my lovelace", "lovelace7x", "adalovelace9x", "countess of programs", //nolint:dupword // as people type
 		"lovelace73910284756", "7391028475a", "!!!!!!!!", "1234567890", "example.org", "🔑🔑🔑",
+		"4d4!", "@da and more", "10v31@c3", "L0velace writes programs",
 	} {
 		if isAccountWord(prepared(t, raw).Text(), ada) {
 			t.Errorf("%q is refused", raw)

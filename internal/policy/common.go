@@ -3,7 +3,6 @@ package policy
 import (
 	_ "embed"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -12,31 +11,71 @@ import (
 //go:embed common.txt
 var commonWords sortedWords
 
-// isCommon reports whether a folded password is one that attackers try first: on the list, of a common pattern,
-// or one of these said several times.
+// isCommon reports whether a folded password is one that attackers try first: on the list or of a common pattern, as it
+// is, repeated, or under decoration.
 func isCommon(folded string) bool {
-	if commonWords.contains(folded) || isCommonPattern(folded) {
-		return true
-	}
-	unit := repeatedUnit(folded)
-	return len(unit) < len(folded) && commonWords.contains(unit)
+	return commonWords.containsDecorated(folded) || isCommonPattern(folded)
 }
 
-// maxCommonUnit is the length, in code points, up to which whatever is repeated makes a common password.
-const maxCommonUnit = 4
+const (
+	// maxCommonUnit is the length, in code points, up to which whatever is repeated makes a common password.
+	maxCommonUnit = 4
+	// minPattern is the length, in code points, from which a pattern is looked for under decoration.
+	minPattern = 4
+)
 
 // isCommonPattern reports whether a folded password is nothing but a repetition of at most maxCommonUnit characters,
-// characters in sequence, keys in a row, or a date of eight digits.
+// characters in sequence, keys in a row, or a date: as it is, repeated, or with at most maxDecoration digits and symbols
+// around it. Digits are not taken away from other digits: in "73912345" no sequence is found.
 func isCommonPattern(folded string) bool {
-	unit := repeatedUnit(folded)
-	return len(unit) < len(folded) && utf8.RuneCountInString(unit) <= maxCommonUnit ||
-		isSequence(folded) || isKeyboardRow(folded) || isDate(folded)
+	if isPattern(folded) || isDate(saidOnce(undecorated(folded, isSymbol))) {
+		return true
+	}
+	for _, isDecoration := range [...]func(rune) bool{isSymbol, isDigitOrSymbol} {
+		core := undecorated(folded, isDecoration)
+		if len(core) < len(folded) && utf8.RuneCountInString(core) >= minPattern && isPattern(core) {
+			return true
+		}
+	}
+	return false
+}
+
+func isPattern(s string) bool {
+	unit := saidOnce(s)
+	return len(unit) < len(s) && utf8.RuneCountInString(unit) <= maxCommonUnit || isSequence(unit) || isKeyboardRow(unit)
+}
+
+// saidOnce is repeatedUnit that also finds what is said twice with a few symbols in between: "1990-01-01 1990-01-01".
+func saidOnce(s string) string {
+	if unit := repeatedUnit(s); len(unit) < len(s) {
+		return unit
+	}
+	end := longestBorder(s)
+	if 2*end > len(s) {
+		return s
+	}
+	unit, between := s[:end], s[end:len(s)-end]
+	if utf8.RuneCountInString(unit) < minPattern || !strings.ContainsFunc(unit, isWordRune) ||
+		utf8.RuneCountInString(between) > maxDecoration || strings.ContainsFunc(between, isWordRune) {
+		return s
+	}
+	return unit
 }
 
 // repeatedUnit returns the shortest text that, said over and over, makes up s; the last time may be cut
 // short if it was whole twice before. It is s itself if there is none.
 func repeatedUnit(s string) string {
-	// The longest border, as of Knuth, Morris and Pratt, leaves the shortest period.
+	// The longest border leaves the shortest period.
+	period := len(s) - longestBorder(s)
+	if 2*period > len(s) || !utf8.ValidString(s[:period]) {
+		return s
+	}
+	return s[:period]
+}
+
+// longestBorder returns the length, in bytes, of the longest text that s both begins and ends with, other than s
+// itself. It is found as of Knuth, Morris and Pratt, in time that grows with the length.
+func longestBorder(s string) int {
 	border := make([]int, len(s)+1)
 	border[0] = -1
 	for i, k := 0, -1; i < len(s); i++ {
@@ -46,11 +85,7 @@ func repeatedUnit(s string) string {
 		k++
 		border[i+1] = k
 	}
-	period := len(s) - border[len(s)]
-	if 2*period > len(s) || !utf8.ValidString(s[:period]) {
-		return s
-	}
-	return s[:period]
+	return max(border[len(s)], 0)
 }
 
 // isSequence reports whether s, of 4 and more characters, counts up or down by code points: abcdefgh, 87654321.
@@ -91,19 +126,6 @@ func isKeyboardRow(s string) bool {
 	}
 	for _, row := range keyboardRows {
 		if strings.Contains(row, s) {
-			return true
-		}
-	}
-	return false
-}
-
-// isDate reports whether s is a day from 1900 to 2099 in eight digits, in any of the three usual orders.
-func isDate(s string) bool {
-	if len(s) != 8 {
-		return false
-	}
-	for _, layout := range [...]string{"20060102", "02012006", "01022006"} {
-		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1900 && t.Year() <= 2099 {
 			return true
 		}
 	}

@@ -31,7 +31,9 @@
 // lower case. It is made by commongen from the data of the Go module
 // github.com/trustelem/zxcvbn; common.LICENSE has the licences. That data leaves
 // out repetitions, sequences, keyboard rows and dates, because zxcvbn finds them by
-// their pattern. So does isCommonPattern. The list is searched where the linker
+// their pattern. So does isCommonPattern. What people add to a password so that it
+// meets rules of composition is looked through (see containsDecorated), for this
+// list, for DenyLists and for the account's own words alike. The list is searched where the linker
 // puts it: it takes no heap and nothing is loaded at start.
 //
 // # Strength

@@ -33,6 +33,8 @@ func TestEvaluate(t *testing.T) {
 	classes := func(n int) Policy { return with(func(p *Policy) { p.MinClasses = n }) }
 	score := func(n int) Policy { return with(func(p *Policy) { p.MinScore = n }) }
 	common := with(func(p *Policy) { p.DenyCommon = true })
+	composed := strong
+	composed.DenyCommon = true
 	words := with(func(p *Policy) { p.DenyAccountWords = true })
 	listed := with(func(p *Policy) { p.DenyLists = []string{"one"} })
 	list := NewDenyList("Keyturn Rocks\n")
@@ -72,6 +74,11 @@ func TestEvaluate(t *testing.T) {
 		{"denyList.accountWords off", bare(), "ada", nil, nil},
 		{"denyList.configMapRefs", listed, "KEYTURN\u00a0rocks", []*DenyList{NewDenyList(), list}, []RequirementID{RequirementDenyList}},
 		{"denyList.configMapRefs, another password", listed, "Keyturn rock", []*DenyList{list}, nil},
+		{"denyList.configMapRefs, decorated", listed, "K3yturn R0cks1!", []*DenyList{list}, []RequirementID{RequirementDenyList}},
+		{"what rules of composition lead to", composed, "Password1!", nil, []RequirementID{RequirementCommonPassword}},
+		{"and substitutions", composed, "P@ssw0rd1", nil, []RequirementID{RequirementCommonPassword}},
+		{"and a date", common, "1990-01-01", nil, []RequirementID{RequirementCommonPassword}},
+		{"but not a passphrase with a common word", composed, "Password of 7 tulips!", nil, nil},
 		{"a list that is not given refuses everything", listed, "Keyturn rock", nil, []RequirementID{RequirementDenyList}},
 		{"and so does a nil one", listed, "Keyturn rock", []*DenyList{nil}, []RequirementID{RequirementDenyList}},
 	}

@@ -61,6 +61,8 @@ func TestPagesJudgeAsTheServer(t *testing.T) {
 		"ada", "ADA2024!", "adaada", "adaadaa", "evolecaL", "Lovelace1815", "lovelace-lovelace", "ada.l@example.org", "Śmith!", "śMITH",
 		"büro42", "BÜRO", "oRÜB", "42büro42", "ada lovelace", "AdaLovelaceSmith", "adam", "lovelaceX", "Lovelace123456789", "Example", "7ada7",
 		"ada77777777", "ada777777777", "👩‍🚀ada👩‍🚀", "ada.l", "ädä",
+		"@da2024!", "L0v3l@ce!", "l0velace-L0velace1", "L-o-v-e-l-a-c-e", "l.o.v.e.l.a.c.e.12", "3calevo1", "10v31@c3", "Ada!Ada!Ada!1",
+		"ada1ada2", "4d4", "@d@1", "7ada!!!!!!!", "7ada!!!!!!!!", "$m!th", "ada7x", "@da-and-more", "BÜR0-42!", "ada!ada!!",
 	} {
 		prepared, err := policy.Prepare(raw)
 		must(t, err)

@@ -30,7 +30,7 @@
       return [...low][0];
     }).join(""),
     squash: (text) => text.replace(/[^\p{L}\p{M}\p{Nd}]/gu, ""),
-    undecorated(text) {
+    bareWord(text) {
       const bare = text.replace(/^[^\p{L}\p{M}]+|[^\p{L}\p{M}]+$/gu, "");
       return rules.squash([...text].length - [...bare].length > 8 ? text : bare);
     },
@@ -41,17 +41,54 @@
       }
       return text;
     },
-    isAccountWord(text, words) {
-      const folded = rules.fold(text), candidates = new Set();
-      for (const form of [rules.squash(folded), rules.undecorated(folded)]) {
-        const unit = rules.repeatedUnit(form);
-        candidates.add(unit).add([...unit].reverse().join(""));
+    // The letters that a digit or a symbol is commonly written for.
+    standsFor: { "4": "a", "@": "a", "8": "b", "(": "c", "{": "c", "[": "c", "<": "c", "3": "e", "€": "e", "6": "g", "9": "g", "1": "il", "!": "il",
+      "|": "il", "0": "o", "5": "s", "$": "s", "7": "tl", "+": "t", "%": "x", "2": "z" },
+    // Whether a text is a word under at most 8 digits and symbols: for letters, around the word, symbols between letters.
+    isDecorated(text, word) {
+      const r = [...text], w = [...word], max = 8;
+      const isDecoration = (c) => /[^\p{L}\p{M}]/u.test(c), isDigit = (c) => /\p{Nd}/u.test(c);
+      const isWord = (start, at, stripped, substituted) => {
+        const said = r.slice(start, at);
+        let rest = at, digits = r.slice(0, start).some(isDigit);
+        while (rest < r.length) {
+          if (said.every((c, i) => c === r[rest + i])) { rest += said.length; continue; }
+          if (!isDecoration(r[rest]) || stripped + substituted === max) return false;
+          digits ||= isDigit(r[rest]);
+          rest++;
+          stripped++;
+        }
+        return 2 * substituted <= w.length && (!digits || said.filter((c) => /\p{L}/u.test(c)).length >= 2);
+      };
+      const find = (start, at, next, stripped, substituted) => {
+        if (next === w.length && isWord(start, at, stripped, substituted)) return true;
+        if (at === r.length) return false;
+        if (r[at] === w[next] && find(start, at + 1, next + 1, stripped, substituted)) return true;
+        if (stripped + substituted === max) return false;
+        if (rules.standsFor[r[at]]?.includes(w[next]) && find(start, at + 1, next + 1, stripped, substituted + 1)) return true;
+        return next > 0 && rules.squash(r[at]) === "" && find(start, at + 1, next, stripped + 1, substituted);
+      };
+      for (let start = 0; start <= max; start++) {
+        if (find(start, start, 0, start, 0)) return true;
+        if (start === r.length || !isDecoration(r[start])) return false;
       }
-      return words.some((raw) => {
-        const word = rules.fold(raw.normalize("NFC")), whole = rules.squash(word), bare = rules.undecorated(word);
-        return [...whole].length >= 3 && candidates.has(rules.repeatedUnit(whole)) ||
-          [...bare].length >= 3 && candidates.has(rules.repeatedUnit(bare));
-      });
+      return false;
+    },
+    isAccountWord(text, words) {
+      const folded = rules.fold(text), own = new Set();
+      const add = (word) => {
+        const unit = rules.repeatedUnit(word);
+        own.add(unit).add([...unit].reverse().join(""));
+      };
+      for (const raw of words) {
+        const word = rules.fold(raw.normalize("NFC")), whole = rules.squash(word), bare = rules.bareWord(word);
+        if ([...whole].length < 3) continue;
+        add(whole);
+        if ([...bare].length >= 3) add(bare);
+      }
+      const unit = rules.repeatedUnit(folded);
+      return own.has(rules.repeatedUnit(rules.squash(folded))) || own.has(rules.repeatedUnit(rules.bareWord(folded))) ||
+        [...own].some((word) => [...word].length >= 3 && rules.isDecorated(unit, word));
     },
     // Whether a rule is met: true, false, or undefined where only the server knows.
     met(rule, n, bytes, text, c, words) {

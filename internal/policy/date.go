@@ -1,0 +1,206 @@
+package policy
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// datePart is a number or the name of a month in a text, with where it stands there.
+type datePart struct {
+	text       string
+	start, end int
+	month      time.Month // of a name; 0 for a number
+}
+
+// firstYear and lastYear are those of which people know dates.
+const firstYear, lastYear = 1900, 2099
+
+// maxDateParts is how many parts a date and the digits round it have at most.
+const maxDateParts = 3 + maxDecoration
+
+// isDate reports whether a folded text is a date in one of the usual ways of writing, of a day or of a month:
+//
+//	1990-01-31  31.1.1990  1/31/90  19900131  310190  1990-01  31 January 1990  Jan. 31st, 90  31Jan1990  Januar 1990
+//
+// Any symbols may stand between the parts, and names are English or German. Where the year has four digits (1900 to
+// 2099), digits may go before and after it: "1990-01-31!1".
+func isDate(s string) bool {
+	parts, ok := dateParts(s)
+	if !ok {
+		return false
+	}
+	if isWholeDate(parts) {
+		return true
+	}
+	for from := range parts {
+		for to := from + 1; to <= min(from+3, len(parts)); to++ {
+			date := parts[from:to]
+			around := s[:date[0].start] + s[date[len(date)-1].end:]
+			if utf8.RuneCountInString(around) <= maxDecoration && strings.IndexFunc(around, unicode.IsLetter) < 0 && isFullDate(date) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isWholeDate takes a year of two digits, too: nothing else is in the text.
+func isWholeDate(parts []datePart) bool {
+	switch len(parts) {
+	case 1:
+		return isCompactDate(parts[0].text)
+	case 2:
+		return isMonthAndNumber(parts[0], parts[1]) || isMonthAndNumber(parts[1], parts[0])
+	case 3:
+		return isDay(parts)
+	}
+	return false
+}
+
+// isFullDate reports whether parts are a date that nobody takes for other numbers: the year has four digits.
+func isFullDate(parts []datePart) bool {
+	named, fullYear := false, false
+	for _, p := range parts {
+		named = named || p.month > 0
+		_, full := yearOf(p)
+		fullYear = fullYear || full
+	}
+	switch len(parts) {
+	case 1:
+		return len(parts[0].text) == 8 && isCompactDate(parts[0].text)
+	case 2:
+		return named && fullYear && isWholeDate(parts)
+	}
+	return fullYear && isDay(parts)
+}
+
+// isCompactDate reports whether digits are a day in one of the three usual orders: with a year from 1900 to 2099 in
+// eight digits, or in six.
+func isCompactDate(digits string) bool {
+	for _, layout := range [...]string{"20060102", "02012006", "01022006", "060102", "020106", "010206"} {
+		if len(layout) != len(digits) {
+			continue
+		}
+		if t, err := time.Parse(layout, digits); err == nil && (len(layout) == 6 || t.Year() >= firstYear && t.Year() <= lastYear) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMonthAndNumber reports whether the parts are a month with its year or with one of its days.
+func isMonthAndNumber(month, number datePart) bool {
+	year, full := yearOf(number)
+	if month.month > 0 {
+		return number.month == 0 && (year >= 0 || inRange(number.text, 1, 31))
+	}
+	return full && inRange(month.text, 1, 12)
+}
+
+// isDay reports whether three parts are a day: the year first or last, or the month by its name anywhere.
+func isDay(parts []datePart) bool {
+	for _, order := range [...]struct{ year, month, day int }{{0, 1, 2}, {0, 2, 1}, {2, 1, 0}, {2, 0, 1}, {1, 0, 2}, {1, 2, 0}} {
+		year, _ := yearOf(parts[order.year])
+		month := parts[order.month].month
+		if month == 0 && order.year != 1 && inRange(parts[order.month].text, 1, 12) {
+			month = time.Month(value(parts[order.month].text))
+		}
+		if year >= 0 && month > 0 && inRange(parts[order.day].text, 1, daysIn(year, month)) {
+			return true
+		}
+	}
+	return false
+}
+
+func daysIn(year int, month time.Month) int {
+	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// yearOf returns the year that a part can be, -1 if none, and whether it is written in full.
+func yearOf(p datePart) (year int, full bool) {
+	switch {
+	case inRange(p.text, firstYear, lastYear):
+		return value(p.text), true
+	case len(p.text) == 2 && inRange(p.text, 0, 99):
+		return 2000 + value(p.text), false
+	}
+	return -1, false
+}
+
+func inRange(digits string, low, high int) bool { return value(digits) >= low && value(digits) <= high }
+
+// value is the number in one to four digits, and -1 of any other text.
+func value(digits string) int {
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil || len(digits) > 4 {
+		return -1
+	}
+	return int(n)
+}
+
+// dateParts cuts a text into numbers and names of months. It is false if there is anything else but symbols, and what
+// belongs to a number in English ("1st of").
+func dateParts(s string) (parts []datePart, ok bool) {
+	for at := 0; at < len(s); {
+		rest := s[at:]
+		r, size := utf8.DecodeRuneInString(rest)
+		isPart := isLetterOrMark
+		switch {
+		case isASCIIDigit(r):
+			isPart = isASCIIDigit
+		case isSymbol(r):
+			at += size
+			continue
+		}
+		end := len(rest)
+		if i := strings.IndexFunc(rest, func(r rune) bool { return !isPart(r) }); i == 0 {
+			return nil, false
+		} else if i > 0 {
+			end = i
+		}
+		part := datePart{text: rest[:end], start: at, end: at + end}
+		at += end
+		if !isASCIIDigit(r) {
+			if len(parts) > 0 && parts[len(parts)-1].month == 0 && belongsToNumber(part.text) {
+				continue
+			}
+			if part.month = monthNames[part.text]; part.month == 0 {
+				return nil, false
+			}
+		}
+		if parts = append(parts, part); len(parts) > maxDateParts {
+			return nil, false
+		}
+	}
+	return parts, true
+}
+
+func isASCIIDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+func isLetterOrMark(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
+
+func belongsToNumber(word string) bool {
+	switch word {
+	case "st", "nd", "rd", "th", "of":
+		return true
+	}
+	return false
+}
+
+// monthNames has the months in English and German, as fold leaves them.
+var monthNames = func() map[string]time.Month {
+	names := map[string]time.Month{}
+	for i, month := range [...]string{
+		"january jan januar jänner jaenner jän", "february feb februar feber", "march mar märz maerz mär mrz", "april apr",
+		"may mai", "june jun juni", "july jul juli", "august aug", "september sep sept", "october oct oktober okt",
+		"november nov", "december dec dezember dez",
+	} {
+		for name := range strings.FieldsSeq(month) {
+			names[name] = time.Month(i + 1)
+		}
+	}
+	return names
+}()
