@@ -65,9 +65,10 @@ type StrengthRule struct {
 }
 
 // DenyListRule names the passwords that are refused whatever they are made of. The whole password is compared,
-// without regard to case.
+// without regard to case: as it is, repeated, or with a few digits and symbols around it or in place of letters
+// ("P@ssw0rd1!" is "password").
 type DenyListRule struct {
-	// common refuses the most common passwords, of a list that is part of Keyturn.
+	// common refuses the most common passwords, of a list that is part of Keyturn, and sequences, repetitions and dates.
 	// +optional
 	// +default="Enabled"
 	Common Toggle `json:"common,omitempty"`

@@ -83,10 +83,10 @@ func (p Policy) Requirements() []Requirement {
 	atLeast(RequirementCharacterClasses, p.MinClasses, fmt.Sprintf("%d of these: uppercase letters, lowercase letters, digits, symbols", p.MinClasses))
 	add(p.MinScore > 0, Requirement{ID: RequirementStrength, Minimum: p.MinScore,
 		Message: fmt.Sprintf("Hard to guess: an estimated strength of at least %d of 4", p.MinScore)})
-	add(p.DenyCommon, Requirement{ID: RequirementCommonPassword, Message: "Not a common password, a sequence, a repetition or a date"})
+	add(p.DenyCommon, Requirement{ID: RequirementCommonPassword, Message: "Not a common password, a sequence, a repetition or a date, nor one of these with digits or symbols around it or in place of letters"})
 	add(p.DenyAccountWords, Requirement{ID: RequirementAccountWords,
-		Message: "Not your username, name, e-mail address or organisation, nor one of these reversed or with digits or symbols around it"})
-	add(len(p.DenyLists) > 0, Requirement{ID: RequirementDenyList, Message: "Not on the organisation's list of refused passwords"})
+		Message: "Not your username, name, e-mail address or organisation, nor one of these reversed, or with digits or symbols around it or in place of letters"})
+	add(len(p.DenyLists) > 0, Requirement{ID: RequirementDenyList, Message: "Not on the organisation's list of refused passwords, nor one of these with digits or symbols around it or in place of letters"})
 	add(true, Requirement{ID: RequirementNotCurrent, Message: "Not the current password"})
 	add(p.HistoryCount > 0, Requirement{ID: RequirementHistory, Count: p.HistoryCount, Message: historyMessage(p.HistoryCount)})
 	return list

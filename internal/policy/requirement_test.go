@@ -32,9 +32,9 @@ func TestRequirements(t *testing.T) {
 		`{"id":"symbols","message":"At least 2 symbols, such as ! # or a space","minimum":2}`,
 		`{"id":"characterClasses","message":"At least 3 of these: uppercase letters, lowercase letters, digits, symbols","minimum":3}`,
 		`{"id":"strength","message":"Hard to guess: an estimated strength of at least 3 of 4","minimum":3}`,
-		`{"id":"commonPassword","message":"Not a common password, a sequence, a repetition or a date"}`,
-		`{"id":"accountWords","message":"Not your username, name, e-mail address or organisation, nor one of these reversed or with digits or symbols around it"}`,
-		`{"id":"denyList","message":"Not on the organisation's list of refused passwords"}`,
+		`{"id":"commonPassword","message":"Not a common password, a sequence, a repetition or a date, nor one of these with digits or symbols around it or in place of letters"}`,
+		`{"id":"accountWords","message":"Not your username, name, e-mail address or organisation, nor one of these reversed, or with digits or symbols around it or in place of letters"}`,
+		`{"id":"denyList","message":"Not on the organisation's list of refused passwords, nor one of these with digits or symbols around it or in place of letters"}`,
 		`{"id":"notCurrent","message":"Not the current password"}`,
 		`{"id":"history","message":"Not one of the last 5 passwords","count":5}]`,
 	}, ",")

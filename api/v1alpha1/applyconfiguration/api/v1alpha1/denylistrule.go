@@ -10,9 +10,10 @@ import (
 // with apply.
 //
 // DenyListRule names the passwords that are refused whatever they are made of. The whole password is compared,
-// without regard to case.
+// without regard to case: as it is, repeated, or with a few digits and symbols around it or in place of letters
+// ("P@ssw0rd1!" is "password").
 type DenyListRuleApplyConfiguration struct {
-	// common refuses the most common passwords, of a list that is part of Keyturn.
+	// common refuses the most common passwords, of a list that is part of Keyturn, and sequences, repetitions and dates.
 	Common *apiv1alpha1.Toggle `json:"common,omitempty"`
 	// accountWords refuses the account's own words: its username, display name, e-mail address and organisation.
 	AccountWords *apiv1alpha1.Toggle `json:"accountWords,omitempty"`
