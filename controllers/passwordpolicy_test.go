@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -25,58 +24,83 @@ func (w *world) policyIs(p *v1alpha1.PasswordPolicy, status metav1.ConditionStat
 	}, patience, glance).Should(gomega.BeEmpty())
 }
 
-// A policy is held while an account or a namespace names it, and applies so long.
-func TestPolicyInUseIsHeld(t *testing.T) {
+// The number of accounts is what keeps a policy from being deleted, so only accounts count that the policy applies to: not
+// those that name it without being allowed to, nor those that are being deleted, nor a namespace without accounts.
+func TestAccountsOfAPolicyAreCounted(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
 	all := v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}
-	unused := w.policy("unused", v1alpha1.PasswordPolicySpec{})
+	closed := w.policy("closed", v1alpha1.PasswordPolicySpec{})
 	byRef := w.policy("by-ref", v1alpha1.PasswordPolicySpec{AllowedNamespaces: all})
 	byLabel := w.policy("by-label", v1alpha1.PasswordPolicySpec{})
-	for _, p := range []*v1alpha1.PasswordPolicy{unused, byRef, byLabel} {
+	w.addNamespace(w.name+"-labelled", map[string]string{v1alpha1.LabelPasswordPolicy: byLabel.Name})
+	for _, p := range []*v1alpha1.PasswordPolicy{closed, byRef, byLabel} {
 		w.policyIs(p, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
-		w.g.Expect(p.Finalizers).To(gomega.ContainElement(v1alpha1.FinalizerInUse))
-		w.g.Expect(o.traffic.about(p.Name)).To(gomega.HaveLen(2), "the finalizer and the status are written")
+		w.g.Expect(p.Finalizers).To(gomega.BeEmpty())
+		w.g.Expect(o.traffic.about(p.Name)).To(gomega.HaveLen(1), "the status is written and nothing else")
 	}
+
+	refused := w.account("refused", underPolicy(closed))
+	w.eventually(refused, policyName(""), condition(v1alpha1.ConditionPolicyResolved, "False", v1alpha1.ConditionReasonPolicyNotAllowed))
+	labelled := w.account("labelled", inNamespaceOf(w.name+"-labelled"))
+	w.eventually(labelled, ready, policyName(byLabel.Name))
 	accounts := []*v1alpha1.UserAccount{}
-	for n := range 5 {
-		accounts = append(accounts, w.account(fmt.Sprintf("a%d", n), underPolicy(byRef)))
-	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: w.name + "-labelled", Labels: map[string]string{v1alpha1.LabelPasswordPolicy: byLabel.Name},
-	}}
-	w.must(admin.Create(ctx, namespace))
-	for _, a := range accounts {
+	for n := range 3 {
+		a := w.account(fmt.Sprintf("a%d", n), underPolicy(byRef))
 		w.eventually(a, ready, policyName(byRef.Name))
+		accounts = append(accounts, a)
 	}
-	w.g.Eventually(func() (int32, error) {
-		err := admin.Get(ctx, keyOf(byRef), byRef)
-		return *byRef.Status.Accounts, err
-	}, patience, glance).Should(gomega.Equal(int32(5)))
+	w.counts(map[*v1alpha1.PasswordPolicy]int32{byRef: 3, byLabel: 1, closed: 0})
 
-	w.delete(unused, byRef, byLabel)
-	w.gone(unused)
-	for p, names := range map[*v1alpha1.PasswordPolicy]string{
-		byRef:   fmt.Sprintf("UserAccount %[1]s/a0, UserAccount %[1]s/a1, UserAccount %[1]s/a2 and 2 more", w.namespace),
-		byLabel: "Namespace " + namespace.Name,
-	} {
-		w.policyIs(p, metav1.ConditionFalse, v1alpha1.ConditionReasonInUse)
-		w.g.Expect(p.Status.Conditions[0].Message).To(gomega.ContainSubstring(names))
-	}
-	w.barrier(accounts[0])
-	w.eventually(accounts[0], ready, policyName(byRef.Name))
-
-	for _, a := range accounts[1:] {
-		w.delete(a)
-	}
-	edit(w, accounts[0], func(a *v1alpha1.UserAccount) { a.Spec.PolicyRef = nil })
-	w.gone(byRef)
-	w.eventually(accounts[0], ready, policyName(""))
-	edit(w, namespace, func(n *corev1.Namespace) { n.Labels = nil })
-	w.gone(byLabel)
+	edit(w, accounts[0], func(a *v1alpha1.UserAccount) { a.Finalizers = append(a.Finalizers, "example.com/somebody") })
+	w.delete(accounts[0], accounts[1]) // The first waits for its finalizer.
+	edit(w, accounts[2], func(a *v1alpha1.UserAccount) { a.Spec.PolicyRef = nil })
+	edit(w, labelled, func(a *v1alpha1.UserAccount) { a.Spec.PolicyRef = &v1alpha1.PolicyReference{Name: byRef.Name} })
+	w.counts(map[*v1alpha1.PasswordPolicy]int32{byRef: 1, byLabel: 0, closed: 0})
+	edit(w, accounts[0], func(a *v1alpha1.UserAccount) { a.Finalizers = nil })
 }
 
-// The status of a policy tells what it asks for and where it departs from NIST; it and the finalizer are made again.
+// counts waits until policies tell these numbers of accounts.
+func (w *world) counts(want map[*v1alpha1.PasswordPolicy]int32) {
+	w.t.Helper()
+	for p, number := range want {
+		w.g.Eventually(func() (int32, error) {
+			if err := admin.Get(ctx, keyOf(p), p); err != nil || p.Status.Accounts == nil {
+				return -1, err
+			}
+			return *p.Status.Accounts, nil
+		}, patience, glance).Should(gomega.Equal(number), "accounts of %s", p.Name)
+	}
+}
+
+// Former versions held every policy by a finalizer. The operator takes it off, whatever the state of the policy, and leaves the
+// finalizers of others.
+func TestFinalizerOfFormerVersionsIsRemoved(t *testing.T) {
+	const foreign = "example.com/somebody"
+	w := newWorld(t)
+	held := func(others ...string) func(*v1alpha1.PasswordPolicy) {
+		return func(p *v1alpha1.PasswordPolicy) { p.Finalizers = append(others, v1alpha1.FinalizerInUse) }
+	}
+	spec := v1alpha1.PasswordPolicySpec{AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}}
+	kept, keptBeside := w.policy("kept", spec, held()), w.policy("kept-beside", spec, held(foreign))
+	deleted, deletedBeside := w.policy("deleted", spec, held()), w.policy("deleted-beside", spec, held(foreign))
+	a := w.account("a", underPolicy(deleted))
+	w.delete(deleted, deletedBeside)
+
+	w.run()
+	w.gone(deleted)
+	w.eventually(a, policyName(""), condition(v1alpha1.ConditionPolicyResolved, "False", v1alpha1.ConditionReasonPolicyNotFound))
+	for _, p := range []*v1alpha1.PasswordPolicy{kept, keptBeside, deletedBeside} {
+		w.policyIs(p, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
+	}
+	w.g.Expect(kept.Finalizers).To(gomega.BeEmpty())
+	w.g.Expect(keptBeside.Finalizers).To(gomega.Equal([]string{foreign}))
+	w.g.Expect(deletedBeside.Finalizers).To(gomega.Equal([]string{foreign}))
+	edit(w, deletedBeside, func(p *v1alpha1.PasswordPolicy) { p.Finalizers = nil })
+	w.gone(deletedBeside)
+}
+
+// The status of a policy tells what it asks for and where it departs from NIST. It is made again when it is lost.
 func TestStatusOfAPolicy(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -91,17 +115,12 @@ func TestStatusOfAPolicy(t *testing.T) {
 	w.g.Expect(kstatus(p, p.Status.ObservedGeneration, p.Status.Conditions)).To(gomega.Equal("Current"))
 	was := p.Status.DeepCopy()
 
-	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Finalizers = nil })
 	w.g.Eventually(func() error {
 		w.must(admin.Get(ctx, keyOf(p), p))
 		p.Status = v1alpha1.PasswordPolicyStatus{}
 		return admin.Status().Update(ctx, p)
 	}, patience, glance).Should(gomega.Succeed())
 	w.policyIs(p, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
-	w.g.Eventually(func() []string {
-		w.must(admin.Get(ctx, keyOf(p), p))
-		return p.Finalizers
-	}, patience, glance).Should(gomega.ContainElement(v1alpha1.FinalizerInUse))
 	p.Status.Conditions[0].LastTransitionTime = was.Conditions[0].LastTransitionTime
 	w.g.Expect(p.Status).To(gomega.Equal(*was))
 

@@ -208,7 +208,6 @@ func TestStandInPolicy(t *testing.T) {
 	w.eventually(a, violates)
 
 	w.delete(strict)
-	edit(w, strict, func(p *v1alpha1.PasswordPolicy) { p.Finalizers = nil })
 	w.gone(strict)
 	w.eventually(a, violates, notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonPolicyNotFound, "Failed"),
 		condition(v1alpha1.ConditionStalled, "True", v1alpha1.ConditionReasonPolicyViolation)) // The policy alone will not mend it.

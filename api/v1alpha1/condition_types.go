@@ -78,8 +78,6 @@ const (
 	// ConditionReasonSeveralDefaults (PasswordPolicy Ready, False only on those that lose): more than one policy is
 	// annotated as the default.
 	ConditionReasonSeveralDefaults = "SeveralDefaultPolicies"
-	// ConditionReasonInUse (PasswordPolicy Ready): deletion waits until nothing names the policy.
-	ConditionReasonInUse = "InUse"
 )
 
 // Reasons of events that no condition bears.

@@ -17,7 +17,13 @@ const (
 	// LabelPasswordPolicy on a Namespace names the PasswordPolicy of its accounts.
 	LabelPasswordPolicy = GroupName + "/password-policy"
 
-	// FinalizerInUse holds a PasswordPolicy until no account and no namespace names it.
+	// AnnotationDeletion, "Allowed" on a PasswordPolicy that applies to accounts, on a CustomResourceDefinition of Keyturn or on
+	// one of its two namespaces, lets it be deleted. The admission policies of config refuse that without it.
+	AnnotationDeletion = GroupName + "/deletion"
+	// DeletionAllowed is the value of AnnotationDeletion.
+	DeletionAllowed = "Allowed"
+
+	// FinalizerInUse was set on PasswordPolicies by former versions. The operator takes it off; nothing sets it.
 	FinalizerInUse = GroupName + "/in-use"
 
 	// SecretTypePassword is the type of a Secret that hands out a password. A Secret of any other type is never

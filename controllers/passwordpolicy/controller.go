@@ -25,7 +25,7 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// maxNamed is how many users of a policy a message names.
+// maxNamed is how many policies a message names.
 const maxNamed = 3
 
 // Reconciler reconciles PasswordPolicies.
@@ -41,8 +41,6 @@ type Reconciler struct {
 type scope struct {
 	object *v1alpha1.PasswordPolicy
 	policy policy.Policy
-	// users name the policy by policyRef or label.
-	users []string
 	// accounts is how many accounts it applies to.
 	accounts int
 	// defaults are all policies annotated as the default, the one that applies first.
@@ -52,7 +50,7 @@ type scope struct {
 	now     time.Time
 }
 
-// Reconcile brings one policy's finalizer and status up to date.
+// Reconcile brings one policy's status up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	object := &v1alpha1.PasswordPolicy{}
 	err := r.client.Get(ctx, req.NamespacedName, object)
@@ -66,18 +64,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !r.written.CaughtUp(req.Name, object.ResourceVersion) {
 		return ctrl.Result{RequeueAfter: ledger.MaxLag}, nil // What was written brings it back here, unless it was lost.
 	}
-	s, err := r.gather(ctx, object)
-	if err != nil {
+	if gone, err := r.removeFinalizer(ctx, object); err != nil || gone {
 		return ctrl.Result{}, err
 	}
-	gone, err := r.hold(ctx, s)
-	if err != nil || gone {
+	s, err := r.gather(ctx, object)
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{}, r.writeStatus(ctx, s)
 }
 
-// gather observes who uses the policy, and what it needs.
+// gather observes how many accounts the policy applies to, and what it needs.
 func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.PasswordPolicy) (*scope, error) {
 	s := &scope{object: object, policy: policy.From(object.Name, &object.Spec), now: r.clock.Now()}
 	applied := &v1alpha1.UserAccountList{}
@@ -85,23 +82,6 @@ func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.PasswordPolicy
 		return nil, fmt.Errorf("list accounts under the policy: %w", err)
 	}
 	s.accounts = len(applied.Items)
-
-	refs := &v1alpha1.UserAccountList{}
-	if err := r.client.List(ctx, refs, client.MatchingFields{indexPolicyRef: object.Name}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list accounts that name the policy: %w", err)
-	}
-	for i := range refs.Items {
-		s.users = append(s.users, fmt.Sprintf("UserAccount %s/%s", refs.Items[i].Namespace, refs.Items[i].Name))
-	}
-	namespaces := &metav1.PartialObjectMetadataList{}
-	namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
-	if err := r.client.List(ctx, namespaces, client.MatchingLabels{v1alpha1.LabelPasswordPolicy: object.Name}); err != nil {
-		return nil, fmt.Errorf("list namespaces that name the policy: %w", err)
-	}
-	for i := range namespaces.Items {
-		s.users = append(s.users, "Namespace "+namespaces.Items[i].Name)
-	}
-	slices.Sort(s.users)
 
 	policies := &v1alpha1.PasswordPolicyList{}
 	if err := r.client.List(ctx, policies, client.UnsafeDisableDeepCopy); err != nil {
@@ -118,28 +98,20 @@ func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.PasswordPolicy
 	return s, nil
 }
 
-// hold keeps the finalizer on the policy until nothing names it. It tells whether the policy is gone.
-func (r *Reconciler) hold(ctx context.Context, s *scope) (gone bool, err error) {
-	deleting := s.object.DeletionTimestamp != nil
-	if deleting && len(s.users) > 0 {
+// removeFinalizer takes off the finalizer that former versions set, which would make a deletion wait for the operator. It tells
+// whether the policy is gone by that.
+func (r *Reconciler) removeFinalizer(ctx context.Context, object *v1alpha1.PasswordPolicy) (gone bool, err error) {
+	before := object.DeepCopy()
+	if !controllerutil.RemoveFinalizer(object, v1alpha1.FinalizerInUse) {
 		return false, nil
 	}
-	before := s.object.DeepCopy()
-	var changed bool
-	if deleting {
-		changed = controllerutil.RemoveFinalizer(s.object, v1alpha1.FinalizerInUse)
-	} else {
-		changed = controllerutil.AddFinalizer(s.object, v1alpha1.FinalizerInUse)
-	}
-	if !changed {
-		return deleting, nil
-	}
+	// The patch carries the whole list of finalizers: nobody may have changed it in between.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, s.object, patch); client.IgnoreNotFound(err) != nil {
-		return deleting, fmt.Errorf("write finalizer: %w", err)
+	if err := r.client.Patch(ctx, object, patch); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("remove finalizer: %w", err)
 	}
-	r.written.Wrote(s.object.Name, s.object.ResourceVersion)
-	return deleting, nil
+	r.written.Wrote(object.Name, object.ResourceVersion)
+	return object.DeletionTimestamp != nil && len(object.Finalizers) == 0, nil
 }
 
 func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
@@ -193,12 +165,6 @@ func ready(s *scope) metav1.Condition {
 	}
 	place := slices.Index(s.defaults, s.object.Name)
 	switch {
-	case s.object.DeletionTimestamp != nil:
-		return no(v1alpha1.ConditionReasonInUse, "Deletion waits until nothing names the policy any more: %s.", some(s.users))
-	case len(s.object.Spec.UnreadableFields()) > 0:
-		return no(v1alpha1.ConditionReasonSpecUnreadable, "These fields were stored in a form that cannot be read, and count as not given: %s. "+
-			"Set them anew as kubectl explain passwordpolicy says (a time is one such as 2026-11-29T13:00:00Z), or take them out.",
-			strings.Join(s.object.Spec.UnreadableFields(), ", "))
 	case s.missing != nil:
 		return no(v1alpha1.ConditionReasonDenyListNotFound, "No new password can be judged: %v. Create it, or take it out of denyList.configMapRefs.", s.missing)
 	case place > 0:

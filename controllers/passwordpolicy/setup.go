@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -24,8 +23,7 @@ import (
 )
 
 const (
-	indexPolicyRef = "spec.policyRef.name"
-	indexApplied   = "status.policyName"
+	indexApplied = "status.policyName"
 
 	reconciliationTimeout = time.Minute
 	// countDelay gathers what many accounts change at once into one write of a policy's number of accounts.
@@ -42,49 +40,44 @@ type Options struct {
 
 // SetupWithManager adds the controller to a manager.
 func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := addIndex(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	r := &Reconciler{
 		client: mgr.GetClient(), directory: o.Directory, clock: o.Clock, written: ledger.New(),
 		events: mgr.GetEventRecorder("keyturn-operator"),
 	}
-	namespaceMeta := &metav1.PartialObjectMetadata{}
-	namespaceMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("passwordpolicy").
 		For(&v1alpha1.PasswordPolicy{}).
 		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(defaultChanged{})).
 		Watches(&v1alpha1.UserAccount{}, countHandler{}).
-		WatchesMetadata(namespaceMeta, labelHandler{}, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
 		Complete(r)
 }
 
-func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	for name, value := range map[string]func(*v1alpha1.UserAccount) string{indexPolicyRef: policyRef, indexApplied: applied} {
-		index := func(obj client.Object) []string {
-			if declared, ok := obj.(*v1alpha1.UserAccount); ok && value(declared) != "" {
-				return []string{value(declared)}
-			}
-			return nil
+func addIndex(ctx context.Context, indexer client.FieldIndexer) error {
+	index := func(obj client.Object) []string {
+		if a, ok := obj.(*v1alpha1.UserAccount); ok && applied(a) != "" {
+			return []string{applied(a)}
 		}
-		if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, name, index); err != nil {
-			return fmt.Errorf("index accounts by %s: %w", name, err)
-		}
+		return nil
+	}
+	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexApplied, index); err != nil {
+		return fmt.Errorf("index accounts by %s: %w", indexApplied, err)
 	}
 	return nil
 }
 
-func policyRef(a *v1alpha1.UserAccount) string {
-	if a.Spec.PolicyRef == nil {
+// applied is the policy that applies to an account. It is not the one that the account names where that does not exist or does
+// not allow the namespace: such a reference uses no policy. Nor does an account that is being deleted.
+func applied(a *v1alpha1.UserAccount) string {
+	if a.DeletionTimestamp != nil {
 		return ""
 	}
-	return a.Spec.PolicyRef.Name
+	return a.Status.PolicyName
 }
-
-func applied(a *v1alpha1.UserAccount) string { return a.Status.PolicyName }
 
 func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
 	policies := &v1alpha1.PasswordPolicyList{}
@@ -119,66 +112,37 @@ func (defaultChanged) Update(e event.UpdateEvent) bool {
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-func enqueue(q queue, delay time.Duration, names ...string) {
+// enqueueCount enqueues policies to be counted anew.
+func enqueueCount(q queue, names ...string) {
 	for _, name := range names {
 		if name != "" {
-			q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKey{Name: name}}, delay)
+			q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKey{Name: name}}, countDelay)
 		}
 	}
 }
 
-// countHandler enqueues the policies whose accounts have changed. Deletion waits for accounts that name it, so that is
-// enqueued at once.
+// countHandler enqueues the policies whose number of accounts has changed.
 type countHandler struct{ handler.Funcs }
 
-// Create enqueues the policies of a new account.
+// Create enqueues the policy of a new account.
 func (countHandler) Create(_ context.Context, e event.CreateEvent, q queue) {
-	accountChanged(q, e.Object)
+	if a, ok := e.Object.(*v1alpha1.UserAccount); ok {
+		enqueueCount(q, applied(a))
+	}
 }
 
-// Delete enqueues the policies of an account that is gone.
+// Delete enqueues the policy of an account that is gone.
 func (countHandler) Delete(_ context.Context, e event.DeleteEvent, q queue) {
-	accountChanged(q, e.Object)
+	if a, ok := e.Object.(*v1alpha1.UserAccount); ok {
+		enqueueCount(q, a.Status.PolicyName)
+	}
 }
 
 // Update enqueues the policies that an account left or joined.
 func (countHandler) Update(_ context.Context, e event.UpdateEvent, q queue) {
 	before, okBefore := e.ObjectOld.(*v1alpha1.UserAccount)
 	after, okAfter := e.ObjectNew.(*v1alpha1.UserAccount)
-	if !okBefore || !okAfter {
-		return
+	if okBefore && okAfter && applied(before) != applied(after) {
+		enqueueCount(q, applied(before), applied(after))
 	}
-	if applied(before) != applied(after) {
-		enqueue(q, countDelay, applied(before), applied(after))
-	}
-	if policyRef(before) != policyRef(after) {
-		enqueue(q, 0, policyRef(before), policyRef(after))
-	}
-}
-
-func accountChanged(q queue, obj client.Object) {
-	if a, ok := obj.(*v1alpha1.UserAccount); ok {
-		enqueue(q, countDelay, applied(a))
-		enqueue(q, 0, policyRef(a))
-	}
-}
-
-// labelHandler enqueues the policies that a namespace names, or named.
-type labelHandler struct{ handler.Funcs }
-
-func labelOf(obj client.Object) string { return obj.GetLabels()[v1alpha1.LabelPasswordPolicy] }
-
-// Create enqueues the policy of a new namespace.
-func (labelHandler) Create(_ context.Context, e event.CreateEvent, q queue) {
-	enqueue(q, 0, labelOf(e.Object))
-}
-
-// Delete enqueues the policy of a namespace that is gone.
-func (labelHandler) Delete(_ context.Context, e event.DeleteEvent, q queue) {
-	enqueue(q, 0, labelOf(e.Object))
-}
-
-// Update enqueues the policies that a namespace names and named.
-func (labelHandler) Update(_ context.Context, e event.UpdateEvent, q queue) {
-	enqueue(q, 0, labelOf(e.ObjectOld), labelOf(e.ObjectNew))
 }

@@ -92,6 +92,8 @@ var neither = []question{
 	{anyVerb, rbacGroup, "clusterrolebindings", wholeCluster, ""},
 	{anyVerb, rbacGroup, "rolebindings", credentials, ""},
 	{anyVerb, "admissionregistration.k8s.io", "validatingwebhookconfigurations", wholeCluster, ""},
+	{anyVerb, "admissionregistration.k8s.io", "validatingadmissionpolicies", wholeCluster, ""},
+	{anyVerb, "admissionregistration.k8s.io", "validatingadmissionpolicybindings", wholeCluster, ""},
 	{anyVerb, "apiextensions.k8s.io", "customresourcedefinitions", wholeCluster, ""},
 	{anyVerb, "certificates.k8s.io", "certificatesigningrequests", wholeCluster, ""},
 	{"patch deletecollection", "", "secrets", credentials, ""},
@@ -136,7 +138,7 @@ func TestOperator(t *testing.T) {
 	allowed := []question{
 		{readVerb + " patch", accounts, "useraccounts", wholeCluster, ""},
 		{"update patch", accounts, "useraccounts/status", tenant, ""},
-		{readVerb + " update patch", accounts, "passwordpolicies", wholeCluster, ""},
+		{readVerb + " patch", accounts, "passwordpolicies", wholeCluster, ""},
 		{"update patch", accounts, "passwordpolicies/status", wholeCluster, ""},
 		{readVerb, "", "namespaces", wholeCluster, ""},
 		{readVerb, "", "secrets", wholeCluster, ""},
@@ -157,6 +159,7 @@ func TestOperator(t *testing.T) {
 		{"get list watch update delete", "events.k8s.io", "events", tenant, ""},
 		{anyVerb, "", "events", tenant, ""},
 		{"update", accounts, "useraccounts", tenant, ""},
+		{"update", accounts, "passwordpolicies", wholeCluster, ""},
 	}
 
 	askServiceAccount(t, "keyturn-operator", allowed, slices.Concat(neither, refused))
@@ -286,7 +289,7 @@ func TestNothingElse(t *testing.T) {
 	operator := []string{
 		"[get list watch patch] [accounts.keyturn.dev] [useraccounts] []",
 		"[patch update] [accounts.keyturn.dev] [useraccounts/status passwordpolicies/status] []",
-		"[get list watch patch update] [accounts.keyturn.dev] [passwordpolicies] []",
+		"[get list watch patch] [accounts.keyturn.dev] [passwordpolicies] []",
 		"[get list watch] [] [namespaces] []",
 		"[get list watch] [] [secrets] []",
 		"[create patch] [events.k8s.io] [events] []",

@@ -1,0 +1,208 @@
+package manifests_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// admissionPatience is how long the API server may take to enforce an admission policy that was applied: about a second.
+const admissionPatience = time.Minute
+
+var (
+	policies   = v1alpha1.SchemeGroupVersion.WithResource("passwordpolicies")
+	namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	kinds      = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+)
+
+// allow is the patch that lets an object be deleted; forbid takes that back.
+var (
+	allow  = fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationDeletion, v1alpha1.DeletionAllowed)
+	forbid = fmt.Appendf(nil, `{"metadata":{"annotations":{%q:null}}}`, v1alpha1.AnnotationDeletion)
+)
+
+func objects(t *testing.T, resource schema.GroupVersionResource) dynamic.ResourceInterface {
+	t.Helper()
+
+	client, err := dynamic.NewForConfig(cluster.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return client.Resource(resource)
+}
+
+// TestPolicyInUseIsNotDeleted: an admission policy reads the number of accounts in the status.
+func TestPolicyInUseIsNotDeleted(t *testing.T) {
+	client := objects(t, policies)
+	tests := map[string]struct {
+		accounts  int64 // -1: there is no status
+		annotated string
+		refused   string
+	}{
+		"without-a-status":  {accounts: -1},
+		"without-accounts":  {accounts: 0},
+		"one-account":       {accounts: 1, refused: "applies to 1 account."},
+		"accounts":          {accounts: 23, refused: "applies to 23 accounts."},
+		"allowed":           {accounts: 23, annotated: v1alpha1.DeletionAllowed},
+		"another-annotated": {accounts: 23, annotated: "Refused", refused: "applies to 23 accounts."},
+	}
+
+	awaitRefusal(t, client)
+
+	for name, tt := range tests {
+		makePolicy(t, client, name, tt.accounts)
+
+		if tt.annotated != "" {
+			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationDeletion, tt.annotated)
+			_, err := client.Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
+			made(t, err)
+		}
+
+		err := client.Delete(t.Context(), name, metav1.DeleteOptions{})
+
+		switch {
+		case tt.refused == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case tt.refused != "" && !apierrors.IsForbidden(err):
+			t.Errorf("%s: deletion is answered with %v", name, err)
+		case tt.refused != "":
+			for _, want := range []string{name + " " + tt.refused, "column POLICY", "annotate passwordpolicy " + name} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: the message %q does not say %q", name, err, want)
+				}
+			}
+		}
+	}
+
+	// Deleting a whole list of policies is no way around it.
+	list := metav1.ListOptions{FieldSelector: metav1.ObjectNameField + "=accounts"}
+	if err := client.DeleteCollection(t.Context(), metav1.DeleteOptions{}, list); !apierrors.IsForbidden(err) {
+		t.Errorf("deletion of a list is answered with %v", err)
+	}
+}
+
+// awaitRefusal waits until the API server enforces the admission policies.
+func awaitRefusal(t *testing.T, client dynamic.ResourceInterface) {
+	t.Helper()
+	makePolicy(t, client, "probe", 1)
+
+	ctx, cancel := context.WithTimeout(t.Context(), admissionPatience)
+	defer cancel()
+
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+
+	for {
+		err := client.Delete(ctx, "probe", metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
+		if apierrors.IsForbidden(err) {
+			return
+		}
+
+		select {
+		case <-ctx.Done():
+			t.Fatalf("the deletion of a policy in use is answered with %v", err)
+		case <-ticker.C:
+		}
+	}
+}
+
+func makePolicy(t *testing.T, client dynamic.ResourceInterface, name string, accounts int64) {
+	t.Helper()
+
+	policy := &unstructured.Unstructured{}
+	policy.SetAPIVersion(v1alpha1.SchemeGroupVersion.String())
+	policy.SetKind("PasswordPolicy")
+	policy.SetName(name)
+
+	_, err := client.Create(t.Context(), policy, metav1.CreateOptions{})
+	made(t, err)
+
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+
+		_, err := client.Patch(ctx, name, types.MergePatchType, allow, metav1.PatchOptions{})
+		if err == nil {
+			err = client.Delete(ctx, name, metav1.DeleteOptions{})
+		}
+
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	})
+
+	if accounts < 0 {
+		return
+	}
+
+	status := fmt.Appendf(nil, `{"status":{"accounts":%d}}`, accounts)
+	if _, err := client.Patch(t.Context(), name, types.MergePatchType, status, metav1.PatchOptions{}, "status"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDataIsNotDeletedByMistake: the namespaces and kinds that hold data are deleted by those only who say that they mean it.
+func TestDataIsNotDeletedByMistake(t *testing.T) {
+	awaitRefusal(t, objects(t, policies)) // Both admission policies were applied at the same time.
+
+	dryRun := metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}}
+	held := 0
+
+	for _, object := range build(t, dataFolder) {
+		resource := map[string]schema.GroupVersionResource{"Namespace": namespaces, "CustomResourceDefinition": kinds}[object.GetKind()]
+		if resource.Empty() {
+			continue
+		}
+
+		held++
+
+		client, name := objects(t, resource), object.GetName()
+
+		err := client.Delete(t.Context(), name, dryRun)
+		if !apierrors.IsForbidden(err) {
+			t.Errorf("%s: deletion is answered with %v", name, err)
+
+			continue
+		}
+
+		for _, want := range []string{name + " holds data", "config/servers", "docs/uninstall.md", v1alpha1.AnnotationDeletion} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the message %q does not say %q", name, err, want)
+			}
+		}
+
+		if _, err := client.Patch(t.Context(), name, types.MergePatchType, allow, metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+
+		if err := client.Delete(t.Context(), name, dryRun); err != nil {
+			t.Errorf("%s, annotated: %v", name, err)
+		}
+
+		if _, err := client.Patch(t.Context(), name, types.MergePatchType, forbid, metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	if held != 4 {
+		t.Errorf("config/data has %d namespaces and kinds, want 4", held)
+	}
+
+	// Others are not its business.
+	makeNamespace(t, clientset(t), "somebody-elses")
+
+	if err := objects(t, namespaces).Delete(t.Context(), "somebody-elses", dryRun); err != nil {
+		t.Error(err)
+	}
+}
