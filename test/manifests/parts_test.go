@@ -9,12 +9,13 @@ import (
 
 const (
 	dataFolder    = "../../config/data"
+	guardFolder   = "../../config/guard"
 	serversFolder = "../../config/servers"
 )
 
-// TestPartsOfTheInstallation: deleting config/servers must delete no data, and the two parts are all of config/default.
+// TestPartsOfTheInstallation: deleting config/servers must delete no data, and the parts together are config/default.
 func TestPartsOfTheInstallation(t *testing.T) {
-	data, servers := build(t, dataFolder), build(t, serversFolder)
+	kept, servers := slices.Concat(build(t, dataFolder), build(t, guardFolder)), build(t, serversFolder)
 
 	for _, object := range servers {
 		switch object.GetKind() {
@@ -23,8 +24,8 @@ func TestPartsOfTheInstallation(t *testing.T) {
 		}
 	}
 
-	// Flux and Argo CD must not prune what holds data.
-	for _, object := range data {
+	// Flux and Argo CD must not prune what holds data, nor its guard.
+	for _, object := range kept {
 		annotations := object.GetAnnotations()
 		if annotations["kustomize.toolkit.fluxcd.io/prune"] != "disabled" ||
 			annotations["argocd.argoproj.io/sync-options"] != "Prune=false,Delete=false" {
@@ -32,9 +33,9 @@ func TestPartsOfTheInstallation(t *testing.T) {
 		}
 	}
 
-	parts, whole := identities(slices.Concat(data, servers)), identities(build(t, installation))
+	parts, whole := identities(slices.Concat(kept, servers)), identities(build(t, installation))
 	if !slices.Equal(parts, whole) {
-		t.Errorf("config/data and config/servers have\n%v\nconfig/default has\n%v", parts, whole)
+		t.Errorf("the parts have\n%v\nconfig/default has\n%v", parts, whole)
 	}
 }
 
