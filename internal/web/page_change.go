@@ -48,7 +48,7 @@ func (p *Pages) newChangePage(r *http.Request, to string, who remembered) *chang
 		New: passwordField{
 			Text: text, ID: "new-password", Label: text.Say("change.new"), Autocomplete: "new-password", Describe: "requirements",
 		},
-		ReturnTo: to, Action: p.sibling(r, "/change-password", ""), Back: p.sibling(r, "/login", to),
+		ReturnTo: to, Action: sibling(r, "/change-password", ""), Back: sibling(r, "/login", to),
 	}
 }
 
@@ -143,7 +143,7 @@ func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int,
 
 func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 	if refusal := p.form(w, r); refusal != nil {
-		p.fail(w, r, refusal, "", p.sibling(r, "/change-password", ""))
+		p.fail(w, r, refusal, "", sibling(r, "/change-password", ""))
 		return
 	}
 	form := r.PostForm

@@ -36,8 +36,8 @@ func (p *Pages) newLoginPage(r *http.Request, to string, who remembered) *loginP
 		Password: passwordField{
 			Text: fields.Text, ID: "password", Label: fields.Text.Say("password"), Autocomplete: "current-password",
 		},
-		Action: p.sibling(r, "/login", ""), Back: p.sibling(r, "/login", to),
-		ChangeForm: p.sibling(r, "/change-password", ""), Change: p.sibling(r, "/change-password", to),
+		Action: sibling(r, "/login", ""), Back: sibling(r, "/login", to),
+		ChangeForm: sibling(r, "/change-password", ""), Change: sibling(r, "/change-password", to),
 		ReturnTo: to,
 	}
 }
@@ -57,7 +57,7 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	if refusal := p.form(w, r); refusal != nil {
-		p.fail(w, r, refusal, "", p.sibling(r, "/login", ""))
+		p.fail(w, r, refusal, "", sibling(r, "/login", ""))
 		return
 	}
 	form := r.PostForm

@@ -89,10 +89,15 @@ func (p *Pages) address(organization, page string) string {
 	return "/o/" + url.PathEscape(organization) + page
 }
 
-// sibling returns the address of a page for the organisation of this request's address. What was typed, as an organisation
-// that somebody names in a form, is never made part of an address: it ends up in logs and histories.
-func (p *Pages) sibling(r *http.Request, page, to string) string {
-	return withReturnTo(p.address(r.PathValue("organization"), page), to)
+// sibling returns the address of a page beside this request's: below /o/{organization} where the request's is, of the default
+// organisation, too. A proxy may answer /login itself, with a redirect to its organisation's page, and a form that is sent
+// there is lost. What was typed, as an organisation that somebody names in a form, is never made part of an address: it ends
+// up in logs and histories.
+func sibling(r *http.Request, page, to string) string {
+	if organization := r.PathValue("organization"); organization != "" {
+		page = "/o/" + url.PathEscape(organization) + page
+	}
+	return withReturnTo(page, to)
 }
 
 // passwordField is a field for a password; it never has a value.

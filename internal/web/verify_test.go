@@ -16,8 +16,8 @@ import (
 )
 
 // verify asks as a proxy does, with a session in the cookie of a host that has TLS.
-func verify(handler http.Handler, method, address, token string, header map[string]string) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(context.Background(), method, "http://app.example.org"+address, nil)
+func verify(handler http.Handler, method, address, token string, header map[string]string, body ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, "http://app.example.org"+address, strings.NewReader(strings.Join(body, "")))
 	for name, value := range header {
 		r.Header.Set(name, value)
 	}
