@@ -2,6 +2,8 @@ package web
 
 import (
 	"crypto/rand"
+	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -42,12 +44,33 @@ type statusWriter struct {
 
 	status int
 	trace  trace
+	// body is that of the request; nil where it has none.
+	body *requestBody
 }
 
-// WriteHeader implements http.ResponseWriter.
+// requestBody remembers whether it was read to its end.
+type requestBody struct {
+	io.ReadCloser
+
+	ended bool
+}
+
+// Read implements io.Reader.
+func (b *requestBody) Read(into []byte) (int, error) {
+	n, err := b.ReadCloser.Read(into)
+	b.ended = b.ended || errors.Is(err, io.EOF)
+	return n, err
+}
+
+// WriteHeader implements http.ResponseWriter. An answer that does not need the request's body does not wait for it: the server
+// would read it first, or wait until its timeout for one that never comes. The connection is closed instead, so that nothing
+// of such a body is taken for the next request.
 func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
+	}
+	if w.body != nil && !w.body.ended {
+		w.Header().Set("Connection", "close")
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -67,6 +90,11 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 		// GET and HEAD change nothing. Whatever did, the audit log and the throttle would take for a request from nowhere.
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			r = r.WithContext(audit.WithRequest(r.Context(), &audit.Request{ID: id, Address: proxies.Client(r)}))
+		}
+		if r.ContentLength != 0 && r.Body != nil {
+			written.body = &requestBody{ReadCloser: r.Body}
+			r = r.WithContext(r.Context()) // The server goes on to use its own.
+			r.Body = written.body
 		}
 		w.Header().Set("X-Request-Id", id)
 		defer func() {

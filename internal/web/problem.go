@@ -19,6 +19,7 @@ const (
 	problemChangeForbidden    = "password-change-forbidden"
 	problemAccountUnavailable = "account-unavailable"
 	problemOtherOrganisation  = "other-organisation"
+	problemGroupsTooLarge     = "groups-too-large"
 	problemPasswordRejected   = "password-rejected"
 	problemTooManyAttempts    = "too-many-attempts"
 	problemOverloaded         = "overloaded"
@@ -70,10 +71,6 @@ func (p *problem) note(w http.ResponseWriter) {
 	if p.Status == http.StatusUnauthorized {
 		// RFC 9110, section 15.5.2, asks for a challenge. Bearer makes no browser open a dialog.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="keyturn"`)
-	}
-	if p.Status == http.StatusRequestEntityTooLarge {
-		// Else the server would read on before it answers: a body may have no end.
-		w.Header().Set("Connection", "close")
 	}
 	if p.retryAfter > 0 {
 		// Whole seconds (RFC 9110, section 10.2.3), rounded up: a second early would be refused again.
