@@ -1,13 +1,45 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
+// logoutPage asks whether to log out.
+type logoutPage struct {
+	Name, Username, Organization string
+	// ReturnTo is where the person goes on to, logged out or not; Back is that, or the home page.
+	ReturnTo, Back string
+}
+
+// logoutForm asks whether to log out. Opening an address logs nobody out: any site's link or picture could do that.
+func (p *Pages) logoutForm(w http.ResponseWriter, r *http.Request) {
+	to := returnTo(r.URL.Query().Get("return_to"))
+	found, err := p.current(w, r)
+	switch {
+	case errors.Is(err, ErrInvalidSession): // There is nothing to end.
+		http.Redirect(w, r, cmp.Or(to, "/login"), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
+		return
+	case err != nil:
+		p.fail(w, r, unavailable(), "logout", cmp.Or(to, "/"))
+		return
+	}
+	p.UI.Render(w, r, http.StatusOK, "logout", logoutPage{
+		Name: cmp.Or(found.Account.Spec.DisplayName, found.Account.Username()), Username: found.Account.Username(),
+		Organization: found.Account.Namespace, ReturnTo: to, Back: cmp.Or(to, "/"),
+	})
+}
+
+// logout ends the session, or all of the account, and leads to the form's return_to or to the login page. The form may be the
+// application's own, with no field at all, and one that cannot be read logs out like any other.
 func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) {
+	to := ""
+	if p.form(w, r) == nil {
+		to = returnTo(r.PostForm.Get("return_to"))
+	}
 	organization, err := endSession(w, r, DoorPage, p.Sessions, p.Logins, everywhere)
 	if err != nil && !errors.Is(err, ErrInvalidSession) {
 		p.fail(w, r, unavailable(), "logout", "/")
@@ -19,7 +51,11 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 	}
 	setNotice(w, r, done)
 	// The account's own organisation, which is no secret of who has just logged out of it.
-	http.Redirect(w, r, p.address(organization, "/login"), http.StatusSeeOther)
+	landing := p.address(organization, "/login")
+	if to != "" {
+		landing = withReturnTo("/continue", to)
+	}
+	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }
 
 // notice returns what the page before this one did, if that is still to be told.

@@ -50,6 +50,7 @@ func (p *Pages) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /.well-known/change-password", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/change-password", http.StatusFound)
 	})
+	mux.HandleFunc("GET /logout", p.logoutForm)
 	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) { p.logout(w, r, false) })
 	mux.HandleFunc("POST /logout-everywhere", func(w http.ResponseWriter, r *http.Request) { p.logout(w, r, true) })
 }
