@@ -43,6 +43,9 @@ func Handler(d Dependencies) http.Handler {
 		reads: make(chan struct{}, profileReads),
 	}
 	verify := &Verify{Sessions: d.Sessions, DefaultNamespace: d.DefaultNamespace, TellEmail: d.TellEmail}
+	verify.refusalPage = func(w http.ResponseWriter, r *http.Request, refusal *problem) {
+		pages.fail(w, r, refusal, "", accountPage) // "/" may be the application, which would refuse again.
+	}
 	mux := http.NewServeMux()
 	for _, endpoint := range []interface{ Mount(*http.ServeMux) }{
 		&Login{attempts},

@@ -141,8 +141,15 @@ func endAlone(r *http.Request, sessions *Sessions, logins *login.Service, held S
 
 // slide issues the cookie of a session again when half of its time is over. Bearers renew by themselves.
 func (s *Sessions) slide(w http.ResponseWriter, r *http.Request, held Session) {
+	if bearer(r) == "" {
+		s.slideCookie(w, r, held)
+	}
+}
+
+// slideCookie is slide for a session that came in the cookie.
+func (s *Sessions) slideCookie(w http.ResponseWriter, r *http.Request, held Session) {
 	c := held.Claims
-	if bearer(r) != "" || s.Clock.Now().Before(c.IssuedTime.Add(c.ExpiresTime.Sub(c.IssuedTime)/2)) {
+	if s.Clock.Now().Before(c.IssuedTime.Add(c.ExpiresTime.Sub(c.IssuedTime) / 2)) {
 		return
 	}
 	claims, err := s.renewed(r.Context(), held)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -21,14 +20,13 @@ const (
 	headerEmail     = "X-Auth-Request-Email"
 )
 
-// loginRedirect is the value of the parameter "login" that has people sent to the login page.
-const loginRedirect = "redirect"
+// maxToldBytes bounds the values of these headers together. All that an account can declare fits, as UTF-8: 64 groups of 128
+// characters of 4 bytes are 32 KiB. Percent-encoded it can be three times as much, which no proxy would take: the buffers of
+// the documented nginx hold 48 KiB of headers, Envoy takes 60.
+const maxToldBytes = 40 << 10
 
-// verifyPath is the address of the first form.
-const verifyPath = "/auth/verify"
-
-// verifyBelow is what follows the organisation in an address of the second form.
-const verifyBelow = "/auth/verify/"
+// outcomePreflight is the outcome, in the log, of a CORS preflight that was let through without a session.
+const outcomePreflight = "preflight"
 
 // Verify answers proxies that ask whether a request may go on to an application. It takes two forms, by any method, because
 // proxies ask in two ways. /auth/verify?namespace= is for those that ask at an address of their own (nginx auth_request,
@@ -40,6 +38,9 @@ type Verify struct {
 	DefaultNamespace string
 	// TellEmail has applications be told e-mail addresses.
 	TellEmail bool
+
+	// refusalPage tells a person of a refusal for which it is no help to log in.
+	refusalPage refuse
 }
 
 // Mount adds to a mux where proxies send people whom they refuse.
@@ -50,69 +51,28 @@ func (h *Verify) Mount(mux *http.ServeMux) { mux.HandleFunc("GET /auth/login", h
 // headers that secure an answer but no-store: there is nothing to frame, run or sniff, and a proxy has to read them all.
 func (h *Verify) ahead(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.EscapedPath() == verifyPath {
+		path := r.URL.EscapedPath()
+		ahead, isAhead := cutAhead(path)
+		var q question
+		var refusal *problem
+		switch {
+		case path == verifyPath:
 			r.Pattern = verifyPath
-			h.get(w, r)
-			return
-		}
-		rest, below := strings.CutPrefix(r.URL.EscapedPath(), "/o/")
-		organization, path, found := strings.Cut(rest, verifyBelow)
-		if !below || !found || organization == "" || strings.ContainsAny(organization, "/%") {
+			q, refusal = h.read(r)
+		case isAhead:
+			r.Pattern = "/o/{organization}" + verifyPath + "/"
+			q, refusal = ahead.read(r)
+		default:
 			next.ServeHTTP(w, r)
 			return
 		}
-		r.Pattern = "/o/{organization}" + verifyBelow
-		to := url.URL{RawQuery: r.URL.RawQuery}
-		h.serve(w, r, question{
-			namespaces: []string{organization}, redirect: true,
-			method: r.Method, to: "/" + path + to.String(),
-		})
-	})
-}
-
-// question is what a proxy asks.
-type question struct {
-	// namespaces are the organisations whose accounts may go on, one at least.
-	namespaces []string
-	// redirect has people sent to the login page; method and to are those of their request.
-	redirect   bool
-	method, to string
-}
-
-// read reads the question of the first form.
-func (h *Verify) read(r *http.Request) (question, *problem) {
-	q := question{method: cmp.Or(r.Header.Get("X-Forwarded-Method"), r.Method), to: r.Header.Get("X-Forwarded-Uri")}
-	parameters, err := url.ParseQuery(r.URL.RawQuery)
-	for name, values := range parameters {
-		switch {
-		case name == "namespace":
-			q.namespaces = values
-		case name == "login" && len(values) == 1 && values[0] == loginRedirect:
-			q.redirect = true
-		default:
-			err = errors.Join(err, errors.ErrUnsupported)
+		if refusal != nil {
+			secure(w, r)
+			refusal.write(w)
+			return
 		}
-	}
-	if err != nil {
-		return q, invalidRequest("Ask with namespace=NAMESPACE, as often as there are organisations, and login=redirect at most.")
-	}
-	for i, namespace := range q.namespaces {
-		q.namespaces[i] = cmp.Or(namespace, h.DefaultNamespace)
-	}
-	if len(q.namespaces) == 0 {
-		q.namespaces = []string{h.DefaultNamespace}
-	}
-	return q, nil
-}
-
-func (h *Verify) get(w http.ResponseWriter, r *http.Request) {
-	q, refusal := h.read(r)
-	if refusal != nil {
-		secure(w, r)
-		refusal.write(w)
-		return
-	}
-	h.serve(w, r, q)
+		h.serve(w, r, q)
+	})
 }
 
 // login sends a person to the login page, or tells a program that it has no session. It is for proxies that answer for
@@ -124,43 +84,77 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.redirect = true
-	refusal = q.refusal(h.Sessions.Verify(r.Context(), tokenOf(r), session.Web)) // It was counted when the proxy asked.
-	if refusal == nil {                                                          // It has begun meanwhile: the login page sends people back.
+	found, _, err := h.session(r) // It was counted when the proxy asked.
+	refusal = q.refusal(found, err)
+	if refusal == nil {
+		_, refusal = h.told(found.Account, q)
+	}
+	if refusal == nil { // The session has begun meanwhile: the login page sends people back.
 		refusal = sessionRefusal(ErrInvalidSession)
 	}
 	h.refuse(w, r, q, refusal)
 }
 
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
-	found, err := h.Sessions.Check(r.Context(), DoorVerify, tokenOf(r), session.Web)
-	if refusal := q.refusal(found, err); refusal != nil {
+	found, by, err := h.session(r)
+	h.Sessions.count(DoorVerify, by.token, err)
+	refusal := q.refusal(found, err)
+	var told values
+	if refusal == nil {
+		told, refusal = h.told(found.Account, q)
+	}
+	switch {
+	case refusal == nil:
+	case q.preflight && refusal.Status != http.StatusServiceUnavailable:
+		traceOf(w).outcome = outcomePreflight
+		(&values{tellEmail: h.TellEmail}).write(w) // Empty values overwrite what a client has sent of these.
+		return
+	default:
 		secure(w, r)
 		h.refuse(w, r, q, refusal)
 		return
 	}
 	traceOf(w).unlogged = true
-	h.Sessions.slide(w, r, found)
-	h.tell(w.Header(), found.Account)
-	w.WriteHeader(http.StatusOK)
+	if by.isCookie {
+		h.Sessions.slideCookie(w, r, found)
+	}
+	told.write(w)
 }
 
-// refusal tells why who asks may not go on, by what was found of the session; nil where they may.
-func (q question) refusal(found Session, err error) *problem {
-	switch {
-	case err != nil:
-		return sessionRefusal(err)
-	case !slices.Contains(q.namespaces, found.Account.Namespace):
-		return newProblem(http.StatusForbidden, problemOtherOrganisation, "The account is of another organisation",
-			"Log in with an account of an organisation that may use this application.")
+// bearing is what a request proves with whose it is.
+type bearing struct {
+	token    string
+	isCookie bool
+}
+
+// session returns the session of a request to an application: that of the cookie if it holds, else that of the Authorization
+// header. Keyturn's own API looks at the header first. Here it may be the application's, and then nothing in it is
+// Keyturn's. Either way the request itself proves whose session it is. More than one such header is no session, as of tokenOf.
+func (h *Verify) session(r *http.Request) (Session, bearing, error) {
+	by := bearing{token: cookieOf(r, sessionCookie), isCookie: true}
+	if headers := len(r.Header["Authorization"]); by.token != "" && headers <= 1 {
+		found, err := h.Sessions.Verify(r.Context(), by.token, session.Web)
+		if headers == 0 || !errors.Is(err, ErrInvalidSession) {
+			return found, by, err
+		}
 	}
-	return nil
+	if len(r.Header["Authorization"]) == 1 && bearer(r) != "" {
+		by = bearing{token: bearer(r)}
+		found, err := h.Sessions.Verify(r.Context(), by.token, session.Web)
+		return found, by, err
+	}
+	return Session{}, by, ErrInvalidSession
 }
 
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
-// sends nobody back who is logged in to another one, so it makes no circle.
+// sends nobody back who is logged in to another one, so it makes no circle. It would send back whose groups are too large.
 func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
-	if !q.redirect || !wantsPage(r) || refusal.Status == http.StatusServiceUnavailable {
+	if !q.redirect || !opensPage(r) || refusal.Status == http.StatusServiceUnavailable {
 		refusal.write(w)
+		return
+	}
+	if refusal.id == problemGroupsTooLarge {
+		h.refusalPage(w, r, refusal)
 		return
 	}
 	traceOf(w).outcome = refusal.id
@@ -172,23 +166,60 @@ func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refu
 	http.Redirect(w, r, withReturnTo(at, to), http.StatusSeeOther)
 }
 
-// tell says who is there. All but the address are always set: some proxies overwrite only what they get.
-func (h *Verify) tell(header http.Header, declared *v1alpha1.UserAccount) {
-	header["Cache-Control"] = securityHeaders["Cache-Control"]
-	// One piece of memory for three values, each without room for another.
-	told := []string{declared.Username(), declared.Namespace, groupList(declared.Spec.Groups)}
-	header[headerUser], header[headerNamespace], header[headerGroups] = told[0:1:1], told[1:2:2], told[2:3:3]
-	if h.TellEmail && !strings.ContainsFunc(declared.Spec.Email, unicode.IsControl) {
-		header[headerEmail] = []string{declared.Spec.Email}
-	}
+// opensPage tells whether a person opens a page. A script that fetches HTML accepts it, too, and would put the login page into
+// the application's own (https://www.w3.org/TR/fetch-metadata/).
+func opensPage(r *http.Request) bool {
+	return wantsPage(r) && r.Header.Get("Sec-Fetch-Dest") != "empty"
 }
 
-// groupList returns groups with commas between them.
-func groupList(groups []string) string {
-	if slices.ContainsFunc(groups, isUnsafeGroup) {
-		groups = slices.DeleteFunc(slices.Clone(groups), isUnsafeGroup)
+// values are what an application hears of an account.
+type values struct {
+	user, namespace, groups, email string
+	tellEmail                      bool
+}
+
+// told returns what an application hears of an account, or why it cannot be told. To leave groups out would be wrong without a
+// word, and a proxy answers too large a header with an error that tells nobody why.
+func (h *Verify) told(a *v1alpha1.UserAccount, q question) (values, *problem) {
+	groups := safeGroups(a.Spec.Groups)
+	told := values{user: a.Username(), namespace: a.Namespace}
+	if h.TellEmail && !strings.ContainsFunc(a.Spec.Email, unicode.IsControl) {
+		told.email, told.tellEmail = a.Spec.Email, true
 	}
-	return strings.Join(groups, ",")
+	if q.ascii {
+		encoded := make([]string, len(groups))
+		for i, group := range groups {
+			encoded[i] = url.PathEscape(group)
+		}
+		groups, told.user, told.email = encoded, url.PathEscape(told.user), url.PathEscape(told.email)
+	}
+	told.groups = strings.Join(groups, ",")
+	if len(told.user)+len(told.namespace)+len(told.groups)+len(told.email) > maxToldBytes {
+		return values{}, newProblem(http.StatusForbidden, problemGroupsTooLarge, "The account's groups do not fit",
+			"They are too many or too long for the header that tells them to the application. Ask an administrator for fewer or shorter ones.")
+	}
+	return told, nil
+}
+
+// write answers a proxy with a yes. All but the address are always set: some proxies overwrite only what they get.
+func (v *values) write(w http.ResponseWriter) {
+	header := w.Header()
+	header["Cache-Control"] = securityHeaders["Cache-Control"]
+	// One piece of memory for the values, each without room for another.
+	told := []string{v.user, v.namespace, v.groups, v.email}
+	header[headerUser], header[headerNamespace], header[headerGroups] = told[0:1:1], told[1:2:2], told[2:3:3]
+	if v.tellEmail {
+		header[headerEmail] = told[3:4:4]
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// safeGroups returns the groups that cannot be read as others.
+func safeGroups(groups []string) []string {
+	if slices.ContainsFunc(groups, isUnsafeGroup) {
+		return slices.DeleteFunc(slices.Clone(groups), isUnsafeGroup)
+	}
+	return groups
 }
 
 // isUnsafeGroup tells of a group that would be read as another, or as several: the schema refuses commas and control
