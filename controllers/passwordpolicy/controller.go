@@ -165,6 +165,10 @@ func ready(s *scope) metav1.Condition {
 	}
 	place := slices.Index(s.defaults, s.object.Name)
 	switch {
+	case len(s.object.Spec.UnreadableFields()) > 0:
+		return no(v1alpha1.ConditionReasonSpecUnreadable, "These fields were stored in a form that cannot be read, and count as not given: %s. "+
+			"Set them anew as kubectl explain passwordpolicy says (a time is one such as 2026-11-29T13:00:00Z), or take them out.",
+			strings.Join(s.object.Spec.UnreadableFields(), ", "))
 	case s.missing != nil:
 		return no(v1alpha1.ConditionReasonDenyListNotFound, "No new password can be judged: %v. Create it, or take it out of denyList.configMapRefs.", s.missing)
 	case place > 0:

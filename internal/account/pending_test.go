@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-
 	"github.com/keyturn/keyturn/internal/account"
 )
 
