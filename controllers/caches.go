@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/session"
 )
 
@@ -20,8 +21,14 @@ func CacheOptions(systemNamespace string) cache.Options {
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:    {Field: fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword))},
-			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{systemNamespace: {}}},
+			&v1alpha1.UserAccount{}:    {Transform: directory.TrimAccount},
+			&v1alpha1.PasswordPolicy{}: {Transform: directory.TrimPolicy},
+			&corev1.Namespace{}:        {Transform: directory.TrimNamespace},
+			&corev1.Secret{}: {
+				Field:     fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword)),
+				Transform: directory.TrimAll,
+			},
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{systemNamespace: {}}, Transform: directory.TrimAll},
 		},
 	}
 }

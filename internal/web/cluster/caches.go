@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/session"
 )
 
@@ -61,12 +62,15 @@ func NewCaches(ctx context.Context, config *rest.Config, live client.Client, con
 	options := cache.Options{
 		Scheme: live.Scheme(), Mapper: live.RESTMapper(),
 		ReaderFailOnMissingInformer: true,
-		DefaultTransform:            strip,
+		DefaultTransform:            cache.TransformStripManagedFields(),
 	}
 	objects, keys := options, options
 	objects.ByObject = map[client.Object]cache.ByObject{
-		credentialMetadata(): {Namespaces: only(namespaces.Credentials)},
-		&corev1.ConfigMap{}:  {Namespaces: only(namespaces.System)},
+		&v1alpha1.UserAccount{}:    {Transform: trimAccount},
+		&v1alpha1.PasswordPolicy{}: {Transform: directory.TrimPolicy},
+		namespaceMetadata():        {Transform: directory.TrimNamespace},
+		credentialMetadata():       {Namespaces: only(namespaces.Credentials)},
+		&corev1.ConfigMap{}:        {Namespaces: only(namespaces.System), Transform: directory.TrimAll},
 	}
 	// By a selector of its namespace too, and not by Namespaces: the watch is of that namespace then, and has one store, which
 	// Keys reads.
@@ -145,16 +149,10 @@ func credentialMetadata() *metav1.PartialObjectMetadata {
 	return m
 }
 
-// strip leaves out what the server never reads and never writes back: tens of thousands of objects are held.
-func strip(obj any) (any, error) {
-	object, ok := obj.(client.Object)
-	if !ok {
-		return obj, nil
-	}
-	object.SetManagedFields(nil)
-	delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+// trimAccount leaves out what the server never reads of an account, the status included.
+func trimAccount(obj any) (any, error) {
 	if declared, ok := obj.(*v1alpha1.UserAccount); ok {
 		declared.Status = v1alpha1.UserAccountStatus{}
 	}
-	return obj, nil
+	return directory.TrimAccount(obj)
 }

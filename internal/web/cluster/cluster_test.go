@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -159,21 +158,5 @@ func TestOutOfTouch(t *testing.T) {
 	}
 	if _, err := c.Known(t.Context(), "account-a"); !errors.Is(err, credential.ErrStale) {
 		t.Errorf("of a name: %v", err)
-	}
-}
-
-func TestStrip(t *testing.T) {
-	declared := &v1alpha1.UserAccount{
-		ObjectMeta: metav1.ObjectMeta{
-			ManagedFields: []metav1.ManagedFieldsEntry{{}},
-			Annotations:   map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "other": "kept"},
-		},
-		Status: v1alpha1.UserAccountStatus{Username: "ada"},
-	}
-	if _, err := strip(declared); err != nil {
-		t.Fatal(err)
-	}
-	if declared.ManagedFields != nil || len(declared.Annotations) != 1 || declared.Status.Username != "" {
-		t.Errorf("left is %+v", declared)
 	}
 }

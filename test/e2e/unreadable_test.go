@@ -1,0 +1,203 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/test/controlplane"
+)
+
+// TestUnreadableObjects stores, under a schema that takes everything, an account and a policy for each field of both kinds that hold
+// something there which is none, and brings the schema back. Both servers have to go on for all others: on the watches that they have
+// open, and after a restart, when they list. Definitions are everybody's, so nothing runs beside it.
+func TestUnreadableObjects(t *testing.T) {
+	definitions, err := controlplane.Kustomize(t.Context(), "../../config/crd")
+	must(t, err)
+
+	fields := map[string][]string{}
+	loose := make([]*unstructured.Unstructured, len(definitions))
+
+	for i, definition := range definitions {
+		kind, _, _ := unstructured.NestedString(definition.Object, "spec", "names", "kind")
+		loose[i] = definition.DeepCopy()
+		fields[kind] = loosen(t, loose[i])
+	}
+
+	o := newOrganisation(t)
+	before := o.settled(t, "before", nil)
+	token := before.login(t, before.password, granted).Token
+
+	install := func(definitions []*unstructured.Unstructured, takesAll bool) {
+		ctx := context.WithoutCancel(t.Context())
+		for _, definition := range definitions {
+			must(t, controlplane.Apply(ctx, plane.Config(), definition.DeepCopy()))
+		}
+
+		for kind := range fields {
+			eventually(t, "the schema of "+kind, func() error {
+				err := kube.Create(t.Context(), badObject(o, kind, "probe", "spec", "none"), client.DryRunAll)
+				if (err == nil) != takesAll {
+					return fmt.Errorf("the API server says %w to an object that is none", err)
+				}
+
+				return nil
+			})
+		}
+	}
+
+	install(loose, true)
+
+	var bad []*unstructured.Unstructured
+
+	t.Cleanup(func() {
+		for _, object := range bad {
+			_ = kube.Delete(context.Background(), object)
+		}
+	})
+
+	for _, kind := range slices.Sorted(maps.Keys(fields)) {
+		for i, field := range fields[kind] {
+			for j, value := range []any{"2026-11-29t01:00:00z", map[string]any{"a": "b"}, []any{int64(1)}} {
+				name := fmt.Sprintf("%s-bad-%d-%d", o.name, i, j)
+				part, _, _ := strings.Cut(field, ".")
+				object := badObject(o, kind, name, field, value)
+				must(t, kube.Create(t.Context(), object.DeepCopy()))
+
+				if part == "status" {
+					patch, err := json.Marshal(map[string]any{"status": object.Object["status"]})
+					must(t, err)
+					must(t, kube.Status().Patch(t.Context(), object.DeepCopy(), client.RawPatch(types.MergePatchType, patch)))
+				}
+
+				bad = append(bad, object)
+			}
+		}
+	}
+
+	install(definitions, false)
+
+	othersGoOn := func(name string) {
+		t.Helper()
+
+		p := o.settled(t, name, nil)
+		p.login(t, p.password, granted)
+		before.login(t, before.password, granted)
+		session(t, token, 200)
+
+		q, _ := governed(t, v1alpha1.PasswordPolicySpec{})
+		q.settled(t, "ada", nil)
+	}
+
+	othersGoOn("watched")
+
+	for _, s := range []*server{operator, login} {
+		s.kill()
+		s.start(t)
+	}
+
+	othersGoOn("listed")
+
+	for name, field := range map[string]string{"start": "spec.startTime", "end": "spec.endTime", "groups": "spec.groups"} {
+		t.Run(name, func(t *testing.T) {
+			i := slices.Index(fields["UserAccount"], field)
+			if i < 0 {
+				t.Fatalf("the schema has no %s", field)
+			}
+
+			name := fmt.Sprintf("%s-bad-%d-0", o.name, i)
+			message := o.awaitCondition(t, name, v1alpha1.ConditionSpecReadable, metav1.ConditionFalse, v1alpha1.ConditionReasonSpecUnreadable)
+
+			if !strings.Contains(message, field) {
+				t.Errorf("the condition says %q", message)
+			}
+
+			o.awaitStanding(t, name, v1alpha1.StandingDisabled, v1alpha1.ReasonSpecUnreadable)
+		})
+	}
+
+	t.Run("a request", func(t *testing.T) {
+		name := fmt.Sprintf("%s-bad-%d-0", o.name, slices.Index(fields["UserAccount"], "spec.signOutTime"))
+		o.awaitCondition(t, name, v1alpha1.ConditionSpecReadable, metav1.ConditionFalse, v1alpha1.ConditionReasonSpecUnreadable)
+		o.awaitStanding(t, name, v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword)
+	})
+
+	t.Run("a policy", func(t *testing.T) {
+		name := fmt.Sprintf("%s-bad-%d-0", o.name, slices.Index(fields["PasswordPolicy"], "spec.changeRequiredTime"))
+
+		within(t, 30*time.Second, "the policy tells", func() error {
+			p := &v1alpha1.PasswordPolicy{}
+			if err := kube.Get(t.Context(), client.ObjectKey{Name: name}, p); err != nil {
+				return err
+			}
+
+			for _, c := range p.Status.Conditions {
+				if c.Reason == v1alpha1.ConditionReasonSpecUnreadable && strings.Contains(c.Message, "spec.changeRequiredTime") {
+					return nil
+				}
+			}
+
+			return errors.New("it does not")
+		})
+	})
+}
+
+// loosen has a definition take everything, and returns the fields that it had.
+func loosen(t *testing.T, definition *unstructured.Unstructured) (fields []string) {
+	t.Helper()
+
+	versions, _, _ := unstructured.NestedSlice(definition.Object, "spec", "versions")
+	version, _ := versions[0].(map[string]any)
+
+	for _, part := range []string{"spec", "status"} {
+		schema, _, _ := unstructured.NestedMap(version, "schema", "openAPIV3Schema", "properties", part)
+		fields = append(fields, fieldsOf(part, schema)...)
+		must(t, unstructured.SetNestedMap(version, map[string]any{"x-kubernetes-preserve-unknown-fields": true},
+			"schema", "openAPIV3Schema", "properties", part))
+	}
+
+	unstructured.RemoveNestedField(version, "schema", "openAPIV3Schema", "x-kubernetes-validations")
+	must(t, unstructured.SetNestedSlice(definition.Object, []any{version}, "spec", "versions"))
+
+	return fields
+}
+
+// fieldsOf lists a field and all below it. Lists end it.
+func fieldsOf(path string, schema map[string]any) []string {
+	all := []string{path}
+
+	properties, _ := schema["properties"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		below, _ := properties[name].(map[string]any)
+		all = append(all, fieldsOf(path+"."+name, below)...)
+	}
+
+	return all
+}
+
+// badObject is an object that holds a value in a field.
+func badObject(o *organisation, kind, name, field string, value any) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{Object: map[string]any{}}
+	object.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(kind))
+	object.SetName(name)
+
+	if kind == "UserAccount" {
+		object.SetNamespace(o.name)
+	}
+
+	_ = unstructured.SetNestedField(object.Object, value, strings.Split(field, ".")...)
+
+	return object
+}
