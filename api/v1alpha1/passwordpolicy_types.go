@@ -35,7 +35,8 @@ type PasswordPolicySpec struct {
 	// +default={}
 	Strength StrengthRule `json:"strength,omitzero"`
 
-	// denyList names the passwords that are refused whatever they are made of.
+	// denyList names the passwords that are refused whatever they are made of: as they are, repeated, or with a few digits
+	// and symbols around them or in place of letters.
 	// +optional
 	// +default={}
 	DenyList DenyListRule `json:"denyList,omitzero"`

@@ -21,7 +21,8 @@ type PasswordPolicySpecApplyConfiguration struct {
 	MinCharacterClasses *int32 `json:"minCharacterClasses,omitempty"`
 	// strength asks for an estimated resistance against guessing.
 	Strength *StrengthRuleApplyConfiguration `json:"strength,omitempty"`
-	// denyList names the passwords that are refused whatever they are made of.
+	// denyList names the passwords that are refused whatever they are made of: as they are, repeated, or with a few digits
+	// and symbols around them or in place of letters.
 	DenyList *DenyListRuleApplyConfiguration `json:"denyList,omitempty"`
 	// history keeps previous passwords from coming back.
 	History *HistoryRuleApplyConfiguration `json:"history,omitempty"`
