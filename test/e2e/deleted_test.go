@@ -1,0 +1,52 @@
+package e2e_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// TestAccountThatWaitsToBeDeleted: with its deletion, an account is gone, though somebody's finalizer keeps the object.
+func TestAccountThatWaitsToBeDeleted(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	token := p.login(t, p.password, granted).Token
+	session(t, token, http.StatusOK)
+
+	declared, err := o.get(t, "ada")
+	must(t, err)
+	update(t, declared, func() { declared.Finalizers = []string{"example.org/somebody"} })
+	must(t, kube.Delete(t.Context(), declared))
+	t.Cleanup(func() { update(t, declared, func() { declared.Finalizers = nil }) })
+
+	sessionEndsEventually(t, token)
+	p.loginEventually(t, p.password, wrong)
+
+	eventually(t, "the credential is noted as without an account", func() error {
+		if o.credential(t, "ada").Annotations[v1alpha1.GroupName+"/orphaned-time"] == "" {
+			return errors.New("it is not")
+		}
+
+		return nil
+	})
+
+	// The username is free for another account, which is a new person.
+	q := &person{organisation: o.name, username: "ada", password: newPassword()}
+	o.handOut(t, "successor", q.password)
+	o.account(t, "successor", func(s *v1alpha1.UserAccountSpec) { s.Username = "ada" })
+	q.loginEventually(t, q.password, mustChange("InitialLogin"))
+	q.login(t, p.password, wrong)
+
+	left := &v1alpha1.UserAccount{}
+	must(t, kube.Get(t.Context(), client.ObjectKeyFromObject(declared), left))
+
+	if left.DeletionTimestamp == nil {
+		t.Error("the test has not kept the account from being deleted")
+	}
+}

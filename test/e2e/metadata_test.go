@@ -1,0 +1,127 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+const (
+	// accountsWithMetadata have about a megabyte of metadata each.
+	accountsWithMetadata = 1000
+	// maxMetadataMemory is by how much all of them may raise the memory of a server, in bytes.
+	maxMetadataMemory = 10 << 20
+)
+
+// TestMetadataTakesNoMemory: whoever may create accounts can give them a megabyte of metadata each. Neither server keeps that. The
+// servers are restarted, so nothing runs beside it.
+func TestMetadataTakesNoMemory(t *testing.T) {
+	o := newOrganisation(t)
+
+	restart := func() (login, operator int) { return restarted(t, "login"), restarted(t, "operator") }
+	loginBefore, operatorBefore := restart()
+
+	finalizers := make([]string, 1700)
+	for i := range finalizers {
+		finalizers[i] = strings.Repeat(strings.Repeat("d", 60)+".", 4) + "org/" + fmt.Sprintf("%060d", i)
+	}
+
+	t.Cleanup(func() { o.removeAccounts(t, accountsWithMetadata) })
+
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(8)
+
+	for i := range accountsWithMetadata {
+		group.Go(func() error {
+			return kube.Create(ctx, &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{
+				Namespace: o.name, Name: fmt.Sprintf("a%d", i), Finalizers: finalizers,
+				Annotations: map[string]string{"note": strings.Repeat("x", 200_000)},
+			}})
+		})
+	}
+
+	must(t, group.Wait())
+
+	loginAfter, operatorAfter := restart()
+	figure(t, "memory for %d accounts with 1 MB of metadata: login server %+d KiB, operator %+d KiB",
+		accountsWithMetadata, (loginAfter-loginBefore)>>10, (operatorAfter-operatorBefore)>>10)
+
+	if loginAfter-loginBefore > maxMetadataMemory {
+		t.Errorf("the login server takes %d KiB more", (loginAfter-loginBefore)>>10)
+	}
+
+	if operatorAfter-operatorBefore > maxMetadataMemory {
+		t.Errorf("the operator takes %d KiB more", (operatorAfter-operatorBefore)>>10)
+	}
+}
+
+// removeAccounts deletes what has finalizers of its own.
+func (o *organisation) removeAccounts(t *testing.T, n int) {
+	t.Helper()
+
+	group, ctx := errgroup.WithContext(context.WithoutCancel(t.Context()))
+	group.SetLimit(8)
+
+	for i := range n {
+		group.Go(func() error {
+			a := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: fmt.Sprintf("a%d", i)}}
+			none := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null,"annotations":null}}`))
+			if err := client.IgnoreNotFound(kube.Patch(ctx, a, none)); err != nil {
+				return err
+			}
+
+			return client.IgnoreNotFound(kube.Delete(ctx, a))
+		})
+	}
+
+	must(t, group.Wait())
+}
+
+// restarted starts a server again and returns its memory, when it has taken what it needs: the smallest of some seconds, since the
+// garbage of the start is given back bit by bit.
+func restarted(t *testing.T, name string) int {
+	t.Helper()
+
+	s := map[string]*server{"login": login, "operator": operator}[name]
+	s.kill()
+	s.start(t)
+
+	smallest := 0
+	for deadline := time.Now().Add(12 * time.Second); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
+		if now := residentBytes(t, s.process.Pid()); smallest == 0 || now < smallest || time.Until(deadline) > 6*time.Second {
+			smallest = now
+		}
+	}
+
+	return smallest
+}
+
+// residentBytes is the memory of a process that is its own (Linux).
+func residentBytes(t *testing.T, pid int) int {
+	t.Helper()
+
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	must(t, err)
+
+	_, after, found := bytes.Cut(status, []byte("RssAnon:"))
+	if !found {
+		t.Fatal("the kernel does not tell the memory of a process")
+	}
+
+	kib, err := strconv.Atoi(string(bytes.Fields(after)[0]))
+	must(t, err)
+
+	return kib << 10
+}
