@@ -97,7 +97,7 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	found, by, err := h.session(r)
-	h.Sessions.count(DoorVerify, by.token, err)
+	h.Sessions.count(DoorVerify, by.text, err)
 	refusal := q.refusal(found, err)
 	var told values
 	if refusal == nil {
@@ -121,29 +121,29 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	told.write(w)
 }
 
-// bearing is what a request proves with whose it is.
-type bearing struct {
-	token    string
+// presentedToken is the token that a request was judged by.
+type presentedToken struct {
+	text     string
 	isCookie bool
 }
 
 // session returns the session of a request to an application: that of the cookie if it holds, else that of the Authorization
-// header. Keyturn's own API looks at the header first. Here it may be the application's, and then nothing in it is
-// Keyturn's. Either way the request itself proves whose session it is. More than one such header is no session, as of tokenOf.
-func (h *Verify) session(r *http.Request) (Session, bearing, error) {
-	by := bearing{token: cookieOf(r, sessionCookie), isCookie: true}
-	if headers := len(r.Header["Authorization"]); by.token != "" && headers <= 1 {
-		found, err := h.Sessions.Verify(r.Context(), by.token, session.Web)
-		if headers == 0 || !errors.Is(err, ErrInvalidSession) {
-			return found, by, err
-		}
-	}
-	if len(r.Header["Authorization"]) == 1 && bearer(r) != "" {
-		by = bearing{token: bearer(r)}
-		found, err := h.Sessions.Verify(r.Context(), by.token, session.Web)
+// header. Keyturn's own API looks at the header first. Here the header may be the application's, with nothing of Keyturn's in it.
+// Either way the request itself proves whose session it is. With more than one such header there is none, as of tokenOf.
+func (h *Verify) session(r *http.Request) (found Session, by presentedToken, err error) {
+	err = ErrInvalidSession
+	if len(r.Header["Authorization"]) > 1 {
 		return found, by, err
 	}
-	return Session{}, by, ErrInvalidSession
+	if cookie := cookieOf(r, sessionCookie); cookie != "" {
+		by = presentedToken{text: cookie, isCookie: true}
+		found, err = h.Sessions.Verify(r.Context(), cookie, session.Web)
+	}
+	if token := bearer(r); token != "" && errors.Is(err, ErrInvalidSession) {
+		by = presentedToken{text: token}
+		found, err = h.Sessions.Verify(r.Context(), token, session.Web)
+	}
+	return found, by, err
 }
 
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page

@@ -3,6 +3,7 @@ package web_test
 import (
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -255,6 +256,13 @@ func TestVerifyWhoseSession(t *testing.T) {
 				}
 			}
 		})
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://app.example.org/auth/verify?namespace="+namespace, nil)
+	r.AddCookie(&http.Cookie{Name: "__Host-keyturn-session", Value: adas})
+	r.Header["Authorization"] = []string{"Bearer " + adas, "Bearer " + bobs}
+	w := httptest.NewRecorder()
+	if handler.ServeHTTP(w, r); w.Code != http.StatusUnauthorized {
+		t.Errorf("two Authorization headers beside the cookie: answers %d", w.Code)
 	}
 }
 
