@@ -87,6 +87,7 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 	found, _, err := h.session(r) // It was counted when the proxy asked.
 	refusal = q.refusal(found, err)
 	if refusal == nil {
+		q.ascii = true // The larger one: the proxy's other address may ask for it, and this one need not.
 		_, refusal = h.told(found.Account, q)
 	}
 	if refusal == nil { // The session has begun meanwhile: the login page sends people back.

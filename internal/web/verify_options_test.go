@@ -190,7 +190,7 @@ func TestVerifyManyGroups(t *testing.T) {
 			if told := w.Header().Get("X-Auth-Request-User"); w.Code != http.StatusForbidden || told != "" || !strings.Contains(w.Body.String(), "problems/groups-too-large") {
 				t.Errorf("answers %d, tells %q: %s", w.Code, told, w.Body)
 			}
-			for _, address := range []string{"/auth/login" + options, "/auth/verify" + options + "&login=redirect"} {
+			for _, address := range []string{"/auth/login" + options, "/auth/login?namespace=" + namespace, "/auth/verify" + options + "&login=redirect"} {
 				w := verify(handler, http.MethodGet, address, token, map[string]string{"Accept": htmlPage, "Accept-Language": "en"})
 				if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "your account has too many groups") || w.Header().Get("Content-Security-Policy") == "" {
 					t.Errorf("%s answers %d to a person: %s", address, w.Code, w.Body)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -86,8 +88,8 @@ func (p *proxied) count() int {
 	return len(p.requests)
 }
 
-// behindNginx starts an application of an organisation behind nginx, configured as documented.
-func behindNginx(t *testing.T, organisation, keyturn string) *proxied {
+// behindNginx starts an application of an organisation behind nginx, configured as documented, save for what more exchanges.
+func behindNginx(t *testing.T, organisation, keyturn string, more ...[2]string) *proxied {
 	t.Helper()
 
 	nginx, err := nginxProgram()
@@ -107,7 +109,7 @@ func behindNginx(t *testing.T, organisation, keyturn string) *proxied {
 	p.roots = writeCertificate(t, dir)
 
 	site := documentedNginx(t)
-	for _, exchange := range [][2]string{
+	for _, exchange := range append(more, [][2]string{
 		{"keyturn-login.keyturn-system.svc.cluster.local:80", strings.TrimPrefix(keyturn, "http://")},
 		{"application.team.svc.cluster.local:8080", strings.TrimPrefix(app.URL, "http://")},
 		{"listen 443 ssl", "listen " + controlplane.Address(port) + " ssl"},
@@ -115,7 +117,8 @@ func behindNginx(t *testing.T, organisation, keyturn string) *proxied {
 		{"/etc/nginx/tls/application.key", filepath.Join(dir, "tls.key")},
 		{"namespace=team", "namespace=" + organisation},
 		{"/o/team/", "/o/" + organisation + "/"},
-	} {
+		{"location / {", "location / {\nclient_max_body_size 50m;"}, // as the application wants it
+	}...) {
 		if !strings.Contains(site, exchange[0]) {
 			t.Fatalf("the documented configuration does not have %q", exchange[0])
 		}
@@ -137,7 +140,6 @@ proxy_temp_path %[1]s/proxy;
 fastcgi_temp_path %[1]s/fastcgi;
 uwsgi_temp_path %[1]s/uwsgi;
 scgi_temp_path %[1]s/scgi;
-client_max_body_size 8m;
 %[2]s}
 `, dir, site, user), 0o600))
 
@@ -201,6 +203,13 @@ func (v *visitor) do(method, path string, header map[string]string, body string)
 		request.Header.Set(name, value)
 	}
 
+	return v.send(request)
+}
+
+// send sends a request with the visitor's cookies.
+func (v *visitor) send(request *http.Request) *reply {
+	v.t.Helper()
+
 	response, err := v.client.Do(request)
 	must(v.t, err)
 	defer response.Body.Close()
@@ -237,6 +246,55 @@ func (v *visitor) logIn(address string, p *person, more ...string) *reply {
 	return v.do(http.MethodPost, at.Path, map[string]string{
 		"Content-Type": "application/x-www-form-urlencoded", "Origin": v.app.url, "Sec-Fetch-Site": "same-origin",
 	}, form.Encode())
+}
+
+// submit sends the form that follows a mark on a page, as it stands there but for what is filled in.
+func (v *visitor) submit(page *reply, mark string, fill ...string) *reply {
+	v.t.Helper()
+
+	_, text, found := strings.Cut(page.body, mark)
+	_, text, _ = strings.Cut(text, `<form method="post" action="`)
+	action, text, _ := strings.Cut(text, `"`)
+	text, _, closed := strings.Cut(text, "</form>")
+
+	if !found || !closed {
+		v.t.Fatalf("answered %d, and there is no form after %q:\n%s", page.status, mark, page.body)
+	}
+
+	fields := url.Values{}
+
+	for _, input := range inputs.FindAllString(text, -1) {
+		switch name := attribute(input, "name"); {
+		case !strings.Contains(input, `type="checkbox"`):
+			fields.Set(name, attribute(input, "value"))
+		case strings.Contains(input, " checked"):
+			fields.Set(name, "on")
+		}
+	}
+
+	for i := 0; i < len(fill); i += 2 {
+		fields.Set(fill[i], fill[i+1])
+	}
+
+	return v.do(http.MethodPost, html.UnescapeString(action), map[string]string{
+		"Content-Type": "application/x-www-form-urlencoded", "Origin": v.app.url, "Sec-Fetch-Site": "same-origin",
+	}, fields.Encode())
+}
+
+var (
+	inputs     = regexp.MustCompile(`<input [^>]*>`)
+	attributes = regexp.MustCompile(` (name|value)="([^"]*)"`)
+)
+
+// attribute returns the value of an attribute of an element; empty where it has none.
+func attribute(element, name string) string {
+	for _, found := range attributes.FindAllStringSubmatch(element, -1) {
+		if found[1] == name {
+			return html.UnescapeString(found[2])
+		}
+	}
+
+	return ""
 }
 
 // cookie returns the session's cookie; nil where there is none.
