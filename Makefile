@@ -13,9 +13,10 @@ export CGO_ENABLED := 0
 LOCAL_DIR ?= .local
 LOGIN_ADDR ?= 127.0.0.1:8080
 
-# How long one package's tests, and one fuzz target of fuzz-smoke, may take.
+# How long one package's tests may take, and for how long each fuzz target is fuzzed by fuzz and by fuzz-smoke.
 TEST_TIMEOUT ?= 20m
-FUZZ_TIME ?= 5s
+FUZZ_TIME ?= 60s
+FUZZ_SMOKE_TIME ?= 3s
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
@@ -70,6 +71,7 @@ test: control-plane browser nginx ## Run all tests, end to end included; picture
 	go test -count=1 -timeout $(TEST_TIMEOUT) ./...
 	@echo 'What the end-to-end tests have measured:'
 	@cat .figures
+	@$(MAKE) fuzz-smoke
 
 .PHONY: pictures
 pictures: control-plane browser ## Take the pictures of the README anew.
@@ -81,9 +83,14 @@ pictures: control-plane browser ## Take the pictures of the README anew.
 bench: control-plane build ## Measure what the design budgets.
 	go run ./test/bench
 
+.PHONY: fuzz
+fuzz: ## Fuzz each target for a minute (FUZZ_TIME). What fails is left in testdata/fuzz.
+	@hack/fuzz '$(FUZZ_TIME)'
+
 .PHONY: fuzz-smoke
-fuzz-smoke: ## Fuzz each target for a few seconds (FUZZ_TIME).
-	@hack/fuzz-smoke '$(FUZZ_TIME)'
+fuzz-smoke: ## Fuzz each target for a few seconds (FUZZ_SMOKE_TIME), as test does.
+	@echo 'Fuzzing. The first time, to build everything for it takes some minutes ...'
+	@hack/fuzz '$(FUZZ_SMOKE_TIME)' committed
 
 ##@ Check
 

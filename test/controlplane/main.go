@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 )
@@ -18,8 +19,14 @@ import (
 //		}))
 //	}
 //
-// prepare is called once it runs. What fails before the tests is told, and is a failure of the package.
+// prepare is called once it runs. What fails before the tests is told, and is a failure of the package. Where only a fuzz
+// target is to run, there is no control plane: each process of the fuzzer would start one of its own, which takes longer than
+// the time that a target is fuzzed for, and no target needs it.
 func Main(m interface{ Run() int }, options Options, prepare func(context.Context, *ControlPlane) error) int {
+	if fuzzesOnly() {
+		return m.Run()
+	}
+
 	ctx := context.Background()
 
 	cluster, err := Start(ctx, options)
@@ -43,4 +50,19 @@ func Main(m interface{ Run() int }, options Options, prepare func(context.Contex
 	}
 
 	return code
+}
+
+// fuzzesOnly tells whether this process was started by go test -run='^$' -fuzz=TARGET, or by the fuzzer of such a process.
+func fuzzesOnly() bool {
+	flag.Parse()
+
+	given := func(name string) string {
+		if f := flag.Lookup("test." + name); f != nil {
+			return f.Value.String()
+		}
+
+		return ""
+	}
+
+	return given("fuzz") != "" && given("run") == "^$"
 }
