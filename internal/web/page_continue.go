@@ -3,34 +3,12 @@ package web
 import (
 	"net/http"
 	"net/url"
-	"path"
-	"strings"
+
+	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
-// returnTo returns where on this host a person was going; empty for nowhere, or where it is not on this host. Browsers take
-// // and \\ for the beginning of another host, leave out tabs and line breaks, and resolve dots before they look. The text itself
-// is asked for a leading //, too: url.Parse reads an empty host out of "//?x", and no path.
-func returnTo(raw string) string {
-	strange := func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
-	if len(raw) > maxReturnTo || strings.ContainsFunc(raw, strange) {
-		return ""
-	}
-	to, err := url.Parse(raw)
-	onThisHost := err == nil && to.Scheme == "" && to.User == nil && to.Host == "" &&
-		strings.HasPrefix(raw, "/") && !strings.HasPrefix(raw, "//") && !strings.Contains(to.Path, "//") && !strings.Contains(to.Path, "\\")
-	if !onThisHost {
-		return ""
-	}
-	switch path.Clean(to.Path) {
-	case "/":
-		if to.Query().Has("return_to") {
-			return "" // One would go on from there.
-		}
-	case "/login", "/logout", "/logout-everywhere", "/continue":
-		return "" // One would go in circles.
-	}
-	return raw
-}
+// returnTo returns where on this host a person was going; empty for nowhere, or where it is not on this host.
+func returnTo(raw string) string { return returnto.Check(raw) }
 
 // withReturnTo adds where a person was going to the address of a page.
 func withReturnTo(address, to string) string {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
 // loginPage is what the login page shows.
@@ -46,7 +47,7 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query().Get("return_to"))
 	organization := r.PathValue("organization")
 	if found, err := p.current(w, r); err == nil && (organization == "" || organization == found.Account.Namespace) {
-		http.Redirect(w, r, cmp.Or(to, "/"), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
+		returnto.Redirect(w, cmp.Or(to, "/"))
 		return
 	}
 	who := guest(r)

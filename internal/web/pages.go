@@ -16,12 +16,8 @@ import (
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
-const (
-	// maxReturnTo bounds an address to return to, in bytes.
-	maxReturnTo = 2048
-	// profileReads is how many live reads of a profile go on at once: each page that is opened with a session costs one.
-	profileReads = 16
-)
+// profileReads is how many live reads of a profile go on at once: each page that is opened with a session costs one.
+const profileReads = 16
 
 // Pages are what people see in a browser. They take the same steps as the API, through the same functions.
 type Pages struct {

@@ -193,7 +193,10 @@ func TestLandingByAPageOfOurs(t *testing.T) {
 	v.logIn(a, password, "return_to", "/app?page=2&x").leads(t, "/continue?return_to=%2Fapp%3Fpage%3D2%26x")
 	v.get("/continue?return_to=%2Fapp%3Fpage%3D2%26x").shows(t, http.StatusOK, `content="0; url=/app?page=2&amp;x"`, `href="/app?page=2&amp;x"`)
 	v.get("/continue").leads(t, "/")
-	v.get("/continue?return_to=//elsewhere").leads(t, "/")
+	for _, nowhere := range []string{"//elsewhere", "//", "//%3Fx", "//%23x", "/account%3Freturn_to=/app"} {
+		v.get("/continue?return_to="+nowhere).leads(t, "/")
+	}
+	v.get("/login?return_to=/app%23/../login").leads(t, "/app#/../login")
 
 	p := v.post("/change-password", "organization", a.Namespace, "username", "ada", "current-password", password, "new-password", fresh,
 		"return_to", "/app")

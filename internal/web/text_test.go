@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -10,60 +9,6 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
-
-// TestReturnTo: a path on this host, or nowhere.
-func TestReturnTo(t *testing.T) {
-	for _, same := range []string{
-		"/", "/app", "/app/", "/app?page=2&to=https://elsewhere.example/", "/app#part", "/?tab=2", "/a/b/../c", "/%C3%BCber", "/app?q=%2F%2Fx",
-		"/change-password", "/a;b", "/loginx", "/app?" + strings.Repeat("x", maxReturnTo-5),
-	} {
-		if got := returnTo(same); got != same {
-			t.Errorf("%q becomes %q", same, got)
-		}
-	}
-	for name, raw := range map[string]string{
-		"nothing": "", "no path": "app", "relative": "./app", "a query": "?x", "a scheme": "https://elsewhere.example/",
-		"a script": "javascript:alert(1)", "data": "data:text/html,x", "a scheme without slashes": "https:elsewhere.example",
-		"another host": "//elsewhere.example", "another host, more slashes": "///elsewhere.example", "four": "////elsewhere.example",
-		"no host": "//", "no host, a query": "//?x", "no host, a fragment": "//#x",
-		"a backslash": `/\elsewhere.example`, "two": `\\elsewhere.example`, "one further on": `/app\x`,
-		"an encoded slash": "/%2Felsewhere.example", "an encoded slash, small": "/%2felsewhere.example",
-		"an encoded backslash": "/%5Celsewhere.example", "dots": "/.//elsewhere.example", "dots back": "/x/..//elsewhere.example",
-		"encoded dots": "/%2e//elsewhere.example", "slashes further on": "/app//elsewhere.example",
-		"a tab": "/\t/elsewhere.example", "a line feed": "/\n/elsewhere.example", "a return": "/\r/elsewhere.example",
-		"a header": "/app\r\nSet-Cookie: x=y", "a space": "/ app", "a space in front": " /app", "NUL": "/\x00", "DEL": "/\x7f",
-		"userinfo": "//ada:secret@elsewhere.example/", "userinfo with a scheme": "http://127.0.0.1@elsewhere.example/",
-		"a broken escape": "/%zz", "too long": "/" + strings.Repeat("x", maxReturnTo),
-		"with where to go from there": "/?return_to=/app", "in a circle": "/login?return_to=/login", "by dots": "/x/../login",
-		"a logout": "/logout", "another": "/logout-everywhere", "the page in between": "/continue?return_to=%2Fapp",
-	} {
-		if got := returnTo(raw); got != "" {
-			t.Errorf("%s: %q becomes %q", name, raw, got)
-		}
-	}
-}
-
-func FuzzReturnTo(f *testing.F) {
-	for _, raw := range []string{"/app?page=2", "//elsewhere", `/\elsewhere`, "/%2felsewhere", "/.//x", "/\t/x", "//", "//?x", "//#x"} {
-		f.Add(raw)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		to := returnTo(raw)
-		if to == "" {
-			return
-		}
-		r, err := http.NewRequest(http.MethodGet, "https://login.example.org/login", nil) //nolint:noctx // never sent
-		if err != nil {
-			t.Fatal(err)
-		}
-		if at, err := r.URL.Parse(to); err != nil || at.Host != "login.example.org" || at.Scheme != "https" || at.User != nil {
-			t.Errorf("%q leads to %v, %v", raw, at, err)
-		}
-		if to[0] != '/' || len(to) > 1 && (to[1] == '/' || to[1] == '\\') {
-			t.Errorf("%q is another host to a browser", to)
-		}
-	})
-}
 
 func TestWait(t *testing.T) {
 	for d, want := range map[time.Duration]struct {

@@ -1,0 +1,80 @@
+package returnto
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxBytes bounds an address to return to.
+const maxBytes = 2048
+
+// Check returns where on this host a person was going; empty for nowhere, or where it is not on this host. What it returns is
+// a path, with the query and the fragment as they came, in ASCII: a browser, a proxy and this server all read it alike.
+func Check(raw string) string {
+	strange := func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
+	// Browsers leave out tabs and line breaks and take \ for /. Two slashes are the beginning of another host; url.Parse finds
+	// an empty host in "//" and "//?x", which is none to it, and hides the slashes.
+	if !strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") || len(raw) > maxBytes || strings.ContainsFunc(raw, strange) {
+		return ""
+	}
+	to, err := url.Parse(raw)
+	if err != nil || !isPlainPath(to.Path) || isWayThrough(to) {
+		return ""
+	}
+	if raw = inASCII(raw); len(raw) > maxBytes {
+		return ""
+	}
+	return raw
+}
+
+// isPlainPath tells of a decoded path that nobody reads as another: browsers, proxies and http.Redirect take out dots and empty
+// parts, some before and some after they decode. A browser never asks for a path with dots.
+func isPlainPath(path string) bool {
+	if strings.Contains(path, "//") || strings.ContainsFunc(path, func(r rune) bool { return r == '\\' || unicode.IsControl(r) }) {
+		return false
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "." || part == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// isWayThrough tells of pages to which a person does not go, but comes from or through: one would go in circles, or on from there.
+func isWayThrough(to *url.URL) bool {
+	switch page := strings.TrimSuffix(to.Path, "/"); page {
+	case "", "/account":
+		return to.Query().Has("return_to")
+	case "/login", "/logout", "/logout-everywhere", "/continue":
+		return true
+	default:
+		organization, found := strings.CutPrefix(page, "/o/")
+		organization, login := strings.CutSuffix(organization, "/login")
+		return found && login && !strings.Contains(organization, "/")
+	}
+}
+
+// inASCII encodes all else, as browsers do.
+func inASCII(address string) string {
+	var text strings.Builder
+	for i := range len(address) {
+		if c := address[i]; c < utf8.RuneSelf {
+			text.WriteByte(c)
+		} else {
+			fmt.Fprintf(&text, "%%%02X", c)
+		}
+	}
+	return text.String()
+}
+
+// Redirect sends a browser to an address that Check has returned. http.Redirect would clean the address once more, the
+// fragment with it, and so lead to another one than was checked.
+func Redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
