@@ -26,9 +26,9 @@ var (
 
 // Keys is the key ring of the cluster.
 type Keys interface {
-	// Ring returns the ring as it was last seen; it may have no keys.
+	// Ring returns the ring as the watch holds it; it may have no keys.
 	Ring() *session.Ring
-	// Reload reads the ring live unless that was done a moment ago, and returns it as it is now.
+	// Reload reads the ring live, unless that was done too often of late, and returns it for the request that asked.
 	Reload(ctx context.Context) (*session.Ring, error)
 }
 

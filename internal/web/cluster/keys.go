@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,13 +75,22 @@ func (k *Keys) Ring() *session.Ring {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	secret := k.secret()
-	if last := k.decoded.Load(); last != nil && last.secret == secret {
-		return last.ring // Another request has decoded it in the meantime.
+	next := &decodedRing{secret: k.secret()}
+	if last := k.decoded.Load(); last != nil && last.hasDataOf(next.secret) {
+		next.ring = last.ring // Another request has decoded it in the meantime, or the watch began anew and found the same keys.
+	} else {
+		next.ring = decodeRing(next.secret)
 	}
-	ring := decodeRing(secret)
-	k.decoded.Store(&decodedRing{secret: secret, ring: ring})
-	return ring
+	k.decoded.Store(next)
+	return next.ring
+}
+
+// hasDataOf tells whether a Secret has the very keys that were decoded. The ring is kept then, with the tokens that it has verified.
+func (d *decodedRing) hasDataOf(secret *corev1.Secret) bool {
+	if d.secret == nil || secret == nil {
+		return d.secret == secret
+	}
+	return maps.EqualFunc(d.secret.Data, secret.Data, bytes.Equal)
 }
 
 // secret returns the Secret that the watch holds; nil where it holds none. The watch puts another object in its place where it
