@@ -21,7 +21,7 @@ func TestWritesOfAnAccount(t *testing.T) {
 	writes := o.traffic.about("ada", credentialName(a))
 	w.g.Expect(writes).To(gomega.HaveLen(3), "for a new account: %v", writes)
 	w.g.Expect(w.accepts(a, initial)).To(gomega.BeTrue())
-	w.g.Expect(a.Annotations).To(gomega.HaveKeyWithValue(v1alpha1.AnnotationInitialized, "true"))
+	w.g.Expect(a.Annotations).To(gomega.HaveKeyWithValue(v1alpha1.AnnotationInitialized, w.namespace+"/ada"))
 	w.g.Expect(w.events.reasons("ada")).To(gomega.Equal([]string{v1alpha1.EventPasswordReset}))
 
 	w.barrier(a)

@@ -92,7 +92,7 @@ func (w *world) endState(a *v1alpha1.UserAccount, formerID string) endState {
 		history: len(c.History.Digests), failures: c.Failures.Consecutive, rejected: len(c.Reset.Rejected),
 		reset: !c.Handled.Reset.IsZero(), change: !c.Handled.ChangeRequired.IsZero(),
 		unlock: !c.Handled.Unlock.IsZero(), signOut: !c.Handled.SignOut.IsZero(),
-		mine: c.Owner.UID == string(a.UID), marked: a.Annotations[v1alpha1.AnnotationInitialized] == "true",
+		mine: c.Owner.UID == string(a.UID), marked: a.Annotations[v1alpha1.AnnotationInitialized] != "",
 		samePassword: c.Password.Hash == c.Reset.AppliedHash,
 		standing:     a.Status.Standing, status: kstatus(a, a.Status.ObservedGeneration, a.Status.Conditions),
 	}

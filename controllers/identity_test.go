@@ -5,13 +5,25 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
+// marked as by an earlier version, for whatever account bears it.
 func marked(a *v1alpha1.UserAccount) {
 	a.Annotations = map[string]string{v1alpha1.AnnotationInitialized: "true"}
+}
+
+// markedAs marks with the name of an account, as an account that was copied bears it.
+func markedAs(namespace, name string) func(*v1alpha1.UserAccount) {
+	return func(a *v1alpha1.UserAccount) {
+		a.Annotations = map[string]string{
+			v1alpha1.AnnotationInitialized:      namespace + "/" + name,
+			v1alpha1.AnnotationResetHandledTime: time.Now().UTC().Format(time.RFC3339),
+		}
+	}
 }
 
 func called(username string) func(*v1alpha1.UserAccount) {
@@ -51,6 +63,15 @@ func TestIdentity(t *testing.T) {
 			edit(w, a, func(a *v1alpha1.UserAccount) { a.Annotations = nil })
 			return a
 		}, goesOn},
+		"restored-by-name": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			return again(a, markedAs(a.Namespace, a.Name))
+		}, adopted},
+		"created-again-as-a-copy": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			return again(a, markedAs(a.Namespace, "somebody"))
+		}, replaced},
+		"created-again-as-a-copy-from-elsewhere": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			return again(a, markedAs("elsewhere", a.Name))
+		}, replaced},
 		"restored":           {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount { return again(a, marked) }, adopted},
 		"created-again":      {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount { return again(a) }, replaced},
 		"created-other-case": {func(a *v1alpha1.UserAccount) *v1alpha1.UserAccount { return again(a, called("CREATED-Other-Case")) }, replaced},
@@ -102,7 +123,8 @@ func TestIdentity(t *testing.T) {
 		is := w.credential(a)
 		w.g.Expect(w.accepts(a, tt.outcome.password)).To(gomega.BeTrue(), name)
 		w.g.Expect(is.Owner.UID).To(gomega.Equal(string(a.UID)), name)
-		w.g.Expect(a.Annotations).To(gomega.HaveKeyWithValue(v1alpha1.AnnotationInitialized, "true"), name)
+		w.g.Expect(a.Annotations).To(gomega.HaveKeyWithValue(v1alpha1.AnnotationInitialized,
+			gomega.Or(gomega.Equal(a.Namespace+"/"+a.Name), gomega.Equal("true"))), name)
 		if tt.outcome.samePerson {
 			w.g.Expect(is.AccountID).To(gomega.Equal(were[name].AccountID), name)
 			ended := int64(0)
@@ -147,6 +169,77 @@ func TestMarkedAccountWaits(t *testing.T) {
 	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
 	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
 	w.g.Expect(w.accepts(a, initial)).To(gomega.BeTrue())
+}
+
+// An account that was copied with all its annotations, under another name or into another namespace, is a new person at once:
+// it never had the credential that the mark tells of. Copied with its username, it is in conflict as any other.
+func TestCopiedAccount(t *testing.T) {
+	w := newWorld(t)
+	o := w.run()
+	w.clock.advance(time.Hour)
+	w.addNamespace(w.name+"-elsewhere", nil)
+	w.secret("ada", initial)
+	first := w.account("ada", handedOut("ada"))
+	w.eventually(first, ready)
+	edit(w, first, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+	w.eventually(first, ready, func(a *v1alpha1.UserAccount) string {
+		if a.Annotations[v1alpha1.AnnotationResetHandledTime] == "" {
+			return "the reset is not noted"
+		}
+		return ""
+	})
+	w.choose(first, own)
+	w.eventually(first, standing(v1alpha1.StandingActive, ""))
+	was := w.credential(first)
+	copied := func(edit func(*v1alpha1.UserAccount)) *v1alpha1.UserAccount {
+		again, _ := exported(first).(*v1alpha1.UserAccount)
+		edit(again)
+		w.must(admin.Create(ctx, again))
+		return again
+	}
+	renamed := copied(func(a *v1alpha1.UserAccount) { a.Name = "bob" })
+	w.secret("ada", second, func(s *corev1.Secret) { s.Namespace = w.name + "-elsewhere" })
+	moved := copied(func(a *v1alpha1.UserAccount) { a.Namespace = w.name + "-elsewhere" })
+	conflict := copied(func(a *v1alpha1.UserAccount) { a.Name, a.Spec.Username = "other", "Ada" })
+	for a, password := range map[*v1alpha1.UserAccount]string{renamed: initial, moved: second} {
+		w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
+		w.g.Expect(w.accepts(a, password)).To(gomega.BeTrue())
+		w.g.Expect(w.credential(a).AccountID).NotTo(gomega.Equal(was.AccountID))
+		w.g.Expect(a.Annotations).To(gomega.HaveKeyWithValue(v1alpha1.AnnotationInitialized, a.Namespace+"/"+a.Name))
+	}
+	writes := o.traffic.about("bob", credentialName(renamed))
+	w.g.Expect(writes).To(gomega.HaveLen(3), "as any new account: %v", writes)
+	w.eventually(conflict, notReady(v1alpha1.ConditionUsernameAccepted, v1alpha1.ConditionReasonUsernameConflict, "Failed"))
+	w.g.Expect(w.credential(first).ResourceVersion()).To(gomega.Equal(was.ResourceVersion()), "the first is not touched")
+
+	// The copy is as good as the first: it waits for its credential when that is lost.
+	lost := w.credentialSecret(renamed)
+	w.delete(lost)
+	w.eventually(renamed, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonCredentialNotFound))
+	w.must(admin.Create(ctx, exported(lost)))
+	w.eventually(renamed, ready)
+}
+
+// The mark of an earlier version, which named nobody, is good: an operator that starts writes nothing for it.
+func TestMarkOfAnEarlierVersion(t *testing.T) {
+	w := newWorld(t)
+	o := w.run()
+	w.clock.advance(time.Hour)
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"))
+	w.eventually(a, ready)
+	o.stop()
+	edit(w, a, marked)
+	o = w.run()
+	w.barrier(a)
+	writes := o.traffic.about("ada", credentialName(a))
+	w.g.Expect(writes).To(gomega.HaveLen(1), "the barrier alone writes: %v", writes)
+	w.g.Expect(a.Annotations).To(gomega.HaveKeyWithValue(v1alpha1.AnnotationInitialized, "true"))
+
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+	w.eventually(a, ready)
+	w.barrier(a)
+	w.g.Expect(a.Annotations).To(gomega.HaveKeyWithValue(v1alpha1.AnnotationInitialized, w.namespace+"/ada"), "written with what else is")
 }
 
 // A reset that took effect before the credential was lost does not start the account anew: its password is an old one.

@@ -3,8 +3,10 @@ package v1alpha1
 import corev1 "k8s.io/api/core/v1"
 
 const (
-	// AnnotationInitialized marks an account whose credential has been created. It has no authority of its own: it
-	// only tells an account that was restored from a backup from one that was deleted and created again.
+	// AnnotationInitialized marks an account whose credential has been created. Its value is that account's NAMESPACE/NAME, so
+	// that a copy under another name is a new person; earlier versions wrote "true", which holds for every account that
+	// bears it. It has no authority of its own: it only tells an account that was restored from a backup from one that was
+	// deleted and created again.
 	AnnotationInitialized = GroupName + "/initialized"
 
 	// AnnotationResetHandledTime bears the last resetTime of an account that took effect. It keeps a reset of long ago

@@ -322,9 +322,7 @@ func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
 		return nil
 	}
 	marked := s.account.DeepCopy()
-	for key, value := range account.Mark(s.record.Credential) {
-		metav1.SetMetaDataAnnotation(&marked.ObjectMeta, key, value)
-	}
+	marked.Annotations = account.Mark(s.account, s.record.Credential)
 	if maps.Equal(marked.Annotations, s.account.Annotations) {
 		return nil
 	}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"cmp"
+	"maps"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -42,7 +43,8 @@ const (
 )
 
 // Identify decides what becomes of the credential found under an account's username; found is nil where there is none.
-// The annotation on the account has no authority of its own: it never makes another account's credential this one's.
+// The annotation on the account has no authority of its own: it never makes another account's credential this one's. One that
+// names another account was copied with it, and this account is a new person.
 func (r Rules) Identify(account *v1alpha1.UserAccount, found *Owner, owner OwnerState) Identity {
 	marked := isMarked(account)
 	switch {
@@ -89,17 +91,36 @@ func KeepsUsername(other, account *v1alpha1.UserAccount) bool {
 		other.CreationTimestamp.Compare(account.CreationTimestamp.Time), cmp.Compare(other.Name, account.Name)) < 0
 }
 
+// markOfAny is the mark of earlier versions, which did not say whose it was. It holds for every account that bears it.
+const markOfAny = "true"
+
+// markOf is the mark of an account: its namespace and name, which it keeps when it is restored from a backup.
+func markOf(account *v1alpha1.UserAccount) string { return account.Namespace + "/" + account.Name }
+
+// isMarked tells whether an account had a credential. The mark of another account, from which it was copied, says nothing.
 func isMarked(account *v1alpha1.UserAccount) bool {
-	return account.Annotations[v1alpha1.AnnotationInitialized] == "true"
+	mark := account.Annotations[v1alpha1.AnnotationInitialized]
+	return mark == markOf(account) || mark == markOfAny
 }
 
-// Mark returns the annotations that an account with this credential has to bear.
-func Mark(c Credential) map[string]string {
-	mark := map[string]string{v1alpha1.AnnotationInitialized: "true"}
-	if !c.Handled.Reset.IsZero() {
-		mark[v1alpha1.AnnotationResetHandledTime] = c.Handled.Reset.Format(time.RFC3339)
+// Mark returns the annotations that an account with this credential has to bear, beside those of others. A mark of an
+// earlier version is good for as long as nothing else has to be written, so that an upgrade writes nothing.
+func Mark(account *v1alpha1.UserAccount, c Credential) map[string]string {
+	annotations := maps.Clone(account.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
 	}
-	return mark
+	if !isMarked(account) {
+		annotations[v1alpha1.AnnotationInitialized] = markOf(account)
+		delete(annotations, v1alpha1.AnnotationResetHandledTime) // Copied along with the mark of another account.
+	}
+	if !c.Handled.Reset.IsZero() {
+		annotations[v1alpha1.AnnotationResetHandledTime] = c.Handled.Reset.Format(time.RFC3339)
+	}
+	if !maps.Equal(annotations, account.Annotations) {
+		annotations[v1alpha1.AnnotationInitialized] = markOf(account)
+	}
+	return annotations
 }
 
 // OwnerOf names an account as an owner.

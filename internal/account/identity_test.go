@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -49,6 +50,17 @@ func TestIdentify(t *testing.T) {
 		{name: "same UID, not marked", found: ours, want: account.IdentityOurs},
 		{name: "other UID, marked", mark: "true", found: former, want: account.IdentityAdopt},
 		{name: "other UID, not marked", found: former, want: account.IdentityReplace},
+		{name: "other UID, its own mark", mark: "org/ada", found: former, want: account.IdentityAdopt},
+		{name: "other UID, the mark of another name", mark: "org/bob", found: former, want: account.IdentityReplace},
+		{name: "other UID, the mark of another namespace", mark: "other/ada", found: former, want: account.IdentityReplace},
+		{name: "same UID, the mark of another", mark: "org/bob", found: ours, want: account.IdentityOurs},
+		{name: "none, its own mark", mark: "org/ada", want: account.IdentityWait},
+		{name: "none, the mark of another name (a copy)", mark: "org/bob", want: account.IdentityCreate},
+		{name: "none, the mark of another namespace (a copy)", mark: "other/ada", want: account.IdentityCreate},
+		{name: "none, the mark of another, resetTime handled there", mark: "org/bob", edit: func(a *v1alpha1.UserAccount) {
+			a.Annotations[v1alpha1.AnnotationResetHandledTime] = in(day).Format(time.RFC3339)
+		}, want: account.IdentityCreate},
+		{name: "another's that exists, a copy with its username", mark: "org/ada-too", found: another, owner: exists, want: account.IdentityConflict},
 		{name: "other UID, marked as something else", mark: "True", found: former, want: account.IdentityReplace},
 		{name: "another's, not looked", found: another, owner: unknown, want: account.IdentityCheckOwner},
 		{name: "another's, not looked, marked", mark: "true", found: another, owner: unknown, want: account.IdentityCheckOwner},
@@ -99,12 +111,56 @@ func TestKeepsUsername(t *testing.T) {
 		{"both had one, this one first", declaredAs("bob", "u1", mark), declaredAs("ada", "u2", mark), younger, false},
 		{"of the same second, by name", declaredAs("bob", "u1", mark), declaredAs("ada", "u2", mark), same, true},
 		{"of the same second, by name the other way", declaredAs("bob", "u1", mark), declaredAs("zoe", "u2", mark), same, false},
+		{"the other is a copy, and had none", declaredAs("bob", "u1", ""), declaredAs("ada", "u2", "org/zoe"), older, false},
+		{"this one is a copy of the other", declaredAs("bob", "u1", "org/ada"), declaredAs("ada", "u2", "org/ada"), younger, true},
 		{"not from itself", declaredAs("bob", "u1", ""), declaredAs("bob", "u1", mark), older, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.edit(row.other)
 			if got := account.KeepsUsername(row.other, row.account); got != row.want {
 				t.Errorf("KeepsUsername() = %t", got)
+			}
+		})
+	}
+}
+
+// TestMark: an account is marked with its own name. What an earlier version wrote is replaced only when something else has to be
+// written, and what was copied from another account goes.
+func TestMark(t *testing.T) {
+	const initialized, handled = v1alpha1.AnnotationInitialized, v1alpha1.AnnotationResetHandledTime
+	hourAgo, dayAgo := ago(time.Hour).Format(time.RFC3339), ago(day).Format(time.RFC3339)
+	type annotations = map[string]string
+	for _, row := range []struct {
+		name    string
+		has     annotations
+		handled time.Time
+		want    annotations
+	}{
+		{"new", nil, time.Time{}, annotations{initialized: "org/ada"}},
+		{"new, with a reset that counts as handled", annotations{"other": "kept"}, ago(time.Hour),
+			annotations{"other": "kept", initialized: "org/ada", handled: hourAgo}},
+		{"marked", annotations{initialized: "org/ada"}, time.Time{}, annotations{initialized: "org/ada"}},
+		{"marked, and a reset took effect", annotations{initialized: "org/ada", handled: dayAgo}, ago(time.Hour),
+			annotations{initialized: "org/ada", handled: hourAgo}},
+		{"by an earlier version", annotations{initialized: "true", handled: dayAgo}, ago(day), annotations{initialized: "true", handled: dayAgo}},
+		{"by an earlier version, and a reset took effect", annotations{initialized: "true"}, ago(time.Hour),
+			annotations{initialized: "org/ada", handled: hourAgo}},
+		{"copied", annotations{initialized: "org/zoe", handled: dayAgo}, time.Time{}, annotations{initialized: "org/ada"}},
+		{"copied, with a reset that counts as handled", annotations{initialized: "org/zoe", handled: dayAgo}, ago(time.Hour),
+			annotations{initialized: "org/ada", handled: hourAgo}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := declaredAs("ada", "u1", "")
+			a.Annotations = maps.Clone(row.has)
+			s := begin()
+			s.c.Handled.Reset = row.handled
+			got := account.Mark(a, s.c)
+			if !maps.Equal(got, row.want) || !maps.Equal(a.Annotations, row.has) {
+				t.Errorf("annotations %v, want %v; the account's are %v", got, row.want, a.Annotations)
+			}
+			a.Annotations = got
+			if again := account.Mark(a, s.c); !maps.Equal(again, got) {
+				t.Errorf("are written again as %v", again)
 			}
 		})
 	}

@@ -122,7 +122,7 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestCopiedAnnotation: the mark of one account, copied to another, opens nothing.
+// TestCopiedAnnotation: the mark of an earlier version, which names no account, opens nothing when it is copied to another.
 func TestCopiedAnnotation(t *testing.T) {
 	t.Parallel()
 
