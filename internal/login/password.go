@@ -148,7 +148,9 @@ func (s *Service) rehash(ctx context.Context, a *attempt, c *account.Credential)
 	c.Password.Hash = encoded
 }
 
-// compliance tells whether the password meets the policy, where that matters at a login.
+// compliance tells whether the password meets the policy, where that matters at a login. Of the account's own words it knows
+// those only that cannot be edited: what it finds is in the account's status, where whoever edits the others could have
+// guesses at the password judged.
 func (s *Service) compliance(ctx context.Context, a *attempt) account.Compliance {
 	if !a.rules.Policy.EnforceExisting {
 		return account.ComplianceUnknown
@@ -157,7 +159,8 @@ func (s *Service) compliance(ctx context.Context, a *attempt) account.Compliance
 	if err != nil {
 		return account.ComplianceUnknown // The policy's status tells; the login itself is right.
 	}
-	content := policy.Content(a.rules.Policy.Evaluate(a.password, directory.SubjectOf(a.account), lists...))
+	subject := policy.Subject{Username: a.account.Username(), Organisation: a.account.Namespace}
+	content := policy.Content(a.rules.Policy.Evaluate(a.password, subject, lists...))
 	if len(policy.Unmet(content)) > 0 {
 		return account.NotCompliant
 	}

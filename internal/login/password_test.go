@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,27 @@ func TestExistingPasswords(t *testing.T) {
 			}
 			if recorded := w.record(who).Password.MustChange == v1alpha1.MustChangePolicyChanged; recorded != row.required {
 				t.Errorf("recorded: %t", recorded)
+			}
+		})
+	}
+}
+
+// TestExistingPasswordsAreNotGuessed: whoever may edit an account could declare a guess as its name or address, and would read
+// in its status, after the next login, whether the person's password is that word.
+func TestExistingPasswordsAreNotGuessed(t *testing.T) {
+	for name, spec := range map[string]v1alpha1.UserAccountSpec{
+		"displayName": {DisplayName: password}, "email": {Email: strings.ReplaceAll(password, " ", ".") + "@example.org"}, "nothing": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, v1alpha1.PasswordPolicySpec{
+				ExistingPasswords: v1alpha1.ExistingPasswordsEnforce, DenyList: v1alpha1.DenyListRule{AccountWords: v1alpha1.ToggleEnabled},
+			})
+			s, who := w.service(2, 8), w.person("ada", spec)
+			if _, err := s.Login(t.Context(), who, password); err != nil {
+				t.Errorf("login: %v", err)
+			}
+			if why := w.record(who).Password.MustChange; why != "" {
+				t.Errorf("must be changed for %s", why)
 			}
 		})
 	}
