@@ -67,8 +67,13 @@ func (w *world) start(intercept interceptor) *operator {
 	config.Wrap(o.traffic.wrap)
 
 	caches := controllers.CacheOptions(w.system)
-	mine := cache.ByObject{Label: labels.SelectorFromSet(w.labels())}
-	caches.ByObject[&v1alpha1.UserAccount{}], caches.ByObject[&v1alpha1.PasswordPolicy{}] = mine, mine
+	for kind, options := range caches.ByObject {
+		switch kind.(type) {
+		case *v1alpha1.UserAccount, *v1alpha1.PasswordPolicy:
+			options.Label = labels.SelectorFromSet(w.labels()) // The world's own.
+			caches.ByObject[kind] = options
+		}
+	}
 	log := slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	noDelay := time.Duration(0)
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
