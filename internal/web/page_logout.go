@@ -55,7 +55,7 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 	if to != "" {
 		landing = withReturnTo("/continue", to)
 	}
-	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
+	http.Redirect(w, r, landing, http.StatusSeeOther)
 }
 
 // notice returns what the page before this one did, if that is still to be told.

@@ -35,6 +35,7 @@ func TestPageHeaders(t *testing.T) {
 		"change, refused":      guest.post("/change-password", "username", "ada"),
 		"home":                 loggedIn.get("/"),
 		"change, logged in":    loggedIn.get("/change-password"),
+		"log out":              loggedIn.get("/logout"),
 		"forbidden":            forbidden.get("/change-password"),
 		"continue":             guest.get("/continue?return_to=/app"),
 		"nothing there":        guest.get("/nowhere"),

@@ -42,7 +42,6 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 		"not JSON":                   {"POST /api/v1/login", "Content-Length: 5", 415, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.URL, "http://"))
 			if err != nil {
 				t.Fatal(err)

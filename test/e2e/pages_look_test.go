@@ -152,8 +152,9 @@ func TestPagesLookElsewhere(t *testing.T) {
 			b.open("/logout?return_to=%2Fchange-password")
 			b.is(`document.querySelector("main a.button").getAttribute("href") === "/change-password"`)
 			b.state(name + "logout")
-			b.follow(`main button.primary`)
+			b.do(chromedp.Click("main button.primary", chromedp.ByQuery)) // by way of the page that leads on
 			b.at("/change-password")
+			b.is(`document.readyState === "complete" && document.getElementById("save") !== null`)
 			b.open("/login")
 			b.is(`document.querySelector(".notice") !== null`)
 			b.state(name + "notice")

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"maps"
 	"net/http"
 	"testing"
 
@@ -19,10 +20,7 @@ func TestProxiedPreflights(t *testing.T) {
 		"X-Auth-Request-User": "root", "X-Auth-Request-Groups": "admins",
 	}
 	forged := map[string]string{"X-Forwarded-Method": http.MethodOptions}
-
-	for name, value := range question {
-		forged[name] = value
-	}
+	maps.Copy(forged, question)
 
 	if r := closed.visitor(t).do(http.MethodOptions, "/app", question, ""); r.status != http.StatusUnauthorized || closed.count() != 0 {
 		t.Errorf("by default a preflight answers %d", r.status)
