@@ -38,7 +38,11 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any, fields string) *
 
 // readBody reads the body of a request that says, once, that it is JSON, and that begins as a JSON object of text does.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
-	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	contentType := r.Header.Get("Content-Type")
+	if len(contentType) > maxContentTypeBytes {
+		contentType = "" // It has thousands of parameters, or else is none.
+	}
+	mediaType, parameters, err := mime.ParseMediaType(contentType)
 	charset := parameters["charset"]
 	switch {
 	case err != nil, mediaType != "application/json", len(r.Header.Values("Content-Type")) > 1, charset != "" && !strings.EqualFold(charset, "utf-8"):

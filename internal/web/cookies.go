@@ -86,8 +86,12 @@ func rememberWho(w http.ResponseWriter, r *http.Request, who login.Who, keep boo
 
 // rememberedWho returns the username that is kept on this device; empty where none is.
 func rememberedWho(r *http.Request) (who remembered) {
-	text, err := base64.RawURLEncoding.DecodeString(cookieOf(r, usernameCookie))
-	if err != nil || len(text) > maxRemembered || json.Unmarshal(text, &who) != nil {
+	cookie := cookieOf(r, usernameCookie)
+	if base64.RawURLEncoding.DecodedLen(len(cookie)) > maxRemembered {
+		return remembered{}
+	}
+	text, err := base64.RawURLEncoding.DecodeString(cookie)
+	if err != nil || json.Unmarshal(text, &who) != nil {
 		return remembered{}
 	}
 	return who

@@ -57,5 +57,6 @@ func Handler(d Dependencies) http.Handler {
 	} {
 		endpoint.Mount(mux)
 	}
-	return logged(verify.ahead(secured(sameOrigin(routed(mux, pages.refuse), pages.refuse))), d.Proxies, pages.refuse)
+	served := verify.ahead(secured(sameOrigin(routed(mux, pages.refuse), pages.refuse)))
+	return logged(bounded(served, pages.refuse), d.Proxies, pages.refuse)
 }

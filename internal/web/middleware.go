@@ -184,8 +184,7 @@ func routed(mux *http.ServeMux, answer refuse) http.Handler {
 			return
 		}
 		if routing.status != http.StatusMethodNotAllowed {
-			answer(w, r, newProblem(http.StatusNotFound, problemNotFound, "There is nothing here",
-				"Check the address. The API is below /api/v1/."))
+			answer(w, r, nothingHere())
 			return
 		}
 		allowed := routing.header.Get("Allow")

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/login"
@@ -249,6 +250,9 @@ func encodeRules(requirements []policy.Requirement) string {
 
 // decodeRules reads what encodeRules wrote; nil for anything else.
 func decodeRules(text string) []policy.Requirement {
+	if strings.Count(text, "{") > len(policy.RequirementIDs) {
+		return nil
+	}
 	var rules []policy.Requirement
 	if json.Unmarshal([]byte(text), &rules) != nil || len(rules) > len(policy.RequirementIDs) {
 		return nil
@@ -261,10 +265,18 @@ func decodeRules(text string) []policy.Requirement {
 	return rules
 }
 
+// maxWords bounds the words of an account, which are in a display name of 256 characters and some shorter fields; each has three
+// characters at least. A display name may have commas, and a word that is in the list twice has them twice.
+const (
+	maxWords       = 128
+	maxWordsCommas = 1024
+)
+
 func encodeWords(words []string) string { return encode(append([]string{}, words...)) }
 
+// decodeWords reads what encodeWords wrote; nil for anything else. It is not read where it would be too many words.
 func decodeWords(text string) (words []string) {
-	if json.Unmarshal([]byte(text), &words) != nil {
+	if strings.Count(text, ",") > maxWordsCommas || json.Unmarshal([]byte(text), &words) != nil || len(words) > maxWords {
 		return nil
 	}
 	return words

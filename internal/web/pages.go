@@ -1,8 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -194,8 +196,17 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, refusal *problem, d
 
 // form reads a form that a page has sent.
 func (p *Pages) form(w http.ResponseWriter, r *http.Request) *problem {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
-	err := r.ParseForm()
+	if len(r.Header.Get("Content-Type")) > maxContentTypeBytes {
+		return invalidRequest("Send the page's own form.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	if err == nil {
+		if hasTooManyParameters(string(body)) {
+			return tooManyParameters("form")
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		err = r.ParseForm()
+	}
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return newProblem(http.StatusRequestEntityTooLarge, problemTooLarge, "The form is too large",
 			"Send at most "+strconv.Itoa(maxBodyBytes)+" bytes.")

@@ -1,7 +1,6 @@
 package returnto
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -59,6 +58,8 @@ func isWayThrough(to *url.URL) bool {
 	}
 }
 
+const hexadecimal = "0123456789ABCDEF"
+
 // inASCII encodes all else, as browsers do.
 func inASCII(address string) string {
 	var text strings.Builder
@@ -66,7 +67,9 @@ func inASCII(address string) string {
 		if c := address[i]; c < utf8.RuneSelf {
 			text.WriteByte(c)
 		} else {
-			fmt.Fprintf(&text, "%%%02X", c)
+			text.WriteByte('%')
+			text.WriteByte(hexadecimal[c>>4])
+			text.WriteByte(hexadecimal[c&0xf])
 		}
 	}
 	return text.String()

@@ -15,6 +15,29 @@ var languages = []language.Tag{language.English, language.German}
 
 var matcher = language.NewMatcher(languages)
 
+// How much of a header Accept-Language is looked at. Browsers send some 40 bytes with the languages that a person reads, and
+// each language costs a microsecond: thousands would cost more than all of the page.
+const (
+	maxLanguageBytes = 160
+	maxLanguages     = 8
+)
+
+// firstLanguages returns the first languages of a header Accept-Language, each as a whole.
+func firstLanguages(header string) string {
+	end := 0
+	for range maxLanguages {
+		next := len(header)
+		if comma := strings.IndexByte(header[end:], ','); comma >= 0 {
+			next = end + comma + 1
+		}
+		if next > maxLanguageBytes {
+			break
+		}
+		end = next
+	}
+	return header[:end]
+}
+
 //go:embed text/*.json
 var textFiles embed.FS
 
