@@ -14,11 +14,11 @@ type Login struct{ *Attempts }
 func (h *Login) Mount(mux *http.ServeMux) { mux.Handle("POST /api/v1/login", h) }
 
 type loginRequest struct {
-	Namespace  string `json:"namespace"`
-	Username   string `json:"username"`
-	Password   string `json:"password"`
-	RememberMe bool   `json:"rememberMe"`
-	Audience   string `json:"audience"`
+	Namespace  typedName `json:"namespace"`
+	Username   typedName `json:"username"`
+	Password   string    `json:"password"`
+	RememberMe bool      `json:"rememberMe"`
+	Audience   string    `json:"audience"`
 }
 
 // ServeHTTP implements http.Handler.
@@ -34,7 +34,7 @@ func (h *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.serve(w, r, try{
 		door: doorLogin, audience: body.Audience, remember: body.RememberMe,
-		who: login.Who{Namespace: body.Namespace, Username: body.Username},
+		who: whoOf(body.Namespace, body.Username),
 		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return h.Logins.Login(ctx, who, body.Password)
 		},

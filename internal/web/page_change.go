@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -148,9 +147,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form := r.PostForm
-	page := p.newChangePage(r, returnTo(form.Get("return_to")), remembered{
-		Namespace: cmp.Or(form.Get("organization"), r.PathValue("organization")), Username: form.Get("username"),
-	})
+	page := p.newChangePage(r, returnTo(form.Get("return_to")), whoInForm(r))
 	start := form.Get("step") == "start"
 	page.carry(form, start)
 	if start {

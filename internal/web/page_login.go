@@ -63,9 +63,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	}
 	form := r.PostForm
 	to := returnTo(form.Get("return_to"))
-	page := p.newLoginPage(r, to, remembered{
-		Namespace: cmp.Or(form.Get("organization"), r.PathValue("organization")), Username: form.Get("username"),
-	})
+	page := p.newLoginPage(r, to, whoInForm(r))
 	page.Remember = form.Get("remember") != ""
 	password := form.Get("password")
 	if page.Username == "" || password == "" {

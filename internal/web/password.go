@@ -14,11 +14,11 @@ type Password struct{ *Attempts }
 func (h *Password) Mount(mux *http.ServeMux) { mux.Handle("POST /api/v1/password", h) }
 
 type passwordRequest struct {
-	Namespace       string `json:"namespace"`
-	Username        string `json:"username"`
-	CurrentPassword string `json:"currentPassword"`
-	NewPassword     string `json:"newPassword"`
-	Audience        string `json:"audience"`
+	Namespace       typedName `json:"namespace"`
+	Username        typedName `json:"username"`
+	CurrentPassword string    `json:"currentPassword"`
+	NewPassword     string    `json:"newPassword"`
+	Audience        string    `json:"audience"`
 }
 
 // ServeHTTP implements http.Handler.
@@ -34,7 +34,7 @@ func (h *Password) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.serve(w, r, try{
 		door: doorChange, audience: body.Audience,
-		who: login.Who{Namespace: body.Namespace, Username: body.Username},
+		who: whoOf(body.Namespace, body.Username),
 		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return h.Logins.Change(ctx, who, body.CurrentPassword, body.NewPassword)
 		},

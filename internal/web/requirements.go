@@ -25,7 +25,7 @@ type requirementsAnswer struct {
 
 // ServeHTTP implements http.Handler.
 func (h *Requirements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	namespace := r.URL.Query().Get("namespace")
+	namespace := string(nameOf(r.URL.Query().Get("namespace")))
 	if namespace == "" {
 		namespace = h.DefaultNamespace
 	}

@@ -145,6 +145,9 @@
     judge(form);
   }
 
+  // A name as the server takes it: without the spaces and invisible marks around it.
+  function nameIn(input) { return input.value.replace(/^[\s\u0085\p{Cf}]+|[\s\u0085\p{Cf}]+$/gu, ""); }
+
   function judge(form) {
     const current = byID("current-password"), next = byID("new-password"), save = byID("save"), summary = byID("summary");
     const items = all("#requirements li"), given = JSON.parse(form.elements.words?.value || "[]");
@@ -155,11 +158,11 @@
     const advice = byID("advice"), of = form.elements.organization, ofThese = of.defaultValue;
     let touched = false;
     // Own rules and words are of the account that they came for. The words of another are not known here.
-    const isOwn = () => form.dataset.own !== undefined && form.dataset.own === username.value &&
-      form.dataset.ownOrganization === of.value;
+    const isOwn = () => form.dataset.own !== undefined && form.dataset.own === nameIn(username) &&
+      form.dataset.ownOrganization === nameIn(of);
     // What a rule says: true, false, or undefined where only the server knows.
     const decide = (item, password, counts, own) => {
-      const words = [username.value, of.value, ...(own ? given : [])];
+      const words = [nameIn(username), nameIn(of), ...(own ? given : [])];
       const result = rules.met(item.dataset.rule, Number(item.dataset.n), Number(item.dataset.bytes), password, counts, words);
       return item.dataset.rule === "accountWords" && result && !own ? undefined : result;
     };
@@ -167,7 +170,7 @@
       touched ||= next.value !== "";
       const own = isOwn(), password = rules.prepare(next.value), counts = rules.count(password);
       advice.hidden = own;
-      advice.textContent = of.value !== ofThese ? advice.dataset.other :
+      advice.textContent = nameIn(of) !== ofThese ? advice.dataset.other :
         form.dataset.own === undefined ? advice.dataset.general : advice.dataset.account;
       let met = 0, decided = 0;
       for (const item of items) {
@@ -186,7 +189,7 @@
       }
       const said = summary.dataset.text.replace("{met}", met).replace("{all}", decided);
       if (next.value && summary.textContent !== said) summary.textContent = said;
-      save.disabled = !(username.value && current.value && next.value && of.value) || own && met < decided;
+      save.disabled = !(nameIn(username) && current.value && next.value && nameIn(of)) || own && met < decided;
     };
     // Some password managers tell of what they fill in by one of these only.
     for (const event of ["input", "change"]) form.addEventListener(event, judgeNow);
