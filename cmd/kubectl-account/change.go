@@ -86,12 +86,16 @@ func (p *program) passwd(ctx context.Context, s *settings) error {
 	}
 	defer t.Close()
 	w := who{s.namespace, s.username}
-	if session := p.sessions.load(s); session != nil {
+	session, err := p.sessions.load(s)
+	if unusable, found := errors.AsType[*unusableError](err); found {
+		session = unusable.exposed // It ends with the change.
+	}
+	if session != nil {
 		w = who{session.Namespace, session.Username}
 	}
 	t.say("Change the password at %s", to.url)
 	if w.username == "" {
-		if w.username, err = t.ask(ctx, "Username: "); err != nil {
+		if w.username, err = askUsername(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -104,7 +108,7 @@ func (p *program) passwd(ctx context.Context, s *settings) error {
 		return err
 	}
 	warn(t, answer)
-	session, err := p.keep(s, answer)
+	session, err = p.keep(s, answer)
 	if err != nil {
 		return fmt.Errorf("the password is changed, and all sessions have ended, but %w", err)
 	}

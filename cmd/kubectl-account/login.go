@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/keyturn/keyturn/internal/typedname"
 )
 
 const (
@@ -30,12 +32,21 @@ func (p *program) login(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
+	mayAsk := plugin == nil || plugin.Spec.Interactive
 	session, err := p.goOn(ctx, to, s)
+	unusable, found := errors.AsType[*unusableError](err)
+	if found && mayAsk {
+		fmt.Fprintln(p.stderr, unusable)
+		err = nil
+	}
 	if err == nil && session == nil {
-		if plugin != nil && !plugin.Spec.Interactive {
+		if !mayAsk {
 			return errors.New("nobody is logged in, and kubectl leaves no terminal to ask on: run kubectl account login first")
 		}
 		session, err = p.logIn(ctx, to, s)
+		if found && session != nil {
+			p.endExposed(ctx, to, unusable.exposed)
+		}
 	}
 	if plugin != nil && errors.Is(err, errNotKept) { // It answers kubectl all the same.
 		fmt.Fprintln(p.stderr, err)
@@ -52,13 +63,25 @@ func (p *program) login(ctx context.Context, s *settings) error {
 	return nil
 }
 
-// goOn returns the session that is stored, if the server still takes it; nil if somebody has to log in. In the second half of
+// endExposed ends a session that others could read, once another has taken its place: nobody could end it any more.
+func (p *program) endExposed(ctx context.Context, to *server, exposed *stored) {
+	if exposed == nil {
+		return
+	}
+	err := to.end(ctx, exposed.Token)
+	if _, over := is(err, problemInvalidSession); err != nil && !over {
+		fmt.Fprintf(p.stderr, "The session that others may have read goes on until %s: %v\n", p.moment(exposed.ExpiresAt), err)
+	}
+}
+
+// goOn returns the session that is stored, if the server still takes it; nil if somebody has to log in. The error is *unusableError
+// where one is stored that cannot be used. In the second half of
 // its time it is renewed, and where that can make it last no longer, somebody has to log in before its last seconds. Where the
 // server cannot be reached, or takes its time, it is taken as it is: whoever is shown it decides.
 func (p *program) goOn(ctx context.Context, to *server, s *settings) (*stored, error) {
-	session := p.sessions.load(s)
-	if session == nil {
-		return nil, nil //nolint:nilnil // no session is an answer, and no error
+	session, err := p.sessions.load(s)
+	if err != nil || session == nil {
+		return nil, err
 	}
 	ask := to.current
 	if p.now().After(session.IssuedAt.Add(session.ExpiresAt.Sub(session.IssuedAt) / 2)) {
@@ -86,7 +109,10 @@ func (p *program) goOn(ctx context.Context, to *server, s *settings) (*stored, e
 		session, err = p.keep(s, answer)
 	}
 	if !p.lasts(session) {
-		return nil, nil //nolint:nilnil // as above
+		return nil, nil //nolint:nilnil // no session is an answer, and no error
+	}
+	if err == nil {
+		err = p.refer(s, session)
 	}
 	return session, err
 }
@@ -104,6 +130,17 @@ func (p *program) keep(s *settings, answer *granted) (*stored, error) {
 		return session, fmt.Errorf("%w: %w", errNotKept, err)
 	}
 	return session, nil
+}
+
+// refer has a session used from now on by those who name no username, where a person chose it. The error is errNotKept.
+func (p *program) refer(s *settings, session *stored) error {
+	if !s.chosen {
+		return nil
+	}
+	if err := p.sessions.choose(s, session); err != nil {
+		return fmt.Errorf("%w: %w", errNotKept, err)
+	}
+	return nil
 }
 
 // logIn asks the person for a username and a password until they are right, and for another password where one is
@@ -140,7 +177,7 @@ func (p *program) logIn(ctx context.Context, to *server, s *settings) (*stored, 
 // askWho asks for a username, unless it is given, and a password.
 func askWho(ctx context.Context, t terminal, username string) (name, password string, err error) {
 	if username == "" {
-		if username, err = t.ask(ctx, "Username: "); err != nil {
+		if username, err = askUsername(ctx, t); err != nil {
 			return "", "", err
 		}
 		password, err = t.askSecret(ctx, "Password: ")
@@ -148,6 +185,18 @@ func askWho(ctx context.Context, t terminal, username string) (name, password st
 	}
 	password, err = t.askSecret(ctx, "Password of "+username+": ")
 	return username, password, err
+}
+
+// askUsername asks for a username. What surrounds it is left out, as the server does.
+func askUsername(ctx context.Context, t terminal) (string, error) {
+	typed, err := t.ask(ctx, "Username: ")
+	if err != nil {
+		return "", err
+	}
+	if username := typedname.Trim(typed); username != "" {
+		return username, nil
+	}
+	return "", errNoAnswer
 }
 
 func warn(t terminal, answer *granted) {

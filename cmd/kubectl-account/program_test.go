@@ -5,14 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -359,30 +356,6 @@ func TestLogoutThatFails(t *testing.T) {
 	}
 	f.expect(t, 0, "ada is logged out", "", "logout")
 	f.expect(t, exitFailed, "", "nobody is logged in", "whoami")
-}
-
-// TestLogoutOfAnOpenSession: one that others can read is used no more, and can be ended all the same.
-func TestLogoutOfAnOpenSession(t *testing.T) {
-	const end = "DELETE /api/v1/session"
-	f := newFixture(t, "ada", "secret")
-	f.answers[postLogin] = f.grant("token", time.Hour)
-	f.expect(t, 0, "", "", "login")
-	files, err := filepath.Glob(filepath.Join(f.sessions.dir, "*.json"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("sessions are in %q, %v", files, err)
-	}
-	if err := os.Chmod(files[0], 0o640); err != nil {
-		t.Fatal(err)
-	}
-	f.expect(t, exitFailed, "", "nobody is logged in", "whoami")
-	f.answers[end] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
-	f.expect(t, 0, "ada is logged out", "", "logout")
-	if !slices.Equal(f.asked, []string{end}) {
-		t.Errorf("the server was asked for %q", f.asked)
-	}
-	if _, err := os.Stat(files[0]); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the file is still there (%v)", err)
-	}
 }
 
 func TestUsage(t *testing.T) {

@@ -18,7 +18,10 @@ func (p *program) whoami(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	session := p.sessions.load(s)
+	session, err := p.sessions.load(s)
+	if err != nil {
+		return err
+	}
 	if session == nil {
 		return errNobody
 	}
@@ -62,7 +65,10 @@ func (p *program) logout(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	session, _ := p.sessions.read(s)
+	session, err := p.sessions.load(s)
+	if unusable, found := errors.AsType[*unusableError](err); found {
+		session = unusable.exposed
+	}
 	if session == nil {
 		fmt.Fprintln(p.stdout, "Nobody is logged in.")
 		return p.sessions.forget(s)

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/keyturn/keyturn/internal/typedname"
 )
 
 // execInfoVariable is set by kubectl where it runs a credential plugin.
@@ -26,6 +28,9 @@ type settings struct {
 	server string
 	// namespace is the organisation; empty is the server's default. username is empty where the person is asked.
 	namespace, username string
+	// chosen tells that a person runs the command, and that no kubeconfig names the username: a login says then whose session is used
+	// where none is named.
+	chosen bool
 	// authority is the file of the certificates to trust, in the place of the system's.
 	authority string
 
@@ -48,7 +53,9 @@ func (s *settings) flags() *pflag.FlagSet {
 // complete fills in what the flags left out, and checks what there is then.
 func (s *settings) complete(getenv func(string) string) error {
 	s.fill(getenv)
-	if s.server == "" && getenv(execInfoVariable) == "" {
+	named := s.username
+	byPerson := getenv(execInfoVariable) == ""
+	if s.server == "" && byPerson {
 		if err := s.fromKubeconfig(); err != nil {
 			return err
 		}
@@ -56,6 +63,8 @@ func (s *settings) complete(getenv func(string) string) error {
 	if s.server == "" {
 		return errNoServer
 	}
+	s.chosen = byPerson && s.username == named
+	s.namespace, s.username = typedname.Trim(s.namespace), typedname.Trim(s.username)
 	return s.checkServer()
 }
 

@@ -17,19 +17,33 @@ import (
 // foreign are the bits of a file's mode that let others in.
 const foreign fs.FileMode = 0o077
 
-// stored is a session between two commands: a token, and never a password.
+// stored is a session between two commands: a token, and never a password. Without a token it is a reference: it tells whose
+// session is used.
 type stored struct {
 	Server    string    `json:"server"`
 	Namespace string    `json:"namespace"`
 	Username  string    `json:"username"`
-	Token     string    `json:"token"`
-	IssuedAt  time.Time `json:"issuedAt"`
-	ExpiresAt time.Time `json:"expiresAt"`
+	Token     string    `json:"token,omitempty"`
+	IssuedAt  time.Time `json:"issuedAt,omitzero"`
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
 
-// store is the folder of the sessions: a file for each server, organisation and username, as they were asked for, that
-// only its owner can read.
+// store is the folder of the sessions. Each account of a server has one file, that only its owner can read. Where a session is
+// asked for without an organisation or a username, another file of that name refers to the account: that of who logged in so, or
+// of whom a person has named at a login since.
 type store struct{ dir string }
+
+// unusableError tells of a file that is there, and is not used all the same.
+type unusableError struct {
+	path, why, remedy string
+	// exposed is the session, where others can read it: good for nothing but to be ended.
+	exposed *stored
+}
+
+// Error implements error.
+func (e *unusableError) Error() string {
+	return fmt.Sprintf("the session in %s is not used: %s. %s", e.path, e.why, e.remedy)
+}
 
 // find finds the folder, below the user's cache folder.
 func (s *store) find() error {
@@ -57,45 +71,103 @@ func (s *store) open() error {
 	return nil
 }
 
-// path of the session that is asked for with these settings.
-func (s *store) path(of *settings) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{of.server, of.namespace, of.username}, "\n")))
+// path of the session of an organisation's username, of which either may be empty. Usernames are the same in upper and lower case.
+func (s *store) path(server, namespace, username string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{server, namespace, strings.ToLower(username)}, "\n")))
 	return filepath.Join(s.dir, hex.EncodeToString(sum[:16])+".json")
 }
 
-// load returns the session that is stored; nil where there is none that can be used. What others could read is none: they
-// may have the token too.
-func (s *store) load(of *settings) *stored {
-	if found, private := s.read(of); private {
-		return found
+// load returns the session that is asked for with these settings; nil where there is none. The error is *unusableError where there
+// is one that cannot be used.
+func (s *store) load(of *settings) (*stored, error) {
+	if s.find() != nil {
+		return nil, nil //nolint:nilnil // no session is an answer, and no error
+	}
+	_, found, err := s.locate(of)
+	if err != nil || found == nil || found.Token == "" {
+		return nil, err
+	}
+	return found, nil
+}
+
+// locate returns the file of the session that is asked for, and what it holds. Errors as of load.
+func (s *store) locate(of *settings) (path string, found *stored, err error) {
+	path = s.path(of.server, of.namespace, of.username)
+	found, err = read(path, of.server)
+	if err == nil && found != nil && found.Token == "" {
+		path = s.path(of.server, found.Namespace, found.Username)
+		found, err = read(path, of.server)
+	}
+	return path, found, err
+}
+
+const logInAgain = "Log in again, with kubectl account login"
+
+// read returns what a file of a server holds; nil where there is none. The error is *unusableError.
+func read(path, server string) (*stored, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // no session is an answer, and no error
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, &unusableError{path: path, why: "it is no file, but a link or a folder", remedy: "Remove it. " + logInAgain}
+	}
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(filepath.Clean(path))
+	}
+	if err != nil {
+		return nil, &unusableError{path: path, why: err.Error(), remedy: logInAgain}
+	}
+	var found *stored
+	if json.Unmarshal(text, &found) != nil || found == nil || found.Server != server || found.Username == "" {
+		return nil, &unusableError{path: path, why: "it does not hold what this program writes", remedy: logInAgain}
+	}
+	if mode := info.Mode().Perm(); found.Token != "" && runtime.GOOS != "windows" && mode&foreign != 0 {
+		return nil, &unusableError{
+			path: path, exposed: found,
+			why:    fmt.Sprintf("its mode is %04o, so others on this machine may have read its token", mode),
+			remedy: "End it with kubectl account logout, and log in again; or, if nobody else can have read it, run chmod 600 on it",
+		}
+	}
+	return found, nil
+}
+
+// save stores a session, and what refers to it: for what was asked for, where that is not the account's own name; and, where a
+// person chose the account, for all who name no username in its organisation.
+func (s *store) save(of *settings, session *stored) error {
+	if err := s.write(s.path(of.server, session.Namespace, session.Username), session); err != nil {
+		return err
+	}
+	return s.choose(of, session)
+}
+
+// choose stores what refers to a session. What is stored already is not written again.
+func (s *store) choose(of *settings, session *stored) error {
+	asked := [][2]string{{of.namespace, of.username}}
+	if of.chosen {
+		asked = append(asked, [2]string{of.namespace, ""}, [2]string{session.Namespace, ""})
+	}
+	reference := stored{Server: of.server, Namespace: session.Namespace, Username: session.Username}
+	own := s.path(of.server, session.Namespace, session.Username)
+	for _, name := range asked {
+		path := s.path(of.server, name[0], name[1])
+		if there, err := read(path, of.server); path == own || err == nil && there != nil && *there == reference {
+			continue
+		}
+		if err := s.write(path, &reference); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// read returns the session that is stored, if any, and whether it is nobody else's to read. One that others can read is good
-// for nothing but to be ended.
-func (s *store) read(of *settings) (found *stored, private bool) {
-	if s.find() != nil {
-		return nil, false
-	}
-	path := s.path(of)
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, false
-	}
-	text, err := os.ReadFile(filepath.Clean(path))
-	if err != nil || json.Unmarshal(text, &found) != nil || found == nil || found.Server != of.server || found.Token == "" {
-		return nil, false
-	}
-	return found, runtime.GOOS == "windows" || info.Mode().Perm()&foreign == 0
-}
-
-// save stores a session in one step: whoever reads meanwhile finds the old one or the new.
-func (s *store) save(of *settings, session *stored) error {
+// write stores a file in one step: whoever reads meanwhile finds the old one or the new.
+func (s *store) write(path string, content *stored) error {
 	if err := s.open(); err != nil {
 		return err
 	}
-	text, err := json.Marshal(session)
+	text, err := json.Marshal(content)
 	if err != nil {
 		return fmt.Errorf("encode the session: %w", err)
 	}
@@ -108,18 +180,20 @@ func (s *store) save(of *settings, session *stored) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("store the session: %w", err)
 	}
-	if err := os.Rename(file.Name(), s.path(of)); err != nil {
+	if err := os.Rename(file.Name(), path); err != nil {
 		return fmt.Errorf("store the session: %w", err)
 	}
 	return nil
 }
 
-// forget removes a session; there need be none.
+// forget removes the session that is asked for; there need be none. What refers to it stays: it tells whose session was used, and
+// there is none now.
 func (s *store) forget(of *settings) error {
 	if s.find() != nil {
 		return nil // There cannot be one.
 	}
-	if err := os.Remove(s.path(of)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	path, _, _ := s.locate(of) // It is removed, whatever it holds.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the session: %w", err)
 	}
 	return nil
@@ -127,7 +201,7 @@ func (s *store) forget(of *settings) error {
 
 // forgetRefused removes a session that is over, unless another has taken its place meanwhile: that one is returned.
 func (s *store) forgetRefused(of *settings, refused *stored) (*stored, error) {
-	if now := s.load(of); now != nil && now.Token != refused.Token {
+	if now, err := s.load(of); err == nil && now != nil && now.Token != refused.Token {
 		return now, nil
 	}
 	return nil, s.forget(of)

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"errors"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -160,6 +161,34 @@ func TestKubectlChangesThePassword(t *testing.T) {
 	if shown, err := at.finish(t); err == nil || !strings.Contains(shown, "The username or the password is wrong") {
 		t.Errorf("a wrong current password: %v: %s", err, shown)
 	}
+}
+
+// TestKubectlFindsWhoWasNamed: the kubeconfig of the documentation names nobody, and goes on with the session of whom a person named.
+// While others can read that session, kubectl says so.
+func TestKubectlFindsWhoWasNamed(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	d := newDesk(t, o)
+
+	at := d.sit(t, "account", "login", "--username=ada ")
+	at.enter(t, "Password of ada: ", p.password)
+	at.mustFinish(t)
+
+	if output := d.mustAlone(t, "auth", "whoami"); !strings.Contains(output, "keyturn:"+o.name+":ada") {
+		t.Errorf("kubectl auth whoami: %s", output)
+	}
+
+	d.token(t)
+	must(t, os.Chmod(d.session, 0o644))
+
+	if output, err := d.alone(t, "auth", "whoami"); err == nil || !strings.Contains(output, d.session+" is not used: its mode is 0644") {
+		t.Errorf("with a session that others can read: %v: %s", err, output)
+	}
+
+	must(t, os.Chmod(d.session, 0o600))
+	d.mustAlone(t, "auth", "whoami")
 }
 
 // TestKubectlAsksAgain: a session that an administrator ended is not offered again and again.

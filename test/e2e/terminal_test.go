@@ -19,7 +19,12 @@ import (
 )
 
 // desk is where somebody works: a home folder, a kubeconfig whose user logs in with kubectl account, and a kubectl.
-type desk struct{ home, kubeconfig, kubectl, bin string }
+type desk struct {
+	home, kubeconfig, kubectl, bin string
+
+	// session is the file of the session that was looked at last.
+	session string
+}
 
 // newDesk is one for the people of an organisation.
 func newDesk(t *testing.T, o *organisation, args ...string) *desk {
@@ -91,27 +96,33 @@ func (d *desk) stored(t *testing.T) string {
 	files, err := filepath.Glob(filepath.Join(d.home, "cache", "keyturn", "sessions", "*"))
 	must(t, err)
 
-	if len(files) == 0 {
-		return ""
-	}
+	var session string
 
-	if len(files) > 1 {
-		t.Fatalf("stored are %q", files)
-	}
+	for _, file := range files {
+		for path, want := range map[string]os.FileMode{file: 0o600, filepath.Dir(file): 0o700} {
+			info, err := os.Stat(path)
+			must(t, err)
 
-	for path, want := range map[string]os.FileMode{files[0]: 0o600, filepath.Dir(files[0]): 0o700} {
-		info, err := os.Stat(path)
+			if info.Mode().Perm() != want {
+				t.Errorf("%s has the mode %s, want %s", path, info.Mode().Perm(), want)
+			}
+		}
+
+		content, err := os.ReadFile(file)
 		must(t, err)
 
-		if info.Mode().Perm() != want {
-			t.Errorf("%s has the mode %s, want %s", path, info.Mode().Perm(), want)
+		if !strings.Contains(string(content), `"token"`) {
+			continue // It tells whose session is used, and is none.
 		}
+
+		if session != "" {
+			t.Fatalf("several sessions are stored, among %q", files)
+		}
+
+		session, d.session = string(content), file
 	}
 
-	content, err := os.ReadFile(files[0])
-	must(t, err)
-
-	return string(content)
+	return session
 }
 
 // screen is a terminal with kubectl in it.

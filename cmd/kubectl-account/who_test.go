@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const deleteSession = "DELETE /api/v1/session"
+
+// grantAs answers with a session of whoever logs in, in the organisation "acme" where none is named. The token is the name.
+func (f *fixture) grantAs(t *testing.T) http.HandlerFunc {
+	t.Helper()
+	return func(w http.ResponseWriter, r *http.Request) {
+		var asked struct{ Namespace, Username string }
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			t.Error(err)
+		}
+		if asked.Namespace != "" && asked.Namespace != "acme" {
+			t.Errorf("the organisation is %q", asked.Namespace)
+		}
+		f.tellTime(w, f.at)
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"token": asked.Username, "expiresAt": f.at.Add(time.Hour), "account": map[string]any{"namespace": "acme", "username": asked.Username},
+		})
+	}
+}
+
+// TestKubectlFindsWhoWasNamed: a kubeconfig that names no username goes on with the session of whom a person named. One that names another
+// has a session of its own, and takes nobody's place.
+func TestKubectlFindsWhoWasNamed(t *testing.T) {
+	f := newFixture(t)
+	f.answers[postLogin], f.answers[getSession] = f.grantAs(t), f.grant("", time.Hour)
+	kubectl := []string{"login", "--namespace=acme"}
+	for _, args := range [][]string{
+		{"login", "--namespace=acme", "--username=ada"}, {"login", "--username=bob"}, {"login", "--namespace=acme", "--username= Eve "},
+	} {
+		delete(f.env, execInfoVariable)
+		f.typist.lines = []string{"secret"}
+		f.expect(t, 0, "You are logged in as", "", args...)
+		asPlugin(f, false)
+		name := strings.TrimSpace(strings.TrimPrefix(args[len(args)-1], "--username="))
+		f.expect(t, 0, fmt.Sprintf("%q", name), "", kubectl...)
+	}
+	asPlugin(f, true)
+	f.typist.lines = []string{"secret"}
+	f.expect(t, 0, `"admin"`, "", "login", "--namespace=acme", "--username=admin")
+	asPlugin(f, false)
+	f.expect(t, 0, `"Eve"`, "", kubectl...)
+	f.expect(t, 0, `"admin"`, "", "login", "--namespace=acme", "--username=ADMIN")
+
+	// Who is logged in already is used again when a person names that account.
+	delete(f.env, execInfoVariable)
+	f.expect(t, 0, "You are logged in as", "", "login", "--namespace=acme", "--username=ada")
+	asPlugin(f, false)
+	f.expect(t, 0, `"ada"`, "", kubectl...)
+
+	// After a logout nobody is, and nobody else comes into that place.
+	delete(f.env, execInfoVariable)
+	f.answers[deleteSession] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	f.expect(t, 0, "ada is logged out", "", "logout", "--namespace=acme", "--username=ada")
+	asPlugin(f, false)
+	f.expect(t, exitFailed, "", "nobody is logged in", kubectl...)
+	f.expect(t, 0, `"admin"`, "", "login", "--namespace=acme", "--username=admin")
+}
+
+// TestSpacesAroundNames: what surrounds a name is left out, of a prompt, a flag and the environment alike, and a password keeps its spaces.
+func TestSpacesAroundNames(t *testing.T) {
+	f := newFixture(t, " ada\u00a0", " secret ")
+	f.env["KEYTURN_NAMESPACE"] = " acme "
+	f.answers[postLogin] = func(w http.ResponseWriter, r *http.Request) {
+		var asked struct{ Namespace, Username, Password string }
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Namespace != "acme" || asked.Username != "ada" || asked.Password != " secret " {
+			t.Errorf("asked is %+v, %v", asked, err)
+		}
+		f.grant("one", time.Hour)(w, r)
+	}
+	f.expect(t, 0, "You are logged in as ada", "", "login")
+	f.answers[getSession] = f.grant("", time.Hour)
+	f.expect(t, 0, "ada", "", "whoami", "--username=ada ")
+	f.typist.lines = []string{" "}
+	f.expect(t, exitFailed, "", "nothing was entered", "login", "--namespace=other")
+}
+
+// exposed logs in, and opens the file of the session to others. It returns the file.
+func (f *fixture) exposed(t *testing.T, mode os.FileMode) string {
+	t.Helper()
+	f.typist.lines = []string{"ada", "secret"}
+	f.answers[postLogin] = f.grant("token", time.Hour)
+	f.expect(t, 0, "", "", "login")
+	path := f.sessions.path(f.server.URL, "acme", "ada")
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestOpenSessionIsTold: a session that others can read is not the same as none. It is told which file it is, and what to do.
+func TestOpenSessionIsTold(t *testing.T) {
+	f := newFixture(t)
+	path := f.exposed(t, 0o644)
+	told := "the session in " + path + " is not used: its mode is 0644, so others on this machine may have read its token. " +
+		"End it with kubectl account logout, and log in again; or, if nobody else can have read it, run chmod 600 on it"
+	f.expect(t, exitFailed, "", told, "whoami")
+	asPlugin(f, false)
+	f.expect(t, exitFailed, "", told, "login")
+	f.wantAsked(t)
+
+	// Closed to others it is used again.
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.answers[getSession] = f.grant("", time.Hour)
+	f.expect(t, 0, `"token"`, "", "login")
+
+	// At a terminal the person is told, asked, and the old session ends, as nobody could end it later.
+	for _, row := range []struct {
+		end  http.HandlerFunc
+		told string
+	}{
+		{func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer token" {
+				t.Error("another session is ended")
+			}
+			w.WriteHeader(http.StatusNoContent)
+		}, told},
+		{problem(http.StatusUnauthorized, "invalid-session", "There is no session"), told},
+		{problem(http.StatusServiceUnavailable, "unavailable", "Sessions cannot be checked at present"), "others may have read goes on until "},
+	} {
+		delete(f.env, execInfoVariable)
+		f.exposed(t, 0o644)
+		asPlugin(f, true)
+		f.typist.lines = []string{"ada", "secret"}
+		f.answers[postLogin], f.answers[deleteSession] = f.grant("another", time.Hour), row.end
+		f.expect(t, 0, `"another"`, row.told, "login")
+		f.wantAsked(t, postLogin, deleteSession)
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the file is %v, %v", info.Mode(), err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLogoutOfAnOpenSession: one that others can read can be ended.
+func TestLogoutOfAnOpenSession(t *testing.T) {
+	f := newFixture(t)
+	path := f.exposed(t, 0o640)
+	f.answers[deleteSession] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	f.expect(t, 0, "ada is logged out", "", "logout")
+	if !slices.Equal(f.asked, []string{deleteSession}) {
+		t.Errorf("the server was asked for %q", f.asked)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is still there (%v)", err)
+	}
+}
+
+// TestPasswdOfAnOpenSession: the change ends it, and what takes its place is closed to others.
+func TestPasswdOfAnOpenSession(t *testing.T) {
+	f := newFixture(t)
+	path := f.exposed(t, 0o644)
+	f.typist.lines = []string{"secret", "next", "next"}
+	f.answers["POST /api/v1/password"] = f.grant("after", time.Hour)
+	f.expect(t, 0, "The password is changed", "", "passwd")
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info.Mode(), err)
+	}
+}
