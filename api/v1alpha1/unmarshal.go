@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,13 +24,13 @@ func (a *UserAccount) UnmarshalJSON(data []byte) error {
 		*a = UserAccount(read)
 		return nil
 	}
-	parts, err := split(data)
+	kind, metadata, parts, err := split(data)
 	if err != nil {
 		return fmt.Errorf("read UserAccount: %w", err)
 	}
-	*a = UserAccount{TypeMeta: parts.typeMeta(), ObjectMeta: parts.Metadata}
-	a.Spec.Unreadable = unmarshalFields(parts.Spec, &a.Spec)
-	if err := unmarshal(parts.Status, &a.Status); err != nil {
+	*a = UserAccount{TypeMeta: kind, ObjectMeta: metadata}
+	a.Spec.Unreadable = unmarshalFields(parts["spec"], &a.Spec)
+	if err := unmarshal(parts["status"], &a.Status); err != nil {
 		a.Status = UserAccountStatus{}
 	}
 	return nil
@@ -43,13 +44,13 @@ func (p *PasswordPolicy) UnmarshalJSON(data []byte) error {
 		*p = PasswordPolicy(read)
 		return nil
 	}
-	parts, err := split(data)
+	kind, metadata, parts, err := split(data)
 	if err != nil {
 		return fmt.Errorf("read PasswordPolicy: %w", err)
 	}
-	*p = PasswordPolicy{TypeMeta: parts.typeMeta(), ObjectMeta: parts.Metadata}
-	p.Spec.Unreadable = unmarshalFields(parts.Spec, &p.Spec)
-	if err := unmarshal(parts.Status, &p.Status); err != nil {
+	*p = PasswordPolicy{TypeMeta: kind, ObjectMeta: metadata}
+	p.Spec.Unreadable = unmarshalFields(parts["spec"], &p.Spec)
+	if err := unmarshal(parts["status"], &p.Status); err != nil {
 		p.Status = PasswordPolicyStatus{}
 	}
 	return nil
@@ -88,24 +89,13 @@ func unreadable(fields []string, instants map[string]*Instant) []string {
 	return all
 }
 
-// storedParts are the parts that both kinds have. The API server itself reads the metadata, and repairs what it cannot read.
-type storedParts struct {
-	Kind       string            `json:"kind"`
-	APIVersion string            `json:"apiVersion"`
-	Metadata   metav1.ObjectMeta `json:"metadata"`
-
-	Spec   json.RawMessage `json:"spec"`
-	Status json.RawMessage `json:"status"`
-}
-
-func (p storedParts) typeMeta() metav1.TypeMeta {
-	return metav1.TypeMeta{Kind: p.Kind, APIVersion: p.APIVersion}
-}
-
-func split(data []byte) (storedParts, error) {
-	parts := storedParts{}
-	err := unmarshal(data, &parts)
-	return parts, err
+// split takes an object of either kind apart. The API server itself reads the metadata, and repairs what it cannot read.
+func split(data []byte) (kind metav1.TypeMeta, metadata metav1.ObjectMeta, parts map[string]json.RawMessage, err error) {
+	err = unmarshal(data, &parts)
+	if err == nil {
+		err = errors.Join(unmarshal(data, &kind), unmarshal(parts["metadata"], &metadata))
+	}
+	return kind, metadata, parts, err
 }
 
 // unmarshal reads JSON as the clients of Kubernetes do. Nothing is read from nothing.

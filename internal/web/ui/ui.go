@@ -123,7 +123,7 @@ func (u *UI) add(name, file string, content []byte) {
 // Mount adds the assets to a mux.
 func (u *UI) Mount(mux *http.ServeMux) {
 	for _, a := range u.assets {
-		mux.HandleFunc("GET "+a.address, func(w http.ResponseWriter, r *http.Request) {
+		mux.HandleFunc("GET "+a.address, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", a.mediaType)
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			// An SVG that is opened by itself is a document.
