@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -162,6 +163,7 @@ func (s *server) ready() error {
 func (s *server) awaitSync(ctx context.Context) {
 	if s.caches.WaitForSync(ctx) {
 		s.synced.Store(true)
+		debug.FreeOSMemory() // Whole objects were read, of which little is kept.
 		slog.Info("Login server knows the accounts")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -109,6 +110,9 @@ func run(ctx context.Context, o *options) error {
 	if err := addControllers(ctx, mgr, secrets, decoys, hasher, auditLog, o); err != nil {
 		return err
 	}
+	if err := mgr.Add(giveBack{mgr.GetCache()}); err != nil {
+		return fmt.Errorf("add what follows the first look: %w", err)
+	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add health check: %w", err)
 	}
@@ -117,6 +121,20 @@ func run(ctx context.Context, o *options) error {
 	}
 	return mgr.Start(ctx)
 }
+
+// giveBack gives memory back once all objects have been read: whole objects, of which little is kept, took far more.
+type giveBack struct{ cache cache.Cache }
+
+// Start implements manager.Runnable.
+func (g giveBack) Start(ctx context.Context) error {
+	if g.cache.WaitForCacheSync(ctx) {
+		debug.FreeOSMemory()
+	}
+	return nil
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable: every replica reads.
+func (giveBack) NeedLeaderElection() bool { return false }
 
 func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	scheme := apiruntime.NewScheme()

@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -23,7 +25,10 @@ func TestAccountThatWaitsToBeDeleted(t *testing.T) {
 	must(t, err)
 	update(t, declared, func() { declared.Finalizers = []string{"example.org/somebody"} })
 	must(t, kube.Delete(t.Context(), declared))
-	t.Cleanup(func() { update(t, declared, func() { declared.Finalizers = nil }) })
+	t.Cleanup(func() {
+		none := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		must(t, kube.Patch(context.WithoutCancel(t.Context()), declared, none))
+	})
 
 	sessionEndsEventually(t, token)
 	p.loginEventually(t, p.password, wrong)
