@@ -1,0 +1,244 @@
+package schema_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// TestAcceptedTimesAreReadable has the API server judge random texts at each field that holds a time: what it accepts, and gives
+// back, has to be a time for us, that is written and read again as the same.
+func TestAcceptedTimesAreReadable(t *testing.T) {
+	const texts = 150
+
+	storeEach(t)
+
+	for _, f := range instantFields {
+		t.Run(f.kind.Kind+" "+f.path, func(t *testing.T) {
+			random := newRandom(t)
+			accepted := 0
+
+			for range texts {
+				text := almostTime(random)
+				part, _, _ := strings.Cut(f.path, ".")
+
+				answer, err := dryRun(t, f.kind, part, inJSON(t, f, text))
+				if err != nil {
+					continue
+				}
+
+				accepted++
+
+				if read, problem := readBack(t, answer); problem != "" || strings.Contains(read, "0001-01-01T00:00:00Z") {
+					t.Errorf("the API server takes %q: %s; it is read as %s", text, problem, read)
+				}
+			}
+
+			if accepted < texts/20 || accepted > texts*19/20 {
+				t.Errorf("%d of %d texts are accepted: almost all or none of them were times", accepted, texts)
+			}
+		})
+	}
+}
+
+// TestAcceptedValuesAreReadable does the same with odd values of the right and of wrong types at every field of both kinds.
+func TestAcceptedValuesAreReadable(t *testing.T) {
+	odd := []string{
+		`null`, `true`, `""`, `"a"`, `[]`, `[null]`, `{}`, `0`, `-1`, `1`, `1.0`, `1e0`, `8.0`, `12.0`, `1.5`, `1e2`, `2147483648`, `9223372036854775808`,
+		`1e400`, `-0.0`, `"\ud800"`, `"\u0000"`, `{"a":"b"}`, `["a"]`, `[1]`,
+	}
+
+	storeEach(t)
+
+	for kind, whole := range schemas(t) {
+		for _, part := range []string{"spec", "status"} {
+			accepted := 0
+
+			walk(part, child(whole, "properties", part), func(path string, _ map[string]any) {
+				for _, value := range odd {
+					content, below := value, strings.Split(strings.ReplaceAll(path, "[*]", ".[*]"), ".")[1:]
+					for _, name := range slices.Backward(below) {
+						if name == "[*]" {
+							content = "[" + content + "]"
+						} else {
+							content = fmt.Sprintf(`{%q: %s}`, name, content)
+						}
+					}
+
+					answer, err := dryRun(t, v1alpha1.SchemeGroupVersion.WithKind(kind), part, content)
+					if err != nil {
+						continue
+					}
+
+					accepted++
+
+					if read, problem := readBack(t, answer); problem != "" {
+						t.Errorf("%s: the API server takes %s at %s: %s; it is read as %s", kind, value, path, problem, read)
+					}
+				}
+			})
+
+			if accepted == 0 {
+				t.Errorf("%s: nothing was accepted in %s", kind, part)
+			}
+		}
+	}
+}
+
+// inJSON puts a text into a field.
+func inJSON(t *testing.T, f instantField, text string) string {
+	t.Helper()
+
+	content, err := yaml.YAMLToJSON(fmt.Appendf(nil, "{"+f.content+"}", text))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return string(content)
+}
+
+// storeEach stores an object of each kind, whose status can be written.
+func storeEach(t *testing.T) {
+	t.Helper()
+
+	for _, kind := range []schema.GroupVersionKind{userAccount, passwordPolicy} {
+		create(t, object(t, kind, "stored", "spec", "{}"))
+	}
+}
+
+// dryRun has the API server judge what an object's spec or status is to be, in JSON as it is, and returns what it would store.
+func dryRun(t *testing.T, kind schema.GroupVersionKind, part, content string) (*unstructured.Unstructured, error) {
+	t.Helper()
+
+	o := object(t, kind, "stored", "metadata", "{}")
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{%q: %s}`, part, content))
+
+	if part == "status" {
+		return o, api.Status().Patch(t.Context(), o, patch, client.DryRunAll)
+	}
+
+	return o, api.Patch(t.Context(), o, patch, client.DryRunAll)
+}
+
+// readBack reads an object as our servers do. It returns what was read, as JSON, and what is wrong with it.
+func readBack(t *testing.T, o *unstructured.Unstructured) (read, problem string) {
+	t.Helper()
+
+	text, err := o.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var (
+		typed  any
+		fields func() []string
+	)
+
+	if o.GetKind() == userAccount.Kind {
+		account := &v1alpha1.UserAccount{}
+		err, typed, fields = json.Unmarshal(text, account), account, account.Spec.UnreadableFields
+	} else {
+		policy := &v1alpha1.PasswordPolicy{}
+		err, typed, fields = json.Unmarshal(text, policy), policy, policy.Spec.UnreadableFields
+	}
+
+	if err != nil {
+		return "", err.Error()
+	}
+
+	again, err := json.Marshal(typed)
+	if err != nil {
+		return "", err.Error()
+	}
+
+	if unreadable := fields(); len(unreadable) > 0 {
+		return string(again), fmt.Sprintf("%q cannot be read", unreadable)
+	}
+
+	// A status that cannot be read is left out, so its fields are compared.
+	var written map[string]any
+	if err := json.Unmarshal(again, &written); err != nil {
+		return "", err.Error()
+	}
+
+	stored, _, _ := unstructured.NestedMap(o.Object, "status")
+	writtenStatus, _, _ := unstructured.NestedMap(written, "status")
+
+	for name, value := range stored {
+		if _, found := writtenStatus[name]; !found && value != nil && !isEmpty(value) {
+			return string(again), "status." + name + " is lost"
+		}
+	}
+
+	return string(again), ""
+}
+
+// isEmpty tells of values that Go leaves out when it writes.
+func isEmpty(value any) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		return !slices.ContainsFunc(slices.Collect(maps.Values(v)), func(below any) bool { return !isEmpty(below) })
+	case []any:
+		return len(v) == 0
+	case string:
+		return v == ""
+	case bool:
+		return !v
+	}
+
+	return value == nil || fmt.Sprint(value) == "0"
+}
+
+// newRandom returns a source whose seed a failure tells.
+func newRandom(t *testing.T) *rand.Rand {
+	t.Helper()
+
+	seed := uint64(time.Now().UnixNano())
+
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the seed is %d", seed)
+		}
+	})
+
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// almostTime returns a random time in one of the ways in which RFC 3339 and ISO 8601 write it, often with a mistake.
+func almostTime(random *rand.Rand) string {
+	const marks = "0123456789-:.,+TZtz Ww/"
+
+	pick := func(from ...string) string { return from[random.IntN(len(from))] }
+	number := func(below int) string { return fmt.Sprintf("%02d", random.IntN(below)) }
+	year := pick("0000", "0001", "9999", "2024", "2026", fmt.Sprintf("%04d", random.IntN(10_000)))
+	text := []byte(year + "-" + number(14) + "-" + number(33) + "T" + number(25) + ":" + number(61) + ":" + number(61) +
+		pick("", "", ".5", ".123456789", ".1234567890", ".") + pick("Z", "Z", "+"+number(25)+":"+number(61), "-"+number(25)+":"+number(61)))
+
+	if random.IntN(3) == 0 {
+		at := random.IntN(len(text))
+
+		switch mark := marks[random.IntN(len(marks))]; random.IntN(3) {
+		case 0:
+			text[at] = mark
+		case 1:
+			text = slices.Insert(text, at, mark)
+		default:
+			text = slices.Delete(text, at, at+1)
+		}
+	}
+
+	return string(text)
+}
