@@ -52,6 +52,7 @@ generate: ## Generate deep copies and apply configurations from the API types.
 
 .PHONY: manifests
 manifests: ## Generate the CustomResourceDefinitions. Roles are written by hand, one set per server.
+	@rm -f config/crd/bases/*.yaml
 	"$(call tool,controller-gen)" crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 
 .PHONY: fmt

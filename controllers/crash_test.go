@@ -156,7 +156,7 @@ func TestCrashes(t *testing.T) {
 		}},
 		"adoption": {exists, func(w *world, name string, a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
 			w.delete(a)
-			return w.account(name, handedOut(name), marked)
+			return w.account(name, handedOut(name), markedAs(w.namespace, name))
 		}, 2, endState{
 			password: own, samePerson: true, generation: 4, setBy: v1alpha1.SetByUser,
 			standing: v1alpha1.StandingActive,

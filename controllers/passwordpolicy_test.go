@@ -3,8 +3,10 @@ package controllers_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -129,4 +131,28 @@ func TestStatusOfAPolicy(t *testing.T) {
 	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.MaxAgeDays = new(int32(30)) })
 	w.policyIs(p, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
 	w.g.Expect(restarted.traffic.about(p.Name)).To(gomega.HaveLen(1), "a restart writes nothing, the edit one status")
+}
+
+// A changeRequiredTime in the future is told, until it takes effect. The policy is Ready all the same.
+func TestChangeRequiredTimeInTheFuture(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	pending := func(p *v1alpha1.PasswordPolicy) func() (string, error) {
+		return func() (string, error) {
+			err := admin.Get(ctx, keyOf(p), p)
+			c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionRequestPending)
+			if err != nil || c == nil {
+				return "", err
+			}
+			return string(c.Status) + " " + c.Reason + " " + c.Message, nil
+		}
+	}
+	day := at(w.clock.Now().Add(24 * time.Hour))
+	p := w.policy("breached", v1alpha1.PasswordPolicySpec{ChangeRequiredTime: day})
+	w.g.Eventually(pending(p), patience, glance).Should(gomega.HavePrefix(
+		"True InFuture spec.changeRequiredTime lies in the future and takes effect at " + day.UTC().Format(time.RFC3339)))
+	w.policyIs(p, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
+	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.ChangeRequiredTime = at(w.clock.Now().Add(3 * time.Second)) })
+	w.g.Eventually(func() (int64, error) { _, err := pending(p)(); return p.Status.ObservedGeneration - p.Generation, err }, patience, glance).Should(gomega.BeZero())
+	w.g.Eventually(pending(p), patience, glance).Should(gomega.BeEmpty(), "it has taken effect")
 }

@@ -108,6 +108,7 @@ func (p *program) passwd(ctx context.Context, s *settings) error {
 		return err
 	}
 	warn(t, answer)
+	s.chosen = false // A change says nothing of whose session is used.
 	session, err = p.keep(s, answer)
 	if err != nil {
 		return fmt.Errorf("the password is changed, and all sessions have ended, but %w", err)

@@ -152,14 +152,29 @@ func (s *store) choose(of *settings, session *stored) error {
 	own := s.path(of.server, session.Namespace, session.Username)
 	for _, name := range asked {
 		path := s.path(of.server, name[0], name[1])
-		if there, err := read(path, of.server); path == own || err == nil && there != nil && *there == reference {
+		there, err := read(path, of.server)
+		if path == own || err == nil && there != nil && *there == reference {
 			continue
+		}
+		if err == nil && there != nil && there.Token != "" {
+			if err := s.move(path, there); err != nil {
+				return err
+			}
 		}
 		if err := s.write(path, &reference); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// move takes a session to its account's own file. Earlier versions kept it where it was asked for.
+func (s *store) move(from string, session *stored) error {
+	to := s.path(session.Server, session.Namespace, session.Username)
+	if _, err := os.Lstat(to); err == nil || from == to {
+		return nil
+	}
+	return s.write(to, session)
 }
 
 // write stores a file in one step: whoever reads meanwhile finds the old one or the new.

@@ -71,7 +71,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, r.writeStatus(ctx, s)
+	if err := r.writeStatus(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: max(0, s.policy.ChangeRequiredTime.Sub(s.now))}, nil
 }
 
 // gather observes how many accounts the policy applies to, and what it needs.
@@ -154,6 +157,16 @@ func project(s *scope) v1alpha1.PasswordPolicyStatus {
 		meta.SetStatusCondition(&status.Conditions, c)
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionStalled)
+	}
+	if at := s.policy.ChangeRequiredTime; at.After(s.now) {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionRequestPending, Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonInFuture,
+			ObservedGeneration: s.object.Generation, LastTransitionTime: metav1.NewTime(s.now.Truncate(time.Second)),
+			Message: fmt.Sprintf("spec.changeRequiredTime lies in the future and takes effect at %s, for the passwords that are set until then. "+
+				"If that is not meant, check the clock of whoever has set it, and set it to the present.", at.UTC().Format(time.RFC3339)),
+		})
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionRequestPending)
 	}
 	return status
 }

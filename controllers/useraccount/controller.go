@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -322,7 +323,8 @@ func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
 		return nil
 	}
 	marked := s.account.DeepCopy()
-	marked.Annotations = account.Mark(s.account, s.record.Credential)
+	writesAnyway := account.HasFormerMark(s.account) && !equality.Semantic.DeepEqual(s.account.Status, project(s))
+	marked.Annotations = account.Mark(s.account, s.record.Credential, writesAnyway)
 	if maps.Equal(marked.Annotations, s.account.Annotations) {
 		return nil
 	}

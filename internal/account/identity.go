@@ -103,9 +103,14 @@ func isMarked(account *v1alpha1.UserAccount) bool {
 	return mark == markOf(account) || mark == markOfAny
 }
 
+// HasFormerMark tells of a mark that an earlier version has made. A copy of the account bears it, too.
+func HasFormerMark(account *v1alpha1.UserAccount) bool {
+	return account.Annotations[v1alpha1.AnnotationInitialized] == markOfAny
+}
+
 // Mark returns the annotations that an account with this credential has to bear, beside those of others. A mark of an
-// earlier version is good for as long as nothing else has to be written, so that an upgrade writes nothing.
-func Mark(account *v1alpha1.UserAccount, c Credential) map[string]string {
+// earlier version is renewed where the account has to be written anyway: an upgrade alone writes nothing.
+func Mark(account *v1alpha1.UserAccount, c Credential, writesAnyway bool) map[string]string {
 	annotations := maps.Clone(account.Annotations)
 	if annotations == nil {
 		annotations = map[string]string{}
@@ -117,7 +122,7 @@ func Mark(account *v1alpha1.UserAccount, c Credential) map[string]string {
 	if !c.Handled.Reset.IsZero() {
 		annotations[v1alpha1.AnnotationResetHandledTime] = c.Handled.Reset.Format(time.RFC3339)
 	}
-	if !maps.Equal(annotations, account.Annotations) {
+	if writesAnyway || !maps.Equal(annotations, account.Annotations) {
 		annotations[v1alpha1.AnnotationInitialized] = markOf(account)
 	}
 	return annotations

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,8 @@ func TestMark(t *testing.T) {
 		{"marked, and a reset took effect", annotations{initialized: "org/ada", handled: dayAgo}, ago(time.Hour),
 			annotations{initialized: "org/ada", handled: hourAgo}},
 		{"by an earlier version", annotations{initialized: "true", handled: dayAgo}, ago(day), annotations{initialized: "true", handled: dayAgo}},
+		{"by an earlier version, and the account is written anyway", annotations{initialized: "true", handled: dayAgo}, ago(day),
+			annotations{initialized: "org/ada", handled: dayAgo}},
 		{"by an earlier version, and a reset took effect", annotations{initialized: "true"}, ago(time.Hour),
 			annotations{initialized: "org/ada", handled: hourAgo}},
 		{"copied", annotations{initialized: "org/zoe", handled: dayAgo}, time.Time{}, annotations{initialized: "org/ada"}},
@@ -154,12 +157,12 @@ func TestMark(t *testing.T) {
 			a.Annotations = maps.Clone(row.has)
 			s := begin()
 			s.c.Handled.Reset = row.handled
-			got := account.Mark(a, s.c)
+			got := account.Mark(a, s.c, strings.HasSuffix(row.name, "written anyway"))
 			if !maps.Equal(got, row.want) || !maps.Equal(a.Annotations, row.has) {
 				t.Errorf("annotations %v, want %v; the account's are %v", got, row.want, a.Annotations)
 			}
 			a.Annotations = got
-			if again := account.Mark(a, s.c); !maps.Equal(again, got) {
+			if again := account.Mark(a, s.c, strings.HasSuffix(row.name, "written anyway")); !maps.Equal(again, got) {
 				t.Errorf("are written again as %v", again)
 			}
 		})

@@ -54,8 +54,8 @@ func (r *recency) known() string {
 
 // wrote notes the resource version of a write, and what was known when it began. A smaller one than that comes from storage
 // that was restored to an earlier state. One that is smaller than what is known by now does not: writes of others, which came
-// after it, may have been noted before it. That holds after a restore too: once one write has shown it, what is known is of the
-// restored storage, and only grows again.
+// after it, may have been noted before it. After a restore the first write that is noted lowers what is known, to a version of the
+// restored storage. A second one that began before the restore finds that already lowered, and then only a larger version counts.
 func (r *recency) wrote(version, before string) {
 	r.stored()
 	if order, err := resourceversion.CompareResourceVersion(version, before); before == "" || err != nil || order > 0 {

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,10 +27,10 @@ const maxDateParts = 3 + maxDecoration
 //
 //	1990-01-31  31.1.1990  1/31/90  19900131  310190  1990-01  31 January 1990  Jan. 31st, 90  31Jan1990  Januar 1990
 //
-// Any symbols may stand between the parts, and names are English or German. Where the year has four digits (1900 to
-// 2099), digits may go before and after it: "1990-01-31!1".
+// Any symbols may stand between the parts, and names are English or German. A day of the week and a time of day may be there,
+// too. Where the year has four digits (1900 to 2099), digits may go before and after the date: "1990-01-31!1", "013119901".
 func isDate(s string) bool {
-	parts, ok := dateParts(s)
+	parts, ok := dateParts(timeOfDay.ReplaceAllString(s, ""))
 	if !ok {
 		return false
 	}
@@ -37,7 +39,7 @@ func isDate(s string) bool {
 	}
 	for from := range parts {
 		for to := from + 1; to <= min(from+3, len(parts)); to++ {
-			date := parts[from:to]
+			date := withoutDigitsAround(parts[from:to])
 			around := s[:date[0].start] + s[date[len(date)-1].end:]
 			if utf8.RuneCountInString(around) <= maxDecoration && strings.IndexFunc(around, unicode.IsLetter) < 0 && isFullDate(date) {
 				return true
@@ -47,13 +49,45 @@ func isDate(s string) bool {
 	return false
 }
 
+// timeOfDay is what follows a date with a time: "T12:00:00Z", " 9:05 pm", " 12.30 Uhr".
+var timeOfDay = regexp.MustCompile(`(t|\b)[0-9]{1,2}(:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?( ?(z|[+-][0-9]{2}:?[0-9]{2}|am|pm|uhr))?|[.][0-9]{2} ?uhr)$`)
+
+// yearDigits is how many digits a year has that is written in full.
+const yearDigits = 4
+
+// withoutDigitsAround leaves of three parts the year, where it is first or last and more digits stand directly before or behind
+// it, and of one part the eight digits that are a date.
+func withoutDigitsAround(parts []datePart) []datePart {
+	parts = slices.Clone(parts)
+	first, last := &parts[0], &parts[len(parts)-1]
+	switch len(parts) {
+	case 1:
+		if n := len(first.text); n > 8 && first.month == 0 {
+			for _, at := range [...]int{0, n - 8} {
+				if isCompactDate(first.text[at : at+8]) {
+					*first = datePart{text: first.text[at : at+8], start: first.start + at, end: first.start + at + 8}
+					break
+				}
+			}
+		}
+	case 3:
+		if n := len(first.text); n > yearDigits && first.month == 0 {
+			first.text, first.start = first.text[n-yearDigits:], first.end-yearDigits
+		}
+		if n := len(last.text); n > yearDigits && last.month == 0 {
+			last.text, last.end = last.text[:yearDigits], last.start+yearDigits
+		}
+	}
+	return parts
+}
+
 // isWholeDate takes a year of two digits, too: nothing else is in the text.
 func isWholeDate(parts []datePart) bool {
 	switch len(parts) {
 	case 1:
-		return isCompactDate(parts[0].text)
+		return isCompactDate(parts[0].text) || isCompactMonth(parts[0].text)
 	case 2:
-		return isMonthAndNumber(parts[0], parts[1]) || isMonthAndNumber(parts[1], parts[0])
+		return isCompactDate(parts[0].text+parts[1].text) || isMonthAndNumber(parts[0], parts[1]) || isMonthAndNumber(parts[1], parts[0])
 	case 3:
 		return isDay(parts)
 	}
@@ -70,16 +104,25 @@ func isFullDate(parts []datePart) bool {
 	}
 	switch len(parts) {
 	case 1:
-		return len(parts[0].text) == 8 && isCompactDate(parts[0].text)
+		return len(parts[0].text) >= 7 && isCompactDate(parts[0].text)
 	case 2:
 		return named && fullYear && isWholeDate(parts)
 	}
 	return fullYear && isDay(parts)
 }
 
+// isCompactMonth reports whether digits are a month and its year in full.
+func isCompactMonth(digits string) bool {
+	return len(digits) == 6 && (inRange(digits[:4], firstYear, lastYear) && inRange(digits[4:], 1, 12) ||
+		inRange(digits[:2], 1, 12) && inRange(digits[2:], firstYear, lastYear))
+}
+
 // isCompactDate reports whether digits are a day in one of the three usual orders: with a year from 1900 to 2099 in
-// eight digits, or in six.
+// eight digits, in seven where a zero is left out, or with two digits of the year in six.
 func isCompactDate(digits string) bool {
+	if len(digits) == 7 {
+		return slices.ContainsFunc([]int{0, 2, 4, 6}, func(at int) bool { return isCompactDate(digits[:at] + "0" + digits[at:]) })
+	}
 	for _, layout := range [...]string{"20060102", "02012006", "01022006", "060102", "020106", "010206"} {
 		if len(layout) != len(digits) {
 			continue
@@ -141,8 +184,8 @@ func value(digits string) int {
 	return int(n)
 }
 
-// dateParts cuts a text into numbers and names of months. It is false if there is anything else but symbols, and what
-// belongs to a number in English ("1st of").
+// dateParts cuts a text into numbers and names of months. It is false if there is anything else but symbols, days of the week,
+// and what belongs to a number in English ("1st of").
 func dateParts(s string) (parts []datePart, ok bool) {
 	for at := 0; at < len(s); {
 		rest := s[at:]
@@ -164,7 +207,7 @@ func dateParts(s string) (parts []datePart, ok bool) {
 		part := datePart{text: rest[:end], start: at, end: at + end}
 		at += end
 		if !isASCIIDigit(r) {
-			if len(parts) > 0 && parts[len(parts)-1].month == 0 && belongsToNumber(part.text) {
+			if isWeekday[part.text] || len(parts) > 0 && parts[len(parts)-1].month == 0 && belongsToNumber(part.text) {
 				continue
 			}
 			if part.month = monthNames[part.text]; part.month == 0 {
@@ -201,6 +244,16 @@ var monthNames = func() map[string]time.Month {
 		for name := range strings.FieldsSeq(month) {
 			names[name] = time.Month(i + 1)
 		}
+	}
+	return names
+}()
+
+// isWeekday has the days of the week in English and German, as fold leaves them, and the words before a date.
+var isWeekday = func() map[string]bool {
+	names := map[string]bool{}
+	for name := range strings.FieldsSeq("monday mon tuesday tue tues wednesday wed thursday thu thur thurs friday fri saturday sat sunday sun " +
+		"montag mo dienstag di mittwoch mi donnerstag do freitag fr samstag sa sonnabend sonntag so the den der am on") {
+		names[name] = true
 	}
 	return names
 }()

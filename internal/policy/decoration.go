@@ -17,8 +17,8 @@ const (
 	// people are known to add, a date ("Ada19871224") or a year with symbols ("!Summer-2024!"), too few for a password
 	// whose strength is in them.
 	maxDecoration = 8
-	// maxReadings bounds the work for a text that can be read in many ways ("1" is i or l). Decorated words of the
-	// common list take a few dozen; only texts of almost nothing but 1, ! and | come near the bound.
+	// maxReadings bounds the work for a text that can be read in many ways ("1" is i or l), for each place at which the word
+	// can begin. Decorated words of the common list take a few dozen; where many of 1, ! and | stand together it can be thousands.
 	maxReadings = 2000
 )
 
@@ -65,7 +65,7 @@ func (w sortedWords) containsDecorated(text string) bool {
 	s := search{words: w, text: unit}
 	r := reading{high: len(w)}
 	for stripped := 0; stripped <= maxDecoration; stripped++ {
-		s.start = r.at
+		s.start, s.readings = r.at, 0
 		if s.find(r) {
 			return true
 		}

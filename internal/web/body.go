@@ -40,7 +40,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any, fields string) *
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	contentType := r.Header.Get("Content-Type")
 	if len(contentType) > maxContentTypeBytes {
-		contentType = "" // It has thousands of parameters, or else is none.
+		contentType = "" // No media type that anybody uses is that long.
 	}
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
 	charset := parameters["charset"]

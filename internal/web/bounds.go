@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// maxPathBytes bounds a path of ours: the longest name the longest organisation (63) and asset there are.
+	// maxPathBytes bounds a path of ours. The longest have an organisation of 63 bytes in them, or the name of an asset.
 	maxPathBytes = 1 << 10
 	// maxParameters bounds a query, and a form. The pages' own forms have a dozen fields; a proxy may name many organisations.
 	maxParameters = 64

@@ -32,8 +32,8 @@ func (m made) serve(t *testing.T, handler http.Handler) *httptest.ResponseRecord
 	return w
 }
 
-// cost returns how many bytes are allocated for one request, and the status of the answer.
-func (m made) cost(t *testing.T, handler http.Handler) (allocated uint64, status int) {
+// cost returns how many bytes, and how many pieces, are allocated for one request, and the status of the answer.
+func (m made) cost(t *testing.T, handler http.Handler) (allocated, pieces uint64, status int) {
 	t.Helper()
 	const times = 20
 	var before, after runtime.MemStats
@@ -44,7 +44,18 @@ func (m made) cost(t *testing.T, handler http.Handler) (allocated uint64, status
 		status = w.Code
 	}
 	runtime.ReadMemStats(&after)
-	return (after.TotalAlloc - before.TotalAlloc) / times, status
+	return (after.TotalAlloc - before.TotalAlloc) / times, (after.Mallocs - before.Mallocs) / times, status
+}
+
+// styleAddress returns the address of the pages' style.
+func styleAddress(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	page := (made{method: http.MethodGet, path: "/login"}).serve(t, handler).Body.String()
+	style := regexp.MustCompile(`"(/assets/[^"]+\.css)"`).FindStringSubmatch(page)
+	if style == nil {
+		t.Fatal("the page has no style")
+	}
+	return style[1]
 }
 
 // numbered returns so many different texts, one after the other.
@@ -61,12 +72,9 @@ func numbered(format string, n int) string {
 func TestHostileRequestsCostNoMore(t *testing.T) {
 	handler := web.Handler(shared.depends)
 	page := made{method: http.MethodGet, path: "/login"}
-	style := regexp.MustCompile(`"(/assets/[^"]+\.css)"`).FindStringSubmatch(page.serve(t, handler).Body.String())
-	if style == nil {
-		t.Fatal("the page has no style")
-	}
-	asset := made{method: http.MethodGet, path: style[1]}
+	asset := made{method: http.MethodGet, path: styleAddress(t, handler)}
 	verify := made{method: http.MethodGet, path: "/auth/verify?login=redirect"}
+	ahead := made{method: http.MethodGet, path: "/o/acme/auth/verify/x"}
 	form := made{method: http.MethodPost, path: "/login", body: "username=ada"}
 	start := made{method: http.MethodPost, path: "/change-password", body: "username=ada&step=start"}
 	rules := made{method: http.MethodGet, path: "/api/v1/requirements"}
@@ -91,6 +99,8 @@ func TestHostileRequestsCostNoMore(t *testing.T) {
 		"where a proxy comes from":       {verify, with(verify, "X-Forwarded-Uri", "/"+strings.Repeat("\u00e4", 7000))},
 		"a token":                        {verify, with(verify, "Authorization", "Bearer "+strings.Repeat("eyJ.", 3700))},
 		"a token of three parts":         {verify, with(verify, "Authorization", "Bearer eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ."+strings.Repeat("e", 15000)+".b")},
+		"options of a proxy":             {ahead, to(ahead, "/o/acme/auth/verify"+strings.Repeat(";", 15000)+"/x")},
+		"options of a proxy, in order":   {ahead, to(ahead, "/o/acme/auth/verify"+numbered(";a%d", 2500)+"/x")},
 		"an organisation's requirements": {rules, to(rules, "/api/v1/requirements?namespace="+strings.Repeat("x", 15000))},
 		"a form of many fields":          {form, sending(form, numbered("&a%d", 2500))},
 		"a query beside a form":          {form, to(form, "/login?"+numbered("&a%d", 2500))},
@@ -102,10 +112,10 @@ func TestHostileRequestsCostNoMore(t *testing.T) {
 		"a username":                     {start, sending(start, "step=start&username="+strings.Repeat("%3C", 5000))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ordinary, _ := row.ordinary.cost(t, handler)
-			hostile, status := row.hostile.cost(t, handler)
-			if hostile > 3*ordinary+128<<10 || status >= http.StatusInternalServerError {
-				t.Errorf("answers %d and takes %d bytes, where an ordinary request takes %d", status, hostile, ordinary)
+			ordinary, ordinaryPieces, _ := row.ordinary.cost(t, handler)
+			hostile, hostilePieces, status := row.hostile.cost(t, handler)
+			if hostile > 3*ordinary+128<<10 || hostilePieces > 2*ordinaryPieces+200 || status >= http.StatusInternalServerError {
+				t.Errorf("answers %d and takes %d bytes in %d pieces, where an ordinary request takes %d in %d", status, hostile, hostilePieces, ordinary, ordinaryPieces)
 			}
 		})
 	}

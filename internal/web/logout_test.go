@@ -58,5 +58,6 @@ func TestLogoutLeadsBack(t *testing.T) {
 	v := newVisitor(t)
 	v.get("/logout").leads(t, "/login")
 	v.get("/logout?return_to=%2Fbye").leads(t, "/bye")
+	v.get("/logout?return_to=%2Fbye%23%2F..%2Flogin").leads(t, "/bye#/../login")
 	v.get("/logout?return_to=%2F%2Felsewhere.example").leads(t, "/login")
 }

@@ -75,6 +75,14 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write implements http.ResponseWriter. An answer that names no status has 200.
+func (w *statusWriter) Write(content []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(content)
+}
+
 // Unwrap is for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
@@ -93,7 +101,7 @@ func logged(next http.Handler, proxies forwarded.Proxies, answer refuse) http.Ha
 		}
 		if r.ContentLength != 0 && r.Body != nil {
 			written.body = &requestBody{ReadCloser: r.Body}
-			r = r.WithContext(r.Context()) // The server goes on to use its own.
+			r = r.WithContext(r.Context()) // A copy: the server closes the body of the original.
 			r.Body = written.body
 		}
 		w.Header().Set("X-Request-Id", id)

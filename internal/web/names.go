@@ -28,5 +28,8 @@ func whoOf(namespace, username typedName) login.Who {
 // whoInForm returns who a form names, of the organisation of its address where it names none.
 func whoInForm(r *http.Request) remembered {
 	organization, username := nameOf(r.PostForm.Get("organization")), nameOf(r.PostForm.Get("username"))
-	return remembered{Namespace: cmp.Or(string(organization), r.PathValue("organization")), Username: string(username)}
+	return remembered{Namespace: cmp.Or(string(organization), organizationOf(r)), Username: string(username)}
 }
+
+// organizationOf returns the organisation that the address of a page names; empty where it names none.
+func organizationOf(r *http.Request) string { return string(nameOf(r.PathValue("organization"))) }

@@ -41,9 +41,16 @@ func TestSpacesAroundNames(t *testing.T) {
 		wrong, right func(*testing.T, *v1alpha1.UserAccount) int
 		granted      int
 	}{
-		"login":                {api("/api/v1/login", wrong, ""), api("/api/v1/login", password, ""), http.StatusOK},
-		"change":               {api("/api/v1/password", wrong, fresh), api("/api/v1/password", password, fresh), http.StatusOK},
-		"login page":           {page("/login", wrong, ""), page("/login", password, ""), http.StatusSeeOther},
+		"login":      {api("/api/v1/login", wrong, ""), api("/api/v1/login", password, ""), http.StatusOK},
+		"change":     {api("/api/v1/password", wrong, fresh), api("/api/v1/password", password, fresh), http.StatusOK},
+		"login page": {page("/login", wrong, ""), page("/login", password, ""), http.StatusSeeOther},
+		"organisation of the address": {func(t *testing.T, a *v1alpha1.UserAccount) int {
+			t.Helper()
+			return newVisitor(t).post("/o/"+url.PathEscape(around(namespace))+"/login", "username", a.Name, "password", wrong).status
+		}, func(t *testing.T, a *v1alpha1.UserAccount) int {
+			t.Helper()
+			return newVisitor(t).post("/o/"+url.PathEscape(around(namespace))+"/login", "username", a.Name, "password", password).status
+		}, http.StatusSeeOther},
 		"page of organisation": {page("/o/other/login", wrong, ""), page("/o/other/login", password, ""), http.StatusSeeOther},
 		"change page":          {page("/change-password", wrong, fresh), page("/change-password", password, fresh), http.StatusSeeOther},
 	} {

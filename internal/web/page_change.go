@@ -95,7 +95,7 @@ func requirementText(text *ui.Text, r policy.Requirement) string {
 func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query().Get("return_to"))
 	found, err := p.current(w, r)
-	organization := r.PathValue("organization")
+	organization := organizationOf(r)
 	ofAnother := err == nil && organization != "" && organization != found.Account.Namespace
 	if ofAnother || errors.Is(err, ErrInvalidSession) {
 		p.renderChange(w, r, http.StatusOK, p.newChangePage(r, to, guest(r)))

@@ -45,7 +45,7 @@ func (p *Pages) newLoginPage(r *http.Request, to string, who remembered) *loginP
 
 func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query().Get("return_to"))
-	organization := r.PathValue("organization")
+	organization := organizationOf(r)
 	if found, err := p.current(w, r); err == nil && (organization == "" || organization == found.Account.Namespace) {
 		returnto.Redirect(w, cmp.Or(to, "/"))
 		return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/keyturn/keyturn/internal/web/returnto"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
@@ -21,7 +22,7 @@ func (p *Pages) logoutForm(w http.ResponseWriter, r *http.Request) {
 	found, err := p.current(w, r)
 	switch {
 	case errors.Is(err, ErrInvalidSession): // There is nothing to end.
-		http.Redirect(w, r, cmp.Or(to, "/login"), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
+		returnto.Redirect(w, cmp.Or(to, "/login"))
 		return
 	case err != nil:
 		p.fail(w, r, unavailable(), "logout", cmp.Or(to, "/"))

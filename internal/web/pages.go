@@ -65,7 +65,7 @@ func (p *Pages) fields(r *http.Request, who remembered) whoFields {
 	who.Namespace = cmp.Or(who.Namespace, p.DefaultNamespace)
 	return whoFields{
 		Text:             p.UI.Text(r),
-		ShowOrganization: p.ShowOrganization || who.Namespace != p.DefaultNamespace || r.PathValue("organization") != "",
+		ShowOrganization: p.ShowOrganization || who.Namespace != p.DefaultNamespace || organizationOf(r) != "",
 		Organization:     who.Namespace, Username: who.Username,
 	}
 }
@@ -74,7 +74,7 @@ func (p *Pages) fields(r *http.Request, who remembered) whoFields {
 // address names another organisation.
 func guest(r *http.Request) remembered {
 	who := rememberedWho(r)
-	if organization := r.PathValue("organization"); organization != "" && organization != who.Namespace {
+	if organization := organizationOf(r); organization != "" && organization != who.Namespace {
 		return remembered{Namespace: organization}
 	}
 	return who
@@ -93,7 +93,7 @@ func (p *Pages) address(organization, page string) string {
 // there is lost. What was typed, as an organisation that somebody names in a form, is never made part of an address: it ends
 // up in logs and histories.
 func sibling(r *http.Request, page, to string) string {
-	if organization := r.PathValue("organization"); organization != "" {
+	if organization := organizationOf(r); organization != "" {
 		page = "/o/" + url.PathEscape(organization) + page
 	}
 	return withReturnTo(page, to)

@@ -18,6 +18,7 @@ import (
 // the next request.
 func TestBodiesThatNobodyReads(t *testing.T) {
 	here := organisation(t, nil)
+	style := styleAddress(t, web.Handler(shared.depends))
 	server := httptest.NewServer(web.Handler(shared.depends))
 	t.Cleanup(server.Close)
 	const smuggled = "GET /api/v1/requirements HTTP/1.1\r\nHost: smuggled\r\n\r\n"
@@ -37,6 +38,7 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 		"the login page":             {"GET /auth/login?namespace=" + here, "Content-Length: 5", 401, ""},
 		"a session":                  {"GET /api/v1/session", "Content-Length: 5", 401, ""},
 		"a page":                     {"GET /login", "Content-Length: 5", 200, ""},
+		"an asset":                   {"GET " + style, "Content-Length: 5", 200, ""},
 		"nothing there":              {"GET /nowhere", "Content-Length: 5", 404, ""},
 		"from another site":          {"POST /login", "Content-Length: 5\r\nSec-Fetch-Site: cross-site", 403, ""},
 		"not JSON":                   {"POST /api/v1/login", "Content-Length: 5", 415, ""},

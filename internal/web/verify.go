@@ -87,7 +87,7 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 	found, _, err := h.session(r) // It was counted when the proxy asked.
 	refusal = q.refusal(found, err)
 	if refusal == nil {
-		q.ascii = true // The larger one: the proxy's other address may ask for it, and this one need not.
+		q.ascii = true // The encoded form is the larger one, and the proxy may ask /auth/verify for it without asking here.
 		_, refusal = h.told(found.Account, q)
 	}
 	if refusal == nil { // The session has begun meanwhile: the login page sends people back.
@@ -130,12 +130,9 @@ type presentedToken struct {
 
 // session returns the session of a request to an application: that of the cookie if it holds, else that of the Authorization
 // header. Keyturn's own API looks at the header first. Here the header may be the application's, with nothing of Keyturn's in it.
-// Either way the request itself proves whose session it is. With more than one such header there is none, as of tokenOf.
+// Either way the request itself proves whose session it is. Of several such headers none counts.
 func (h *Verify) session(r *http.Request) (found Session, by presentedToken, err error) {
 	err = ErrInvalidSession
-	if len(r.Header["Authorization"]) > 1 {
-		return found, by, err
-	}
 	if cookie := cookieOf(r, sessionCookie); cookie != "" {
 		by = presentedToken{text: cookie, isCookie: true}
 		found, err = h.Sessions.Verify(r.Context(), cookie, session.Web)
@@ -148,7 +145,8 @@ func (h *Verify) session(r *http.Request) (found Session, by presentedToken, err
 }
 
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
-// sends nobody back who is logged in to another one, so it makes no circle. It would send back whose groups are too large.
+// sends nobody back who is logged in to another one, so it makes no circle. Who has too many groups would come straight back, and
+// gets a page that says so.
 func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
 	if !q.redirect || !opensPage(r) || refusal.Status == http.StatusServiceUnavailable {
 		refusal.write(w)

@@ -257,12 +257,18 @@ func TestVerifyWhoseSession(t *testing.T) {
 			}
 		})
 	}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://app.example.org/auth/verify?namespace="+namespace, nil)
-	r.AddCookie(&http.Cookie{Name: "__Host-keyturn-session", Value: adas})
-	r.Header["Authorization"] = []string{"Bearer " + adas, "Bearer " + bobs}
-	w := httptest.NewRecorder()
-	if handler.ServeHTTP(w, r); w.Code != http.StatusUnauthorized {
-		t.Errorf("two Authorization headers beside the cookie: answers %d", w.Code)
+	// Of two bearers none counts, and beside a cookie neither matters.
+	for cookie, want := range map[string]int{adas: http.StatusOK, "": http.StatusUnauthorized} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://app.example.org/auth/verify?namespace="+namespace, nil)
+		if cookie != "" {
+			r.AddCookie(&http.Cookie{Name: "__Host-keyturn-session", Value: cookie})
+		}
+		r.Header["Authorization"] = []string{"Bearer " + bobs, "Bearer " + bobs}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if user := w.Header().Get("X-Auth-Request-User"); w.Code != want || w.Code == http.StatusOK && user != "ada" {
+			t.Errorf("two Authorization headers, with a cookie: %t: answers %d for %q", cookie != "", w.Code, user)
+		}
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 // verifyPath is the address of the first form, and what follows the organisation in one of the second.
 const verifyPath = "/auth/verify"
 
+// maxOptions is how many options there are, each of which may be asked for once.
+const maxOptions = 3
+
 // question is what a proxy asks.
 type question struct {
 	// namespaces are the organisations whose accounts may go on, one at least.
@@ -108,6 +111,9 @@ func cutAhead(escaped string) (a aheadPath, found bool) {
 func (a aheadPath) read(r *http.Request) (question, *problem) {
 	to := url.URL{RawQuery: r.URL.RawQuery}
 	q := question{namespaces: []string{a.organization}, method: r.Method, to: a.path + to.String()}
+	if strings.Count(a.options, ";") > maxOptions {
+		return q, unknownOption()
+	}
 	if a.options != "" {
 		options := strings.Split(a.options[1:], ";")
 		slices.Sort(options)

@@ -70,6 +70,13 @@ func TestNoKeys(t *testing.T) {
 	operator.kill()
 	must(t, kube.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-signing-keys"}}))
 
+	t.Cleanup(func() {
+		if t.Failed() { // The operator may still be away, and the tests that come next need it.
+			operator.kill()
+			must(t, operator.launch())
+		}
+	})
+
 	for _, r := range f.replicas {
 		r.awaitHealth(t, "/readyz", http.StatusServiceUnavailable, "waiting for a signing key")
 		r.awaitHealth(t, "/healthz", http.StatusOK, "ok")

@@ -113,7 +113,7 @@ func (c *Credentials) Owner(ctx context.Context, name string) (account.Owner, bo
 }
 
 // findLive looks a credential up in a list, unless the last one has shown already that it is gone: it was there before the
-// token was, and no UID ever comes back.
+// token was, and no UID comes back but by a restore, of which the watch tells.
 func (c *Credentials) findLive(ctx context.Context, uid string, issued time.Time) (*metav1.PartialObjectMetadata, error) {
 	c.mu.Lock()
 	_, listed := c.listed[uid]

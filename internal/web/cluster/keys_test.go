@@ -57,7 +57,7 @@ func (s *keyServer) Get(_ context.Context, _ client.ObjectKey, object client.Obj
 	return nil
 }
 
-// List implements toolscache.ListerWatcher.
+// list is what a list of the Secrets answers.
 func (s *keyServer) list() *corev1.SecretList {
 	s.mu.Lock()
 	defer s.mu.Unlock()

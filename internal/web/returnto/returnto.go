@@ -44,7 +44,7 @@ func isPlainPath(path string) bool {
 	return true
 }
 
-// isWayThrough tells of pages to which a person does not go, but comes from or through: one would go in circles, or on from there.
+// isWayThrough tells of pages that log in or out, or lead on to another address: from there a person would go in circles.
 func isWayThrough(to *url.URL) bool {
 	switch page := strings.TrimSuffix(to.Path, "/"); page {
 	case "", "/account":
@@ -52,10 +52,23 @@ func isWayThrough(to *url.URL) bool {
 	case "/login", "/logout", "/logout-everywhere", "/continue":
 		return true
 	default:
-		organization, found := strings.CutPrefix(page, "/o/")
-		organization, login := strings.CutSuffix(organization, "/login")
-		return found && login && !strings.Contains(organization, "/")
+		// This server splits the path before it decodes, and a proxy may decode first.
+		return isLoginOfOrganization(strings.TrimSuffix(to.EscapedPath(), "/")) || isLoginOfOrganization(page)
 	}
+}
+
+// isLoginOfOrganization tells of the path /o/{organization}/login, whose parts may be encoded.
+func isLoginOfOrganization(path string) bool {
+	parts := strings.Split(path, "/")
+	if len(parts) != 4 {
+		return false
+	}
+	for i, part := range parts {
+		if decoded, err := url.PathUnescape(part); err == nil {
+			parts[i] = decoded
+		}
+	}
+	return parts[1] == "o" && parts[3] == "login"
 }
 
 const hexadecimal = "0123456789ABCDEF"
