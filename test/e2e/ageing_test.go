@@ -127,11 +127,8 @@ func TestHistory(t *testing.T) {
 	refused(first, "history")
 	refused(handedOut, "history")
 
-	// A pipeline is bound by it too, unless an administrator asks for this very password.
+	// What is handed out is not compared with it: the answer would tell a pipeline which passwords the person has had.
 	o.handOut(t, "ada", first)
-	o.awaitCondition(t, "ada", v1alpha1.ConditionPasswordApplied, metav1.ConditionFalse, v1alpha1.ConditionReasonPolicyViolation)
-	p.login(t, second, granted)
-	o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.ResetTime = now() })
 	o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset)
 	p.login(t, first, mustChange("Reset"))
 

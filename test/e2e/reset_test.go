@@ -1,9 +1,12 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -80,7 +83,15 @@ func TestSameValueIsNoReset(t *testing.T) {
 		}},
 		{"deleted and created", func() {
 			must(t, kube.Delete(t.Context(), o.secret("ada", "")))
-			o.awaitCondition(t, "ada", v1alpha1.ConditionPasswordApplied, metav1.ConditionFalse, v1alpha1.ConditionReasonSecretNotFound)
+			eventually(t, "the account tells that the Secret is gone", func() error {
+				a, err := o.get(t, "ada")
+				if c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionPasswordApplied); err == nil &&
+					(c == nil || c.Status != metav1.ConditionTrue || !strings.Contains(c.Message, "gone")) {
+					err = fmt.Errorf("its condition is %+v", c)
+				}
+
+				return err
+			})
 			p.login(t, p.password, granted) // while it is gone, too
 			o.handOut(t, "ada", handedOut)
 		}},
