@@ -163,6 +163,10 @@ type PasswordPolicyStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Unreadable names the fields that are stored in a form that cannot be read, such as status.conditions. A write of the status has to
+	// replace them.
+	Unreadable []string `json:"-"`
 }
 
 // PasswordPolicy says what passwords must be like, how they age, when accounts are locked and how long sessions live.

@@ -15,13 +15,14 @@ import (
 // than here. Objects come in lists and in watches that serve everybody, which a decoder that failed would end. So none fails:
 // what can be read is read, and Spec.Unreadable names the rest.
 
-// UnmarshalJSON reads an account. A field of the spec that cannot be read is left out and named in Spec.Unreadable; a status that
-// cannot be read is left out. Errors: the JSON is no object with metadata.
+// UnmarshalJSON reads an account. A field of the spec or the status that cannot be read is left out, and named in Unreadable of that
+// part. Errors: the JSON is no object with metadata.
 func (a *UserAccount) UnmarshalJSON(data []byte) error {
 	type fields UserAccount // Without this method.
 	read := fields{}
 	if err := unmarshal(data, &read); err == nil {
 		*a = UserAccount(read)
+		a.Status.Unreadable = withoutUnwritable(&a.Status.Conditions, nil)
 		return nil
 	}
 	kind, metadata, parts, err := split(data)
@@ -29,10 +30,8 @@ func (a *UserAccount) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("read UserAccount: %w", err)
 	}
 	*a = UserAccount{TypeMeta: kind, ObjectMeta: metadata}
-	a.Spec.Unreadable = unmarshalFields(parts["spec"], &a.Spec)
-	if err := unmarshal(parts["status"], &a.Status); err != nil {
-		a.Status = UserAccountStatus{}
-	}
+	a.Spec.Unreadable = unmarshalFields("spec", parts["spec"], &a.Spec)
+	a.Status.Unreadable = withoutUnwritable(&a.Status.Conditions, unmarshalFields("status", parts["status"], &a.Status))
 	return nil
 }
 
@@ -42,6 +41,7 @@ func (p *PasswordPolicy) UnmarshalJSON(data []byte) error {
 	read := fields{}
 	if err := unmarshal(data, &read); err == nil {
 		*p = PasswordPolicy(read)
+		p.Status.Unreadable = withoutUnwritable(&p.Status.Conditions, nil)
 		return nil
 	}
 	kind, metadata, parts, err := split(data)
@@ -49,10 +49,8 @@ func (p *PasswordPolicy) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("read PasswordPolicy: %w", err)
 	}
 	*p = PasswordPolicy{TypeMeta: kind, ObjectMeta: metadata}
-	p.Spec.Unreadable = unmarshalFields(parts["spec"], &p.Spec)
-	if err := unmarshal(parts["status"], &p.Status); err != nil {
-		p.Status = PasswordPolicyStatus{}
-	}
+	p.Spec.Unreadable = unmarshalFields("spec", parts["spec"], &p.Spec)
+	p.Status.Unreadable = withoutUnwritable(&p.Status.Conditions, unmarshalFields("status", parts["status"], &p.Status))
 	return nil
 }
 
@@ -106,11 +104,22 @@ func unmarshal(data []byte, into any) error {
 	return kjson.UnmarshalCaseSensitivePreserveInts(data, into)
 }
 
-// unmarshalFields reads the fields of a spec one by one, and returns those that cannot be read.
-func unmarshalFields[T any](data []byte, into *T) []string {
+// withoutUnwritable leaves out conditions whose time can be read and not be written again (see Instant), and names the field then: the
+// API server would refuse a status that has one.
+func withoutUnwritable(conditions *[]metav1.Condition, unreadable []string) []string {
+	kept := slices.DeleteFunc(*conditions, func(c metav1.Condition) bool { return !isStorable(c.LastTransitionTime.Time) })
+	if len(kept) < len(*conditions) {
+		unreadable = append(unreadable, "status.conditions")
+	}
+	*conditions = kept
+	return unreadable
+}
+
+// unmarshalFields reads the fields of a part, "spec" or "status", one by one, and returns those that cannot be read.
+func unmarshalFields[T any](part string, data []byte, into *T) []string {
 	fields := map[string]json.RawMessage{}
 	if err := unmarshal(data, &fields); err != nil {
-		return []string{"spec"}
+		return []string{part}
 	}
 	var failed []string
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -120,7 +129,7 @@ func unmarshalFields[T any](data []byte, into *T) []string {
 			err = unmarshal(alone, &next)
 		}
 		if err != nil {
-			failed = append(failed, "spec."+name)
+			failed = append(failed, part+"."+name)
 			continue
 		}
 		*into = next

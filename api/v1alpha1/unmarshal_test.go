@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ func TestFieldsBesideABadOne(t *testing.T) {
 	}
 	want := UserAccount{Spec: UserAccountSpec{
 		Access: AccessDisabled, Password: &PasswordSpec{Change: PasswordChangeForbidden}, Unreadable: []string{"spec.groups"},
-	}}
+	}, Status: UserAccountStatus{Unreadable: []string{"status.conditions"}}}
 	if !reflect.DeepEqual(read, want) {
 		t.Errorf("got %+v, want %+v", read, want)
 	}
@@ -90,5 +91,26 @@ func TestUnreadableIsKept(t *testing.T) {
 	}
 	if written, err := json.Marshal(read.DeepCopy()); err != nil || !strings.Contains(string(written), `"endTime":"tomorrow"`) {
 		t.Errorf("written as %s, %v", written, err)
+	}
+}
+
+// TestTimesOfConditions: a condition whose time cannot be read, or cannot be written again, is left out, and the field is named.
+func TestTimesOfConditions(t *testing.T) {
+	for text, want := range map[string]int{
+		"2026-11-29T01:00:00Z": 2, "2026-11-29t01:00:00z": 0, "0000-01-01T00:00:00+23:59": 1, "9999-12-31T23:59:59-00:01": 1, "0001-01-01T00:00:00Z": 1,
+	} {
+		status := `{"status": {"conditions": [{"type": "Foreign", "lastTransitionTime": "` + text + `"}, {"type": "Ready", "lastTransitionTime": "2026-11-29T01:00:00Z"}]}}`
+		a, p := UserAccount{}, PasswordPolicy{}
+		if err := errors.Join(json.Unmarshal([]byte(status), &a), json.Unmarshal([]byte(status), &p)); err != nil {
+			t.Fatal(err)
+		}
+		for kind, read := range map[string]struct{ conditions, unreadable int }{
+			"UserAccount":    {len(a.Status.Conditions), len(a.Status.Unreadable)},
+			"PasswordPolicy": {len(p.Status.Conditions), len(p.Status.Unreadable)},
+		} {
+			if read.conditions != want || (read.unreadable > 0) != (want < 2) {
+				t.Errorf("%s with %s: %d conditions are read, and %d fields named", kind, text, read.conditions, read.unreadable)
+			}
+		}
 	}
 }

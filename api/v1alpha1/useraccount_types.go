@@ -229,6 +229,10 @@ type UserAccountStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Unreadable names the fields that are stored in a form that cannot be read, such as status.conditions. A write of the status has to
+	// replace them.
+	Unreadable []string `json:"-"`
 }
 
 // PasswordStatus is what is known of the password in force.

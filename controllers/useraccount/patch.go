@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/internal/statuspatch"
 )
 
 // sameObject makes a merge patch apply to the object that was read only, and not to a later one of its name.
@@ -40,7 +41,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, declared *v1alpha1.UserAcc
 	}
 	told := declared.DeepCopy() // The API server's answer goes there: it may be declared otherwise by now.
 	told.Status = status
-	err := r.client.Status().Patch(ctx, told, sameObject{client.MergeFrom(declared)})
+	err := r.client.Status().Patch(ctx, told, sameObject{statuspatch.From(declared, declared.Status.Unreadable)})
 	if err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil

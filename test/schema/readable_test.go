@@ -19,14 +19,20 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
+// conditionTimes are the times of conditions, whose type is that of Kubernetes.
+var conditionTimes = []instantField{
+	{userAccount, "status.conditions", "conditions: [{type: Foreign, status: 'True', reason: Because, message: '', lastTransitionTime: %q}]"},
+	{passwordPolicy, "status.conditions", "conditions: [{type: Foreign, status: 'True', reason: Because, message: '', lastTransitionTime: %q}]"},
+}
+
 // TestAcceptedTimesAreReadable has the API server judge random texts at each field that holds a time: what it accepts, and gives
 // back, has to be a time for us, that is written and read again as the same.
 func TestAcceptedTimesAreReadable(t *testing.T) {
-	const texts = 150
+	const texts = 200
 
 	storeEach(t)
 
-	for _, f := range instantFields {
+	for _, f := range append(conditionTimes, instantFields...) {
 		t.Run(f.kind.Kind+" "+f.path, func(t *testing.T) {
 			random := newRandom(t)
 			accepted := 0
@@ -47,7 +53,7 @@ func TestAcceptedTimesAreReadable(t *testing.T) {
 				}
 			}
 
-			if accepted < texts/20 || accepted > texts*19/20 {
+			if accepted < texts/40 || accepted > texts*19/20 {
 				t.Errorf("%d of %d texts are accepted: almost all or none of them were times", accepted, texts)
 			}
 		})
