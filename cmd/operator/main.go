@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -19,6 +21,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -110,8 +113,12 @@ func run(ctx context.Context, o *options) error {
 	if err := addControllers(ctx, mgr, secrets, decoys, hasher, auditLog, o); err != nil {
 		return err
 	}
-	if err := mgr.Add(giveBack{mgr.GetCache()}); err != nil {
-		return fmt.Errorf("add what follows the first look: %w", err)
+	passwordSecrets := &metav1.PartialObjectMetadata{}
+	passwordSecrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	for _, after := range []giveBack{{mgr.GetCache(), &v1alpha1.UserAccount{}, false}, {mgr.GetCache(), passwordSecrets, true}} {
+		if err := mgr.Add(after); err != nil {
+			return fmt.Errorf("add what follows the first look: %w", err)
+		}
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add health check: %w", err)
@@ -122,19 +129,25 @@ func run(ctx context.Context, o *options) error {
 	return mgr.Start(ctx)
 }
 
-// giveBack gives memory back once all objects have been read: whole objects, of which little is kept, took far more.
-type giveBack struct{ cache cache.Cache }
+// giveBack gives memory back once all objects of a kind have been read: whole objects, of which little is kept, took far more.
+type giveBack struct {
+	cache cache.Cache
+	kind  client.Object
+	// leader tells that only the replica that leads reads the kind.
+	leader bool
+}
 
 // Start implements manager.Runnable.
 func (g giveBack) Start(ctx context.Context) error {
-	if g.cache.WaitForCacheSync(ctx) {
-		debug.FreeOSMemory()
+	if _, err := g.cache.GetInformer(ctx, g.kind); err != nil { // It returns when all have been read.
+		return fmt.Errorf("wait for what is declared: %w", err)
 	}
+	debug.FreeOSMemory()
 	return nil
 }
 
-// NeedLeaderElection implements manager.LeaderElectionRunnable: every replica reads.
-func (giveBack) NeedLeaderElection() bool { return false }
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (g giveBack) NeedLeaderElection() bool { return g.leader }
 
 func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	scheme := apiruntime.NewScheme()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,24 +21,27 @@ import (
 )
 
 const (
-	// accountsWithMetadata have about a megabyte of metadata each: ten times what a server may take.
+	// accountsWithMetadata, and as many Secrets, have about a megabyte of metadata each: ten times what a server may take, and more.
 	accountsWithMetadata = 100
 	// maxMetadataMemory is by how much all of them may raise the memory of a server, in bytes.
 	maxMetadataMemory = 10 << 20
 )
 
-// TestMetadataTakesNoMemory: whoever may create accounts can give them a megabyte of metadata each. Neither server keeps that: the
-// accounts take as much memory as they do without. The servers are restarted, so nothing runs beside it.
+// TestMetadataTakesNoMemory: whoever may create accounts, and Secrets that hand out passwords, can give them a megabyte of metadata
+// each. Neither server keeps that: they take as much memory as they do without. The servers are restarted, so nothing runs beside it.
 func TestMetadataTakesNoMemory(t *testing.T) {
 	o := newOrganisation(t)
 
-	each := func(ctx context.Context, do func(ctx context.Context, a *v1alpha1.UserAccount) error) {
+	each := func(ctx context.Context, do func(ctx context.Context, object client.Object) error) {
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(8)
 
 		for i := range accountsWithMetadata {
+			name := metav1.ObjectMeta{Namespace: o.name, Name: fmt.Sprintf("a%d", i)}
+
+			group.Go(func() error { return do(ctx, &v1alpha1.UserAccount{ObjectMeta: *name.DeepCopy()}) })
 			group.Go(func() error {
-				return do(ctx, &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: fmt.Sprintf("a%d", i)}})
+				return do(ctx, &corev1.Secret{ObjectMeta: name, Type: v1alpha1.SecretTypePassword, Data: map[string][]byte{"password": []byte("Unused-" + name.Name)}})
 			})
 		}
 
@@ -45,11 +49,11 @@ func TestMetadataTakesNoMemory(t *testing.T) {
 	}
 
 	t.Cleanup(func() {
-		each(context.WithoutCancel(t.Context()), func(ctx context.Context, a *v1alpha1.UserAccount) error {
-			return client.IgnoreNotFound(kube.Delete(ctx, a))
+		each(context.WithoutCancel(t.Context()), func(ctx context.Context, object client.Object) error {
+			return client.IgnoreNotFound(kube.Delete(ctx, object))
 		})
 	})
-	each(t.Context(), func(ctx context.Context, a *v1alpha1.UserAccount) error { return kube.Create(ctx, a) })
+	each(t.Context(), func(ctx context.Context, object client.Object) error { return kube.Create(ctx, object) })
 
 	for i := range accountsWithMetadata {
 		within(t, time.Minute, "the operator has handled all accounts", func() error {
@@ -73,12 +77,12 @@ func TestMetadataTakesNoMemory(t *testing.T) {
 		},
 	}})
 	must(t, err)
-	each(t.Context(), func(ctx context.Context, a *v1alpha1.UserAccount) error {
-		return kube.Patch(ctx, a, client.RawPatch(types.MergePatchType, metadata))
+	each(t.Context(), func(ctx context.Context, object client.Object) error {
+		return kube.Patch(ctx, object, client.RawPatch(types.MergePatchType, metadata))
 	})
 
 	loginAfter, operatorAfter := restart()
-	figure(t, "memory for 1 MB of metadata at each of %d accounts: login server %+d KiB, operator %+d KiB",
+	figure(t, "memory for 1 MB of metadata at each of %d accounts and Secrets: login server %+d KiB, operator %+d KiB",
 		accountsWithMetadata, (loginAfter-loginBefore)>>10, (operatorAfter-operatorBefore)>>10)
 
 	if loginAfter-loginBefore > maxMetadataMemory {

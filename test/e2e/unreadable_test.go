@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -110,6 +111,25 @@ func TestUnreadableObjects(t *testing.T) {
 
 	othersGoOn("listed")
 
+	t.Run("statuses", func(t *testing.T) {
+		refused := 0
+
+		for _, object := range bad {
+			// Where a rule of the schema cannot be evaluated, as of a spec that is a list, the API server refuses every write.
+			probe := client.RawPatch(types.MergePatchType, []byte(`{"status":{"observedGeneration":1}}`))
+			if err := kube.Status().Patch(t.Context(), object.DeepCopy(), probe, client.DryRunAll); apierrors.IsInvalid(err) {
+				refused++
+				continue
+			}
+
+			eventually(t, object.GetKind()+" "+object.GetName()+" has a status that can be read", func() error { return statusReadable(t, object) })
+		}
+
+		if refused > len(bad)/2 {
+			t.Errorf("%d of %d statuses cannot be written by anybody", refused, len(bad))
+		}
+	})
+
 	for name, field := range map[string]string{"start": "spec.startTime", "end": "spec.endTime", "groups": "spec.groups"} {
 		t.Run(name, func(t *testing.T) {
 			i := slices.Index(fields["UserAccount"], field)
@@ -152,6 +172,35 @@ func TestUnreadableObjects(t *testing.T) {
 			return errors.New("it does not")
 		})
 	})
+}
+
+// statusReadable tells whether the status of an object is about it as it is stored now, and holds nothing that cannot be read.
+func statusReadable(t *testing.T, object client.Object) error {
+	t.Helper()
+
+	var (
+		observed   int64
+		unreadable []string
+		stored     client.Object
+		err        error
+	)
+
+	switch key := client.ObjectKeyFromObject(object); object.GetObjectKind().GroupVersionKind().Kind {
+	case "UserAccount":
+		a := &v1alpha1.UserAccount{}
+		err = kube.Get(t.Context(), key, a)
+		stored, observed, unreadable = a, a.Status.ObservedGeneration, a.Status.Unreadable
+	default:
+		p := &v1alpha1.PasswordPolicy{}
+		err = kube.Get(t.Context(), key, p)
+		stored, observed, unreadable = p, p.Status.ObservedGeneration, p.Status.Unreadable
+	}
+
+	if err == nil && (observed != stored.GetGeneration() || len(unreadable) > 0) {
+		err = fmt.Errorf("it is of generation %d, and of it cannot be read: %q", observed, unreadable)
+	}
+
+	return err
 }
 
 // loosen has a definition take everything, and returns the fields that it had.
