@@ -66,6 +66,10 @@ func (p *proxied) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.requests = append(p.requests, r.Clone(r.Context()))
 	p.mu.Unlock()
 
+	if switchProtocols(w, r) {
+		return
+	}
+
 	body, _ := io.Copy(io.Discard, r.Body)
 	http.SetCookie(w, &http.Cookie{Name: "theme", Value: "dark", Path: "/"})
 
