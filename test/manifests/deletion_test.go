@@ -168,26 +168,30 @@ func TestDataIsNotDeletedByMistake(t *testing.T) {
 		held++
 
 		client, name := objects(t, resource), object.GetName()
-
-		err := client.Delete(t.Context(), name, dryRun)
-		if !apierrors.IsForbidden(err) {
-			t.Errorf("%s: deletion is answered with %v", name, err)
-
-			continue
+		deletions := map[string]func() error{
+			"by its name": func() error { return client.Delete(t.Context(), name, dryRun) },
 		}
 
-		for _, want := range []string{name + " holds data", "config/servers", "docs/uninstall.md", v1alpha1.AnnotationDeletion} {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: the message %q does not say %q", name, err, want)
+		if resource == kinds { // The API server has no deletion of a list of namespaces.
+			deletions["in a list"] = func() error {
+				list := metav1.ListOptions{FieldSelector: metav1.ObjectNameField + "=" + name}
+
+				return client.DeleteCollection(t.Context(), dryRun, list)
 			}
+		}
+
+		for way, deletion := range deletions {
+			heldByGuard(t, name, way, deletion())
 		}
 
 		if _, err := client.Patch(t.Context(), name, types.MergePatchType, allow, metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 
-		if err := client.Delete(t.Context(), name, dryRun); err != nil {
-			t.Errorf("%s, annotated: %v", name, err)
+		for way, deletion := range deletions {
+			if err := deletion(); err != nil {
+				t.Errorf("%s %s, annotated: %v", name, way, err)
+			}
 		}
 
 		if _, err := client.Patch(t.Context(), name, types.MergePatchType, forbid, metav1.PatchOptions{}); err != nil {
@@ -199,10 +203,61 @@ func TestDataIsNotDeletedByMistake(t *testing.T) {
 		t.Errorf("config/data has %d namespaces and kinds, want 4", held)
 	}
 
+	// The label that all of Keyturn has selects both kinds.
+	list := metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=keyturn"}
+	if err := objects(t, kinds).DeleteCollection(t.Context(), dryRun, list); !apierrors.IsForbidden(err) {
+		t.Errorf("deletion of all kinds with the label is answered with %v", err)
+	}
+
 	// Others are not its business.
 	makeNamespace(t, clientset(t), "somebody-elses")
 
 	if err := objects(t, namespaces).Delete(t.Context(), "somebody-elses", dryRun); err != nil {
 		t.Error(err)
 	}
+
+	makeForeignKind(t)
+
+	list = metav1.ListOptions{FieldSelector: metav1.ObjectNameField + "=things.somebody-elses.example"}
+	if err := objects(t, kinds).DeleteCollection(t.Context(), metav1.DeleteOptions{}, list); err != nil {
+		t.Error(err)
+	}
+}
+
+// heldByGuard wants a deletion to be refused, and the message to say what can be done.
+func heldByGuard(t *testing.T, name, way string, err error) {
+	t.Helper()
+
+	if !apierrors.IsForbidden(err) {
+		t.Errorf("%s: deletion %s is answered with %v", name, way, err)
+
+		return
+	}
+
+	for _, want := range []string{name + " holds data", "config/servers", "docs/uninstall.md", v1alpha1.AnnotationDeletion} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the message %q does not say %q", name, err, want)
+		}
+	}
+}
+
+// makeForeignKind makes a CustomResourceDefinition that is none of Keyturn's.
+func makeForeignKind(t *testing.T) {
+	t.Helper()
+
+	kind := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
+		"group": "somebody-elses.example",
+		"scope": "Cluster",
+		"names": map[string]any{"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+		"versions": []any{map[string]any{
+			"name": "v1", "served": true, "storage": true,
+			"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object"}},
+		}},
+	}}}
+	kind.SetAPIVersion("apiextensions.k8s.io/v1")
+	kind.SetKind("CustomResourceDefinition")
+	kind.SetName("things.somebody-elses.example")
+
+	_, err := objects(t, kinds).Create(t.Context(), kind, metav1.CreateOptions{})
+	made(t, err)
 }
