@@ -87,7 +87,7 @@ func (p *program) passwd(ctx context.Context, s *settings) error {
 	defer t.Close()
 	w := who{s.namespace, s.username}
 	session, err := p.sessions.load(s)
-	if unusable, found := errors.AsType[*unusableError](err); found {
+	if unusable, found := errors.AsType[*unusableError](err); found && !unusable.changeable {
 		session = unusable.exposed // It ends with the change.
 	}
 	if session != nil {

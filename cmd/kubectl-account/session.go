@@ -68,6 +68,9 @@ func (p *program) logout(ctx context.Context, s *settings) error {
 	session, err := p.sessions.load(s)
 	if unusable, found := errors.AsType[*unusableError](err); found {
 		session = unusable.exposed
+		if session == nil {
+			fmt.Fprintln(p.stderr, unusable)
+		}
 	}
 	if session == nil {
 		fmt.Fprintln(p.stdout, "Nobody is logged in.")

@@ -9,13 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 )
-
-// foreign are the bits of a file's mode that let others in.
-const foreign fs.FileMode = 0o077
 
 // stored is a session between two commands: a token, and never a password. Without a token it is a reference: it tells whose
 // session is used.
@@ -31,18 +27,10 @@ type stored struct {
 // store is the folder of the sessions. Each account of a server has one file, that only its owner can read. Where a session is
 // asked for without an organisation or a username, another file of that name refers to the account: that of who logged in so, or
 // of whom a person has named at a login since.
-type store struct{ dir string }
-
-// unusableError tells of a file that is there, and is not used all the same.
-type unusableError struct {
-	path, why, remedy string
-	// exposed is the session, where others can read it: good for nothing but to be ended.
-	exposed *stored
-}
-
-// Error implements error.
-func (e *unusableError) Error() string {
-	return fmt.Sprintf("the session in %s is not used: %s. %s", e.path, e.why, e.remedy)
+type store struct {
+	dir string
+	// user tells whose files are used; nil: os.Geteuid.
+	user func() int
 }
 
 // find finds the folder, below the user's cache folder.
@@ -57,10 +45,14 @@ func (s *store) find() error {
 	return nil
 }
 
-// open makes the folder where there is none, and closes it to others.
+// open makes the folder where there is none, and closes it to others. The error is *unusableError where others may have written
+// there: closed, it would be taken for a folder of this user's sessions.
 func (s *store) open() error {
 	if err := s.find(); err != nil {
 		return err
+	}
+	if folder := s.judgeFolder(); folder != nil {
+		return folder
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of sessions: %w", err)
@@ -84,6 +76,15 @@ func (s *store) load(of *settings) (*stored, error) {
 		return nil, nil //nolint:nilnil // no session is an answer, and no error
 	}
 	_, found, err := s.locate(of)
+	if folder := s.judgeFolder(); folder != nil {
+		if file, unusable := errors.AsType[*unusableError](err); unusable {
+			found = file.exposed
+		}
+		if found != nil && found.Token != "" {
+			folder.exposed = found
+		}
+		return nil, folder
+	}
 	if err != nil || found == nil || found.Token == "" {
 		return nil, err
 	}
@@ -93,10 +94,10 @@ func (s *store) load(of *settings) (*stored, error) {
 // locate returns the file of the session that is asked for, and what it holds. Errors as of load.
 func (s *store) locate(of *settings) (path string, found *stored, err error) {
 	path = s.path(of.server, of.namespace, of.username)
-	found, err = read(path, of.server)
+	found, err = s.read(path, of.server)
 	if err == nil && found != nil && found.Token == "" {
 		path = s.path(of.server, found.Namespace, found.Username)
-		found, err = read(path, of.server)
+		found, err = s.read(path, of.server)
 	}
 	return path, found, err
 }
@@ -104,7 +105,7 @@ func (s *store) locate(of *settings) (path string, found *stored, err error) {
 const logInAgain = "Log in again, with kubectl account login"
 
 // read returns what a file of a server holds; nil where there is none. The error is *unusableError.
-func read(path, server string) (*stored, error) {
+func (s *store) read(path, server string) (*stored, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // no session is an answer, and no error
@@ -123,12 +124,8 @@ func read(path, server string) (*stored, error) {
 	if json.Unmarshal(text, &found) != nil || found == nil || found.Server != server || found.Username == "" {
 		return nil, &unusableError{path: path, why: "it does not hold what this program writes", remedy: logInAgain}
 	}
-	if mode := info.Mode().Perm(); found.Token != "" && runtime.GOOS != "windows" && mode&foreign != 0 {
-		return nil, &unusableError{
-			path: path, exposed: found,
-			why:    fmt.Sprintf("its mode is %04o, so others on this machine may have read its token", mode),
-			remedy: "End it with kubectl account logout, and log in again; or, if nobody else can have read it, run chmod 600 on it",
-		}
+	if unusable := s.judgeFile(path, info, found); unusable != nil {
+		return nil, unusable
 	}
 	return found, nil
 }
@@ -152,7 +149,7 @@ func (s *store) choose(of *settings, session *stored) error {
 	own := s.path(of.server, session.Namespace, session.Username)
 	for _, name := range asked {
 		path := s.path(of.server, name[0], name[1])
-		there, err := read(path, of.server)
+		there, err := s.read(path, of.server)
 		if path == own || err == nil && there != nil && *there == reference {
 			continue
 		}

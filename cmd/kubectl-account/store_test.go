@@ -107,7 +107,7 @@ func TestWhoseSession(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := store{dir: t.TempDir()}
+			s := store{dir: filepath.Join(t.TempDir(), "sessions")}
 			for _, l := range row.logins {
 				namespace, username, _ := strings.Cut(l.account, "/")
 				if err := s.save(l.as, &stored{Server: server, Namespace: namespace, Username: username, Token: l.account}); err != nil {
