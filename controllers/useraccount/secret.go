@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,7 +38,7 @@ func (r *Reconciler) passwordSecret(ctx context.Context, s *scope, c account.Cre
 // returns nil; the content of a Secret of another type is never asked for. Whether it is there is asked first: one that is
 // created in between must not be told to be of another type.
 func (r *Reconciler) liveSecret(ctx context.Context, s *scope, c account.Credential, key types.NamespacedName) (*metav1.ObjectMeta, error) {
-	if key.Name == "" || len(path.IsValidPathSegmentName(key.Name)) > 0 { // Stored before the schema refused it: nothing can be asked for.
+	if key.Name == "" || len(content.IsPathSegmentName(key.Name)) > 0 { // Stored before the schema refused it: nothing can be asked for.
 		s.reset = secretMissing(s, c)
 		return nil, nil
 	}
