@@ -172,6 +172,84 @@ func TestResetsTellNothingOfFormerPasswords(t *testing.T) {
 	w.g.Expect(told["former"]).To(gomega.Equal(told["neither"]))
 }
 
+// A password that was handed out, and whose Secret has been deleted since, is not told to those who declare guesses that the policy
+// refuses: as displayName, or by a policy of their choice. What is told must be the same of the right guess and of a wrong one.
+func TestResetsTellNothingOfTheHandedOutPassword(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	strict := w.policy("strict", v1alpha1.PasswordPolicySpec{
+		Length:            v1alpha1.LengthRule{Min: new(int32(40))},
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+	})
+	ways := map[string]func(*v1alpha1.UserAccount, string){
+		"name": func(a *v1alpha1.UserAccount, guess string) {
+			a.Spec.DisplayName = strings.ReplaceAll(strings.TrimRight(guess, "-0123456789"), "-", " ")
+		},
+		"policy": func(a *v1alpha1.UserAccount, _ string) { underPolicy(strict)(a) },
+	}
+	for way, declare := range ways {
+		told := map[string]string{}
+		for name, guess := range map[string]string{"right": initial, "wrong": second} {
+			s := w.secret(way+"-"+name, initial)
+			a := w.account(way+"-"+name, handedOut(s.Name))
+			w.eventually(a, ready)
+			w.delete(s)
+			before := w.credential(a)
+			edit(w, a, func(a *v1alpha1.UserAccount) { declare(a, guess) })
+			w.eventually(a, ready)
+			again := w.secret(s.Name, guess)
+			w.lookedAt(a, again)
+			w.eventually(a, notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonPolicyViolation, "Failed"))
+			w.g.Expect(w.accepts(a, initial)).To(gomega.BeTrue(), "%s: the password in force stays", s.Name)
+			w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(before.SessionGeneration), s.Name)
+			messages := ""
+			for _, c := range a.Status.Conditions {
+				messages += c.Type + " " + c.Reason + " " + c.Message + "\n"
+			}
+			told[name] = strings.ReplaceAll(messages, s.Name, "NAME") + strings.Join(slices.Compact(w.events.reasons(s.Name)), " ")
+		}
+		w.g.Expect(told["right"]).To(gomega.Equal(told["wrong"]), way)
+	}
+}
+
+// A policy that asks for more does not touch what was applied before: neither by itself, nor when the Secret is labelled or made
+// again. After one value that was refused, content has to meet the policy to be taken for what was applied.
+func TestAppliedBeforeThePolicyAskedForMore(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	p := w.policy("tightened", v1alpha1.PasswordPolicySpec{
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+	})
+	s := w.secret("ada", initial)
+	a := w.account("ada", handedOut(s.Name), underPolicy(p))
+	w.eventually(a, ready)
+	before := w.credential(a)
+	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.Length.Min = new(int32(40)) })
+	w.policyIs(p, "True", v1alpha1.ConditionReasonSucceeded)
+	w.barrier(a)
+	w.eventually(a, ready)
+	edit(w, s, func(s *corev1.Secret) { s.Labels = map[string]string{"team": "blue"} })
+	w.lookedAt(a, s)
+	w.eventually(a, ready)
+	w.delete(s)
+	s = recreated(s)
+	w.must(admin.Create(ctx, s))
+	w.lookedAt(a, s)
+	w.eventually(a, ready)
+
+	refused := notReady(v1alpha1.ConditionPasswordApplied, v1alpha1.ConditionReasonPolicyViolation, "Failed")
+	for _, value := range []string{second, initial} {
+		edit(w, s, func(s *corev1.Secret) { s.Data["password"] = []byte(value) })
+		w.lookedAt(a, s)
+		w.eventually(a, refused)
+	}
+	w.g.Expect(w.credential(a).Password).To(gomega.Equal(before.Password))
+	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(before.SessionGeneration))
+	edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Spec.Length.Min = nil })
+	w.eventually(a, ready)
+	w.g.Expect(w.credential(a).Password).To(gomega.Equal(before.Password))
+}
+
 // A rejection for the sake of former passwords, which an earlier version has stored, is judged again, and not told.
 func TestStoredRejectionForFormerPasswords(t *testing.T) {
 	w := newWorld(t)

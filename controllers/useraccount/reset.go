@@ -55,7 +55,7 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 		s.reset = standingReset(s, c)
 		return s.rules.RejectReset(c, source, "", c.Reset.Rejected), nil // To be judged when the policy is there.
 	}
-	if rp.missing != nil && !mayBeApplied(s, c) {
+	if rp.missing != nil && !comparesRefused(s, c) {
 		s.reset = cannotJudge(s, rp)
 		return c, nil
 	}
@@ -119,6 +119,11 @@ func mayBeApplied(s *scope, c account.Credential) bool {
 	return c.Reset.AppliedHash != "" && !s.rules.ResetRequested(c)
 }
 
+// comparesRefused tells whether content that cannot be applied, or not yet, may turn out to be what was last applied.
+func comparesRefused(s *scope, c account.Credential) bool {
+	return mayBeApplied(s, c) && s.rules.ComparesRefused(c)
+}
+
 func cannotJudge(s *scope, rp resetPolicy) *resetResult {
 	if errors.Is(rp.missing, directory.ErrPolicyUnreadable) {
 		return notApplied(v1alpha1.ConditionReasonSpecUnreadable,
@@ -128,12 +133,15 @@ func cannotJudge(s *scope, rp resetPolicy) *resetResult {
 		"PasswordPolicy %q cannot judge a password: %v. Create it, or take it out of the policy.", s.policy.Policy.Name, rp.missing)
 }
 
-// evaluateReset tells a revision without a new password from a new password, and judges the latter. As a rule it is a new one, and
-// the sessions of the old one go on until that is recorded: so it is judged and hashed while it is compared.
+// evaluateReset tells a revision without a new password from a new password, and judges the latter.
 func (r *Reconciler) evaluateReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
-	if !mayBeApplied(s, c) {
-		return r.judgeReset(ctx, s, c, source, password, rp)
+	if unmet := unmetByReset(s, password, directory.SubjectOf(s.account), rp.lists); len(unmet) > 0 || rp.missing != nil {
+		return r.refuseReset(ctx, s, c, source, password, rp, unmet)
 	}
+	if !mayBeApplied(s, c) {
+		return r.setReset(ctx, s, c, source, password)
+	}
+	// As a rule it is a new password, and the sessions of the old one go on until that is recorded: so it is hashed while it is compared.
 	var (
 		same      bool
 		comparing errgroup.Group
@@ -142,32 +150,50 @@ func (r *Reconciler) evaluateReset(ctx context.Context, s *scope, c account.Cred
 		same, err = r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text())
 		return err
 	})
-	judged, failed := r.judgeReset(ctx, s, c, source, password, rp)
-	err := comparing.Wait()
-	switch {
-	case errors.Is(err, hash.ErrMalformed), errors.Is(err, hash.ErrTooCostly):
-		s.reset = notApplied(v1alpha1.ConditionReasonCredentialInvalid,
-			"The hash of the last reset, in Secret %q of credentials, cannot be verified (%v), so a new password cannot be told from the old one. Set spec.password.resetTime to apply the Secret's.", s.credentialName, err)
-		return c, nil
+	reset, failed := r.setReset(ctx, s, c, source, password)
+	switch err := comparing.Wait(); {
 	case err != nil:
-		return c, fmt.Errorf("verify password: %w", err)
+		return c, cannotCompare(s, err)
 	case same:
-		s.reset = nil // Whatever was found about it: it is in force already.
 		return s.rules.NoteRevision(c, source), nil
 	}
-	return judged, failed
+	return reset, failed
 }
 
-// judgeReset judges a new password by its content, and hashes it. What the account's person has or had as a password is not
-// compared with it: whoever may write the Secret could guess at that, and would be told.
-func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
+// refuseReset refuses content that does not meet the policy, or cannot be judged, unless it is what was applied before the policy asked for
+// that. It is compared only where that tells nothing to those who guess (see account.Rules.ComparesRefused): otherwise whoever may
+// write the Secret could have each guess refused, and the right one not. Nor is it compared if it would meet the policy but for words
+// that can be edited, since whoever declares a guess as displayName has it refused.
+func (r *Reconciler) refuseReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy, unmet []policy.RequirementID) (account.Credential, error) {
+	byFixed := rp.missing != nil || len(unmetByReset(s, password, directory.FixedSubjectOf(s.account), rp.lists)) > 0
+	if byFixed && comparesRefused(s, c) {
+		switch same, err := r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text()); {
+		case err != nil:
+			return c, cannotCompare(s, err)
+		case same:
+			return s.rules.NoteRevision(c, source), nil
+		}
+	}
 	if rp.missing != nil {
 		s.reset = cannotJudge(s, rp)
-		return c, nil
+		return s.rules.DeferReset(c, source), nil
 	}
-	if unmet := unmetByReset(s, password, rp.lists); len(unmet) > 0 {
-		return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
+	return s.rules.RejectReset(c, source, rp.fingerprint, unmet), nil
+}
+
+// cannotCompare tells why the content could not be compared with what was applied; an error that it returns is one to try again.
+func cannotCompare(s *scope, err error) error {
+	if !errors.Is(err, hash.ErrMalformed) && !errors.Is(err, hash.ErrTooCostly) {
+		return fmt.Errorf("verify password: %w", err)
 	}
+	s.reset = notApplied(v1alpha1.ConditionReasonCredentialInvalid,
+		"The hash of the last reset, in Secret %q of credentials, cannot be verified (%v), so a new password cannot be told from the old one. Set spec.password.resetTime to apply the Secret's.", s.credentialName, err)
+	return nil
+}
+
+// setReset hashes a new password that meets the policy. What the account's person has or had as a password is not compared with it:
+// whoever may write the Secret could guess at that, and would be told.
+func (r *Reconciler) setReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password) (account.Credential, error) {
 	digests, err := r.resetDigests(ctx, s, c, password)
 	if err != nil {
 		return c, err
@@ -197,9 +223,9 @@ func (r *Reconciler) resetDigests(ctx context.Context, s *scope, c account.Crede
 }
 
 // unmetByReset lists the requirements that the content of a handed-out password does not meet.
-func unmetByReset(s *scope, password policy.Password, lists []*policy.DenyList) []policy.RequirementID {
+func unmetByReset(s *scope, password policy.Password, subject policy.Subject, lists []*policy.DenyList) []policy.RequirementID {
 	var unmet []policy.RequirementID
-	content := policy.Content(s.policy.Policy.Evaluate(password, directory.SubjectOf(s.account), lists...))
+	content := policy.Content(s.policy.Policy.Evaluate(password, subject, lists...))
 	for _, requirement := range policy.Unmet(content) {
 		unmet = append(unmet, requirement.ID)
 	}

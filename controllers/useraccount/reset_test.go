@@ -48,7 +48,7 @@ func TestEvaluateReset(t *testing.T) {
 	}{
 		"new":                            {hashes{}, "quiet-harbour-11", nil, false, "", true, true, false},
 		"new, and weak":                  {hashes{}, "abc", nil, false, "", true, false, true},
-		"new, and not to be judged":      {hashes{}, "quiet-harbour-11", errors.New("missing"), false, v1alpha1.ConditionReasonDenyListNotFound, false, false, false},
+		"new, and not to be judged":      {hashes{}, "quiet-harbour-11", errors.New("missing"), false, v1alpha1.ConditionReasonDenyListNotFound, true, false, true},
 		"new, and no worker":             {hashes{created: broken}, "quiet-harbour-11", nil, true, "", false, false, false},
 		"the same":                       {hashes{same: true}, "quiet-harbour-11", nil, false, "", true, false, false},
 		"the same, weak by now":          {hashes{same: true}, "abc", nil, false, "", true, false, false},
@@ -137,5 +137,75 @@ func TestResetComparesNoFormerPasswords(t *testing.T) {
 	stored := append([]policy.RequirementID{policy.RequirementMinLength}, before.Reset.Rejected...)
 	if told := describe(p, stored); told != "At least 8 characters" {
 		t.Errorf("tells %q", told)
+	}
+}
+
+// TestRefusedContentIsComparedOnce: content that the policy refuses is compared with what was applied, so that a re-apply under a policy that
+// asks for more is no violation, but only where no guess could be made to be refused, and until one was wrong.
+func TestRefusedContentIsComparedOnce(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
+	for name, row := range map[string]struct {
+		password string
+		edit     func(*v1alpha1.UserAccount, *account.Reset, *resetPolicy)
+		compared bool
+	}{
+		"a policy that asks for more": {"abc", func(*v1alpha1.UserAccount, *account.Reset, *resetPolicy) {}, true},
+		"the same policyRef": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+			a.Spec.PolicyRef, r.AppliedPolicyRef = &v1alpha1.PolicyReference{Name: "strict"}, "strict"
+		}, true},
+		"a list that is missing": {"quiet-harbour-11", func(_ *v1alpha1.UserAccount, _ *account.Reset, rp *resetPolicy) {
+			rp.missing = errors.New("missing")
+		}, true},
+		"a guess as displayName": {"quiet-harbour-11", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
+			a.Spec.DisplayName = "quiet-harbour-11"
+		}, false},
+		"a guess as email": {"quiet-harbour-11", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
+			a.Spec.Email = "quiet-harbour-11@example.org"
+		}, false},
+		"another policyRef": {"abc", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
+			a.Spec.PolicyRef = &v1alpha1.PolicyReference{Name: "strict"}
+		}, false},
+		"no policyRef any more": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+			r.AppliedPolicyRef = "lax"
+		}, false},
+		"a guess that was refused before": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+			r.Rejected = []policy.RequirementID{policy.RequirementMinLength}
+		}, false},
+		"a value before that was no password": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+			r.Unusable = account.UnusableEmpty
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			declared, reset, rp := &v1alpha1.UserAccount{}, account.Reset{AppliedHash: "old"}, resetPolicy{}
+			row.edit(declared, &reset, &rp)
+			password, err := policy.Prepare(row.password)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var after [2]account.Credential
+			for i, same := range []bool{false, true} {
+				s := &scope{account: declared, rules: account.NewRules(&declared.Spec, policy.Default(), now), credentialName: "ada"}
+				s.policy.Policy = policy.Default()
+				r := &Reconciler{hasher: &hashes{same: same}}
+				after[i], err = r.evaluateReset(t.Context(), s, account.Credential{Password: account.Password{Hash: "old"}, Reset: reset}, source, password, rp)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if after[i].Password.Hash != "old" {
+					t.Error("the password in force does not stay")
+				}
+			}
+			if told := !after[0].Equal(after[1]); told != row.compared {
+				t.Errorf("the right guess is told from a wrong one: %t", told)
+			}
+			rules := account.NewRules(&declared.Spec, policy.Default(), now)
+			if rules.ComparesRefused(after[0]) {
+				t.Error("another guess would be compared")
+			}
+			if row.compared && (len(after[1].Reset.Rejected) > 0 || after[1].Reset.Source != source || !rules.ComparesRefused(after[1])) {
+				t.Errorf("what was applied is not noted: %+v", after[1].Reset)
+			}
+		})
 	}
 }

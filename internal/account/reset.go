@@ -67,6 +67,21 @@ func (r Rules) AppliedAndGone(c Credential, secretName, key string) bool {
 		c.Reset.AppliedHash != "" && len(c.Reset.Rejected) == 0 && c.Reset.Unusable == "" && !r.ResetRequested(c)
 }
 
+// ComparesRefused tells whether content that the policy refuses may be compared with what was last applied. The answer to a
+// comparison tells who wrote the content whether it was that password, and refused content costs nothing to write. So only content that
+// the account's own spec does not have refused is compared, and only while the last look found what was applied: after one
+// that was refused, content is compared again once it meets the policy.
+func (r Rules) ComparesRefused(c Credential) bool {
+	return c.Reset.AppliedPolicyRef == r.policyRef() && len(c.Reset.Rejected) == 0 && c.Reset.Unusable == ""
+}
+
+func (r Rules) policyRef() string {
+	if r.Spec.PolicyRef == nil {
+		return ""
+	}
+	return r.Spec.PolicyRef.Name
+}
+
 // Reset applies a handed-out password: it lifts a lockout, ends all sessions and, if the policy says so and the person
 // may, makes the person change it.
 func (r Rules) Reset(c Credential, source Source, encoded hash.Encoded, digests Digests) Credential {
@@ -75,7 +90,7 @@ func (r Rules) Reset(c Credential, source Source, encoded hash.Encoded, digests 
 	if r.ResetRequested(c) {
 		c.Handled.Reset = r.resetTime()
 	}
-	c.Reset = Reset{Source: source, ResetTime: r.lookedAt(), AppliedHash: encoded}
+	c.Reset = Reset{Source: source, ResetTime: r.lookedAt(), AppliedHash: encoded, AppliedPolicyRef: r.policyRef()}
 	return c
 }
 
@@ -100,23 +115,32 @@ func (r Rules) mustChangeAfterReset(c Credential) v1alpha1.MustChangeReason {
 
 // NoteRevision records that a revision of the Secret holds what was last applied.
 func (r Rules) NoteRevision(c Credential, source Source) Credential {
-	c.Reset = Reset{Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash}
+	c.Reset = Reset{Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash, AppliedPolicyRef: r.policyRef()}
 	return c
 }
 
 // RejectReset records that a revision of the Secret does not meet the policy. The password in force stays.
 func (r Rules) RejectReset(c Credential, source Source, fingerprint string, unmet []policy.RequirementID) Credential {
 	c.Reset = Reset{
-		Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash,
+		Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash, AppliedPolicyRef: c.Reset.AppliedPolicyRef,
 		Rejected: unmet, RejectedPolicy: fingerprint,
 	}
 	return c
 }
 
+// DeferReset records that a revision of the Secret does not hold what was last applied, and cannot be judged yet. It counts as refused by
+// a policy that nobody has, so that it is judged as soon as that is possible.
+func (r Rules) DeferReset(c Credential, source Source) Credential {
+	return r.RejectReset(c, source, "", []policy.RequirementID{policy.RequirementDenyList})
+}
+
 // RejectUnusable records that a revision of the Secret has nothing that could be a password. The password in force stays.
 // No policy changes that, so that a change of the policy is no reason to look again.
 func (r Rules) RejectUnusable(c Credential, source Source, why Unusable) Credential {
-	c.Reset = Reset{Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash, Unusable: why}
+	c.Reset = Reset{
+		Source: source, ResetTime: r.lookedAt(), AppliedHash: c.Reset.AppliedHash, AppliedPolicyRef: c.Reset.AppliedPolicyRef,
+		Unusable: why,
+	}
 	return c
 }
 

@@ -64,14 +64,15 @@ const (
 	keyHandledUnlock  = "handled.unlockTime"
 	keyHandledSignOut = "handled.signOutTime"
 
-	keyResetSecret   = "reset.secretName"
-	keyResetKey      = "reset.secretKey"
-	keyResetUID      = "reset.secretUID"
-	keyResetRevision = "reset.secretResourceVersion"
-	keyResetTime     = "reset.resetTime"
-	keyResetApplied  = "reset.appliedHash"
-	keyResetRejected = "reset.rejected"
-	keyResetPolicy   = "reset.rejectedPolicy"
+	keyResetSecret    = "reset.secretName"
+	keyResetKey       = "reset.secretKey"
+	keyResetUID       = "reset.secretUID"
+	keyResetRevision  = "reset.secretResourceVersion"
+	keyResetTime      = "reset.resetTime"
+	keyResetApplied   = "reset.appliedHash"
+	keyResetPolicyRef = "reset.appliedPolicyRef"
+	keyResetRejected  = "reset.rejected"
+	keyResetPolicy    = "reset.rejectedPolicy"
 )
 
 // unusablePrefix begins the only line of keyResetRejected where the Secret has nothing that could be a password. It has no key
@@ -163,6 +164,7 @@ func (e *encoder) reset(r account.Reset) {
 	e.text(keyResetRevision, r.Source.ResourceVersion)
 	e.time(keyResetTime, r.ResetTime)
 	e.text(keyResetApplied, r.AppliedHash.PHC())
+	e.text(keyResetPolicyRef, r.AppliedPolicyRef)
 	rejected := make([]string, len(r.Rejected))
 	for i, id := range r.Rejected {
 		rejected[i] = string(id)
@@ -243,9 +245,10 @@ func (d *decoder) reset() account.Reset {
 			UID:             d.text(keyResetUID),
 			ResourceVersion: d.text(keyResetRevision),
 		},
-		ResetTime:      d.time(keyResetTime),
-		AppliedHash:    hash.Encoded(d.text(keyResetApplied)),
-		RejectedPolicy: d.text(keyResetPolicy),
+		ResetTime:        d.time(keyResetTime),
+		AppliedHash:      hash.Encoded(d.text(keyResetApplied)),
+		AppliedPolicyRef: d.text(keyResetPolicyRef),
+		RejectedPolicy:   d.text(keyResetPolicy),
 	}
 	lines := d.lines(keyResetRejected)
 	if len(lines) == 1 {

@@ -46,7 +46,7 @@ func full() account.Credential {
 		Handled:           account.Requests{Reset: minutes(8), ChangeRequired: minutes(9), Unlock: minutes(10), SignOut: minutes(11)},
 		Reset: account.Reset{
 			Source:    account.Source{SecretName: "ada-password", Key: "password", UID: "s1", ResourceVersion: "12"},
-			ResetTime: minutes(13), AppliedHash: "$2b$12$" + secretText,
+			ResetTime: minutes(13), AppliedHash: "$2b$12$" + secretText, AppliedPolicyRef: "strong",
 			Rejected: []policy.RequirementID{policy.RequirementMinLength, policy.RequirementHistory}, RejectedPolicy: "abc",
 		},
 		OrphanedTime: minutes(14),
@@ -138,7 +138,8 @@ func TestStoredForm(t *testing.T) {
 		"handled.unlockTime": "2026-03-01T12:10:00.123456789Z", "handled.signOutTime": "2026-03-01T12:11:00.123456789Z",
 		"reset.secretName": "ada-password", "reset.secretKey": "password", "reset.secretUID": "s1", "reset.secretResourceVersion": "12",
 		"reset.resetTime": "2026-03-01T12:13:00.123456789Z", "reset.appliedHash": "$2b$12$" + secretText,
-		"reset.rejected": "minLength\nhistory", "reset.rejectedPolicy": "abc",
+		"reset.appliedPolicyRef": "strong",
+		"reset.rejected":         "minLength\nhistory", "reset.rejectedPolicy": "abc",
 	}
 	for key, value := range want {
 		if string(secret.Data[key]) != value {

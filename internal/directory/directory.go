@@ -173,3 +173,9 @@ func SubjectOf(account *v1alpha1.UserAccount) policy.Subject {
 		Organisation: account.Namespace,
 	}
 }
+
+// FixedSubjectOf returns those of the words of SubjectOf that nobody can edit. What is told about a password that somebody else knows is
+// judged by these: a displayName or an email that is declared is a guess.
+func FixedSubjectOf(account *v1alpha1.UserAccount) policy.Subject {
+	return policy.Subject{Username: account.Username(), Organisation: account.Namespace}
+}

@@ -159,7 +159,7 @@ func (s *Service) compliance(ctx context.Context, a *attempt) account.Compliance
 	if err != nil {
 		return account.ComplianceUnknown // The policy's status tells; the login itself is right.
 	}
-	subject := policy.Subject{Username: a.account.Username(), Organisation: a.account.Namespace}
+	subject := directory.FixedSubjectOf(a.account)
 	content := policy.Content(a.rules.Policy.Evaluate(a.password, subject, lists...))
 	if len(policy.Unmet(content)) > 0 {
 		return account.NotCompliant
