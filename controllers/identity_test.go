@@ -1,11 +1,14 @@
 package controllers_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
@@ -370,4 +373,35 @@ func TestUsernameInvalid(t *testing.T) {
 	w.eventually(a, notReady(v1alpha1.ConditionUsernameAccepted, v1alpha1.ConditionReasonUsernameInvalid, "Failed"),
 		standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonUsernameNotAccepted))
 	w.eventually(w.account(long+"-2", called("ada")), ready)
+}
+
+// A resetTime may have a fraction of a second, as JavaScript's toISOString() writes it. It took effect once, and does not bring the password
+// back that was handed out then.
+func TestHandledResetWithAFraction(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.clock.advance(time.Hour)
+	w.secret("ada", initial)
+	a := w.account("ada", handedOut("ada"))
+	w.eventually(a, ready)
+	declare := func(format string, args ...any) { // An update of the whole account would cut the fraction.
+		w.must(admin.Patch(ctx, a, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, format, args...))))
+	}
+	resetTime := w.clock.Now().UTC().Truncate(time.Second).Add(-time.Second + 123*time.Millisecond)
+	declare(`{"spec":{"password":{"resetTime":%q}}}`, resetTime.Format(time.RFC3339Nano))
+	w.g.Eventually(func() string {
+		w.must(admin.Get(ctx, keyOf(a), a))
+		return a.Annotations[v1alpha1.AnnotationResetHandledTime]
+	}, patience, glance).Should(gomega.Equal(resetTime.Format(time.RFC3339Nano)))
+	w.choose(a, own)
+	w.eventually(a, standing(v1alpha1.StandingActive, ""))
+
+	lost := w.credentialSecret(a)
+	w.delete(lost)
+	w.eventually(a, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonCredentialNotFound))
+	declare(`{"spec":{"displayName":"Ada"}}`)
+	w.eventually(a, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonCredentialNotFound))
+	w.must(admin.Create(ctx, exported(lost)))
+	w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
+	w.g.Expect(w.accepts(a, own)).To(gomega.BeTrue())
 }

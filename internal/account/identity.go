@@ -72,12 +72,40 @@ func (r Rules) Identify(account *v1alpha1.UserAccount, found *Owner, owner Owner
 // startsAnew tells whether an administrator has asked, since the account was restored and since the last reset that took
 // effect, for a password to be handed out.
 func (r Rules) startsAnew(account *v1alpha1.UserAccount) bool {
-	since := account.CreationTimestamp.Time
-	if handled, err := time.Parse(time.RFC3339, account.Annotations[v1alpha1.AnnotationResetHandledTime]); err == nil && handled.After(since) {
-		since = handled
-	}
 	p := r.Spec.Password
-	return p != nil && r.due(p.ResetTime, since)
+	if p == nil || !r.due(p.ResetTime, account.CreationTimestamp.Time) {
+		return false
+	}
+	handled, found := resetMark(account)
+	return !found || handled.before(instant(p.ResetTime))
+}
+
+// handledReset is the instant of the last reset that took effect, as the account's annotation bears it. Earlier versions left out fractions
+// of a second, so one without a fraction stands for every instant of its second.
+type handledReset time.Time
+
+// resetMark reads the annotation; false where the account has none, or text that is no instant.
+func resetMark(account *v1alpha1.UserAccount) (handledReset, bool) {
+	t, err := time.Parse(time.RFC3339Nano, account.Annotations[v1alpha1.AnnotationResetHandledTime])
+	return handledReset(t), err == nil
+}
+
+// before tells whether a resetTime is later than what was handled.
+func (h handledReset) before(resetTime time.Time) bool {
+	return time.Time(h).Before(h.grain(resetTime))
+}
+
+// covers tells whether the annotation need not be written anew for a reset that took effect.
+func (h handledReset) covers(reset time.Time) bool {
+	return time.Time(h).Equal(h.grain(reset))
+}
+
+// grain cuts an instant to a second, if that is how exact h is.
+func (h handledReset) grain(t time.Time) time.Time {
+	if time.Time(h).Nanosecond() == 0 {
+		return t.Truncate(time.Second)
+	}
+	return t
 }
 
 // KeepsUsername tells whether another account of the same username keeps it from this one while there is no credential that
@@ -119,8 +147,8 @@ func Mark(account *v1alpha1.UserAccount, c Credential, writesAnyway bool) map[st
 		annotations[v1alpha1.AnnotationInitialized] = markOf(account)
 		delete(annotations, v1alpha1.AnnotationResetHandledTime) // Copied along with the mark of another account.
 	}
-	if !c.Handled.Reset.IsZero() {
-		annotations[v1alpha1.AnnotationResetHandledTime] = c.Handled.Reset.Format(time.RFC3339)
+	if handled, found := resetMark(account); !c.Handled.Reset.IsZero() && (!isMarked(account) || !found || !handled.covers(c.Handled.Reset)) {
+		annotations[v1alpha1.AnnotationResetHandledTime] = c.Handled.Reset.Format(time.RFC3339Nano)
 	}
 	if writesAnyway || !maps.Equal(annotations, account.Annotations) {
 		annotations[v1alpha1.AnnotationInitialized] = markOf(account)

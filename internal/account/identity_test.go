@@ -148,6 +148,15 @@ func TestMark(t *testing.T) {
 			annotations{initialized: "org/ada", handled: dayAgo}},
 		{"by an earlier version, and a reset took effect", annotations{initialized: "true"}, ago(time.Hour),
 			annotations{initialized: "org/ada", handled: hourAgo}},
+		{"a reset with a fraction of a second took effect", annotations{initialized: "org/ada", handled: dayAgo}, ago(time.Hour).Add(123 * time.Millisecond),
+			annotations{initialized: "org/ada", handled: ago(time.Hour).Add(123 * time.Millisecond).Format(time.RFC3339Nano)}},
+		{"a later reset of the same second took effect",
+			annotations{initialized: "org/ada", handled: ago(time.Hour).Add(time.Nanosecond).Format(time.RFC3339Nano)}, ago(time.Hour).Add(2 * time.Nanosecond),
+			annotations{initialized: "org/ada", handled: ago(time.Hour).Add(2 * time.Nanosecond).Format(time.RFC3339Nano)}},
+		{"cut to seconds by an earlier version", annotations{initialized: "org/ada", handled: hourAgo}, ago(time.Hour).Add(123 * time.Millisecond),
+			annotations{initialized: "org/ada", handled: hourAgo}},
+		{"copied, and the same reset handled", annotations{initialized: "org/zoe", handled: hourAgo}, ago(time.Hour),
+			annotations{initialized: "org/ada", handled: hourAgo}},
 		{"copied", annotations{initialized: "org/zoe", handled: dayAgo}, time.Time{}, annotations{initialized: "org/ada"}},
 		{"copied, with a reset that counts as handled", annotations{initialized: "org/zoe", handled: dayAgo}, ago(time.Hour),
 			annotations{initialized: "org/ada", handled: hourAgo}},
@@ -281,5 +290,35 @@ func TestSameNameFromYAMLIsANewPerson(t *testing.T) {
 	// A crash between this write and the mark: the credential says whose it is.
 	if got := s.rules(now).Identify(declared, &c.Owner, account.OwnerUnknown); got != account.IdentityOurs {
 		t.Errorf("after a crash, Identify() = %d", got)
+	}
+}
+
+// TestHandledResetWithAFraction: a resetTime that took effect once does not start the account anew while its credential is missing, whatever
+// fraction of a second it has, and whether or not the version that marked the account kept that.
+func TestHandledResetWithAFraction(t *testing.T) {
+	for name, row := range map[string]struct {
+		mark      string
+		resetTime time.Duration // After an hour ago.
+		want      account.Identity
+	}{
+		"the same":                               {".123Z", 123 * time.Millisecond, account.IdentityWait},
+		"the same, to the nanosecond":            {".123456789Z", 123456789, account.IdentityWait},
+		"later in the second":                    {".123Z", 124 * time.Millisecond, account.IdentityCreate},
+		"earlier in the second":                  {".123Z", 122 * time.Millisecond, account.IdentityWait},
+		"cut by an earlier version":              {"Z", 123 * time.Millisecond, account.IdentityWait},
+		"cut, at the end of the second":          {"Z", 999999999, account.IdentityWait},
+		"cut, in the next second":                {"Z", time.Second, account.IdentityCreate},
+		"cut, in another time zone, next second": {"+00:00", time.Second, account.IdentityCreate},
+		"no instant":                             {"x", 123 * time.Millisecond, account.IdentityCreate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := declaredAs("ada", "u1", "org/ada")
+			a.CreationTimestamp = metav1.NewTime(ago(day))
+			a.Annotations[v1alpha1.AnnotationResetHandledTime] = ago(time.Hour).UTC().Format("2006-01-02T15:04:05") + row.mark
+			a.Spec.Password = &v1alpha1.PasswordSpec{ResetTime: new(v1alpha1.NewInstant(ago(time.Hour).Add(row.resetTime)))}
+			if got := account.NewRules(&a.Spec, begin().policy, now).Identify(a, nil, account.OwnerUnknown); got != row.want {
+				t.Errorf("Identify() = %d, want %d", got, row.want)
+			}
+		})
 	}
 }
