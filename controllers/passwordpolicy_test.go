@@ -156,3 +156,35 @@ func TestChangeRequiredTimeInTheFuture(t *testing.T) {
 	w.g.Eventually(func() (int64, error) { _, err := pending(p)(); return p.Status.ObservedGeneration - p.Generation, err }, patience, glance).Should(gomega.BeZero())
 	w.g.Eventually(pending(p), patience, glance).Should(gomega.BeEmpty(), "it has taken effect")
 }
+
+// A policy whose deletion has begun is gone, however long somebody's finalizer keeps the object: it is given to no account, so that the end
+// of its deletion, which nobody can refuse, takes no policy from under its accounts.
+func TestPolicyThatWaitsToBeDeleted(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	all := v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}
+	held := func(p *v1alpha1.PasswordPolicy) { p.Finalizers = []string{"example.com/somebody"} }
+	deleted := w.policy("deleted", v1alpha1.PasswordPolicySpec{AllowedNamespaces: all}, held)
+	byDefault := w.policy("default", v1alpha1.PasswordPolicySpec{}, held, func(p *v1alpha1.PasswordPolicy) {
+		p.Annotations = map[string]string{v1alpha1.AnnotationDefaultPolicy: "true"}
+	})
+	w.policyIs(byDefault, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
+	before, beside := w.account("before", underPolicy(deleted)), w.account("beside")
+	w.eventually(before, ready, policyName(deleted.Name))
+	w.eventually(beside, ready, policyName(byDefault.Name))
+	w.counts(map[*v1alpha1.PasswordPolicy]int32{deleted: 1, byDefault: 1})
+
+	w.delete(deleted, byDefault)
+	after := w.account("after", underPolicy(deleted))
+	for _, a := range []*v1alpha1.UserAccount{before, after} {
+		w.eventually(a, policyName(""), condition(v1alpha1.ConditionPolicyResolved, "False", v1alpha1.ConditionReasonPolicyNotFound),
+			says(v1alpha1.ConditionPolicyResolved, "is being deleted"))
+	}
+	w.eventually(beside, ready, policyName(""))
+	w.counts(map[*v1alpha1.PasswordPolicy]int32{deleted: 0, byDefault: 0})
+	for _, p := range []*v1alpha1.PasswordPolicy{deleted, byDefault} {
+		w.g.Expect(p.DeletionTimestamp).NotTo(gomega.BeNil())
+		edit(w, p, func(p *v1alpha1.PasswordPolicy) { p.Finalizers = nil })
+		w.gone(p)
+	}
+}

@@ -192,6 +192,8 @@ func ready(s *scope) metav1.Condition {
 			"The policy is the default, as the newest of several that are annotated so: %s. Take the annotation %s off the others.", some(s.defaults[1:]), v1alpha1.AnnotationDefaultPolicy)}
 	case place == 0:
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonSucceeded, Message: "The policy is the default."}
+	case s.object.DeletionTimestamp != nil:
+		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonSucceeded, Message: "The policy is being deleted, and applies to no account."}
 	default:
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonSucceeded, Message: "The policy can be used."}
 	}

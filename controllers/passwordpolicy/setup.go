@@ -20,6 +20,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/policy"
 )
 
 const (
@@ -96,16 +97,19 @@ func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Reque
 type defaultChanged struct{ predicate.Funcs }
 
 func isDefault(obj client.Object) bool {
-	return obj.GetAnnotations()[v1alpha1.AnnotationDefaultPolicy] == "true"
+	p, ok := obj.(*v1alpha1.PasswordPolicy)
+	return ok && policy.IsDefault(p)
 }
 
 // Create passes a new default policy.
 func (defaultChanged) Create(e event.CreateEvent) bool { return isDefault(e.Object) }
 
-// Delete passes a default policy that is gone.
-func (defaultChanged) Delete(e event.DeleteEvent) bool { return isDefault(e.Object) }
+// Delete passes a policy that was annotated as the default and is gone, also where the beginning of its deletion was not seen.
+func (defaultChanged) Delete(e event.DeleteEvent) bool {
+	return e.Object.GetAnnotations()[v1alpha1.AnnotationDefaultPolicy] == "true"
+}
 
-// Update passes a policy that became, or ceased to be, a default one.
+// Update passes a policy that became, or ceased to be, a default one, as it does when its deletion begins.
 func (defaultChanged) Update(e event.UpdateEvent) bool {
 	return isDefault(e.ObjectOld) != isDefault(e.ObjectNew)
 }

@@ -95,7 +95,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(gone.Predicate())).
 		WatchesMetadata(secretMeta, handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
 		WatchesMetadata(namespaceMeta, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(policyChanged())).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofDenyList)).
 		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), newCredentialHandler(r.ofCredential))).
 		WatchesRawSource(source.TypedChannel(called, handler.TypedEnqueueRequestsFromMapFunc(
@@ -174,6 +174,11 @@ func (r *Reconciler) ofDenyList(ctx context.Context, configMap client.Object) []
 		}
 	}
 	return nil
+}
+
+// policyChanged passes what changes a policy, or which policies there are: its deletion, too, when that begins.
+func policyChanged() predicate.Predicate {
+	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, gone.Predicate())
 }
 
 func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {

@@ -47,7 +47,9 @@ type Resolution struct {
 // names, if it exists; then the one annotated as the default; then Default(). What
 // is asked for and not applied is the Problem, the account's own before the
 // namespace's. With several defaults, see DefaultPolicies. A policy that is being
-// deleted applies until it is gone.
+// deleted is gone, however long somebody's finalizer keeps the object: its deletion
+// was admitted when it applied to nobody, and the end of it is no deletion that
+// could be refused.
 //
 // It goes through the policies once and copies none, as it is called at each
 // login. It neither keeps nor changes its arguments; nil policies are skipped.
@@ -55,7 +57,7 @@ func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1
 	label := namespaceLabels[v1alpha1.LabelPasswordPolicy]
 	var referred, labelled, standard *v1alpha1.PasswordPolicy
 	for _, p := range policies {
-		if p == nil {
+		if !exists(p) {
 			continue
 		}
 		if policyRef != "" && p.Name == policyRef {
@@ -78,10 +80,10 @@ func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1
 		r.Message = fmt.Sprintf("PasswordPolicy %q does not allow this namespace, %s applies: choose another policyRef, or have it allowed in the policy's allowedNamespaces", policyRef, applied)
 	case policyRef != "":
 		r.Problem = ProblemNotFound
-		r.Message = fmt.Sprintf("PasswordPolicy %q does not exist, %s applies: create it or choose another policyRef", policyRef, applied)
+		r.Message = fmt.Sprintf("PasswordPolicy %q %s, %s applies: create it or choose another policyRef", policyRef, missing(policyRef, policies), applied)
 	case label != "" && labelled == nil:
 		r.Problem = ProblemNotFound
-		r.Message = fmt.Sprintf("PasswordPolicy %q, which the namespace's label %s names, does not exist, %s applies: create it or change the label", label, v1alpha1.LabelPasswordPolicy, applied)
+		r.Message = fmt.Sprintf("PasswordPolicy %q, which the namespace's label %s names, %s, %s applies: create it or change the label", label, v1alpha1.LabelPasswordPolicy, missing(label, policies), applied)
 	}
 	return r
 }
@@ -107,9 +109,20 @@ func describe(r Resolution) string {
 	return fmt.Sprintf("%q", r.Policy.Name)
 }
 
-// IsDefault reports whether a policy is annotated as the default. A nil one is not.
+// exists reports whether a policy is there, and not being deleted.
+func exists(p *v1alpha1.PasswordPolicy) bool { return p != nil && p.DeletionTimestamp == nil }
+
+// missing tells people how a policy that does not apply is missing.
+func missing(name string, policies []*v1alpha1.PasswordPolicy) string {
+	if slices.ContainsFunc(policies, func(p *v1alpha1.PasswordPolicy) bool { return p != nil && p.Name == name }) {
+		return "is being deleted"
+	}
+	return "does not exist"
+}
+
+// IsDefault reports whether a policy is annotated as the default. A nil one is not, nor one that is being deleted.
 func IsDefault(p *v1alpha1.PasswordPolicy) bool {
-	return p != nil && p.Annotations[v1alpha1.AnnotationDefaultPolicy] == "true"
+	return exists(p) && p.Annotations[v1alpha1.AnnotationDefaultPolicy] == "true"
 }
 
 // DefaultPolicies returns the policies that are annotated as the default, the

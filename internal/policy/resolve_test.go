@@ -72,11 +72,12 @@ func TestResolve(t *testing.T) {
 
 		{"several defaults: the newest", "", nil, policies{named("a", isDefault), named("z", isDefault, newer), named("b", isDefault)}, "z", DefaultAnnotation, ""},
 		{"several defaults of one age: by name", "", nil, policies{named("c", isDefault), named("a", isDefault), named("b", isDefault)}, "a", DefaultAnnotation, ""},
-		{"a default that is being deleted", "", nil, policies{named("a", isDefault, deleting)}, "a", DefaultAnnotation, ""},
-		{"a labelled one that is being deleted", "", label("a"), policies{named("a", deleting)}, "a", NamespaceLabel, ""},
+		{"a default that is being deleted", "", nil, policies{named("a", isDefault, deleting)}, "", BuiltIn, ""},
+		{"a newer default that is being deleted", "", nil, policies{named("a", isDefault), named("z", isDefault, newer, deleting)}, "a", DefaultAnnotation, ""},
+		{"a labelled one that is being deleted", "", label("a"), policies{named("a", deleting), named("c", isDefault)}, "c", DefaultAnnotation, ProblemNotFound},
 
 		{"policyRef goes before all", "a", label("b"), policies{named("a", all), named("b"), named("c", isDefault)}, "a", PolicyRef, ""},
-		{"policyRef being deleted", "a", nil, policies{named("a", all, deleting)}, "a", PolicyRef, ""},
+		{"policyRef being deleted", "a", nil, policies{named("a", all, deleting), named("c", isDefault)}, "c", DefaultAnnotation, ProblemNotFound},
 		{"policyRef makes a broken label no matter", "a", label("gone"), policies{named("a", all)}, "a", PolicyRef, ""},
 		{"policyRef to none, label", "gone", label("b"), policies{named("b"), named("c", isDefault)}, "b", NamespaceLabel, ProblemNotFound},
 		{"policyRef to none, default", "gone", nil, policies{named("c", isDefault)}, "c", DefaultAnnotation, ProblemNotFound},
@@ -122,6 +123,14 @@ func TestResolveMessages(t *testing.T) {
 	if !strings.Contains(got, `"a" does not allow this namespace, the built-in policy applies`) {
 		t.Error(got)
 	}
+	got = Resolve("a", map[string]string{v1alpha1.LabelPasswordPolicy: "a"}, []*v1alpha1.PasswordPolicy{named("a", deleting)}).Message
+	if want := `PasswordPolicy "a" is being deleted, the built-in policy applies: create it or choose another policyRef`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	got = Resolve("", map[string]string{v1alpha1.LabelPasswordPolicy: "a"}, []*v1alpha1.PasswordPolicy{named("a", deleting)}).Message
+	if !strings.Contains(got, `"a", which the namespace's label accounts.keyturn.dev/password-policy names, is being deleted, the built-in policy applies`) {
+		t.Error(got)
+	}
 	got = Resolve("", map[string]string{v1alpha1.LabelPasswordPolicy: "gone"}, nil).Message
 	if !strings.Contains(got, `"gone", which the namespace's label accounts.keyturn.dev/password-policy names, does not exist`) {
 		t.Error(got)
@@ -129,7 +138,7 @@ func TestResolveMessages(t *testing.T) {
 }
 
 func TestDefaultPolicies(t *testing.T) {
-	list := []*v1alpha1.PasswordPolicy{named("c", isDefault), nil, named("x"), named("a", isDefault), named("z", isDefault, newer)}
+	list := []*v1alpha1.PasswordPolicy{named("c", isDefault), nil, named("x"), named("a", isDefault), named("z", isDefault, newer), named("zz", isDefault, newer, deleting)}
 	var got []string
 	for _, p := range DefaultPolicies(list) {
 		got = append(got, p.Name)
