@@ -119,6 +119,19 @@ func (t *traffic) reads(req *http.Request) bool {
 	return req.URL.Path != t.unreadable
 }
 
+// accountReads counts the live reads of single accounts so far.
+func (t *traffic) accountReads() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, p := range t.contents {
+		if strings.Contains(p, "/useraccounts/") {
+			n++
+		}
+	}
+	return n
+}
+
 // lose has the reads of a path find no connection from now on; "" ends it.
 func (t *traffic) lose(path string) {
 	t.mu.Lock()

@@ -1,10 +1,12 @@
 package useraccount
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -228,38 +230,51 @@ func (r *Reconciler) yieldUsername(ctx context.Context, s *scope) error {
 	if err != nil {
 		return fmt.Errorf("list accounts of the username: %w", err)
 	}
-	keeper := s.account
-	for i := range others.Items {
-		if others.Items[i].Name == s.account.Name {
-			continue
-		}
-		other, err := r.liveDirectory.Account(ctx, others.Items[i].Namespace, others.Items[i].Name)
+	for _, cached := range likelyKeepers(others.Items, s.account) {
+		other, err := r.liveDirectory.Account(ctx, cached.Namespace, cached.Name)
 		if err != nil && !errors.Is(err, directory.ErrNotFound) {
 			return err
 		}
-		if err == nil && hasUsername(other, s.credentialName) && account.KeepsUsername(other, keeper) {
-			keeper = other
+		if err == nil && hasUsername(other, s.credentialName) && account.KeepsUsername(other, s.account) {
+			s.identity, s.conflict = account.IdentityConflict, account.OwnerOf(other)
+			return nil
 		}
-	}
-	if keeper != s.account {
-		s.identity, s.conflict = account.IdentityConflict, account.OwnerOf(keeper)
 	}
 	return nil
 }
 
-// ownerState looks, live, whether the account that a credential names still has the username.
+// likelyKeepers lists the others of the accounts of a username, those first of which the cache says that they keep it, from the one that was
+// created first: as a rule the first read tells.
+func likelyKeepers(accounts []v1alpha1.UserAccount, asking *v1alpha1.UserAccount) []*v1alpha1.UserAccount {
+	var keepers, others []*v1alpha1.UserAccount
+	for i := range accounts {
+		switch other := &accounts[i]; {
+		case other.Name == asking.Name:
+		case account.KeepsUsername(other, asking):
+			keepers = append(keepers, other)
+		default:
+			others = append(others, other)
+		}
+	}
+	slices.SortFunc(keepers, func(a, b *v1alpha1.UserAccount) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return append(keepers, others...)
+}
+
+// ownerState looks whether the account that a credential names still has the username. The cache may say that it has: when that ends, the
+// accounts that wait for the username are told. That it has not is only believed when the API server says so.
 func (r *Reconciler) ownerState(ctx context.Context, record *credential.Record) (account.OwnerState, error) {
-	owner, err := r.liveDirectory.Account(ctx, record.Owner.Namespace, record.Owner.Name)
-	if errors.Is(err, directory.ErrNotFound) {
-		return account.OwnerGone, nil
+	for _, reader := range []*directory.Directory{r.directory, r.liveDirectory} {
+		owner, err := reader.Account(ctx, record.Owner.Namespace, record.Owner.Name)
+		if err != nil && !errors.Is(err, directory.ErrNotFound) {
+			return account.OwnerUnknown, err
+		}
+		if err == nil && hasUsername(owner, record.Name()) {
+			return account.OwnerExists, nil
+		}
 	}
-	if err != nil {
-		return account.OwnerUnknown, err
-	}
-	if !hasUsername(owner, record.Name()) {
-		return account.OwnerGone, nil
-	}
-	return account.OwnerExists, nil
+	return account.OwnerGone, nil
 }
 
 // hasUsername tells whether an account's username is the one whose credential has this name.

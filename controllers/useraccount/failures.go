@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -20,41 +21,43 @@ import (
 // unknown ones where both share a machine. A lock is told at once.
 const failureDelay = time.Second
 
-// credentialHandler enqueues the accounts of credentials.
+// credentialHandler enqueues the accounts of credentials: all accounts of the username when a credential appears, goes, or has another owner, and
+// its owner alone when anything else of it is written. Nothing else changes for accounts that wait for the username, and a tenant may
+// have any number of those: each write of one credential would have all of them looked at.
 type credentialHandler struct {
 	handler.EventHandler
-
-	accounts handler.MapFunc
 }
 
 func newCredentialHandler(accounts handler.MapFunc) *credentialHandler {
-	return &credentialHandler{EventHandler: handler.EnqueueRequestsFromMapFunc(accounts), accounts: accounts}
+	return &credentialHandler{EventHandler: handler.EnqueueRequestsFromMapFunc(accounts)}
 }
 
 // Update implements handler.EventHandler.
 func (h *credentialHandler) Update(
 	ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request],
 ) {
-	if !isFailure(e.ObjectOld, e.ObjectNew) {
+	was, is := recordOf(e.ObjectOld), recordOf(e.ObjectNew)
+	if was == nil || is == nil || was.Owner != is.Owner {
 		h.EventHandler.Update(ctx, e, queue)
 		return
 	}
-	for _, request := range h.accounts(ctx, e.ObjectNew) {
-		queue.AddAfter(request, failureDelay)
+	owner := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: is.Owner.Namespace, Name: is.Owner.Name}}
+	if account.OnlyFailed(was.Credential, is.Credential) {
+		queue.AddAfter(owner, failureDelay)
+		return
 	}
+	queue.Add(owner)
 }
 
-// isFailure tells whether a write recorded failures, and neither a lock nor anything else.
-func isFailure(before, after client.Object) bool {
-	old, ok := before.(*corev1.Secret)
-	written, isSecret := after.(*corev1.Secret)
-	if !ok || !isSecret {
-		return false
+// recordOf reads a credential; nil where it cannot be read.
+func recordOf(obj client.Object) *credential.Record {
+	secret, ok := obj.(*corev1.Secret)
+	if !ok {
+		return nil
 	}
-	was, err := credential.FromSecret(old)
+	record, err := credential.FromSecret(secret)
 	if err != nil {
-		return false
+		return nil
 	}
-	is, err := credential.FromSecret(written)
-	return err == nil && account.OnlyFailed(was.Credential, is.Credential)
+	return record
 }

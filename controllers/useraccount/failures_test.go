@@ -1,19 +1,26 @@
 package useraccount
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-// TestIsFailure: a failure alone can wait to be told; a lock, or anything else that was written with it, cannot.
-func TestIsFailure(t *testing.T) {
+// TestWhomACredentialEnqueues: what is written of a credential is looked at for its owner, and for all accounts of the username where it has
+// another owner. A failure alone can wait to be told; a lock, or anything else that was written with it, cannot.
+func TestWhomACredentialEnqueues(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	secret := func(change func(*account.Credential)) *corev1.Secret {
 		c := account.Credential{
@@ -50,14 +57,45 @@ func TestIsFailure(t *testing.T) {
 		"a request with it": {func(c *account.Credential) { fails(c); c.Handled.SignOut = now }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := isFailure(secret(func(*account.Credential) {}), secret(row.change)); got != row.want {
-				t.Errorf("answered %t", got)
+			owner := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "team", Name: "ada"}}
+			if added, later := handled(t, secret(func(*account.Credential) {}), secret(row.change)); later != row.want || !slices.Equal(added, []reconcile.Request{owner}) {
+				t.Errorf("enqueued are %v, later: %t", added, later)
 			}
 		})
 	}
 	damaged := secret(fails)
 	damaged.Data["format"] = []byte("99")
-	if isFailure(secret(func(*account.Credential) {}), damaged) {
-		t.Error("one that cannot be read is taken for a failure")
+	heir := secret(func(c *account.Credential) { c.Owner.UID = "other" })
+	for name, after := range map[string]*corev1.Secret{"one that cannot be read": damaged, "another owner": heir} {
+		if added, later := handled(t, secret(func(*account.Credential) {}), after); later || !slices.Equal(added, sameUsername) {
+			t.Errorf("%s: enqueued are %v, later: %t", name, added, later)
+		}
 	}
+}
+
+// sameUsername are all accounts of one username.
+var sameUsername = []reconcile.Request{
+	{NamespacedName: types.NamespacedName{Namespace: "team", Name: "ada"}},
+	{NamespacedName: types.NamespacedName{Namespace: "team", Name: "ada-too"}},
+}
+
+// handled tells which accounts an update of a credential enqueues, and whether later.
+func handled(t *testing.T, before, after *corev1.Secret) (added []reconcile.Request, later bool) {
+	t.Helper()
+	q := &recordingQueue{}
+	newCredentialHandler(func(context.Context, client.Object) []reconcile.Request { return sameUsername }).
+		Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q)
+	return q.added, q.later
+}
+
+// recordingQueue records what is added.
+type recordingQueue struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+	added []reconcile.Request
+	later bool
+}
+
+func (q *recordingQueue) Add(r reconcile.Request) { q.added = append(q.added, r) }
+func (q *recordingQueue) AddAfter(r reconcile.Request, delay time.Duration) {
+	q.added, q.later = append(q.added, r), delay > 0
 }

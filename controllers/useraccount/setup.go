@@ -134,7 +134,8 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// sameUsername names the accounts that wait for the username of one that was deleted.
+// sameUsername names the accounts that wait for the username of one that was deleted. Only the owner of the credential has them wait; where
+// there is no credential, any of them may have been the one.
 func (r *Reconciler) sameUsername(ctx context.Context, obj client.Object) []reconcile.Request {
 	deleted, ok := obj.(*v1alpha1.UserAccount)
 	if !ok {
@@ -143,6 +144,10 @@ func (r *Reconciler) sameUsername(ctx context.Context, obj client.Object) []reco
 	name, err := credential.NameOf(deleted)
 	if err != nil {
 		return nil
+	}
+	record, err := r.records.cached.Get(ctx, name)
+	if err == nil && (record.Owner.Namespace != deleted.Namespace || record.Owner.Name != deleted.Name) {
+		return nil // When the credential becomes its, that is an event of its own.
 	}
 	return r.list(ctx, client.MatchingFields{indexCredential: name})
 }

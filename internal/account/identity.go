@@ -15,9 +15,9 @@ type OwnerState int
 const (
 	// OwnerUnknown: nobody has looked.
 	OwnerUnknown OwnerState = iota
-	// OwnerExists: it exists and has this username (a live read, not a cache).
+	// OwnerExists: it exists and has this username, as a cache or the API server says.
 	OwnerExists
-	// OwnerGone: it does not.
+	// OwnerGone: it does not (a live read, not a cache).
 	OwnerGone
 )
 

@@ -1,0 +1,54 @@
+package controllers_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// Accounts that wait for a username cost nothing while the one that has it goes on: what is written of its credential is looked at for its
+// owner alone, and what they themselves write asks the API server for nobody else. When the owner goes, one of them has its place.
+func TestNamesakesCostNoReads(t *testing.T) {
+	const namesakes, writes = 30, 5
+	w := newWorld(t)
+	o := w.run()
+	w.secret("ada", initial)
+	first := w.account("ada", handedOut("ada"))
+	w.eventually(first, ready)
+	var later []*v1alpha1.UserAccount
+	for n := range namesakes {
+		later = append(later, w.account(fmt.Sprintf("ada-%d", n), called("Ada")))
+	}
+	conflict := notReady(v1alpha1.ConditionUsernameAccepted, v1alpha1.ConditionReasonUsernameConflict, "Failed")
+	for _, a := range later {
+		w.eventually(a, conflict)
+	}
+	w.barrier(first)
+	reads, looks := o.traffic.accountReads(), o.looks.asked.Load()
+	for n := range writes {
+		w.choose(first, fmt.Sprintf("%s-%d", own, n))
+		w.barrier(first)
+	}
+	w.g.Expect(o.looks.asked.Load()-looks).To(gomega.BeNumerically("<", namesakes), "looks at accounts")
+	w.delete(later[0])
+	for _, a := range later[1:] {
+		w.barrier(a)
+		w.eventually(a, conflict)
+	}
+	w.g.Expect(o.traffic.accountReads()-reads).To(gomega.BeZero(), "live reads of accounts")
+
+	w.delete(first)
+	w.g.Eventually(func() int {
+		heirs := 0
+		for _, a := range later[1:] {
+			w.must(admin.Get(ctx, keyOf(a), a))
+			if conditionIn(a.Status.Conditions, v1alpha1.ConditionUsernameAccepted, "True", v1alpha1.ConditionReasonAccepted) == "" {
+				heirs++
+			}
+		}
+		return heirs
+	}, patience, glance).Should(gomega.Equal(1))
+}
