@@ -1,11 +1,15 @@
 package controllers_test
 
 import (
+	"fmt"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
@@ -269,4 +273,28 @@ func TestPolicyThatTheCacheLacks(t *testing.T) {
 	}
 	w.g.Expect(w.credential(accounts["label-no-must"]).Password.MustChange).To(gomega.BeEmpty())
 	w.eventually(accounts["label-no-must"], standing(v1alpha1.StandingActive, ""))
+}
+
+// Labels of a namespace that are too many to be kept match no selector, least of all one that asks for what is absent. The label that names
+// the namespace's policy counts all the same.
+func TestTooManyLabels(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	absent := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "tenant", Operator: metav1.LabelSelectorOpDoesNotExist}}}
+	chosen := w.policy("chosen", v1alpha1.PasswordPolicySpec{
+		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: absent},
+	})
+	own := w.policy("own", v1alpha1.PasswordPolicySpec{})
+	labels := map[string]string{v1alpha1.LabelPasswordPolicy: own.Name}
+	w.addNamespace(w.name+"-few", maps.Clone(labels))
+	labels["tenant"] = "yes"
+	for n := range 300 {
+		labels[fmt.Sprintf("%d.%s/l", n, strings.Repeat("p", 50))] = strings.Repeat("v", 63)
+	}
+	w.addNamespace(w.name+"-many", labels)
+	few := w.account("few", inNamespaceOf(w.name+"-few"), underPolicy(chosen))
+	w.eventually(few, ready, policyName(chosen.Name))
+	many := w.account("many", inNamespaceOf(w.name+"-many"), underPolicy(chosen))
+	w.eventually(many, policyName(own.Name), condition(v1alpha1.ConditionPolicyResolved, "False", v1alpha1.ConditionReasonPolicyNotAllowed),
+		says(v1alpha1.ConditionPolicyResolved, "too many"))
 }

@@ -106,7 +106,7 @@ func (d *Directory) resolve(ctx context.Context, namespace, ref string) (policy.
 	for i := range list.Items {
 		policies[i] = &list.Items[i]
 	}
-	return policy.Resolve(ref, ns.Labels, policies), nil
+	return policy.Resolve(ref, boundedLabels(ns.Labels), policies), nil // A live reader has not bounded them.
 }
 
 // CannotJudge tells whether an error of DenyLists is one that lasts until somebody mends what is declared.

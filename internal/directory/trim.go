@@ -5,6 +5,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/policy"
 )
 
 // Caches hold what is read. Whoever may create an account or a Secret can give it a megabyte of metadata, which would fill the memory
@@ -24,18 +25,39 @@ func TrimAccount(obj any) (any, error) {
 // TrimPolicy leaves of a policy's metadata whether it is the default one, and finalizers: the operator takes off its former one, and a
 // patch of finalizers carries all of them. Policies are few, and made by platform teams.
 func TrimPolicy(obj any) (any, error) {
-	if policy, ok := obj.(*v1alpha1.PasswordPolicy); ok {
-		annotations, finalizers := pick(policy.Annotations, v1alpha1.AnnotationDefaultPolicy), policy.Finalizers
-		policy.ObjectMeta = identity(policy)
-		policy.Annotations, policy.Finalizers = annotations, finalizers
+	if p, ok := obj.(*v1alpha1.PasswordPolicy); ok {
+		annotations, finalizers := pick(p.Annotations, v1alpha1.AnnotationDefaultPolicy), p.Finalizers
+		p.ObjectMeta = identity(p)
+		p.Annotations, p.Finalizers = annotations, finalizers
 	}
 	return obj, nil
 }
 
-// TrimNamespace leaves of a namespace's metadata the labels, by which policies choose namespaces.
+// maxLabels bounds the labels of a namespace that are kept, in bytes of their keys and values. Nothing but the size of the object bounds
+// them for the API server: 3,700 fit in. A namespace that people look after has some ten, of less than 1 KiB.
+const maxLabels = 16 << 10
+
+// boundedLabels returns the labels of a namespace; of more than maxLabels the one that names its policy, and policy.LabelsOmitted, so that no
+// selector of a policy matches the namespace. That they are left out must not look as if they were not there: a selector may ask for that.
+func boundedLabels(labels map[string]string) map[string]string {
+	size := 0
+	for key, value := range labels {
+		size += len(key) + len(value)
+	}
+	if size <= maxLabels {
+		return labels
+	}
+	bounded := map[string]string{policy.LabelsOmitted: ""}
+	if name, found := labels[v1alpha1.LabelPasswordPolicy]; found {
+		bounded[v1alpha1.LabelPasswordPolicy] = name
+	}
+	return bounded
+}
+
+// TrimNamespace leaves of a namespace's metadata the labels, by which policies choose namespaces, if they are not too many.
 func TrimNamespace(obj any) (any, error) {
 	if namespace, ok := obj.(*metav1.PartialObjectMetadata); ok {
-		labels := namespace.Labels
+		labels := boundedLabels(namespace.Labels)
 		namespace.ObjectMeta = identity(namespace)
 		namespace.Labels = labels
 	}

@@ -32,6 +32,11 @@ const (
 	ProblemNotAllowed Problem = v1alpha1.ConditionReasonPolicyNotAllowed
 )
 
+// LabelsOmitted stands among the labels of a namespace that has too many to be kept,
+// in the place of all but v1alpha1.LabelPasswordPolicy. No selector matches these.
+// It is no valid label, so that nobody can set it.
+const LabelsOmitted = v1alpha1.GroupName + "/labels omitted"
+
 // Resolution is the policy that applies to an account, or to a namespace, and why.
 type Resolution struct {
 	Policy  Policy
@@ -75,6 +80,9 @@ func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1
 	}
 	r := namespacePolicy(labelled, standard)
 	switch applied := describe(r); {
+	case referred != nil && isOmitted(namespaceLabels) && referred.Spec.AllowedNamespaces.From == v1alpha1.NamespacesFromSelector:
+		r.Problem = ProblemNotAllowed
+		r.Message = fmt.Sprintf("PasswordPolicy %q allows namespaces by their labels, and this one has too many to be compared, %s applies: take labels off the namespace, or choose another policyRef", policyRef, applied)
 	case referred != nil:
 		r.Problem = ProblemNotAllowed
 		r.Message = fmt.Sprintf("PasswordPolicy %q does not allow this namespace, %s applies: choose another policyRef, or have it allowed in the policy's allowedNamespaces", policyRef, applied)
@@ -145,15 +153,20 @@ func byPrecedence(a, b *v1alpha1.PasswordPolicy) int {
 	)
 }
 
+func isOmitted(namespaceLabels map[string]string) bool {
+	_, omitted := namespaceLabels[LabelsOmitted]
+	return omitted
+}
+
 // allows reports whether accounts in a namespace with these labels may choose a policy. A selector that is
-// missing or cannot be read matches nothing.
+// missing or cannot be read matches nothing, and none matches labels that are not known.
 func allows(from v1alpha1.AllowedNamespaces, namespaceLabels map[string]string) bool {
 	switch from.From {
 	case v1alpha1.NamespacesFromAll:
 		return true
 	case v1alpha1.NamespacesFromSelector:
 		selector, err := metav1.LabelSelectorAsSelector(from.Selector)
-		return err == nil && selector.Matches(labels.Set(namespaceLabels))
+		return err == nil && !isOmitted(namespaceLabels) && selector.Matches(labels.Set(namespaceLabels))
 	}
 	return false
 }

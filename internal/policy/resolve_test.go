@@ -49,6 +49,10 @@ func TestResolve(t *testing.T) {
 	label := func(name string) map[string]string {
 		return map[string]string{v1alpha1.LabelPasswordPolicy: name, "env": "prod"}
 	}
+	absent := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		{Key: "env", Operator: metav1.LabelSelectorOpDoesNotExist}, {Key: "team", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"red"}},
+	}}
+	omitted := map[string]string{LabelsOmitted: "", v1alpha1.LabelPasswordPolicy: "b"}
 	type policies = []*v1alpha1.PasswordPolicy
 	tests := []struct {
 		name     string
@@ -94,6 +98,10 @@ func TestResolve(t *testing.T) {
 		{"empty selector matches all", "a", nil, policies{named("a", from(v1alpha1.NamespacesFromSelector, &metav1.LabelSelector{}))}, "a", PolicyRef, ""},
 		{"missing selector matches none", "a", nil, policies{named("a", from(v1alpha1.NamespacesFromSelector, nil))}, "", BuiltIn, ProblemNotAllowed},
 		{"invalid selector matches none", "a", label(""), policies{named("a", from(v1alpha1.NamespacesFromSelector, invalid))}, "", BuiltIn, ProblemNotAllowed},
+		{"selector by what is absent matches", "a", nil, policies{named("a", from(v1alpha1.NamespacesFromSelector, absent))}, "a", PolicyRef, ""},
+		{"selector by what is absent, labels omitted", "a", omitted, policies{named("a", from(v1alpha1.NamespacesFromSelector, absent)), named("b")}, "b", NamespaceLabel, ProblemNotAllowed},
+		{"empty selector, labels omitted", "a", omitted, policies{named("a", from(v1alpha1.NamespacesFromSelector, &metav1.LabelSelector{})), named("b")}, "b", NamespaceLabel, ProblemNotAllowed},
+		{"allowed from all, labels omitted", "a", omitted, policies{named("a", all), named("b")}, "a", PolicyRef, ""},
 		{"nil policies are skipped", "a", nil, policies{nil, named("a", all), nil}, "a", PolicyRef, ""},
 	}
 	for _, test := range tests {
@@ -133,6 +141,10 @@ func TestResolveMessages(t *testing.T) {
 	}
 	got = Resolve("", map[string]string{v1alpha1.LabelPasswordPolicy: "gone"}, nil).Message
 	if !strings.Contains(got, `"gone", which the namespace's label accounts.keyturn.dev/password-policy names, does not exist`) {
+		t.Error(got)
+	}
+	got = Resolve("a", map[string]string{LabelsOmitted: ""}, []*v1alpha1.PasswordPolicy{named("a", from(v1alpha1.NamespacesFromSelector, nil))}).Message
+	if !strings.Contains(got, `"a" allows namespaces by their labels, and this one has too many to be compared, the built-in policy applies`) {
 		t.Error(got)
 	}
 }
