@@ -108,7 +108,7 @@ func (p *program) passwd(ctx context.Context, s *settings) error {
 		return err
 	}
 	warn(t, answer)
-	s.chosen = false // A change says nothing of whose session is used.
+	s.chosen = false // A change for an account that is named says nothing of whose session kubectl uses.
 	session, err = p.keep(s, answer)
 	if err != nil {
 		return fmt.Errorf("the password is changed, and all sessions have ended, but %w", err)

@@ -40,7 +40,7 @@ func (s *store) written(info fs.FileInfo) string {
 	case runtime.GOOS == "windows":
 		return ""
 	case !belongsTo(info, user()):
-		return "it belongs to somebody else"
+		return "it belongs to another user of this machine (with sudo that is yourself: run it without)"
 	case mode&foreignWrite != 0:
 		return fmt.Sprintf("its mode is %04o, so others on this machine may have changed what is in it", mode)
 	}

@@ -109,7 +109,7 @@ func TestSessionsOfSomebodyElse(t *testing.T) {
 		"what refers to one":  s.judgeFile("a file", info, &stored{}),
 	} {
 		unusable, found := errors.AsType[*unusableError](err)
-		if !found || !unusable.changeable || !strings.Contains(unusable.Error(), "it belongs to somebody else") {
+		if !found || !unusable.changeable || !strings.Contains(unusable.Error(), "it belongs to another user of this machine") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -139,8 +139,10 @@ type giveBack struct {
 
 // Start implements manager.Runnable.
 func (g giveBack) Start(ctx context.Context) error {
-	if _, err := g.cache.GetInformer(ctx, g.kind); err != nil { // It returns when all have been read.
-		return fmt.Errorf("wait for what is declared: %w", err)
+	// It returns when all have been read. An error must not end the operator: whoever watches the kind tries again.
+	if _, err := g.cache.GetInformer(ctx, g.kind); err != nil {
+		slog.Debug("Memory of the first look is left to the garbage collector", "error", err)
+		return nil
 	}
 	debug.FreeOSMemory()
 	return nil

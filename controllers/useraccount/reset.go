@@ -81,7 +81,7 @@ func (r *Reconciler) applyReset(ctx context.Context, s *scope, c account.Credent
 // declared, because that is missing: in the middle of a restore it must not get in that way. A new revision of the very
 // Secret that was rejected is new content, and is judged.
 func standIn(s *scope, c account.Credential, source account.Source) bool {
-	if len(c.Reset.Rejected) == 0 || s.policy.Problem != policy.ProblemNotFound || s.rules.ResetRequested(c) {
+	if len(c.Reset.Rejected) == 0 || c.Reset.Deferred() || s.policy.Problem != policy.ProblemNotFound || s.rules.ResetRequested(c) {
 		return false
 	}
 	return source.UID != c.Reset.Source.UID || source == c.Reset.Source
@@ -237,6 +237,8 @@ func standingReset(s *scope, c account.Credential) *resetResult {
 	switch {
 	case c.Reset.Unusable != "":
 		return notUsable(c.Reset)
+	case c.Reset.Deferred():
+		return notApplied(v1alpha1.ConditionReasonPending, "The password in Secret %q has not been judged yet. The password in force stays.", c.Reset.Source.SecretName)
 	case len(c.Reset.Rejected) > 0 && s.policy.Problem == policy.ProblemNotFound:
 		return notApplied(v1alpha1.ConditionReasonPolicyViolation,
 			"The password in Secret %q was rejected, and is not judged again while the PasswordPolicy is missing. The password in force stays.",

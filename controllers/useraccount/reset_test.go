@@ -163,9 +163,15 @@ func TestRefusedContentIsComparedOnce(t *testing.T) {
 		"a guess as email": {"quiet-harbour-11", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
 			a.Spec.Email = "quiet-harbour-11@example.org"
 		}, false},
-		"another policyRef": {"abc", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
-			a.Spec.PolicyRef = &v1alpha1.PolicyReference{Name: "strict"}
+		"another policyRef": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+			a.Spec.PolicyRef, r.AppliedPolicyRef = &v1alpha1.PolicyReference{Name: "strict"}, "lax"
 		}, false},
+		"a policyRef, and none before": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+			a.Spec.PolicyRef, r.AppliedPolicyRef = &v1alpha1.PolicyReference{Name: "strict"}, "-"
+		}, false},
+		"applied by an earlier version": {"abc", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
+			a.Spec.PolicyRef = &v1alpha1.PolicyReference{Name: "strict"}
+		}, true},
 		"no policyRef any more": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
 			r.AppliedPolicyRef = "lax"
 		}, false},

@@ -128,7 +128,8 @@ type Reset struct {
 	// AppliedHash is of the password that was last applied: content that verifies against it is not a new reset, even
 	// where the person has since chosen another. Empty where none was applied.
 	AppliedHash hash.Encoded
-	// AppliedPolicyRef is the policyRef that the account had when that password last met the policy; empty where it had none.
+	// AppliedPolicyRef is the policyRef that the account had when that password last met the policy: "-" where it had none, and empty
+	// where an earlier version has applied it.
 	AppliedPolicyRef string
 
 	// Rejected holds the requirements that the last look found unmet; empty where it was not rejected.

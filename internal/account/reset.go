@@ -68,16 +68,20 @@ func (r Rules) AppliedAndGone(c Credential, secretName, key string) bool {
 }
 
 // ComparesRefused tells whether content that the policy refuses may be compared with what was last applied. The answer to a
-// comparison tells who wrote the content whether it was that password, and refused content costs nothing to write. So only content that
-// the account's own spec does not have refused is compared, and only while the last look found what was applied: after one
-// that was refused, content is compared again once it meets the policy.
+// comparison tells who wrote the content whether it was that password, and refused content costs nothing to write. So it is compared only
+// under the policyRef that the account had then, and only while the last look found what was applied: after one that was refused,
+// content is compared again once it meets the policy. Whoever asks has to leave out what words that can be edited (displayName) have refused.
 func (r Rules) ComparesRefused(c Credential) bool {
-	return c.Reset.AppliedPolicyRef == r.policyRef() && len(c.Reset.Rejected) == 0 && c.Reset.Unusable == ""
+	known := c.Reset.AppliedPolicyRef
+	return (known == "" || known == r.policyRef()) && len(c.Reset.Rejected) == 0 && c.Reset.Unusable == ""
 }
+
+// noPolicyRef stands for no policyRef in Reset.AppliedPolicyRef. It can be no policy's name.
+const noPolicyRef = "-"
 
 func (r Rules) policyRef() string {
 	if r.Spec.PolicyRef == nil {
-		return ""
+		return noPolicyRef
 	}
 	return r.Spec.PolicyRef.Name
 }
@@ -128,11 +132,18 @@ func (r Rules) RejectReset(c Credential, source Source, fingerprint string, unme
 	return c
 }
 
-// DeferReset records that a revision of the Secret does not hold what was last applied, and cannot be judged yet. It counts as refused by
-// a policy that nobody has, so that it is judged as soon as that is possible.
+// notJudged stands among the requirements that are not met for a revision that could not be judged yet. An earlier version takes it for
+// a rejection by another policy, and looks again.
+const notJudged policy.RequirementID = "notJudged"
+
+// DeferReset records that a revision of the Secret does not hold what was last applied, and cannot be judged yet. It is judged as
+// soon as that is possible, whatever policy applies then.
 func (r Rules) DeferReset(c Credential, source Source) Credential {
-	return r.RejectReset(c, source, "", []policy.RequirementID{policy.RequirementDenyList})
+	return r.RejectReset(c, source, "", []policy.RequirementID{notJudged})
 }
+
+// Deferred tells whether the revision that was last looked at could not be judged.
+func (r Reset) Deferred() bool { return slices.Contains(r.Rejected, notJudged) }
 
 // RejectUnusable records that a revision of the Secret has nothing that could be a password. The password in force stays.
 // No policy changes that, so that a change of the policy is no reason to look again.

@@ -151,7 +151,7 @@ func TestReset(t *testing.T) {
 	want.SessionGeneration = 6
 	want.History = account.History{Salt: []byte("salt"), Digests: [][]byte{digest(2), digest(1)}}
 	want.Handled.Reset = ago(time.Minute)
-	want.Reset = account.Reset{Source: revision, ResetTime: ago(time.Minute), AppliedHash: "hash of the next"}
+	want.Reset = account.Reset{Source: revision, ResetTime: ago(time.Minute), AppliedHash: "hash of the next", AppliedPolicyRef: "-"}
 	before := s.c
 	same(t, s.rules(now).Reset(s.c, revision, "hash of the next", account.Digests{Salt: []byte("salt"), New: digest(2)}), want)
 	same(t, s.c, before)
@@ -249,8 +249,9 @@ func TestLooksThatKeepThePassword(t *testing.T) {
 	later.ResourceVersion = "8"
 
 	want := s.c
-	want.Reset = account.Reset{Source: later, ResetTime: ago(day), AppliedHash: "hash of the handed out"}
+	want.Reset = account.Reset{Source: later, ResetTime: ago(day), AppliedHash: "hash of the handed out", AppliedPolicyRef: "-"}
 	same(t, s.rules(now).NoteRevision(s.c, later), want)
+	want.Reset.AppliedPolicyRef = ""
 
 	want.Reset.Rejected, want.Reset.RejectedPolicy = unmet, fingerprint
 	same(t, s.rules(now).RejectReset(s.c, later, fingerprint, unmet), want)

@@ -30,7 +30,13 @@ const maxDateParts = 3 + maxDecoration
 // Any symbols may stand between the parts, and names are English or German. A day of the week and a time of day may be there,
 // too. Where the year has four digits (1900 to 2099), digits may go before and after the date: "1990-01-31!1", "013119901".
 func isDate(s string) bool {
-	parts, ok := dateParts(timeOfDay.ReplaceAllString(s, ""))
+	// "31:12:90" is a date with colons, and ends in what can be a time of day.
+	return isDateAlone(s) || isDateAlone(timeOfDay.ReplaceAllString(s, ""))
+}
+
+// isDateAlone is isDate without a time of day.
+func isDateAlone(s string) bool {
+	parts, ok := dateParts(s)
 	if !ok {
 		return false
 	}
@@ -41,12 +47,27 @@ func isDate(s string) bool {
 		for to := from + 1; to <= min(from+3, len(parts)); to++ {
 			date := withoutDigitsAround(parts[from:to])
 			around := s[:date[0].start] + s[date[len(date)-1].end:]
-			if utf8.RuneCountInString(around) <= maxDecoration && strings.IndexFunc(around, unicode.IsLetter) < 0 && isFullDate(date) {
+			if decoration(around) <= maxDecoration && !namesMonth(parts[:from]) && !namesMonth(parts[to:]) && isFullDate(date) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// decoration counts the digits and symbols in what is around a date. The letters there are of words that belong to it.
+func decoration(around string) int {
+	n := 0
+	for _, r := range around {
+		if isDigitOrSymbol(r) {
+			n++
+		}
+	}
+	return n
+}
+
+func namesMonth(parts []datePart) bool {
+	return slices.ContainsFunc(parts, func(p datePart) bool { return p.month > 0 })
 }
 
 // timeOfDay is what follows a date with a time: "T12:00:00Z", " 9:05 pm", " 12.30 Uhr".
@@ -184,8 +205,8 @@ func value(digits string) int {
 	return int(n)
 }
 
-// dateParts cuts a text into numbers and names of months. It is false if there is anything else but symbols, days of the week,
-// and what belongs to a number in English ("1st of").
+// dateParts cuts a text into numbers and names of months. It is false if there is anything else but symbols, days of the week
+// and words before a date (besideDates), and what belongs to a number in English ("1st of").
 func dateParts(s string) (parts []datePart, ok bool) {
 	for at := 0; at < len(s); {
 		rest := s[at:]
@@ -207,7 +228,7 @@ func dateParts(s string) (parts []datePart, ok bool) {
 		part := datePart{text: rest[:end], start: at, end: at + end}
 		at += end
 		if !isASCIIDigit(r) {
-			if isWeekday[part.text] || len(parts) > 0 && parts[len(parts)-1].month == 0 && belongsToNumber(part.text) {
+			if besideDates[part.text] || len(parts) > 0 && parts[len(parts)-1].month == 0 && belongsToNumber(part.text) {
 				continue
 			}
 			if part.month = monthNames[part.text]; part.month == 0 {
@@ -248,8 +269,8 @@ var monthNames = func() map[string]time.Month {
 	return names
 }()
 
-// isWeekday has the days of the week in English and German, as fold leaves them, and the words before a date.
-var isWeekday = func() map[string]bool {
+// besideDates has the days of the week in English and German, as fold leaves them, and the words that stand before a date.
+var besideDates = func() map[string]bool {
 	names := map[string]bool{}
 	for name := range strings.FieldsSeq("monday mon tuesday tue tues wednesday wed thursday thu thur thurs friday fri saturday sat sunday sun " +
 		"montag mo dienstag di mittwoch mi donnerstag do freitag fr samstag sa sonnabend sonntag so the den der am on") {

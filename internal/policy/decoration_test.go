@@ -34,7 +34,6 @@ func TestContainsDecorated(t *testing.T) {
 	}
 }
 
-// TestDecorateCommonWords decorates words of the list at random, up to the bounds of the rule: all stay refused.
 // TestEightSignsInFront: signs that may be letters, as many as decoration may have.
 func TestEightSignsInFront(t *testing.T) {
 	for _, sign := range []string{"!", "|", "1", "7", "@", "$"} {
@@ -46,6 +45,7 @@ func TestEightSignsInFront(t *testing.T) {
 	}
 }
 
+// TestDecorateCommonWords decorates words of the list at random, up to the bounds of the rule: all stay refused.
 func TestDecorateCommonWords(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	words := strings.Split(strings.TrimSuffix(string(commonWords), "\n"), "\n")

@@ -10,7 +10,7 @@ import (
 )
 
 // rulesVersion is raised when Evaluate changes its mind about any password.
-const rulesVersion = 2
+const rulesVersion = 3
 
 // Fingerprint returns a short text that is the same as long as Evaluate and the
 // history rule would answer the same about the same password and Subject, and

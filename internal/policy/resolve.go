@@ -53,8 +53,8 @@ type Resolution struct {
 // is asked for and not applied is the Problem, the account's own before the
 // namespace's. With several defaults, see DefaultPolicies. A policy that is being
 // deleted is gone, however long somebody's finalizer keeps the object: its deletion
-// was admitted when it applied to nobody, and the end of it is no deletion that
-// could be refused.
+// was admitted, as a rule because it applied to nobody, and the end of it is no
+// deletion that could be refused.
 //
 // It goes through the policies once and copies none, as it is called at each
 // login. It neither keeps nor changes its arguments; nil policies are skipped.
@@ -88,10 +88,10 @@ func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1
 		r.Message = fmt.Sprintf("PasswordPolicy %q does not allow this namespace, %s applies: choose another policyRef, or have it allowed in the policy's allowedNamespaces", policyRef, applied)
 	case policyRef != "":
 		r.Problem = ProblemNotFound
-		r.Message = fmt.Sprintf("PasswordPolicy %q %s, %s applies: create it or choose another policyRef", policyRef, missing(policyRef, policies), applied)
+		r.Message = fmt.Sprintf("PasswordPolicy %q does not exist, or is being deleted, and %s applies: choose another policyRef, or create it once it is gone", policyRef, applied)
 	case label != "" && labelled == nil:
 		r.Problem = ProblemNotFound
-		r.Message = fmt.Sprintf("PasswordPolicy %q, which the namespace's label %s names, %s, %s applies: create it or change the label", label, v1alpha1.LabelPasswordPolicy, missing(label, policies), applied)
+		r.Message = fmt.Sprintf("PasswordPolicy %q, which the namespace's label %s names, does not exist, or is being deleted, and %s applies: change the label, or create it once it is gone", label, v1alpha1.LabelPasswordPolicy, applied)
 	}
 	return r
 }
@@ -119,14 +119,6 @@ func describe(r Resolution) string {
 
 // exists reports whether a policy is there, and not being deleted.
 func exists(p *v1alpha1.PasswordPolicy) bool { return p != nil && p.DeletionTimestamp == nil }
-
-// missing tells people how a policy that does not apply is missing.
-func missing(name string, policies []*v1alpha1.PasswordPolicy) string {
-	if slices.ContainsFunc(policies, func(p *v1alpha1.PasswordPolicy) bool { return p != nil && p.Name == name }) {
-		return "is being deleted"
-	}
-	return "does not exist"
-}
 
 // IsDefault reports whether a policy is annotated as the default. A nil one is not, nor one that is being deleted.
 func IsDefault(p *v1alpha1.PasswordPolicy) bool {

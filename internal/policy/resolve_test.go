@@ -124,7 +124,7 @@ func TestResolve(t *testing.T) {
 
 func TestResolveMessages(t *testing.T) {
 	got := Resolve("gone", nil, []*v1alpha1.PasswordPolicy{named("c", isDefault)}).Message
-	if want := `PasswordPolicy "gone" does not exist, "c" applies: create it or choose another policyRef`; got != want {
+	if want := `PasswordPolicy "gone" does not exist, or is being deleted, and "c" applies: choose another policyRef, or create it once it is gone`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	got = Resolve("a", nil, []*v1alpha1.PasswordPolicy{named("a")}).Message
@@ -132,11 +132,11 @@ func TestResolveMessages(t *testing.T) {
 		t.Error(got)
 	}
 	got = Resolve("a", map[string]string{v1alpha1.LabelPasswordPolicy: "a"}, []*v1alpha1.PasswordPolicy{named("a", deleting)}).Message
-	if want := `PasswordPolicy "a" is being deleted, the built-in policy applies: create it or choose another policyRef`; got != want {
+	if want := `PasswordPolicy "a" does not exist, or is being deleted, and the built-in policy applies: choose another policyRef, or create it once it is gone`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	got = Resolve("", map[string]string{v1alpha1.LabelPasswordPolicy: "a"}, []*v1alpha1.PasswordPolicy{named("a", deleting)}).Message
-	if !strings.Contains(got, `"a", which the namespace's label accounts.keyturn.dev/password-policy names, is being deleted, the built-in policy applies`) {
+	if !strings.Contains(got, `"a", which the namespace's label accounts.keyturn.dev/password-policy names, does not exist, or is being deleted, and the built-in policy applies`) {
 		t.Error(got)
 	}
 	got = Resolve("", map[string]string{v1alpha1.LabelPasswordPolicy: "gone"}, nil).Message

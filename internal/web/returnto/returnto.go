@@ -21,7 +21,7 @@ func Check(raw string) string {
 		return ""
 	}
 	to, err := url.Parse(raw)
-	if err != nil || !isPlainPath(to.Path) || isWayThrough(to) {
+	if err != nil || !isPlainPath(to.Path) || isWayThrough(raw, to) {
 		return ""
 	}
 	if raw = inASCII(raw); len(raw) > maxBytes {
@@ -45,7 +45,7 @@ func isPlainPath(path string) bool {
 }
 
 // isWayThrough tells of pages that log in or out, or lead on to another address: from there a person would go in circles.
-func isWayThrough(to *url.URL) bool {
+func isWayThrough(raw string, to *url.URL) bool {
 	switch page := strings.TrimSuffix(to.Path, "/"); page {
 	case "", "/account":
 		return to.Query().Has("return_to")
@@ -53,8 +53,16 @@ func isWayThrough(to *url.URL) bool {
 		return true
 	default:
 		// This server splits the path before it decodes, and a proxy may decode first.
-		return isLoginOfOrganization(strings.TrimSuffix(to.EscapedPath(), "/")) || isLoginOfOrganization(page)
+		return isLoginOfOrganization(strings.TrimSuffix(pathOf(raw), "/")) || isLoginOfOrganization(page)
 	}
+}
+
+// pathOf returns the path of an address as it is written. url.URL has it only where nothing in it should have been encoded.
+func pathOf(raw string) string {
+	if end := strings.IndexAny(raw, "?#"); end >= 0 {
+		return raw[:end]
+	}
+	return raw
 }
 
 // isLoginOfOrganization tells of the path /o/{organization}/login, whose parts may be encoded.

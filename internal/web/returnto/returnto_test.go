@@ -35,8 +35,8 @@ func TestReturnTo(t *testing.T) {
 		"with where to go from there": "/?return_to=/app", "in a circle": "/login?return_to=/login", "by dots": "/x/../login",
 		"the home page beside an application": "/account?return_to=/app", "encoded": "/%6Cogin", "by encoded dots": "/x/%2E%2e/login",
 		"by dots behind an encoded slash": "/x%2Fy/../login", "of an organisation": "/o/acme/login?return_to=/app", "with a slash in it": "/o/a%2Fb/login", "encoded further on": "/o/acme/%6Cogin/",
-		"with an encoded slash behind it": "/o/acme%2Flogin",
-		"dots at the end":                 "/app/..", "a dot": "/app/./x", "a dot at the end": "/app/.", "an encoded line feed": "/app%0Ax", "too long when encoded": "/" + strings.Repeat("ü", 400),
+		"with more in it": "/o/a%2f\x83\"/login", "with an encoded slash behind it": "/o/acme%2Flogin",
+		"dots at the end": "/app/..", "a dot": "/app/./x", "a dot at the end": "/app/.", "an encoded line feed": "/app%0Ax", "too long when encoded": "/" + strings.Repeat("ü", 400),
 		"a logout": "/logout", "another": "/logout-everywhere", "the page in between": "/continue?return_to=%2Fapp",
 	} {
 		if got := Check(raw); got != "" {
