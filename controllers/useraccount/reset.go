@@ -237,8 +237,6 @@ func standingReset(s *scope, c account.Credential) *resetResult {
 	switch {
 	case c.Reset.Unusable != "":
 		return notUsable(c.Reset)
-	case c.Reset.Deferred():
-		return notApplied(v1alpha1.ConditionReasonPending, "The password in Secret %q has not been judged yet. The password in force stays.", c.Reset.Source.SecretName)
 	case len(c.Reset.Rejected) > 0 && s.policy.Problem == policy.ProblemNotFound:
 		return notApplied(v1alpha1.ConditionReasonPolicyViolation,
 			"The password in Secret %q was rejected, and is not judged again while the PasswordPolicy is missing. The password in force stays.",

@@ -215,3 +215,21 @@ func TestRefusedContentIsComparedOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestDeferredIsJudgedByAnyPolicy: while the policy that is declared is missing, a rejected password is not judged by the one in its place,
+// and one that nobody could judge yet is.
+func TestDeferredIsJudgedByAnyPolicy(t *testing.T) {
+	declared := &v1alpha1.UserAccount{}
+	rules := account.NewRules(&declared.Spec, policy.Default(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
+	s := &scope{account: declared, rules: rules}
+	s.policy.Problem = policy.ProblemNotFound
+	unmet := []policy.RequirementID{policy.RequirementMinLength}
+	if !standIn(s, rules.RejectReset(account.Credential{}, source, "strict", unmet), source) {
+		t.Error("a rejected password is judged by another policy")
+	}
+	deferred := rules.DeferReset(account.Credential{}, source)
+	if standIn(s, deferred, source) || !rules.ResetDue(deferred, source, "another") {
+		t.Error("a password that could not be judged is held back")
+	}
+}
