@@ -9,9 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // CacheOptions are those of the manager's cache: what tenants and platform teams declare. Of the tenants' Secrets, only
@@ -21,14 +21,14 @@ func CacheOptions(systemNamespace string) cache.Options {
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.UserAccount{}:    {Transform: directory.TrimAccount},
-			&v1alpha1.PasswordPolicy{}: {Transform: directory.TrimPolicy},
-			&corev1.Namespace{}:        {Transform: directory.TrimNamespace},
+			&v1alpha1.UserAccount{}:    {Transform: catalog.TrimAccount},
+			&v1alpha1.PasswordPolicy{}: {Transform: catalog.TrimPolicy},
+			&corev1.Namespace{}:        {Transform: catalog.TrimNamespace},
 			&corev1.Secret{}: {
 				Field:     fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword)),
-				Transform: directory.TrimAll,
+				Transform: catalog.TrimAll,
 			},
-			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{systemNamespace: {}}, Transform: directory.TrimAll},
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{systemNamespace: {}}, Transform: catalog.TrimAll},
 		},
 	}
 }
@@ -42,7 +42,7 @@ func SecretCacheOptions(scheme *runtime.Scheme, systemNamespace, credentialNames
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{
 			credentialNamespace: {FieldSelector: fields.OneTermEqualSelector("type", string(credential.SecretType))},
-			systemNamespace:     {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, session.SecretName)},
+			systemNamespace:     {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, token.SecretName)},
 		}}},
 	}
 }

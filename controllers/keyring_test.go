@@ -7,18 +7,18 @@ import (
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // keys waits until the ring has so many usable keys, and returns its Secret.
 func (w *world) keys(count int) *corev1.Secret {
 	w.t.Helper()
-	secret := &corev1.Secret{ObjectMeta: objectMeta(w.system, session.SecretName)}
+	secret := &corev1.Secret{ObjectMeta: objectMeta(w.system, token.SecretName)}
 	w.g.Eventually(func() (int, error) {
 		if err := admin.Get(ctx, keyOf(secret), secret); err != nil {
 			return 0, err
 		}
-		ring, _ := session.Decode(secret.Data)
+		ring, _ := token.Decode(secret.Data)
 		return ring.Len(), nil
 	}, patience, glance).Should(gomega.Equal(count))
 	for _, entry := range secret.Data {
@@ -30,7 +30,7 @@ func (w *world) keys(count int) *corev1.Secret {
 // touchRing has the operator look at the ring: its own next look is weeks of real time away.
 func (w *world) touchRing() {
 	w.t.Helper()
-	secret := &corev1.Secret{ObjectMeta: objectMeta(w.system, session.SecretName)}
+	secret := &corev1.Secret{ObjectMeta: objectMeta(w.system, token.SecretName)}
 	edit(w, secret, func(s *corev1.Secret) {
 		s.Annotations = map[string]string{"test/touched": w.clock.Now().String()}
 	})
@@ -40,7 +40,7 @@ func TestKeyRing(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
 	first := w.keys(1)
-	ringWrites := func() int { return len(o.traffic.about(session.SecretName)) }
+	ringWrites := func() int { return len(o.traffic.about(token.SecretName)) }
 	w.g.Expect(ringWrites()).To(gomega.Equal(1))
 
 	// An entry that cannot be read stays as it is; a key that is due is added beside it.
@@ -76,7 +76,7 @@ func TestKeyRing(t *testing.T) {
 			w.g.Expect(secret.Data).NotTo(gomega.HaveKey(name))
 		}
 	}
-	w.g.Expect(len(secret.Data) - 1).To(gomega.BeNumerically("<=", session.MaxKeys))
+	w.g.Expect(len(secret.Data) - 1).To(gomega.BeNumerically("<=", token.MaxKeys))
 	w.g.Expect(w.log.String()).To(gomega.ContainSubstring("Some signing keys cannot be read"))
 
 	// A ring that is lost is made anew at once.
@@ -91,13 +91,13 @@ func TestKeyRing(t *testing.T) {
 	w.secret("ada", initial)
 	a := w.account("ada", handedOut("ada"))
 	w.eventually(a, ready)
-	w.g.Expect(restarted.traffic.about(session.SecretName)).To(gomega.BeEmpty())
+	w.g.Expect(restarted.traffic.about(token.SecretName)).To(gomega.BeEmpty())
 	w.g.Expect(ringWrites()).To(gomega.Equal(writes))
 }
 
 // newest tells when the newest key of a ring was made, and whether that is today.
 func newest(secret *corev1.Secret, now time.Time) (time.Time, bool) {
-	ring, _ := session.Decode(secret.Data)
+	ring, _ := token.Decode(secret.Data)
 	_, changed, when, err := ring.Rotate(now, 45*24*time.Hour, 366*24*time.Hour)
 	return when, err == nil && !changed
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/keyturn/keyturn/controllers"
 	"github.com/keyturn/keyturn/controllers/useraccount"
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
@@ -168,9 +168,9 @@ func BenchmarkScrape(b *testing.B) {
 		b.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	d := directory.New(mgr.GetClient(), w.name)
+	d := catalog.New(mgr.GetClient(), w.name)
 	err = useraccount.SetupWithManager(b.Context(), leader{mgr}, useraccount.Options{
-		Credentials: secrets, CredentialNamespace: w.name, Directory: d, LiveDirectory: d, Hashes: 1, Hasher: worker.InProcess(1),
+		Credentials: secrets, CredentialNamespace: w.name, Catalog: d, LiveCatalog: d, Hashes: 1, Hasher: worker.InProcess(1),
 		Clock: &shiftedClock{}, Registry: registry,
 	})
 	if err != nil {

@@ -23,12 +23,12 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers"
-	credentialcontroller "github.com/keyturn/keyturn/controllers/credential"
 	"github.com/keyturn/keyturn/controllers/decoy"
 	"github.com/keyturn/keyturn/controllers/keyring"
+	"github.com/keyturn/keyturn/controllers/orphan"
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
@@ -105,19 +105,19 @@ func (w *world) start(intercept interceptor) *operator {
 }
 
 func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operator) error {
-	d, live := directory.New(mgr.GetClient(), w.system), directory.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system)
+	d, live := catalog.New(mgr.GetClient(), w.system), catalog.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system)
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
-		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d,
-		LiveDirectory: live, Hashes: w.hashes, Hasher: worker.InProcess(w.hashes), Clock: o.looks,
+		Credentials: secrets, CredentialNamespace: w.credentials, Catalog: d,
+		LiveCatalog: live, Hashes: w.hashes, Hasher: worker.InProcess(w.hashes), Clock: o.looks,
 		Registry: o.metrics,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}
-	if err := passwordpolicy.SetupWithManager(context.Background(), mgr, passwordpolicy.Options{Directory: d, Clock: w.clock}); err != nil {
+	if err := passwordpolicy.SetupWithManager(context.Background(), mgr, passwordpolicy.Options{Catalog: d, Clock: w.clock}); err != nil {
 		return fmt.Errorf("set up policies: %w", err)
 	}
-	if err := credentialcontroller.SetupWithManager(mgr, credentialcontroller.Options{
-		Credentials: secrets, CredentialNamespace: w.credentials, Directory: d, LiveDirectory: live, Grace: orphanGrace, Clock: o.sweeps,
+	if err := orphan.SetupWithManager(mgr, orphan.Options{
+		Credentials: secrets, CredentialNamespace: w.credentials, Catalog: d, LiveCatalog: live, Grace: orphanGrace, Clock: o.sweeps,
 	}); err != nil {
 		return fmt.Errorf("set up credentials: %w", err)
 	}

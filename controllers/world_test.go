@@ -16,8 +16,8 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -256,7 +256,7 @@ func (w *world) accepts(a *v1alpha1.UserAccount, password string) bool {
 // change writes another credential over the one that is there, as the login server does.
 func (w *world) change(a *v1alpha1.UserAccount, decide func(account.Rules, account.Credential) account.Credential) {
 	w.t.Helper()
-	resolved, err := directory.New(admin, w.system).PolicyFor(ctx, a)
+	resolved, err := catalog.New(admin, w.system).PolicyFor(ctx, a)
 	w.must(err)
 	w.g.Eventually(func() error {
 		record := w.credential(a)

@@ -20,7 +20,7 @@ import (
 
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash/worker"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
@@ -130,13 +130,13 @@ func makeKeys(t *testing.T, namespace string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, _, _, err := (&session.Ring{}).Rotate(time.Now(), 24*time.Hour, 24*time.Hour)
+	ring, _, _, err := (&token.Ring{}).Rotate(time.Now(), 24*time.Hour, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: session.SecretName}, Data: ring.Encode()},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: token.SecretName}, Data: ring.Encode()},
 	} {
 		if err := c.Create(t.Context(), object); err != nil {
 			t.Fatal(err)

@@ -18,13 +18,13 @@ import (
 
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/throttle"
+	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
-	"github.com/keyturn/keyturn/internal/web/cluster"
 	"github.com/keyturn/keyturn/internal/web/forwarded"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
@@ -39,8 +39,8 @@ var (
 
 // server is everything wired together.
 type server struct {
-	caches   *cluster.Caches
-	contact  *cluster.Contact
+	caches   *watch.Caches
+	contact  *watch.Contact
 	sessions *web.Sessions
 	// audit is to be closed when nothing is answered any more.
 	audit *audit.Log
@@ -60,13 +60,13 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	// turns of attempts bound how many reads go on at once, and the API server has a limit of its own.
 	config.QPS = -1
 
-	namespaces := cluster.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace}
-	contact := cluster.NewContact(config, namespaces, o.maxStaleness)
+	namespaces := watch.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace}
+	contact := watch.NewContact(config, namespaces, o.maxStaleness)
 	live, err := newClient(config)
 	if err != nil {
 		return nil, err
 	}
-	caches, err := cluster.NewCaches(ctx, config, live, contact, namespaces)
+	caches, err := watch.NewCaches(ctx, config, live, contact, namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -89,24 +89,24 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 		return nil, err
 	}
 
-	declared, credentials := directory.New(caches.Reader(), o.systemNamespace), caches.Credentials()
+	declared, credentials := catalog.New(caches.Reader(), o.systemNamespace), caches.Credentials()
 	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
 	logins := login.NewService(login.Options{
-		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: credentials, Hasher: web.MeasureHasher(registry, hasher),
+		Catalog: declared, Store: store, Clock: clock.RealClock{}, Watch: credentials, Hasher: web.MeasureHasher(registry, hasher),
 		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
 	})
 	web.RegisterKeys(registry, keys)
 	metrics := web.NewMetrics(registry, logins)
 	recorder := &audit.Recorder{
-		Log: auditLog, Directory: declared, Clock: clock.RealClock{}, Owners: credentials, Locked: metrics.Locked,
+		Log: auditLog, Catalog: declared, Clock: clock.RealClock{}, Owners: credentials, Locked: metrics.Locked,
 	}
 	store.OnWrite = recorder.Wrote
 
 	s := &server{caches: caches, contact: contact, audit: auditLog, hasDecoys: credentials.HasDecoys, sessions: &web.Sessions{
-		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
+		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Catalog: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}}
 	s.people = web.Handler(web.Dependencies{
-		Logins: logins, Directory: declared, Sessions: s.sessions,
+		Logins: logins, Catalog: declared, Sessions: s.sessions,
 		Metrics: metrics, UI: pages, DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
 		TellEmail: o.tellEmail,
@@ -122,7 +122,7 @@ const apiTimeout = 5 * time.Second
 
 // newClient returns a client that asks the API server itself.
 func newClient(config *rest.Config) (client.Client, error) {
-	scheme, err := cluster.NewScheme()
+	scheme, err := watch.NewScheme()
 	if err != nil {
 		return nil, err
 	}

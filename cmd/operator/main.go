@@ -29,14 +29,14 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers"
-	credentialcontroller "github.com/keyturn/keyturn/controllers/credential"
 	"github.com/keyturn/keyturn/controllers/decoy"
 	"github.com/keyturn/keyturn/controllers/keyring"
+	"github.com/keyturn/keyturn/controllers/orphan"
 	"github.com/keyturn/keyturn/controllers/passwordpolicy"
 	"github.com/keyturn/keyturn/controllers/useraccount"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 )
@@ -190,20 +190,20 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (ca
 }
 
 func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, hasher hash.Hasher, auditLog *audit.Log, o *options) error {
-	d, live, now := directory.New(mgr.GetClient(), o.systemNamespace), directory.New(mgr.GetAPIReader(), o.systemNamespace), clock.RealClock{}
-	recorder := &audit.Recorder{Log: auditLog, Directory: d, Clock: now}
+	d, live, now := catalog.New(mgr.GetClient(), o.systemNamespace), catalog.New(mgr.GetAPIReader(), o.systemNamespace), clock.RealClock{}
+	recorder := &audit.Recorder{Log: auditLog, Catalog: d, Clock: now}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
-		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d,
-		LiveDirectory: live, Hashes: o.hashes, Hasher: hasher, Clock: now,
+		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d,
+		LiveCatalog: live, Hashes: o.hashes, Hasher: hasher, Clock: now,
 		Registry: metrics.Registry, OnWrite: recorder.Wrote,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}
-	if err := passwordpolicy.SetupWithManager(ctx, mgr, passwordpolicy.Options{Directory: d, Clock: now}); err != nil {
+	if err := passwordpolicy.SetupWithManager(ctx, mgr, passwordpolicy.Options{Catalog: d, Clock: now}); err != nil {
 		return fmt.Errorf("set up policies: %w", err)
 	}
-	if err := credentialcontroller.SetupWithManager(mgr, credentialcontroller.Options{
-		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Directory: d, LiveDirectory: live, Grace: o.orphanGrace, Clock: now, OnWrite: recorder.Wrote,
+	if err := orphan.SetupWithManager(mgr, orphan.Options{
+		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d, LiveCatalog: live, Grace: o.orphanGrace, Clock: now, OnWrite: recorder.Wrote,
 	}); err != nil {
 		return fmt.Errorf("set up credentials: %w", err)
 	}

@@ -12,14 +12,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 const (
 	// keep is how long a key is kept after another signs: as long as the longest session that a policy may allow.
 	keep = 366 * 24 * time.Hour
 	// rotation is how often a new key is made: as often as the bounded size of the ring allows.
-	rotation = keep / (session.MaxKeys / 2)
+	rotation = keep / (token.MaxKeys / 2)
 )
 
 // Reconciler keeps the ring of signing keys.
@@ -38,7 +38,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if err != nil && !missing {
 		return ctrl.Result{}, fmt.Errorf("read signing keys: %w", err)
 	}
-	ring, err := session.Decode(secret.Data)
+	ring, err := token.Decode(secret.Data)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Some signing keys cannot be read and are left alone")
 	}

@@ -9,7 +9,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // A key is kept for as long as the longest session that the schema lets a policy allow: tokens whose key is gone are refused.
@@ -33,7 +33,7 @@ func TestKeepCoversLongestSession(t *testing.T) {
 		}
 		return time.Duration(*rule[field].Maximum) * unit
 	}
-	longest := session.Lifetimes{
+	longest := token.Lifetimes{
 		Idle: most("idleMinutes", time.Minute), Max: most("maxMinutes", time.Minute), RememberMe: most("rememberMeDays", 24*time.Hour),
 	}.LongestToken()
 	if longest == 0 || keep < longest {

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 const reconciliationTimeout = time.Minute
@@ -34,12 +34,12 @@ type Options struct {
 func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	r := &Reconciler{
 		live: mgr.GetAPIReader(), writer: mgr.GetClient(), clock: o.Clock,
-		key: types.NamespacedName{Namespace: o.Namespace, Name: session.SecretName},
+		key: types.NamespacedName{Namespace: o.Namespace, Name: token.SecretName},
 	}
 	// The first look has no event to wait for: there may be no Secret yet.
 	first := make(chan event.TypedGenericEvent[client.Object], 1)
 	secret := &corev1.Secret{}
-	secret.Namespace, secret.Name = o.Namespace, session.SecretName
+	secret.Namespace, secret.Name = o.Namespace, token.SecretName
 	first <- event.TypedGenericEvent[client.Object]{Object: secret}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("keyring").

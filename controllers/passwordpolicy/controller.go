@@ -22,7 +22,7 @@ import (
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/controllers/internal/note"
 	"github.com/keyturn/keyturn/controllers/internal/statuspatch"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
@@ -31,11 +31,11 @@ const maxNamed = 3
 
 // Reconciler reconciles PasswordPolicies.
 type Reconciler struct {
-	client    client.Client
-	directory *directory.Directory
-	written   *ledger.Ledger
-	events    events.EventRecorder
-	clock     clock.PassiveClock
+	client  client.Client
+	catalog *catalog.Catalog
+	written *ledger.Ledger
+	events  events.EventRecorder
+	clock   clock.PassiveClock
 }
 
 // scope is everything that one reconciliation knows.
@@ -98,7 +98,7 @@ func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.PasswordPolicy
 	for _, p := range policy.DefaultPolicies(all) {
 		s.defaults = append(s.defaults, p.Name)
 	}
-	_, s.missing = r.directory.DenyLists(ctx, s.policy)
+	_, s.missing = r.catalog.DenyLists(ctx, s.policy)
 	return s, nil
 }
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
@@ -33,8 +33,8 @@ const (
 
 // Options of the controller.
 type Options struct {
-	// Directory looks up deny lists.
-	Directory *directory.Directory
+	// Catalog looks up deny lists.
+	Catalog *catalog.Catalog
 	// Clock tells the time.
 	Clock clock.PassiveClock
 }
@@ -45,7 +45,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	r := &Reconciler{
-		client: mgr.GetClient(), directory: o.Directory, clock: o.Clock, written: ledger.New(),
+		client: mgr.GetClient(), catalog: o.Catalog, clock: o.Clock, written: ledger.New(),
 		events: mgr.GetEventRecorder("keyturn-operator"),
 	}
 	return ctrl.NewControllerManagedBy(mgr).

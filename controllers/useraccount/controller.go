@@ -21,8 +21,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -36,9 +36,9 @@ type Reconciler struct {
 	client client.Client
 	// live reads past the cache.
 	live client.Reader
-	// directory looks up from the cache, and liveDirectory past it.
-	directory, liveDirectory *directory.Directory
-	records                  *records
+	// catalog looks up from the cache, and liveCatalog past it.
+	catalog, liveCatalog *catalog.Catalog
+	records              *records
 	// written accounts.
 	written *ledger.Ledger
 	turns   *turns
@@ -139,7 +139,7 @@ func (r *Reconciler) reconcile(ctx context.Context, declared *v1alpha1.UserAccou
 
 // resolvePolicy finds the policy that applies.
 func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope, _ bool) error {
-	resolved, err := r.directory.PolicyFor(ctx, s.account)
+	resolved, err := r.catalog.PolicyFor(ctx, s.account)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (r *Reconciler) confirmPolicy(ctx context.Context, s *scope) error {
 	case err == nil && s.policy.Problem == "" && s.policy.Source != policy.BuiltIn:
 		return nil
 	}
-	resolved, err := r.liveDirectory.PolicyFor(ctx, s.account)
+	resolved, err := r.liveCatalog.PolicyFor(ctx, s.account)
 	if err != nil {
 		return err
 	}
@@ -212,8 +212,8 @@ func (r *Reconciler) findCredential(ctx context.Context, s *scope, fresh bool) e
 // longer must not be given the credential of its successor; and whoever wrote the credential in between may have known of
 // a later declaration, over which this one must not be applied.
 func (r *Reconciler) confirm(ctx context.Context, declared *v1alpha1.UserAccount) error {
-	current, err := r.liveDirectory.Account(ctx, declared.Namespace, declared.Name)
-	if err != nil && !errors.Is(err, directory.ErrNotFound) {
+	current, err := r.liveCatalog.Account(ctx, declared.Namespace, declared.Name)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return err
 	}
 	if err != nil || current.UID != declared.UID || current.Generation != declared.Generation {
@@ -231,8 +231,8 @@ func (r *Reconciler) yieldUsername(ctx context.Context, s *scope) error {
 		return fmt.Errorf("list accounts of the username: %w", err)
 	}
 	for _, cached := range likelyKeepers(others.Items, s.account) {
-		other, err := r.liveDirectory.Account(ctx, cached.Namespace, cached.Name)
-		if err != nil && !errors.Is(err, directory.ErrNotFound) {
+		other, err := r.liveCatalog.Account(ctx, cached.Namespace, cached.Name)
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			return err
 		}
 		if err == nil && hasUsername(other, s.credentialName) && account.KeepsUsername(other, s.account) {
@@ -265,9 +265,9 @@ func likelyKeepers(accounts []v1alpha1.UserAccount, asking *v1alpha1.UserAccount
 // ownerState looks whether the account that a credential names still has the username. The cache may say that it has: when that ends, the
 // accounts that wait for the username are told. That it has not is only believed when the API server says so.
 func (r *Reconciler) ownerState(ctx context.Context, record *credential.Record) (account.OwnerState, error) {
-	for _, reader := range []*directory.Directory{r.directory, r.liveDirectory} {
+	for _, reader := range []*catalog.Catalog{r.catalog, r.liveCatalog} {
 		owner, err := reader.Account(ctx, record.Owner.Namespace, record.Owner.Name)
-		if err != nil && !errors.Is(err, directory.ErrNotFound) {
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			return account.OwnerUnknown, err
 		}
 		if err == nil && hasUsername(owner, record.Name()) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -99,8 +99,8 @@ type resetPolicy struct {
 func (r *Reconciler) resetDue(ctx context.Context, s *scope, c account.Credential, source account.Source) (resetPolicy, bool, error) {
 	for confirmed := false; ; confirmed = true {
 		rp := resetPolicy{}
-		rp.lists, rp.missing = r.directory.DenyLists(ctx, s.policy.Policy)
-		if rp.missing != nil && !directory.CannotJudge(rp.missing) {
+		rp.lists, rp.missing = r.catalog.DenyLists(ctx, s.policy.Policy)
+		if rp.missing != nil && !catalog.CannotJudge(rp.missing) {
 			return rp, false, rp.missing
 		}
 		rp.fingerprint = s.policy.Policy.Fingerprint(rp.lists...)
@@ -125,7 +125,7 @@ func comparesRefused(s *scope, c account.Credential) bool {
 }
 
 func cannotJudge(s *scope, rp resetPolicy) *resetResult {
-	if errors.Is(rp.missing, directory.ErrPolicyUnreadable) {
+	if errors.Is(rp.missing, catalog.ErrPolicyUnreadable) {
 		return notApplied(v1alpha1.ConditionReasonSpecUnreadable,
 			"PasswordPolicy %q cannot judge a password: %v. Have them set anew.", s.policy.Policy.Name, rp.missing)
 	}
@@ -135,7 +135,7 @@ func cannotJudge(s *scope, rp resetPolicy) *resetResult {
 
 // evaluateReset tells a revision without a new password from a new password, and judges the latter.
 func (r *Reconciler) evaluateReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy) (account.Credential, error) {
-	if unmet := unmetByReset(s, password, directory.SubjectOf(s.account), rp.lists); len(unmet) > 0 || rp.missing != nil {
+	if unmet := unmetByReset(s, password, catalog.SubjectOf(s.account), rp.lists); len(unmet) > 0 || rp.missing != nil {
 		return r.refuseReset(ctx, s, c, source, password, rp, unmet)
 	}
 	if !mayBeApplied(s, c) {
@@ -165,7 +165,7 @@ func (r *Reconciler) evaluateReset(ctx context.Context, s *scope, c account.Cred
 // write the Secret could have each guess refused, and the right one not. Nor is it compared if it would meet the policy but for words
 // that can be edited, since whoever declares a guess as displayName has it refused.
 func (r *Reconciler) refuseReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, rp resetPolicy, unmet []policy.RequirementID) (account.Credential, error) {
-	byFixed := rp.missing != nil || len(unmetByReset(s, password, directory.FixedSubjectOf(s.account), rp.lists)) > 0
+	byFixed := rp.missing != nil || len(unmetByReset(s, password, catalog.FixedSubjectOf(s.account), rp.lists)) > 0
 	if byFixed && comparesRefused(s, c) {
 		switch same, err := r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text()); {
 		case err != nil:

@@ -24,8 +24,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/gone"
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
@@ -44,8 +44,8 @@ type Options struct {
 	Credentials cache.Cache
 	// CredentialNamespace is where credentials are kept.
 	CredentialNamespace string
-	// Directory looks up policies from the cache, and LiveDirectory past it.
-	Directory, LiveDirectory *directory.Directory
+	// Catalog looks up policies from the cache, and LiveCatalog past it.
+	Catalog, LiveCatalog *catalog.Catalog
 	// Hashes is how many passwords are hashed at once.
 	Hashes int
 	// Hasher hashes them.
@@ -68,10 +68,10 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	called := make(chan event.TypedGenericEvent[types.NamespacedName], o.Hashes) // No more turns than that are granted at once.
 	r := &Reconciler{
-		client:        mgr.GetClient(),
-		live:          mgr.GetAPIReader(),
-		directory:     o.Directory,
-		liveDirectory: o.LiveDirectory,
+		client:      mgr.GetClient(),
+		live:        mgr.GetAPIReader(),
+		catalog:     o.Catalog,
+		liveCatalog: o.LiveCatalog,
 		records: newRecords(
 			&credential.Store{Reader: o.Credentials, Namespace: o.CredentialNamespace},
 			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace, OnWrite: o.OnWrite},

@@ -7,16 +7,16 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
 // Recorder writes down what happens. The methods of a nil Recorder do nothing.
 type Recorder struct {
-	Log       *Log
-	Directory *directory.Directory
-	Clock     clock.PassiveClock
+	Log     *Log
+	Catalog *catalog.Catalog
+	Clock   clock.PassiveClock
 	// Owners is for attempts: it tells whose a username is.
 	Owners Owners
 	// Locked, if there is one, is told why an account was locked.
@@ -65,7 +65,7 @@ func (r *Recorder) named(ctx context.Context, namespace, username string) Accoun
 			return told
 		}
 	}
-	if !r.Directory.HasNamespace(ctx, namespace) {
+	if !r.Catalog.HasNamespace(ctx, namespace) {
 		return Account{}
 	}
 	return Account{Namespace: namespace}
@@ -74,7 +74,7 @@ func (r *Recorder) named(ctx context.Context, namespace, username string) Accoun
 // owned tells an account, and how it is declared; nil where it is gone, or another by now.
 func (r *Recorder) owned(ctx context.Context, owner account.Owner) (Account, *v1alpha1.UserAccount) {
 	told := Account{Namespace: owner.Namespace, Name: owner.Name, UID: owner.UID}
-	declared, err := r.Directory.Account(ctx, owner.Namespace, owner.Name)
+	declared, err := r.Catalog.Account(ctx, owner.Namespace, owner.Name)
 	if err != nil || string(declared.UID) != owner.UID {
 		return told, nil
 	}
@@ -118,7 +118,7 @@ func (r *Recorder) rules(ctx context.Context, declared *v1alpha1.UserAccount) ac
 	if declared == nil {
 		return account.NewRules(&v1alpha1.UserAccountSpec{}, policy.Default(), r.Clock.Now())
 	}
-	resolved, err := r.Directory.PolicyFor(ctx, declared)
+	resolved, err := r.Catalog.PolicyFor(ctx, declared)
 	if err != nil {
 		resolved.Policy = policy.Default()
 	}

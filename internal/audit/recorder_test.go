@@ -20,8 +20,8 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 		WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, w.declared).Build()
 	w.owners = map[string]account.Owner{credential.Name("acme", "ada.l"): account.OwnerOf(w.declared)}
 	w.recorder = &Recorder{
-		Log: newLog(w.to, "login", prometheus.NewRegistry()), Directory: directory.New(c, "system"), Owners: w,
+		Log: newLog(w.to, "login", prometheus.NewRegistry()), Catalog: catalog.New(c, "system"), Owners: w,
 		Clock: testingclock.NewFakePassiveClock(now),
 	}
 	w.store = &credential.Store{Reader: c, Writer: c, Namespace: "credentials", OnWrite: w.recorder.Wrote}

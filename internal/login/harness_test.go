@@ -19,8 +19,8 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/login"
@@ -137,7 +137,7 @@ func (w *world) service(hashes, queue int) *login.Service {
 	hasher := worker.InProcess(hashes)
 	w.t.Cleanup(hasher.Close)
 	return login.NewService(login.Options{
-		Directory: directory.New(w.client, "keyturn-system"), Store: store, Clock: w.clock, Watch: w, Hasher: hasher,
+		Catalog: catalog.New(w.client, "keyturn-system"), Store: store, Clock: w.clock, Watch: w, Hasher: hasher,
 		DecoyKey: func() credential.DecoyKey { return credential.DecoyKey("key") }, Hashes: hashes, Queue: queue,
 	})
 }

@@ -6,8 +6,8 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -66,7 +66,7 @@ func (s *Service) load(ctx context.Context, t target, live bool) (*attempt, erro
 	}
 	a := &attempt{account: declared, record: record}
 	if declared != nil {
-		resolved, err := s.directory.PolicyFor(ctx, declared)
+		resolved, err := s.catalog.PolicyFor(ctx, declared)
 		if err != nil {
 			return nil, s.fault(err, a)
 		}
@@ -106,8 +106,8 @@ func (s *Service) declared(ctx context.Context, t target, record *credential.Rec
 	if record.IsDecoy() || record.Owner.Namespace != t.who.Namespace {
 		return nil, nil
 	}
-	declared, err := s.directory.Account(ctx, record.Owner.Namespace, record.Owner.Name)
-	if errors.Is(err, directory.ErrNotFound) {
+	declared, err := s.catalog.Account(ctx, record.Owner.Namespace, record.Owner.Name)
+	if errors.Is(err, catalog.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *Service) declared(ctx context.Context, t target, record *credential.Rec
 // despair makes an attempt one that cannot be right, and that is otherwise like one on an account under the policy of its
 // namespace.
 func (s *Service) despair(ctx context.Context, t target, a *attempt) error {
-	resolved, err := s.directory.NamespacePolicy(ctx, t.who.Namespace)
+	resolved, err := s.catalog.NamespacePolicy(ctx, t.who.Namespace)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -61,7 +61,7 @@ func (s *Service) set(ctx context.Context, a *attempt, d *decision, next string)
 		d.refusal = a.rejected([]policy.Result{{Requirement: policy.RequirementFor(err)}})
 		return nil
 	}
-	lists, err := s.directory.DenyLists(ctx, a.rules.Policy)
+	lists, err := s.catalog.DenyLists(ctx, a.rules.Policy)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (s *Service) set(ctx context.Context, a *attempt, d *decision, next string)
 		return err
 	}
 	p, history := a.rules.Policy, a.record.History
-	results := p.Evaluate(password, directory.SubjectOf(a.account), lists...)
+	results := p.Evaluate(password, catalog.SubjectOf(a.account), lists...)
 	for i := range results {
 		switch results[i].ID {
 		case policy.RequirementNotCurrent:
@@ -101,7 +101,7 @@ func (a *attempt) rejected(results []policy.Result) *PasswordRejectedError {
 }
 
 // words are the account's own: who knows the password may know them.
-func (a *attempt) words() []string { return directory.SubjectOf(a.account).Words() }
+func (a *attempt) words() []string { return catalog.SubjectOf(a.account).Words() }
 
 // digests makes the history digests for a new password; none where the policy keeps no history.
 func (s *Service) digests(ctx context.Context, a *attempt, next policy.Password) (account.Digests, error) {
@@ -155,11 +155,11 @@ func (s *Service) compliance(ctx context.Context, a *attempt) account.Compliance
 	if !a.rules.Policy.EnforceExisting {
 		return account.ComplianceUnknown
 	}
-	lists, err := s.directory.DenyLists(ctx, a.rules.Policy)
+	lists, err := s.catalog.DenyLists(ctx, a.rules.Policy)
 	if err != nil {
 		return account.ComplianceUnknown // The policy's status tells; the login itself is right.
 	}
-	subject := directory.FixedSubjectOf(a.account)
+	subject := catalog.FixedSubjectOf(a.account)
 	content := policy.Content(a.rules.Policy.Evaluate(a.password, subject, lists...))
 	if len(policy.Unmet(content)) > 0 {
 		return account.NotCompliant

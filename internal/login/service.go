@@ -11,8 +11,8 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -34,11 +34,11 @@ const (
 
 // Service checks passwords.
 type Service struct {
-	directory *directory.Directory
-	store     *credential.Store
-	clock     clock.PassiveClock
-	watch     Watch
-	decoyKey  func() credential.DecoyKey
+	catalog  *catalog.Catalog
+	store    *credential.Store
+	clock    clock.PassiveClock
+	watch    Watch
+	decoyKey func() credential.DecoyKey
 
 	// turns bounds the attempts that are under way, hashing those that hash. An attempt loads the credential when its
 	// turn has come, so that it is fresh; there are more turns than hashes, so that cores need not idle while one loads.
@@ -76,7 +76,7 @@ type Known struct {
 
 // Options of a service.
 type Options struct {
-	Directory *directory.Directory
+	Catalog *catalog.Catalog
 	// Store has to read from the API server.
 	Store  *credential.Store
 	Clock  clock.PassiveClock
@@ -93,7 +93,7 @@ type Options struct {
 func NewService(o Options) *Service {
 	turns := 2*o.Hashes + burst
 	return &Service{
-		directory: o.Directory, store: o.Store, clock: o.Clock, watch: o.Watch, hasher: o.Hasher, decoyKey: o.DecoyKey,
+		catalog: o.Catalog, store: o.Store, clock: o.Clock, watch: o.Watch, hasher: o.Hasher, decoyKey: o.DecoyKey,
 		turns: hash.NewBurstPool(turns, o.Queue, burst), hashing: hash.NewPool(o.Hashes, turns),
 		admitted: make(chan struct{}, turns+max(o.Queue, 0)),
 	}

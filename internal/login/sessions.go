@@ -94,7 +94,7 @@ func (s *Service) own(ctx context.Context, declared *v1alpha1.UserAccount) (*att
 	if record.Owner.UID != string(declared.UID) {
 		return nil, credential.ErrNotFound
 	}
-	resolved, err := s.directory.PolicyFor(ctx, declared)
+	resolved, err := s.catalog.PolicyFor(ctx, declared)
 	if err != nil {
 		return nil, err
 	}

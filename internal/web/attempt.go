@@ -9,8 +9,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/login"
-	"github.com/keyturn/keyturn/internal/session"
 	"github.com/keyturn/keyturn/internal/throttle"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // attemptTimeout bounds how long an attempt waits. Once its password is being hashed it is finished whatever happens, within
@@ -70,8 +70,8 @@ type try struct {
 // grant is what an attempt that was granted gives.
 type grant struct {
 	*login.Result
-	token  session.Token
-	claims session.Claims
+	signed token.Token
+	claims token.Claims
 	// devices are the marks that the device had.
 	devices []device
 }
@@ -86,7 +86,7 @@ func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, t try) {
 	traceOf(w).outcome = outcomeGranted
 	a.Sessions.rememberDevice(w, r, granted)
 	writeJSON(w, http.StatusOK, "application/json", &sessionAnswer{
-		Token: granted.token.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
+		Token: granted.signed.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
 		Account:           profile(granted.Account),
 		PasswordExpiresAt: granted.Answer.PasswordExpires,
 		Warnings:          warnings(granted.Answer),
@@ -95,11 +95,11 @@ func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, t try) {
 
 // run runs an attempt, counts it and has it written down. Every door goes through it.
 func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
-	audience, err := session.ParseAudience(t.audience)
+	audience, err := token.ParseAudience(t.audience)
 	if err != nil {
 		return nil, invalidRequest(`The audience must be "web", which is the default, or "kubernetes".`)
 	}
-	if t.remember && audience != session.Web {
+	if t.remember && audience != token.Web {
 		return nil, invalidRequest(`Only a session of the audience "web" can be remembered.`)
 	}
 	if t.who.Namespace == "" {
@@ -122,7 +122,7 @@ func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
 
 // throttled runs an attempt unless too many from its address have failed. That is decided before anything is looked up, so
 // that it tells nothing of the account.
-func (a *Attempts) throttled(r *http.Request, t try, audience session.Audience) (*grant, *problem) {
+func (a *Attempts) throttled(r *http.Request, t try, audience token.Audience) (*grant, *problem) {
 	attempt, wait := a.Throttle.Begin(audit.RequestOf(r.Context()).Address)
 	if wait > 0 {
 		return nil, refusalOf(&addressThrottledError{retryAfter: wait})
@@ -139,7 +139,7 @@ func (a *Attempts) throttled(r *http.Request, t try, audience session.Audience) 
 	return granted, refusal
 }
 
-func (a *Attempts) attempt(ctx context.Context, t try, audience session.Audience) (*grant, *problem) {
+func (a *Attempts) attempt(ctx context.Context, t try, audience token.Audience) (*grant, *problem) {
 	if !a.Sessions.Ready() {
 		// Not after the attempt: a changed password or a used-up grace login could not be answered with a session.
 		slog.Error("Login refused because there is no signing key: the operator makes it, see its log")
@@ -151,10 +151,10 @@ func (a *Attempts) attempt(ctx context.Context, t try, audience session.Audience
 	if err != nil {
 		return nil, refusalOf(err)
 	}
-	token, claims, err := a.Sessions.Issue(granted, audience, t.remember)
+	signed, claims, err := a.Sessions.Issue(granted, audience, t.remember)
 	if err != nil {
 		slog.Error("Login refused because its session cannot be signed", "error", err)
 		return nil, unavailable()
 	}
-	return &grant{Result: granted, token: token, claims: claims}, nil
+	return &grant{Result: granted, signed: signed, claims: claims}, nil
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/login"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 const (
@@ -34,8 +34,8 @@ func tokenOf(r *http.Request) string {
 	if len(r.Header["Authorization"]) > 1 {
 		return ""
 	}
-	if token := bearer(r); token != "" {
-		return token
+	if signed := bearer(r); signed != "" {
+		return signed
 	}
 	return cookieOf(r, sessionCookie)
 }
@@ -46,21 +46,21 @@ func bearer(r *http.Request) string {
 	if len(headers) != 1 {
 		return ""
 	}
-	scheme, token, found := strings.Cut(headers[0], " ")
+	scheme, signed, found := strings.Cut(headers[0], " ")
 	if !found || !strings.EqualFold(scheme, "Bearer") {
 		return ""
 	}
-	return strings.TrimLeft(token, " ")
+	return strings.TrimLeft(signed, " ")
 }
 
 // setSessionCookie hands a session to the browser: until it is closed, or as long as it lasts where the person asked to
 // be remembered.
-func setSessionCookie(w http.ResponseWriter, r *http.Request, token session.Token, claims session.Claims) {
+func setSessionCookie(w http.ResponseWriter, r *http.Request, signed token.Token, claims token.Claims) {
 	var lasts time.Duration
 	if claims.RememberMe {
 		lasts = claims.ExpiresTime.Sub(claims.IssuedTime)
 	}
-	setCookie(w, r, sessionCookie, token.Text(), lasts)
+	setCookie(w, r, sessionCookie, signed.Text(), lasts)
 }
 
 func dropSessionCookie(w http.ResponseWriter, r *http.Request) { dropCookie(w, r, sessionCookie) }

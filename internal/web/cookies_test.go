@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/login"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // request is one of a browser at a server without TLS, on the same machine.
@@ -90,13 +90,13 @@ func TestSecure(t *testing.T) {
 // TestLifetimes: what each cookie says.
 func TestLifetimes(t *testing.T) {
 	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
-	life := session.Lifetimes{Idle: time.Hour, Max: 12 * time.Hour, RememberMe: 30 * 24 * time.Hour}
-	claims := func(remember bool) session.Claims { return session.New("a", "u", 1, session.Web, life, remember, now) }
-	ring, _, _, err := (&session.Ring{}).Rotate(now, 24*time.Hour, 31*24*time.Hour)
+	life := token.Lifetimes{Idle: time.Hour, Max: 12 * time.Hour, RememberMe: 30 * 24 * time.Hour}
+	claims := func(remember bool) token.Claims { return token.New("a", "u", 1, token.Web, life, remember, now) }
+	ring, _, _, err := (&token.Ring{}).Rotate(now, 24*time.Hour, 31*24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := ring.Sign(claims(false), now)
+	signed, err := ring.Sign(claims(false), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +106,10 @@ func TestLifetimes(t *testing.T) {
 		set  func(http.ResponseWriter, *http.Request)
 		want string
 	}{
-		"session of the day": {func(w http.ResponseWriter, r *http.Request) { setSessionCookie(w, r, token, claims(false)) },
-			"__Host-keyturn-session=" + token.Text() + common},
-		"remembered session": {func(w http.ResponseWriter, r *http.Request) { setSessionCookie(w, r, token, claims(true)) },
-			"__Host-keyturn-session=" + token.Text() + lasting("2592000")},
+		"session of the day": {func(w http.ResponseWriter, r *http.Request) { setSessionCookie(w, r, signed, claims(false)) },
+			"__Host-keyturn-session=" + signed.Text() + common},
+		"remembered session": {func(w http.ResponseWriter, r *http.Request) { setSessionCookie(w, r, signed, claims(true)) },
+			"__Host-keyturn-session=" + signed.Text() + lasting("2592000")},
 		"end of a session": {dropSessionCookie, "__Host-keyturn-session=" + lasting("0")},
 		"username": {func(w http.ResponseWriter, r *http.Request) { rememberWho(w, r, login.Who{Username: "ada"}, true) },
 			"__Host-keyturn-username=" + base64.RawURLEncoding.EncodeToString([]byte(`{"namespace":"","username":"ada"}`)) + lasting("31536000")},

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/login"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 
 // device is the token that marks a device as one that has logged in to an account before.
 type device struct {
-	session.Device
+	token.Device
 	text string
 }
 
@@ -54,7 +54,7 @@ func asLogin(devices []device) []login.Device {
 // rememberDevice marks the device that a login or a change was granted to, so that nobody who guesses elsewhere locks it out.
 // The mark of the last login comes first; one that is not old yet is not made anew.
 func (s *Sessions) rememberDevice(w http.ResponseWriter, r *http.Request, granted *grant) {
-	mark := device{Device: session.Device{
+	mark := device{Device: token.Device{
 		ID: rand.Text(), CredentialUID: granted.claims.CredentialUID, Generation: granted.claims.Generation,
 		IssuedTime: s.Clock.Now(),
 	}}
@@ -73,13 +73,13 @@ func (s *Sessions) rememberDevice(w http.ResponseWriter, r *http.Request, grante
 		}
 	}
 	if mark.text == "" {
-		token, err := s.Keys.Ring().SignDevice(mark.Device)
+		signed, err := s.Keys.Ring().SignDevice(mark.Device)
 		if err != nil {
 			slog.Warn("Device not marked as one that has logged in", "error", err)
 			return
 		}
-		mark.text = token.Text()
+		mark.text = signed.Text()
 	}
 	tokens := append([]string{mark.text}, others[:min(len(others), deviceAccounts-1)]...)
-	setCookie(w, r, deviceCookie, strings.Join(tokens, deviceSeparator), session.DeviceLifetime)
+	setCookie(w, r, deviceCookie, strings.Join(tokens, deviceSeparator), token.DeviceLifetime)
 }

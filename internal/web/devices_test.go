@@ -9,16 +9,16 @@ import (
 
 	clocktesting "k8s.io/utils/clock/testing"
 
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // fixedKeys is a ring that nobody rotates.
 type fixedKeys struct {
 	Keys
-	ring *session.Ring
+	ring *token.Ring
 }
 
-func (k fixedKeys) Ring() *session.Ring { return k.ring }
+func (k fixedKeys) Ring() *token.Ring { return k.ring }
 
 // visit is what the device's cookie becomes in one login after another.
 type visit struct {
@@ -31,7 +31,7 @@ type visit struct {
 func newVisit(t *testing.T) *visit {
 	t.Helper()
 	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
-	ring, _, _, err := (&session.Ring{}).Rotate(now, 366*24*time.Hour, 366*24*time.Hour)
+	ring, _, _, err := (&token.Ring{}).Rotate(now, 366*24*time.Hour, 366*24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func (v *visit) request() *http.Request {
 func (v *visit) logIn(uid string, generation int64) bool {
 	w := httptest.NewRecorder()
 	v.sessions.rememberDevice(w, v.request(), &grant{
-		claims: session.Claims{CredentialUID: uid, Generation: generation}, devices: v.sessions.devicesOf(v.request()),
+		claims: token.Claims{CredentialUID: uid, Generation: generation}, devices: v.sessions.devicesOf(v.request()),
 	})
 	cookies := w.Result().Cookies()
 	if len(cookies) == 0 {
@@ -100,7 +100,7 @@ func TestDeviceIsMarked(t *testing.T) {
 			t.Errorf("%s: the device is %q, was %q", step.name, got, id)
 		}
 	}
-	v.clock.SetTime(v.clock.Now().Add(session.DeviceLifetime))
+	v.clock.SetTime(v.clock.Now().Add(token.DeviceLifetime))
 	if got := v.accounts(); len(got) != 0 {
 		t.Errorf("after its time the mark is of %v", got)
 	}

@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/audit"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/web/forwarded"
@@ -13,11 +13,11 @@ import (
 
 // Dependencies of the people's port.
 type Dependencies struct {
-	Logins    *login.Service
-	Directory *directory.Directory
-	Sessions  *Sessions
-	Metrics   *Metrics
-	UI        *ui.UI
+	Logins   *login.Service
+	Catalog  *catalog.Catalog
+	Sessions *Sessions
+	Metrics  *Metrics
+	UI       *ui.UI
 	// DefaultNamespace is the organisation of those who name none.
 	DefaultNamespace string
 	// ShowOrganization has people name theirs on the pages.
@@ -39,7 +39,7 @@ func Handler(d Dependencies) http.Handler {
 		Throttle: d.Throttle, Audit: d.Audit,
 	}
 	pages := &Pages{
-		Attempts: attempts, Directory: d.Directory, UI: d.UI, ShowOrganization: d.ShowOrganization,
+		Attempts: attempts, Catalog: d.Catalog, UI: d.UI, ShowOrganization: d.ShowOrganization,
 		reads: make(chan struct{}, profileReads),
 	}
 	verify := &Verify{Sessions: d.Sessions, DefaultNamespace: d.DefaultNamespace, TellEmail: d.TellEmail}
@@ -50,7 +50,7 @@ func Handler(d Dependencies) http.Handler {
 	for _, endpoint := range []interface{ Mount(*http.ServeMux) }{
 		&Login{attempts},
 		&Password{attempts},
-		&Requirements{Directory: d.Directory, DefaultNamespace: d.DefaultNamespace},
+		&Requirements{Catalog: d.Catalog, DefaultNamespace: d.DefaultNamespace},
 		&CurrentSession{Sessions: d.Sessions, Logins: d.Logins},
 		verify,
 		pages,

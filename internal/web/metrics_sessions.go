@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // Door is where a token is presented: the label "door" of session checks.
@@ -65,25 +65,25 @@ func RegisterKeys(registry prometheus.Registerer, keys Keys) {
 }
 
 // Check is Verify for who comes to a door, and is counted.
-func (s *Sessions) Check(ctx context.Context, door Door, token string, audience session.Audience) (Session, error) {
-	found, err := s.Verify(ctx, token, audience)
-	s.count(door, token, err)
+func (s *Sessions) Check(ctx context.Context, door Door, signed string, audience token.Audience) (Session, error) {
+	found, err := s.Verify(ctx, signed, audience)
+	s.count(door, signed, err)
 	return found, err
 }
 
-func (s *Sessions) count(door Door, token string, err error) {
+func (s *Sessions) count(door Door, signed string, err error) {
 	if s.Metrics != nil {
-		s.Metrics.checks[door][outcomeOf(token, err)].Inc()
+		s.Metrics.checks[door][outcomeOf(signed, err)].Inc()
 	}
 }
 
-func outcomeOf(token string, err error) int {
+func outcomeOf(signed string, err error) int {
 	switch {
 	case err == nil:
 		return outcomeValid
 	case !errors.Is(err, ErrInvalidSession):
 		return outcomeUnavailable
-	case token == "":
+	case signed == "":
 		return outcomeNone
 	default:
 		return outcomeInvalid

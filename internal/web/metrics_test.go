@@ -15,7 +15,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web"
 )
 
@@ -103,15 +103,15 @@ func (unknowing) Session(context.Context, string, time.Time) (credential.Session
 
 func TestSessionChecksAreCounted(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	token := logIn(t, a, password).Token
-	api := func(token string) func() { return func() { currentSession(t, token) } }
-	page := func(token string) func() {
+	signed := logIn(t, a, password).Token
+	api := func(signed string) func() { return func() { currentSession(t, signed) } }
+	page := func(signed string) func() {
 		return func() {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shared.url+"/", http.NoBody)
 			if err != nil {
 				t.Fatal(err)
 			}
-			request.Header.Set("Authorization", "Bearer "+token)
+			request.Header.Set("Authorization", "Bearer "+signed)
 			response, err := http.DefaultTransport.RoundTrip(request)
 			if err != nil {
 				t.Fatal(err)
@@ -120,20 +120,20 @@ func TestSessionChecksAreCounted(t *testing.T) {
 		}
 	}
 	blind := &web.Sessions{
-		Keys: shared.sessions.Keys, Credentials: unknowing{}, Accounts: shared.sessions.Accounts, Directory: shared.sessions.Directory,
+		Keys: shared.sessions.Keys, Credentials: unknowing{}, Accounts: shared.sessions.Accounts, Catalog: shared.sessions.Catalog,
 		Clock: shared.sessions.Clock, Metrics: shared.sessions.Metrics,
 	}
 	for _, step := range []struct {
 		deed          func()
 		door, outcome string
 	}{
-		{api(token), "api", "valid"},
-		{api(token + "x"), "api", "invalid"},
+		{api(signed), "api", "valid"},
+		{api(signed + "x"), "api", "invalid"},
 		{api(""), "api", "none"},
 		{page(""), "page", "none"},
-		{page(token), "page", "valid"},
-		{func() { _, _ = blind.Check(t.Context(), web.DoorVerify, token, session.Web) }, "verify", "unavailable"},
-		{func() { _, _ = blind.Check(t.Context(), web.DoorTokenReview, "", session.Kubernetes) }, "tokenreview", "none"},
+		{page(signed), "page", "valid"},
+		{func() { _, _ = blind.Check(t.Context(), web.DoorVerify, signed, token.Web) }, "verify", "unavailable"},
+		{func() { _, _ = blind.Check(t.Context(), web.DoorTokenReview, "", token.Kubernetes) }, "tokenreview", "none"},
 	} {
 		want := map[string]float64{fmt.Sprintf("keyturn_session_checks_total{door=%q,outcome=%q}", step.door, step.outcome): 1}
 		if got := moved(t, step.deed); !maps.Equal(got, want) {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/web/ui"
@@ -117,7 +117,7 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
 	case !own.NotBefore.IsZero():
 		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.PasswordTooYoung, NotBefore: own.NotBefore})
 	default:
-		page.own(own.Policy.Requirements(), directory.SubjectOf(found.Account).Words())
+		page.own(own.Policy.Requirements(), catalog.SubjectOf(found.Account).Words())
 		p.renderChange(w, r, http.StatusOK, page)
 	}
 }
@@ -131,7 +131,7 @@ func (c *changePage) own(requirements []policy.Requirement, words []string) {
 // renderChange shows the page, with the organisation's rules where those of the account are not known.
 func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int, page *changePage) {
 	if page.Requirements == nil {
-		resolved, err := p.Directory.NamespacePolicy(r.Context(), page.Organization)
+		resolved, err := p.Catalog.NamespacePolicy(r.Context(), page.Organization)
 		if err != nil {
 			p.fail(w, r, unavailable(), "change", page.Back)
 			return

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/login"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
@@ -24,8 +24,8 @@ const profileReads = 16
 // Pages are what people see in a browser. They take the same steps as the API, through the same functions.
 type Pages struct {
 	*Attempts
-	Directory *directory.Directory
-	UI        *ui.UI
+	Catalog *catalog.Catalog
+	UI      *ui.UI
 	// ShowOrganization has people name their organisation: where there are more than the default one.
 	ShowOrganization bool
 
@@ -134,7 +134,7 @@ type message struct {
 // current returns the session of a request, and renews its cookie when it is time. Errors: ErrInvalidSession,
 // ErrSessionUnknown.
 func (p *Pages) current(w http.ResponseWriter, r *http.Request) (Session, error) {
-	found, err := p.Sessions.Check(r.Context(), DoorPage, tokenOf(r), session.Web)
+	found, err := p.Sessions.Check(r.Context(), DoorPage, tokenOf(r), token.Web)
 	if err == nil {
 		p.Sessions.slide(w, r, found)
 	}
@@ -156,8 +156,8 @@ func (p *Pages) profile(r *http.Request, declared *v1alpha1.UserAccount) (login.
 // begin hands a session to the browser. The one that it takes the place of ends (OWASP ASVS 5.0, 7.2.4), or nobody could
 // end it any more: that is a write, but only for somebody who logs in twice.
 func (p *Pages) begin(w http.ResponseWriter, r *http.Request, granted *grant) {
-	if token := cookieOf(r, sessionCookie); token != "" {
-		held, err := p.Sessions.Verify(r.Context(), token, session.Web)
+	if signed := cookieOf(r, sessionCookie); signed != "" {
+		held, err := p.Sessions.Verify(r.Context(), signed, token.Web)
 		// A change has ended the account's other sessions already.
 		over := held.Claims.CredentialUID == granted.claims.CredentialUID && held.Claims.Generation < granted.claims.Generation
 		if err == nil && !over {
@@ -168,7 +168,7 @@ func (p *Pages) begin(w http.ResponseWriter, r *http.Request, granted *grant) {
 		}
 	}
 	p.Sessions.rememberDevice(w, r, granted)
-	setSessionCookie(w, r, granted.token, granted.claims)
+	setSessionCookie(w, r, granted.signed, granted.claims)
 }
 
 // refuse answers a request that no endpoint takes: with a page where a browser asks, else with a problem document.

@@ -12,7 +12,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web"
 )
 
@@ -26,13 +26,13 @@ func later(in time.Duration) (*web.Sessions, http.Handler) {
 }
 
 // ask sends a request with a token in a cookie, or as a bearer.
-func ask(handler http.Handler, method, path, token string, bearer bool) *httptest.ResponseRecorder {
+func ask(handler http.Handler, method, path, signed string, bearer bool) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(context.Background(), method, "http://127.0.0.1:8080"+path, nil)
 	r.RemoteAddr = "127.0.0.1:50123"
 	if bearer {
-		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Authorization", "Bearer "+signed)
 	} else {
-		r.AddCookie(&http.Cookie{Name: "keyturn-session", Value: token})
+		r.AddCookie(&http.Cookie{Name: "keyturn-session", Value: signed})
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
@@ -65,7 +65,7 @@ func TestCookiesSlide(t *testing.T) {
 			if !row.slides {
 				return
 			}
-			held, err := sessions.Verify(t.Context(), cookies[0].Value, session.Web)
+			held, err := sessions.Verify(t.Context(), cookies[0].Value, token.Web)
 			if err != nil || held.Claims.ExpiresTime.Before(granted.ExpiresAt.Add(row.in-time.Minute)) || cookies[0].MaxAge != 0 {
 				t.Errorf("the new cookie lasts until %v, %v", held.Claims.ExpiresTime, err)
 			}
@@ -75,9 +75,9 @@ func TestCookiesSlide(t *testing.T) {
 
 func TestRenewal(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	token := logIn(t, a, password).Token
-	currentSession(t, token).expect(t, http.StatusOK, "")
-	held, err := shared.sessions.Verify(t.Context(), token, session.Web)
+	signed := logIn(t, a, password).Token
+	currentSession(t, signed).expect(t, http.StatusOK, "")
+	held, err := shared.sessions.Verify(t.Context(), signed, token.Web)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestRenewal(t *testing.T) {
 	if err != nil || renewed.SessionID != held.Claims.SessionID || renewed.ExpiresTime.Sub(held.Claims.ExpiresTime).Round(time.Minute) != 30*time.Minute {
 		t.Errorf("renewed to %+v, %v", renewed, err)
 	}
-	if forget, err := sessions.Forget(t.Context(), held); err != nil || !forget.Equal(renewed.ExpiresTime.Add(session.ClockSkew)) {
+	if forget, err := sessions.Forget(t.Context(), held); err != nil || !forget.Equal(renewed.ExpiresTime.Add(token.ClockSkew)) {
 		t.Errorf("it can be forgotten at %v, %v; want when a renewed one is over", forget, err)
 	}
 	afterwards, _ := later(13 * time.Hour)
@@ -95,7 +95,7 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("after its maximum it is renewed: %v", err)
 	}
 
-	byBearer, byCookie := ask(handler, http.MethodPost, "/api/v1/session", token, true), ask(handler, http.MethodPost, "/api/v1/session", token, false)
+	byBearer, byCookie := ask(handler, http.MethodPost, "/api/v1/session", signed, true), ask(handler, http.MethodPost, "/api/v1/session", signed, false)
 	g := gomega.NewWithT(t)
 	g.Expect(byBearer.Code).To(gomega.Equal(http.StatusOK))
 	g.Expect(byBearer.Body.String()).To(gomega.MatchRegexp(`"token":"eyJ.*"tokenType":"Bearer"`))
@@ -110,10 +110,10 @@ func TestRenewal(t *testing.T) {
 // TestEndOfSessions over the API: this one, or all of the account.
 func TestEndOfSessions(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	over := func(token string) {
+	over := func(signed string) {
 		t.Helper()
 		eventually(t, func(g gomega.Gomega) {
-			g.Expect(currentSession(t, token).problem()).To(gomega.Equal("invalid-session"))
+			g.Expect(currentSession(t, signed).problem()).To(gomega.Equal("invalid-session"))
 		})
 	}
 	one, two, three := logIn(t, a, password).Token, logIn(t, a, password).Token, logIn(t, a, password).Token

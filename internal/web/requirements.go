@@ -4,14 +4,14 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/keyturn/keyturn/internal/directory"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
 // Requirements serves GET /api/v1/requirements?namespace=: what a new password has to be in an organisation, told to
 // anybody. An organisation that does not exist answers as one without a policy of its own.
 type Requirements struct {
-	Directory *directory.Directory
+	Catalog *catalog.Catalog
 	// DefaultNamespace is the organisation of those who name none.
 	DefaultNamespace string
 }
@@ -29,7 +29,7 @@ func (h *Requirements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if namespace == "" {
 		namespace = h.DefaultNamespace
 	}
-	resolved, err := h.Directory.NamespacePolicy(r.Context(), namespace)
+	resolved, err := h.Catalog.NamespacePolicy(r.Context(), namespace)
 	if err != nil {
 		slog.Error("Requirements cannot be told", "error", err)
 		unavailable().write(w)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/login"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // CurrentSession serves the session of who asks: GET /api/v1/session tells whose it is and until when, POST renews it,
@@ -58,16 +58,16 @@ func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
 		sessionRefusal(err).write(w)
 		return
 	}
-	token, claims, err := h.Sessions.Renew(r.Context(), found)
+	signed, claims, err := h.Sessions.Renew(r.Context(), found)
 	if err != nil {
 		sessionRefusal(err).write(w)
 		return
 	}
 	answer := renewalAnswer{ExpiresAt: claims.ExpiresTime, Account: profile(found.Account)}
 	if bearer(r) == "" {
-		setSessionCookie(w, r, token, claims)
+		setSessionCookie(w, r, signed, claims)
 	} else {
-		answer.Token, answer.TokenType = token.Text(), "Bearer"
+		answer.Token, answer.TokenType = signed.Text(), "Bearer"
 	}
 	writeJSON(w, http.StatusOK, "application/json", answer)
 }
@@ -93,12 +93,12 @@ func dropOwnCookie(w http.ResponseWriter, r *http.Request) {
 // itself returns the session of a request that is about this session and nothing else of the account: that of a bearer of
 // either audience, or of the cookie, which opens doors of the web only. Errors and counts as of Check.
 func (s *Sessions) itself(r *http.Request, door Door) (Session, error) {
-	token := tokenOf(r)
-	found, err := s.Verify(r.Context(), token, session.Web)
+	signed := tokenOf(r)
+	found, err := s.Verify(r.Context(), signed, token.Web)
 	if bearer(r) != "" && errors.Is(err, ErrInvalidSession) {
-		found, err = s.Verify(r.Context(), token, session.Kubernetes)
+		found, err = s.Verify(r.Context(), signed, token.Kubernetes)
 	}
-	s.count(door, token, err)
+	s.count(door, signed, err)
 	return found, err
 }
 
@@ -108,7 +108,7 @@ func endSession(w http.ResponseWriter, r *http.Request, door Door, sessions *Ses
 	check := sessions.itself
 	if everywhere {
 		check = func(r *http.Request, door Door) (Session, error) {
-			return sessions.Check(r.Context(), door, tokenOf(r), session.Web)
+			return sessions.Check(r.Context(), door, tokenOf(r), token.Web)
 		}
 	}
 	found, err := check(r, door)
@@ -156,8 +156,8 @@ func (s *Sessions) slideCookie(w http.ResponseWriter, r *http.Request, held Sess
 	if err != nil || !claims.ExpiresTime.After(c.ExpiresTime) {
 		return // It goes on as long as it has. A signature that nobody gets would cost more than all of the check.
 	}
-	if token, err := s.sign(claims); err == nil {
-		setSessionCookie(w, r, token, claims)
+	if signed, err := s.sign(claims); err == nil {
+		setSessionCookie(w, r, signed, claims)
 	}
 }
 

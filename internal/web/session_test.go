@@ -21,7 +21,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web"
 )
 
@@ -37,33 +37,33 @@ func TestSession(t *testing.T) {
 
 func TestSessionRefused(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	token := logIn(t, a, password).Token
+	signed := logIn(t, a, password).Token
 	for name, header := range map[string]string{
 		"none":           "",
-		"no scheme":      token,
-		"another scheme": "Basic " + token,
+		"no scheme":      signed,
+		"another scheme": "Basic " + signed,
 		"no token":       "Bearer ",
 		"garbage":        "Bearer garbage",
-		"cut":            "Bearer " + token[:len(token)-2],
-		"twice":          "Bearer " + token + " " + token,
+		"cut":            "Bearer " + signed[:len(signed)-2],
+		"twice":          "Bearer " + signed + " " + signed,
 		"far too long":   "Bearer " + strings.Repeat("x", 8000),
-		"another issuer": "Bearer " + signedAs(t, shared.sessions.Keys.Ring(), token, func(c jwt.MapClaims) { c["iss"] = "keyturn.example.org" }, false),
-		"a forged key":   "Bearer " + signedAs(t, shared.sessions.Keys.Ring(), token, nil, true),
+		"another issuer": "Bearer " + signedAs(t, shared.sessions.Keys.Ring(), signed, func(c jwt.MapClaims) { c["iss"] = "keyturn.example.org" }, false),
+		"a forged key":   "Bearer " + signedAs(t, shared.sessions.Keys.Ring(), signed, nil, true),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": header})
 			got.expect(t, http.StatusUnauthorized, "invalid-session")
 		})
 	}
-	currentSession(t, token).expect(t, http.StatusOK, "")
-	send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": "bearer  " + token}).expect(t, http.StatusOK, "")
+	currentSession(t, signed).expect(t, http.StatusOK, "")
+	send(t, http.MethodGet, "/api/v1/session", "", map[string]string{"Authorization": "bearer  " + signed}).expect(t, http.StatusOK, "")
 }
 
 // signedAs signs the claims of a token once more, changed, by its own key; or, forged, by another one under the same ID.
-func signedAs(t *testing.T, ring *session.Ring, token string, change func(jwt.MapClaims), forged bool) string {
+func signedAs(t *testing.T, ring *token.Ring, signed string, change func(jwt.MapClaims), forged bool) string {
 	t.Helper()
 	claims := jwt.MapClaims{}
-	parsed, _, err := jwt.NewParser().ParseUnverified(token, claims)
+	parsed, _, err := jwt.NewParser().ParseUnverified(signed, claims)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,15 +90,15 @@ func signedAs(t *testing.T, ring *session.Ring, token string, change func(jwt.Ma
 
 // TestSignedAgain: what the tests forge differs from a good token in what they say, and in nothing else.
 func TestSignedAgain(t *testing.T) {
-	token := logIn(t, person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{}), password).Token
-	currentSession(t, signedAs(t, shared.sessions.Keys.Ring(), token, nil, false)).expect(t, http.StatusOK, "")
+	signed := logIn(t, person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{}), password).Token
+	currentSession(t, signedAs(t, shared.sessions.Keys.Ring(), signed, nil, false)).expect(t, http.StatusOK, "")
 }
 
 // TestSessionCookie: edited it is nothing, and of several the first counts, at every door that takes one.
 func TestSessionCookie(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	token := logIn(t, a, password).Token
-	parts := strings.Split(token, ".")
+	signed := logIn(t, a, password).Token
+	parts := strings.Split(signed, ".")
 	handler := web.Handler(shared.depends)
 	edited := parts[0] + "." + strings.ToLower(parts[1]) + "." + parts[2]
 	for _, path := range []string{"/api/v1/session", "/auth/verify?namespace=" + a.Namespace} {
@@ -106,16 +106,16 @@ func TestSessionCookie(t *testing.T) {
 			cookies []string
 			status  int
 		}{
-			"as it is":            {[]string{token}, http.StatusOK},
-			"a letter more":       {[]string{token + "A"}, http.StatusUnauthorized},
-			"a letter less":       {[]string{token[:len(token)-1]}, http.StatusUnauthorized},
+			"as it is":            {[]string{signed}, http.StatusOK},
+			"a letter more":       {[]string{signed + "A"}, http.StatusUnauthorized},
+			"a letter less":       {[]string{signed[:len(signed)-1]}, http.StatusUnauthorized},
 			"another payload":     {[]string{edited}, http.StatusUnauthorized},
 			"no signature":        {[]string{parts[0] + "." + parts[1] + "."}, http.StatusUnauthorized},
-			"quoted":              {[]string{`"` + token + `"`}, http.StatusOK}, // net/http takes the quotes off (RFC 6265, section 4.1.1).
-			"twice":               {[]string{token, token}, http.StatusOK},
-			"edited, then good":   {[]string{edited, token}, http.StatusUnauthorized},
-			"good, then edited":   {[]string{token, edited}, http.StatusOK},
-			"several in one pair": {[]string{token + "," + token}, http.StatusUnauthorized},
+			"quoted":              {[]string{`"` + signed + `"`}, http.StatusOK}, // net/http takes the quotes off (RFC 6265, section 4.1.1).
+			"twice":               {[]string{signed, signed}, http.StatusOK},
+			"edited, then good":   {[]string{edited, signed}, http.StatusUnauthorized},
+			"good, then edited":   {[]string{signed, edited}, http.StatusOK},
+			"several in one pair": {[]string{signed + "," + signed}, http.StatusUnauthorized},
 		} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:8080"+path, nil)
 			r.RemoteAddr = "127.0.0.1:50123"
@@ -142,44 +142,44 @@ func kubernetesToken(t testing.TB, a *v1alpha1.UserAccount) string {
 // TestRepeatedHeaders: a proxy may have looked at another than we would, so none of them counts, nor the cookie beside them.
 func TestRepeatedHeaders(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	token := logIn(t, a, password).Token
+	signed := logIn(t, a, password).Token
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		r := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:8080/api/v1/session", nil)
 		r.RemoteAddr = "127.0.0.1:50123"
-		r.AddCookie(&http.Cookie{Name: "keyturn-session", Value: token})
-		r.Header.Add("Authorization", "Bearer "+token)
-		r.Header.Add("Authorization", "Bearer "+token)
+		r.AddCookie(&http.Cookie{Name: "keyturn-session", Value: signed})
+		r.Header.Add("Authorization", "Bearer "+signed)
+		r.Header.Add("Authorization", "Bearer "+signed)
 		w := httptest.NewRecorder()
 		web.Handler(shared.depends).ServeHTTP(w, r)
 		if w.Code != http.StatusUnauthorized {
 			t.Errorf("%s answers %d", method, w.Code)
 		}
 	}
-	currentSession(t, token).expect(t, http.StatusOK, "")
+	currentSession(t, signed).expect(t, http.StatusOK, "")
 }
 
 // TestSessionOfTheCluster: it can be asked about, renewed and ended by its own token, and opens no door of the web.
 func TestSessionOfTheCluster(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	token := kubernetesToken(t, a)
-	bearer := map[string]string{"Authorization": "Bearer " + token}
+	signed := kubernetesToken(t, a)
+	bearer := map[string]string{"Authorization": "Bearer " + signed}
 	send(t, http.MethodDelete, "/api/v1/sessions", "", bearer).expect(t, http.StatusUnauthorized, "invalid-session")
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		// As a cookie it is nothing, and a cookie is not asked where there is a bearer.
-		cookie := send(t, method, "/api/v1/session", "", map[string]string{"Cookie": "keyturn-session=" + token})
+		cookie := send(t, method, "/api/v1/session", "", map[string]string{"Cookie": "keyturn-session=" + signed})
 		cookie.expect(t, http.StatusUnauthorized, "invalid-session")
 	}
-	currentSession(t, token).expect(t, http.StatusOK, "")
+	currentSession(t, signed).expect(t, http.StatusOK, "")
 
 	renewed := send(t, http.MethodPost, "/api/v1/session", "", bearer)
 	renewed.expect(t, http.StatusOK, "")
-	for audience, want := range map[session.Audience]error{session.Kubernetes: nil, session.Web: web.ErrInvalidSession} {
+	for audience, want := range map[token.Audience]error{token.Kubernetes: nil, token.Web: web.ErrInvalidSession} {
 		if _, err := shared.sessions.Verify(t.Context(), renewed.Token, audience); !errors.Is(err, want) {
 			t.Errorf("the renewed token at a door of %s: %v, want %v", audience, err, want)
 		}
 	}
 
-	if got := ask(web.Handler(shared.depends), http.MethodDelete, "/api/v1/session", token, true); got.Code != http.StatusNoContent {
+	if got := ask(web.Handler(shared.depends), http.MethodDelete, "/api/v1/session", signed, true); got.Code != http.StatusNoContent {
 		t.Fatalf("ending it answers %d %s", got.Code, got.Body)
 	}
 	eventually(t, func(g gomega.Gomega) {
@@ -243,11 +243,11 @@ func TestSessionEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-			token := logIn(t, a, password).Token
-			currentSession(t, token).expect(t, http.StatusOK, "")
+			signed := logIn(t, a, password).Token
+			currentSession(t, signed).expect(t, http.StatusOK, "")
 			end(t, a)
 			eventually(t, func(g gomega.Gomega) {
-				g.Expect(currentSession(t, token).problem()).To(gomega.Equal("invalid-session"))
+				g.Expect(currentSession(t, signed).problem()).To(gomega.Equal("invalid-session"))
 			})
 		})
 	}
@@ -256,7 +256,7 @@ func TestSessionEnds(t *testing.T) {
 // TestCredentialEditedByHand: what cannot be read lets nobody in, and is not called the person's fault.
 func TestCredentialEditedByHand(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	token := logIn(t, a, password).Token
+	signed := logIn(t, a, password).Token
 	secret := &corev1.Secret{}
 	key := client.ObjectKey{Namespace: credential.DefaultNamespace, Name: credentialName(a)}
 	if err := shared.admin.Get(t.Context(), key, secret); err != nil {
@@ -267,46 +267,46 @@ func TestCredentialEditedByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, func(g gomega.Gomega) {
-		g.Expect(currentSession(t, token).problem()).To(gomega.Equal("unavailable"))
+		g.Expect(currentSession(t, signed).problem()).To(gomega.Equal("unavailable"))
 	})
 	logIn(t, a, password).expect(t, http.StatusServiceUnavailable, "unavailable")
 }
 
 // stubKeys is a key ring that is behind until it is reloaded.
 type stubKeys struct {
-	ring, reloaded *session.Ring
+	ring, reloaded *token.Ring
 	err            error
 	reloads        int
 }
 
-func (k *stubKeys) Ring() *session.Ring { return k.ring }
+func (k *stubKeys) Ring() *token.Ring { return k.ring }
 
-func (k *stubKeys) Reload(context.Context) (*session.Ring, error) {
+func (k *stubKeys) Reload(context.Context) (*token.Ring, error) {
 	k.reloads++
 	return k.reloaded, k.err
 }
 
 func TestUnknownKey(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
-	token := logIn(t, a, password).Token
-	currentSession(t, token).expect(t, http.StatusOK, "") // The credential is known from here on.
-	empty, whole := &session.Ring{}, shared.sessions.Keys.Ring()
+	signed := logIn(t, a, password).Token
+	currentSession(t, signed).expect(t, http.StatusOK, "") // The credential is known from here on.
+	empty, whole := &token.Ring{}, shared.sessions.Keys.Ring()
 	for name, row := range map[string]struct {
 		keys    stubKeys
-		token   string
+		signed  string
 		want    error
 		reloads int
 	}{
-		"known after a reload":   {stubKeys{ring: empty, reloaded: whole}, token, nil, 1},
-		"unknown after a reload": {stubKeys{ring: empty, reloaded: empty}, token, web.ErrInvalidSession, 1},
-		"no reload":              {stubKeys{ring: empty, err: errors.New("down")}, token, web.ErrSessionUnknown, 1},
-		"known":                  {stubKeys{ring: whole}, token, nil, 0},
+		"known after a reload":   {stubKeys{ring: empty, reloaded: whole}, signed, nil, 1},
+		"unknown after a reload": {stubKeys{ring: empty, reloaded: empty}, signed, web.ErrInvalidSession, 1},
+		"no reload":              {stubKeys{ring: empty, err: errors.New("down")}, signed, web.ErrSessionUnknown, 1},
+		"known":                  {stubKeys{ring: whole}, signed, nil, 0},
 		"no token":               {stubKeys{ring: empty}, "", web.ErrInvalidSession, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sessions := *shared.sessions
 			sessions.Keys = &row.keys
-			if _, err := sessions.Verify(t.Context(), row.token, session.Web); !errors.Is(err, row.want) {
+			if _, err := sessions.Verify(t.Context(), row.signed, token.Web); !errors.Is(err, row.want) {
 				t.Errorf("error is %v, want %v", err, row.want)
 			}
 			if row.keys.reloads != row.reloads {

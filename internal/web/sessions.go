@@ -10,11 +10,11 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/policy"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 var (
@@ -27,9 +27,9 @@ var (
 // Keys is the key ring of the cluster.
 type Keys interface {
 	// Ring returns the ring as the watch holds it; it may have no keys.
-	Ring() *session.Ring
+	Ring() *token.Ring
 	// Reload reads the ring live, unless that was done too often of late, and returns it for the request that asked.
-	Reload(ctx context.Context) (*session.Ring, error)
+	Reload(ctx context.Context) (*token.Ring, error)
 }
 
 // Credentials tells what sessions need to know of credentials.
@@ -41,7 +41,7 @@ type Credentials interface {
 
 // Accounts tells of declared accounts.
 type Accounts interface {
-	// Account returns a declared account, which must not be changed. The error is directory.ErrNotFound where there is none
+	// Account returns a declared account, which must not be changed. The error is catalog.ErrNotFound where there is none
 	// for certain.
 	Account(ctx context.Context, namespace, name string) (*v1alpha1.UserAccount, error)
 }
@@ -51,7 +51,7 @@ type Sessions struct {
 	Keys        Keys
 	Credentials Credentials
 	Accounts    Accounts
-	Directory   *directory.Directory
+	Catalog     *catalog.Catalog
 	Clock       clock.PassiveClock
 	// Metrics count what Check finds; nil: nobody counts.
 	Metrics *Metrics
@@ -60,71 +60,71 @@ type Sessions struct {
 // Session is a session that holds.
 type Session struct {
 	Account *v1alpha1.UserAccount
-	Claims  session.Claims
+	Claims  token.Claims
 }
 
 // Ready tells whether sessions can be issued. Whoever is about to spend an attempt asks first.
 func (s *Sessions) Ready() bool { return s.Keys.Ring().Len() > 0 }
 
 // Issue makes a new session after a login or a change that was granted.
-func (s *Sessions) Issue(granted *login.Result, audience session.Audience, remember bool) (session.Token, session.Claims, error) {
+func (s *Sessions) Issue(granted *login.Result, audience token.Audience, remember bool) (token.Token, token.Claims, error) {
 	now := s.Clock.Now()
-	claims := session.New(granted.Record.AccountID, granted.Record.UID(), granted.Record.SessionGeneration,
+	claims := token.New(granted.Record.AccountID, granted.Record.UID(), granted.Record.SessionGeneration,
 		audience, lifetimesOf(granted.Policy), remember, now)
 	claims.PreviousLogin, claims.FailedAttempts = granted.Answer.LastSuccessTime, granted.Answer.FailuresBefore
-	token, err := s.Keys.Ring().Sign(claims, now)
-	return token, claims, err
+	signed, err := s.Keys.Ring().Sign(claims, now)
+	return signed, claims, err
 }
 
 // Renew makes a new token for a session that holds, which lasts from now on. Errors: ErrInvalidSession where its time is
 // over by the policy of now, ErrSessionUnknown.
-func (s *Sessions) Renew(ctx context.Context, held Session) (session.Token, session.Claims, error) {
+func (s *Sessions) Renew(ctx context.Context, held Session) (token.Token, token.Claims, error) {
 	claims, err := s.renewed(ctx, held)
 	if err != nil {
-		return session.Token{}, session.Claims{}, err
+		return token.Token{}, token.Claims{}, err
 	}
-	token, err := s.sign(claims)
-	return token, claims, err
+	signed, err := s.sign(claims)
+	return signed, claims, err
 }
 
 // renewed returns the claims of a session as they would be renewed now. Errors as of Renew.
-func (s *Sessions) renewed(ctx context.Context, held Session) (session.Claims, error) {
-	resolved, err := s.Directory.PolicyFor(ctx, held.Account)
+func (s *Sessions) renewed(ctx context.Context, held Session) (token.Claims, error) {
+	resolved, err := s.Catalog.PolicyFor(ctx, held.Account)
 	if err != nil {
-		return session.Claims{}, unknown(err)
+		return token.Claims{}, unknown(err)
 	}
 	claims, ok := held.Claims.Renew(lifetimesOf(resolved.Policy), s.Clock.Now())
 	if !ok {
-		return session.Claims{}, ErrInvalidSession
+		return token.Claims{}, ErrInvalidSession
 	}
 	return claims, nil
 }
 
 // sign makes the token of claims. The error is ErrSessionUnknown.
-func (s *Sessions) sign(claims session.Claims) (session.Token, error) {
-	token, err := s.Keys.Ring().Sign(claims, s.Clock.Now())
+func (s *Sessions) sign(claims token.Claims) (token.Token, error) {
+	signed, err := s.Keys.Ring().Sign(claims, s.Clock.Now())
 	if err != nil {
-		return session.Token{}, unknown(err)
+		return token.Token{}, unknown(err)
 	}
-	return token, nil
+	return signed, nil
 }
 
 // Forget returns when the last token of a session expires. The error is ErrSessionUnknown.
 func (s *Sessions) Forget(ctx context.Context, held Session) (time.Time, error) {
-	resolved, err := s.Directory.PolicyFor(ctx, held.Account)
+	resolved, err := s.Catalog.PolicyFor(ctx, held.Account)
 	if err != nil {
 		return time.Time{}, unknown(err)
 	}
 	return held.Claims.Forget(lifetimesOf(resolved.Policy), s.Clock.Now()), nil
 }
 
-func lifetimesOf(p policy.Policy) session.Lifetimes {
-	return session.Lifetimes{Idle: p.SessionIdle, Max: p.SessionMax, RememberMe: p.SessionRememberMe}
+func lifetimesOf(p policy.Policy) token.Lifetimes {
+	return token.Lifetimes{Idle: p.SessionIdle, Max: p.SessionMax, RememberMe: p.SessionRememberMe}
 }
 
 // Verify returns the session of a token. Errors: ErrInvalidSession, ErrSessionUnknown.
-func (s *Sessions) Verify(ctx context.Context, token string, audience session.Audience) (Session, error) {
-	claims, err := s.verifyToken(ctx, token, audience)
+func (s *Sessions) Verify(ctx context.Context, signed string, audience token.Audience) (Session, error) {
+	claims, err := s.verifyToken(ctx, signed, audience)
 	if err != nil {
 		return Session{}, err
 	}
@@ -136,15 +136,15 @@ func (s *Sessions) Verify(ctx context.Context, token string, audience session.Au
 		return Session{}, ErrSessionUnknown // The log has been told once, for all.
 	case err != nil:
 		return Session{}, unknown(err)
-	case claims.Validity(session.Known{
+	case claims.Validity(token.Known{
 		UID: known.CredentialUID, Generation: known.Generation,
 		Ended: func(id string) bool { return account.HasEnded(known.Ended, id) },
-	}) != session.Valid:
+	}) != token.Valid:
 		return Session{}, ErrInvalidSession
 	}
 	declared, err := s.Accounts.Account(ctx, known.Owner.Namespace, known.Owner.Name)
 	switch {
-	case errors.Is(err, directory.ErrNotFound):
+	case errors.Is(err, catalog.ErrNotFound):
 		return Session{}, ErrInvalidSession
 	case err != nil:
 		return Session{}, unknown(err)
@@ -157,17 +157,17 @@ func (s *Sessions) Verify(ctx context.Context, token string, audience session.Au
 }
 
 // verifyToken looks at the token alone. A key that is not in the ring may be newer than it.
-func (s *Sessions) verifyToken(ctx context.Context, token string, audience session.Audience) (session.Claims, error) {
-	claims, err := s.Keys.Ring().Verify(token, audience, s.Clock.Now())
-	if errors.Is(err, session.ErrUnknownKey) {
+func (s *Sessions) verifyToken(ctx context.Context, signed string, audience token.Audience) (token.Claims, error) {
+	claims, err := s.Keys.Ring().Verify(signed, audience, s.Clock.Now())
+	if errors.Is(err, token.ErrUnknownKey) {
 		ring, reloadErr := s.Keys.Reload(ctx)
 		if reloadErr != nil {
-			return session.Claims{}, unknown(reloadErr)
+			return token.Claims{}, unknown(reloadErr)
 		}
-		claims, err = ring.Verify(token, audience, s.Clock.Now())
+		claims, err = ring.Verify(signed, audience, s.Clock.Now())
 	}
 	if err != nil {
-		return session.Claims{}, ErrInvalidSession
+		return token.Claims{}, ErrInvalidSession
 	}
 	return claims, nil
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
-	"github.com/keyturn/keyturn/internal/web/cluster"
 )
 
 // replicaAt is the server under test as another replica of it, by whose clock it is now.
@@ -27,12 +27,12 @@ func replicaAt(now time.Time) http.Handler {
 	sessions.Clock = c
 	d.Sessions = &sessions
 	store := &credential.Store{Reader: shared.admin, Writer: shared.admin, Namespace: credential.DefaultNamespace}
-	keys, ok := sessions.Keys.(*cluster.Keys)
+	keys, ok := sessions.Keys.(*watch.Keys)
 	if !ok {
 		panic("the keys are not those of a cluster")
 	}
 	d.Logins = login.NewService(login.Options{
-		Directory: d.Directory, Store: store, Clock: c, Watch: shared.caches.Credentials(), Hasher: worker.InProcess(2),
+		Catalog: d.Catalog, Store: store, Clock: c, Watch: shared.caches.Credentials(), Hasher: worker.InProcess(2),
 		DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
 	})
 	return web.Handler(d)

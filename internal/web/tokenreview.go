@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/json"
 
 	"github.com/keyturn/keyturn/internal/kubeuser"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // reviewTimeout bounds one review: API servers give up after ten seconds.
@@ -106,7 +106,7 @@ func (h *TokenReview) review(ctx context.Context, spec authenticationv1.TokenRev
 	if len(spec.Audiences) > 0 && len(audiences) == 0 {
 		return authenticationv1.TokenReviewStatus{Error: reviewErrorAudience}, nil
 	}
-	found, err := h.Sessions.Check(ctx, DoorTokenReview, spec.Token, session.Kubernetes)
+	found, err := h.Sessions.Check(ctx, DoorTokenReview, spec.Token, token.Kubernetes)
 	if errors.Is(err, ErrInvalidSession) {
 		return authenticationv1.TokenReviewStatus{Error: reviewErrorSession}, nil
 	}

@@ -22,9 +22,9 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web"
 )
 
@@ -65,11 +65,11 @@ func askReview(t testing.TB, h http.Handler, body io.Reader, change func(*http.R
 }
 
 // reviewOf is what an API server sends.
-func reviewOf(t testing.TB, token string, audiences ...string) string {
+func reviewOf(t testing.TB, signed string, audiences ...string) string {
 	t.Helper()
 	text, err := json.Marshal(&authenticationv1.TokenReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview"},
-		Spec:     authenticationv1.TokenReviewSpec{Token: token, Audiences: audiences},
+		Spec:     authenticationv1.TokenReviewSpec{Token: signed, Audiences: audiences},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func webhooks(sessions *web.Sessions) http.Handler {
 func TestTokenReview(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{Username: "Ada.L", Groups: []string{"one", "two"}})
 	h := webhooks(shared.sessions)
-	token := kubernetesToken(t, a)
+	signed := kubernetesToken(t, a)
 	for name, row := range map[string]struct {
 		asked, answered []string
 		refused         bool
@@ -97,7 +97,7 @@ func TestTokenReview(t *testing.T) {
 		"our own word":     {[]string{"kubernetes"}, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, status, _ := askReview(t, h, strings.NewReader(reviewOf(t, token, row.asked...)), nil)
+			_, status, _ := askReview(t, h, strings.NewReader(reviewOf(t, signed, row.asked...)), nil)
 			switch {
 			case status == nil:
 				t.Fatal("no review")
@@ -110,7 +110,7 @@ func TestTokenReview(t *testing.T) {
 			}
 		})
 	}
-	_, status, _ := askReview(t, h, strings.NewReader(reviewOf(t, token)), nil)
+	_, status, _ := askReview(t, h, strings.NewReader(reviewOf(t, signed)), nil)
 	base := "keyturn:" + a.Namespace
 	if u := status.User; u.Username != base+":Ada.L" || u.UID != "id-of-ada" || len(u.Extra) != 0 ||
 		strings.Join(u.Groups, " ") != base+" "+base+":one "+base+":two" {
@@ -123,35 +123,35 @@ func TestTokensRefused(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	h := webhooks(shared.sessions)
 	good := kubernetesToken(t, a)
-	held, err := shared.sessions.Verify(t.Context(), good, session.Kubernetes)
+	held, err := shared.sessions.Verify(t.Context(), good, token.Kubernetes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	sign := func(ring *session.Ring, change func(*session.Claims)) string {
+	sign := func(ring *token.Ring, change func(*token.Claims)) string {
 		claims := held.Claims
 		change(&claims)
-		token, err := ring.Sign(claims, claims.IssuedTime)
+		signed, err := ring.Sign(claims, claims.IssuedTime)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return token.Text()
+		return signed.Text()
 	}
 	ours := shared.sessions.Keys.Ring()
-	theirs, _, _, err := (&session.Ring{}).Rotate(now, 24*time.Hour, 24*time.Hour)
+	theirs, _, _, err := (&token.Ring{}).Rotate(now, 24*time.Hour, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	parts := strings.Split(good, ".")
-	for name, token := range map[string]string{
+	for name, signed := range map[string]string{
 		"of the web": logIn(t, a, password).Token,
-		"expired": sign(ours, func(c *session.Claims) {
+		"expired": sign(ours, func(c *token.Claims) {
 			c.LoginTime, c.IssuedTime, c.ExpiresTime = now.Add(-2*time.Hour), now.Add(-2*time.Hour), now.Add(-time.Hour)
 		}),
-		"not valid yet": sign(ours, func(c *session.Claims) {
+		"not valid yet": sign(ours, func(c *token.Claims) {
 			c.IssuedTime, c.ExpiresTime = now.Add(time.Hour), now.Add(2*time.Hour)
 		}),
-		"of an unknown key": sign(theirs, func(*session.Claims) {}),
+		"of an unknown key": sign(theirs, func(*token.Claims) {}),
 		"of another issuer": signedAs(t, ours, good, func(c jwt.MapClaims) { c["iss"] = "keyturn.example.org" }, false),
 		"of a forged key":   signedAs(t, ours, good, nil, true),
 		"alg none":          "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + parts[1] + ".",
@@ -164,7 +164,7 @@ func TestTokensRefused(t *testing.T) {
 		"no token of ours":  "not.a.token",
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, status, _ := askReview(t, h, strings.NewReader(reviewOf(t, token)), nil)
+			code, status, _ := askReview(t, h, strings.NewReader(reviewOf(t, signed)), nil)
 			if code != http.StatusOK || status.Authenticated || status.User.Username != "" || status.Error != "no Keyturn session, or one that is over: log in again" {
 				t.Errorf("answered %d %+v", code, status)
 			}
@@ -180,8 +180,8 @@ func TestReviewsInTheLog(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	h := webhooks(shared.sessions)
 	good := kubernetesToken(t, a)
-	for token, want := range map[string]bool{good: false, "not.a.token": true} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/tokenreview", strings.NewReader(reviewOf(t, token)))
+	for signed, want := range map[string]bool{good: false, "not.a.token": true} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/tokenreview", strings.NewReader(reviewOf(t, signed)))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -258,8 +258,8 @@ func (endless) Read(p []byte) (int, error) {
 
 var (
 	fixedNow  = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	fixedRing = func() *session.Ring {
-		ring, _, _, err := (&session.Ring{}).Rotate(fixedNow.Add(-time.Hour), 24*time.Hour, 24*time.Hour)
+	fixedRing = func() *token.Ring {
+		ring, _, _, err := (&token.Ring{}).Rotate(fixedNow.Add(-time.Hour), 24*time.Hour, 24*time.Hour)
 		if err != nil {
 			panic(err)
 		}
@@ -267,7 +267,7 @@ var (
 	}()
 )
 
-// oneAccount is a directory of one account, and of its credential.
+// oneAccount is a catalog of one account, and of its credential.
 type oneAccount struct {
 	client.Reader
 
@@ -296,7 +296,7 @@ func (o *oneAccount) Session(_ context.Context, uid string, _ time.Time) (creden
 
 func (o *oneAccount) sessions() *web.Sessions {
 	return &web.Sessions{
-		Keys: &stubKeys{ring: fixedRing, reloaded: fixedRing}, Credentials: o, Accounts: directory.New(o, systemNamespace),
+		Keys: &stubKeys{ring: fixedRing, reloaded: fixedRing}, Credentials: o, Accounts: catalog.New(o, systemNamespace),
 		Clock: clocktesting.NewFakePassiveClock(fixedNow),
 	}
 }
@@ -316,12 +316,12 @@ func fixedToken(t testing.TB) string {
 // tokenOf is a token of the credential with a UID.
 func tokenOf(t testing.TB, uid string) string {
 	t.Helper()
-	claims := session.New("id", uid, 0, session.Kubernetes, session.Lifetimes{Idle: time.Hour, Max: time.Hour}, false, fixedNow)
-	token, err := fixedRing.Sign(claims, fixedNow)
+	claims := token.New("id", uid, 0, token.Kubernetes, token.Lifetimes{Idle: time.Hour, Max: time.Hour}, false, fixedNow)
+	signed, err := fixedRing.Sign(claims, fixedNow)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return token.Text()
+	return signed.Text()
 }
 
 // TestReviewThatCannotBeDecided: the API server is told so, and refuses at once.
@@ -363,7 +363,7 @@ func TestNamesThatTheSchemaRefuses(t *testing.T) {
 // FuzzTokenReview: whatever is sent, the answer is a review or a problem, and nobody is anybody but the one whose token it is.
 func FuzzTokenReview(f *testing.F) {
 	h := webhooks(declared("acme", "ada", "one").sessions())
-	token := fixedToken(f)
+	signed := fixedToken(f)
 	review := reviewOf(f, "TOKEN")
 	f.Add(review)
 	f.Add(reviewOf(f, "TOKEN", "vault", clusterAudience))
@@ -371,7 +371,7 @@ func FuzzTokenReview(f *testing.F) {
 	f.Add(strings.Replace(review, "/v1", "/v1beta1", 1))
 	f.Add(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"a.b.c","audiences":[null]}}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		code, status, problem := askReview(t, h, strings.NewReader(strings.Replace(body, "TOKEN", token, 1)), nil)
+		code, status, problem := askReview(t, h, strings.NewReader(strings.Replace(body, "TOKEN", signed, 1)), nil)
 		switch {
 		case code == http.StatusOK && status.Authenticated:
 			if !strings.Contains(body, "TOKEN") || status.User.Username != "keyturn:acme:ada" || strings.Join(status.User.Groups, " ") != "keyturn:acme keyturn:acme:one" {

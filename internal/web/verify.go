@@ -9,7 +9,7 @@ import (
 	"unicode"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // The headers by which an application behind a proxy hears who is there.
@@ -135,11 +135,11 @@ func (h *Verify) session(r *http.Request) (found Session, by presentedToken, err
 	err = ErrInvalidSession
 	if cookie := cookieOf(r, sessionCookie); cookie != "" {
 		by = presentedToken{text: cookie, isCookie: true}
-		found, err = h.Sessions.Verify(r.Context(), cookie, session.Web)
+		found, err = h.Sessions.Verify(r.Context(), cookie, token.Web)
 	}
-	if token := bearer(r); token != "" && errors.Is(err, ErrInvalidSession) {
-		by = presentedToken{text: token}
-		found, err = h.Sessions.Verify(r.Context(), token, session.Web)
+	if signed := bearer(r); signed != "" && errors.Is(err, ErrInvalidSession) {
+		by = presentedToken{text: signed}
+		found, err = h.Sessions.Verify(r.Context(), signed, token.Web)
 	}
 	return found, by, err
 }

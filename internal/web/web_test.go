@@ -27,15 +27,15 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/directory"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/policy"
-	"github.com/keyturn/keyturn/internal/session"
+	"github.com/keyturn/keyturn/internal/token"
+	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
-	"github.com/keyturn/keyturn/internal/web/cluster"
 	"github.com/keyturn/keyturn/internal/web/ui"
 	"github.com/keyturn/keyturn/test/controlplane"
 )
@@ -53,7 +53,7 @@ const (
 var shared struct {
 	admin    client.Client
 	store    *credential.Store
-	caches   *cluster.Caches
+	caches   *watch.Caches
 	sessions *web.Sessions
 	registry *prometheus.Registry
 	// series are those of the registry before anybody asked for anything.
@@ -144,7 +144,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 			return err
 		}
 	}
-	scheme, err := cluster.NewScheme()
+	scheme, err := watch.NewScheme()
 	if err != nil {
 		return err
 	}
@@ -161,8 +161,8 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 	config.QPS = -1
-	namespaces := cluster.Namespaces{System: systemNamespace, Credentials: credential.DefaultNamespace}
-	contact := cluster.NewContact(config, namespaces, time.Minute)
+	namespaces := watch.Namespaces{System: systemNamespace, Credentials: credential.DefaultNamespace}
+	contact := watch.NewContact(config, namespaces, time.Minute)
 	live, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 			return err
 		}
 	}
-	shared.caches, err = cluster.NewCaches(ctx, config, live, contact, namespaces)
+	shared.caches, err = watch.NewCaches(ctx, config, live, contact, namespaces)
 	if err != nil {
 		return err
 	}
@@ -181,13 +181,13 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	if err != nil {
 		return err
 	}
-	declared := directory.New(shared.caches.Reader(), systemNamespace)
+	declared := catalog.New(shared.caches.Reader(), systemNamespace)
 	shared.registry = prometheus.NewRegistry()
 	buildinfo.Register(shared.registry, "v0.0.0-test")
 	web.RegisterLimits(shared.registry, 2, 64)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace}
 	logins := login.NewService(login.Options{
-		Directory: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(),
+		Catalog: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(),
 		Hasher: web.MeasureHasher(shared.registry, worker.InProcess(2)), DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
 	})
 	web.RegisterKeys(shared.registry, keys)
@@ -195,16 +195,16 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	if shared.series, err = readSeries(shared.registry); err != nil {
 		return err
 	}
-	store.OnWrite = (&audit.Recorder{Directory: declared, Clock: clock.RealClock{}, Locked: metrics.Locked}).Wrote
+	store.OnWrite = (&audit.Recorder{Catalog: declared, Clock: clock.RealClock{}, Locked: metrics.Locked}).Wrote
 	shared.sessions = &web.Sessions{
-		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Directory: declared, Clock: clock.RealClock{}, Metrics: metrics,
+		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Catalog: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}
 	pages, err := ui.New(ui.Options{ProductName: "Keyturn"})
 	if err != nil {
 		return err
 	}
 	shared.depends = web.Dependencies{
-		Logins: logins, Directory: declared, Sessions: shared.sessions,
+		Logins: logins, Catalog: declared, Sessions: shared.sessions,
 		Metrics: metrics, UI: pages, DefaultNamespace: "default",
 	}
 	server := httptest.NewServer(web.Handler(shared.depends))
@@ -218,12 +218,12 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 
 // writeKeys does what the operator does at its first start.
 func writeKeys(ctx context.Context) error {
-	ring, _, _, err := (&session.Ring{}).Rotate(time.Now(), 24*time.Hour, 31*24*time.Hour)
+	ring, _, _, err := (&token.Ring{}).Rotate(time.Now(), 24*time.Hour, 31*24*time.Hour)
 	if err != nil {
 		return err
 	}
 	err = shared.admin.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: session.SecretName},
+		ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: token.SecretName},
 		Data:       ring.Encode(),
 	})
 	for err == nil && !shared.sessions.Ready() {
@@ -255,7 +255,7 @@ func rights() []client.Object {
 		}},
 		&rbacv1.Role{ObjectMeta: meta(systemNamespace), Rules: []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: follow},
-			{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{session.SecretName}, Verbs: follow},
+			{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{token.SecretName}, Verbs: follow},
 		}},
 	}
 	subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: systemNamespace, Name: "login"}}

@@ -1,0 +1,164 @@
+package token
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Audience is the kind of door that a session opens. Each door accepts its own audience only, so that an
+// application that was handed a person's web session cannot use it against the cluster.
+type Audience string
+
+const (
+	// Web is for the pages, the JSON API and forward authentication. It is the default.
+	Web Audience = "web"
+	// Kubernetes is for TokenReview, that is for kubectl and the API server.
+	Kubernetes Audience = "kubernetes"
+)
+
+// ErrUnknownAudience says that a request named an audience that does not exist.
+var ErrUnknownAudience = errors.New(`unknown audience: use "web" or "kubernetes"`)
+
+// ParseAudience returns the audience of that name, [Web] for an empty one, or [ErrUnknownAudience].
+func ParseAudience(name string) (Audience, error) {
+	switch aud := Audience(name); aud {
+	case "":
+		return Web, nil
+	case Web, Kubernetes:
+		return aud, nil
+	default:
+		return "", ErrUnknownAudience
+	}
+}
+
+// maxClaimBytes bounds every text in the claims. UIDs have 36 bytes, session IDs 26.
+const maxClaimBytes = 128
+
+// Lifetimes says how long sessions last, as the account's policy has it.
+type Lifetimes struct {
+	// Idle is how long a token lasts when it is not renewed.
+	Idle time.Duration
+	// Max is how long a session lasts from its login on, however often it is renewed.
+	Max time.Duration
+	// RememberMe takes the place of both for people who asked to be remembered; 0 or less: nobody can be.
+	RememberMe time.Duration
+}
+
+// LongestToken returns the longest that one token can last under these lifetimes, which is how long the key that
+// signed it has to be kept (see [Ring.Rotate]). Renewal makes a new token, with the key of its own day.
+func (l Lifetimes) LongestToken() time.Duration { return max(min(l.Idle, l.Max), l.RememberMe) }
+
+// Claims is what a session says about itself. All instants are whole seconds in UTC.
+type Claims struct {
+	// AccountID is the random ID of the account, from its credential (claim "sub").
+	AccountID string
+	// SessionID is random, at least 128 bits (ASVS 5.0, 7.2.3), and stays the same when a session is renewed,
+	// so that one session can be told from the others of its account (claim "sid").
+	SessionID string
+	// CredentialUID is the UID of the Secret that holds the credential (claim "cred").
+	CredentialUID string
+	// Generation is the credential's session generation when the session was issued; never negative (claim "gen").
+	Generation int64
+	// Audience is the one kind of door that the session opens (claim "aud").
+	Audience Audience
+	// LoginTime is when the person gave a password; it does not move when the session is renewed (claim "auth_time").
+	LoginTime time.Time
+	// IssuedTime is when this token was made (claims "iat" and "nbf").
+	IssuedTime time.Time
+	// ExpiresTime is the first moment at which this token is not accepted any more (claim "exp").
+	ExpiresTime time.Time
+	// RememberMe says which of the lifetimes a renewal goes by (claim "remember").
+	RememberMe bool
+	// PreviousLogin is when the login before this one was, zero where there was none (claim "prev"), and FailedAttempts
+	// how many failed in between (claim "fails"): the person is shown both, to notice an intruder.
+	PreviousLogin  time.Time
+	FailedAttempts int
+}
+
+// Renew returns the claims of the same session with a new time to expire: of a remembered one life.RememberMe after the
+// login, else now + Idle, but no later than Max after the login. It returns false where that is over already.
+func (c Claims) Renew(life Lifetimes, now time.Time) (Claims, bool) {
+	now = wholeSecond(now)
+	c.RememberMe = c.RememberMe && life.RememberMe > 0
+	expires := now.Add(life.Idle)
+	if end := c.LoginTime.Add(life.Max); end.Before(expires) {
+		expires = end
+	}
+	if c.RememberMe {
+		expires = c.LoginTime.Add(life.RememberMe)
+	}
+	c.IssuedTime, c.ExpiresTime = now, wholeSecond(expires)
+	// Clocks of replicas may differ: a login in the future of this one is a login now.
+	if c.LoginTime.After(now) {
+		c.IssuedTime = c.LoginTime
+	}
+	return c, c.ExpiresTime.After(c.IssuedTime)
+}
+
+// Forget returns when the last token that this session can have by now expires: the one it has, or one that another
+// replica is renewing just now. What is remembered longer than that takes room from other sessions.
+func (c Claims) Forget(life Lifetimes, now time.Time) time.Time {
+	last := c.ExpiresTime
+	if renewed, ok := c.Renew(life, now); ok && renewed.ExpiresTime.After(last) {
+		last = renewed.ExpiresTime
+	}
+	return last.Add(ClockSkew)
+}
+
+// New returns the claims of a new session for somebody who has just given the right password. It expires at
+// now + Idle or now + Max, whichever is sooner; with remember, and if the policy allows it, at now + RememberMe.
+// Lifetimes of zero make claims that [Ring.Sign] refuses.
+func New(accountID, credentialUID string, generation int64, aud Audience, life Lifetimes, remember bool, now time.Time) Claims {
+	now = wholeSecond(now)
+	remember = remember && life.RememberMe > 0
+	lifetime := min(life.Idle, life.Max)
+	if remember {
+		lifetime = life.RememberMe
+	}
+	return Claims{
+		AccountID:     accountID,
+		SessionID:     rand.Text(),
+		CredentialUID: credentialUID,
+		Generation:    generation,
+		Audience:      aud,
+		LoginTime:     now,
+		IssuedTime:    now,
+		ExpiresTime:   wholeSecond(now.Add(lifetime)),
+		RememberMe:    remember,
+	}
+}
+
+// check says what is wrong with claims that no session can have. It is the same for those that are about to be
+// signed and for those that were read, and its errors hold no values.
+func (c Claims) check() error {
+	for _, text := range []struct{ name, value string }{
+		{"account ID", c.AccountID},
+		{"session ID", c.SessionID},
+		{"credential UID", c.CredentialUID},
+	} {
+		if text.value == "" || len(text.value) > maxClaimBytes {
+			return fmt.Errorf("the %s is empty or longer than %d bytes", text.name, maxClaimBytes)
+		}
+	}
+	switch {
+	case c.Generation < 0:
+		return errors.New("the generation is negative")
+	case c.Audience != Web && c.Audience != Kubernetes:
+		return ErrUnknownAudience
+	case c.FailedAttempts < 0:
+		return errors.New("the number of failed attempts is negative")
+	case c.LoginTime.IsZero():
+		return errors.New("the login time is missing")
+	case c.LoginTime.After(c.IssuedTime):
+		return errors.New("it was issued before the login")
+	case !c.ExpiresTime.After(c.IssuedTime):
+		return errors.New("it expires as it is issued: its lifetimes must be positive")
+	}
+	return nil
+}
+
+// wholeSecond cuts off what a token cannot hold (NumericDate, RFC 7519, section 2), so that claims read from a
+// token equal those it was made of.
+func wholeSecond(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

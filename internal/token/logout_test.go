@@ -1,0 +1,30 @@
+package token_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/token"
+)
+
+// TestManyLogouts: who logs in and out several times a day keeps the session on another device.
+func TestManyLogouts(t *testing.T) {
+	life := token.Lifetimes{Idle: time.Hour, Max: 12 * time.Hour, RememberMe: 30 * 24 * time.Hour}
+	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+	c := account.Credential{SessionGeneration: 1}
+	elsewhere := token.New("account-1", "uid-1", c.SessionGeneration, token.Web, life, true, now)
+	for range 40 {
+		here := token.New("account-1", "uid-1", c.SessionGeneration, token.Web, life, false, now)
+		now = now.Add(time.Minute)
+		c = account.Rules{Now: now}.EndSession(c, here.SessionID, here.Forget(life, now))
+		known := token.Known{
+			UID: "uid-1", Generation: c.SessionGeneration,
+			Ended: func(id string) bool { return account.HasEnded(c.EndedSessions, id) },
+		}
+		if here.Validity(known) != token.Ended || elsewhere.Validity(known) != token.Valid {
+			t.Fatalf("at %v: the one here %v, the one elsewhere %v", now, here.Validity(known), elsewhere.Validity(known))
+		}
+		now = now.Add(6*time.Hour - time.Minute)
+	}
+}

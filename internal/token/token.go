@@ -1,0 +1,220 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// Issuer is the "iss" of every token. It names the software, not the installation: keys are never shared
+	// between installations, so a signature that verifies already says where a token comes from.
+	Issuer = "keyturn"
+	// ClockSkew is how far the clock of a replica that verifies may be behind that of the one that signed. It
+	// applies to "iat" and "nbf"; a token never lives longer for it.
+	ClockSkew = 60 * time.Second
+	// MaxTokenBytes bounds a token before anything looks into it. Tokens have about 600 bytes; cookies, the
+	// narrowest way they travel, hold 4096 (RFC 6265, section 6.1).
+	MaxTokenBytes = 4096
+
+	// tokenType is the "typ" of every token.
+	tokenType = "JWT"
+	// tokenAlphabet is that of RFC 7515, section 7.1. Go's base64 skips line breaks, so others are refused by hand.
+	tokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+)
+
+// Errors of [Ring.Verify] and [Ring.Sign]. Their texts, wrapped or not, hold nothing of the token.
+var (
+	// ErrInvalidToken: no token of ours, or not for this door, or not yet valid.
+	ErrInvalidToken = errors.New("session token is not valid")
+	// ErrExpired: ours, but its time is over; log in again.
+	ErrExpired = errors.New("session has expired")
+	// ErrUnknownKey: well-formed, but signed with a key that is not in this ring. It may be newer than the ring:
+	// load the ring again, at a limited rate, and verify once more; then the token is not valid.
+	ErrUnknownKey = errors.New("session token is signed with an unknown key")
+	// ErrNoSigningKey: the ring holds no key. The operator makes the first one; see its log.
+	ErrNoSigningKey = errors.New("there is no key to sign sessions with")
+)
+
+// parser checks form, algorithm and signature. The claims are checked by [Ring.Verify], which is stricter than
+// the library: it has leeway for some times only, and takes no second audience.
+var parser = jwt.NewParser(
+	jwt.WithValidMethods([]string{jwt.SigningMethodES256.Alg()}),
+	jwt.WithStrictDecoding(),
+	jwt.WithoutClaimsValidation(),
+)
+
+// payload is the form of [Claims] inside a token. Pointers tell what is missing from what is zero.
+type payload struct {
+	jwt.RegisteredClaims
+	LoginTime     *jwt.NumericDate `json:"auth_time"`
+	SessionID     string           `json:"sid"`
+	CredentialUID string           `json:"cred"`
+	Generation    *int64           `json:"gen"`
+	RememberMe    bool             `json:"remember,omitempty"`
+	Previous      *jwt.NumericDate `json:"prev,omitempty"`
+	Failed        int              `json:"fails,omitempty"`
+}
+
+// Sign makes a token of claims with the key whose turn it is at now. It returns [ErrNoSigningKey] if the ring is
+// empty, and refuses claims that Verify would refuse.
+func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
+	if err := claims.check(); err != nil {
+		return Token{}, fmt.Errorf("sign session: %w", err)
+	}
+	var previous *jwt.NumericDate
+	if !claims.PreviousLogin.IsZero() {
+		previous = jwt.NewNumericDate(claims.PreviousLogin)
+	}
+	return r.sign(payload{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    Issuer,
+			Subject:   claims.AccountID,
+			Audience:  jwt.ClaimStrings{string(claims.Audience)},
+			ExpiresAt: jwt.NewNumericDate(claims.ExpiresTime),
+			NotBefore: jwt.NewNumericDate(claims.IssuedTime),
+			IssuedAt:  jwt.NewNumericDate(claims.IssuedTime),
+		},
+		LoginTime:     jwt.NewNumericDate(claims.LoginTime),
+		SessionID:     claims.SessionID,
+		CredentialUID: claims.CredentialUID,
+		Generation:    &claims.Generation,
+		RememberMe:    claims.RememberMe,
+		Previous:      previous,
+		Failed:        claims.FailedAttempts,
+	}, now)
+}
+
+// sign makes a token of what it is to say.
+func (r *Ring) sign(says jwt.Claims, now time.Time) (Token, error) {
+	key := r.signingKey(now)
+	if key == nil {
+		return Token{}, ErrNoSigningKey
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, says)
+	token.Header["kid"] = key.id
+	text, err := token.SignedString(key.private.get())
+	if err != nil {
+		return Token{}, fmt.Errorf("sign session with key %s: %w", key.id, err)
+	}
+	return Token{text: hide(text)}, nil
+}
+
+// Verify returns the claims of a token that this ring's keys signed for aud and that is in its time at now. Its
+// errors are [ErrUnknownKey], [ErrExpired] (which implies that all else is right) and, for everything else,
+// [ErrInvalidToken] wrapped with a reason for logs. Whether the session was ended is for [Claims.Validity] to say.
+func (r *Ring) Verify(token string, aud Audience, now time.Time) (Claims, error) {
+	s, err := r.signed(token)
+	if err != nil {
+		return Claims{}, err
+	}
+	claims := s.claims
+	earliest := now.Add(ClockSkew)
+	switch {
+	case claims.Audience != aud:
+		return Claims{}, invalid("it is for another audience")
+	case claims.IssuedTime.After(earliest), s.notBefore.After(earliest):
+		return Claims{}, invalid("it is not valid yet: compare the clocks of the replicas")
+	case !claims.ExpiresTime.After(now):
+		return Claims{}, ErrExpired
+	}
+	return claims, nil
+}
+
+// parse reads what a token says if a key of the ring has signed it.
+func (r *Ring) parse(token string, says jwt.Claims) error {
+	if len(token) > MaxTokenBytes {
+		return invalid("it is too long")
+	}
+	if strings.Trim(token, tokenAlphabet) != "" {
+		return invalid("it is malformed")
+	}
+	if _, err := parser.ParseWithClaims(token, says, r.verificationKey); err != nil {
+		return parseError(err)
+	}
+	return nil
+}
+
+// signed returns what a session token says if one of the ring's keys has signed it.
+func (r *Ring) signed(token string) (*signed, error) {
+	if len(token) > MaxTokenBytes {
+		return nil, invalid("it is too long")
+	}
+	sum := sumOf(token)
+	if known := r.verified.find(sum); known != nil {
+		return known, nil
+	}
+	var p payload
+	if err := r.parse(token, &p); err != nil {
+		return nil, err
+	}
+	claims, err := p.claims()
+	if err != nil {
+		return nil, err
+	}
+	s := &signed{claims: claims, notBefore: p.NotBefore.Time}
+	r.verified.add(sum, s)
+	return s, nil
+}
+
+// verificationKey is a [jwt.Keyfunc]. The header must be what Sign writes, member for member: that leaves no room
+// for "crit", "jwk", "jku" and the like (RFC 8725, sections 3.1 and 3.10).
+func (r *Ring) verificationKey(token *jwt.Token) (any, error) {
+	id, _ := token.Header["kid"].(string)
+	if len(token.Header) != 3 || token.Header["typ"] != tokenType || !isKeyID(id) {
+		return nil, ErrInvalidToken
+	}
+	key := r.find(id)
+	if key == nil {
+		return nil, ErrUnknownKey
+	}
+	return key.public, nil
+}
+
+// claims returns what a token says if it says everything that a token must.
+func (p *payload) claims() (Claims, error) {
+	switch {
+	case p.Issuer != Issuer:
+		return Claims{}, invalid("it is from another issuer")
+	case len(p.Audience) != 1:
+		return Claims{}, invalid("it does not have exactly one audience")
+	case p.ExpiresAt == nil, p.NotBefore == nil, p.IssuedAt == nil, p.LoginTime == nil, p.Generation == nil:
+		return Claims{}, invalid("a claim is missing")
+	}
+	claims := Claims{
+		AccountID:      p.Subject,
+		SessionID:      p.SessionID,
+		CredentialUID:  p.CredentialUID,
+		Generation:     *p.Generation,
+		Audience:       Audience(p.Audience[0]),
+		LoginTime:      wholeSecond(p.LoginTime.Time),
+		IssuedTime:     wholeSecond(p.IssuedAt.Time),
+		ExpiresTime:    wholeSecond(p.ExpiresAt.Time),
+		RememberMe:     p.RememberMe,
+		FailedAttempts: p.Failed,
+	}
+	if p.Previous != nil {
+		claims.PreviousLogin = wholeSecond(p.Previous.Time)
+	}
+	if err := claims.check(); err != nil {
+		return Claims{}, invalid(err.Error())
+	}
+	return claims, nil
+}
+
+// parseError puts the library's errors, which quote from the token, into words of our own.
+func parseError(err error) error {
+	switch {
+	case errors.Is(err, ErrUnknownKey):
+		return ErrUnknownKey
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return invalid("its algorithm or signature is wrong")
+	default:
+		return invalid("it is malformed")
+	}
+}
+
+func invalid(reason string) error { return fmt.Errorf("%w: %s", ErrInvalidToken, reason) }
