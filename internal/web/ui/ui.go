@@ -16,7 +16,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/language"
+	"github.com/keyturn/keyturn/internal/text"
 )
 
 // contentSecurityPolicy lets a page use its own style, script and images, and send its forms to where it came from.
@@ -42,10 +42,12 @@ type Options struct {
 	Contact string
 }
 
+// Text is everything that pages say, in one language.
+type Text = text.Text
+
 // UI renders pages. It is safe for concurrent use.
 type UI struct {
 	options   Options
-	texts     []*Text
 	templates map[string]*template.Template
 	assets    map[string]asset
 }
@@ -59,10 +61,6 @@ type asset struct {
 // New reads the logo and prepares the pages.
 func New(o Options) (*UI, error) {
 	u := &UI{options: o, templates: map[string]*template.Template{}, assets: map[string]asset{}}
-	var err error
-	if u.texts, err = loadTexts(); err != nil {
-		return nil, err
-	}
 	if err := u.loadAssets(); err != nil {
 		return nil, err
 	}
@@ -162,20 +160,13 @@ func (u *UI) Contact(text *Text) string {
 	return text.Say("contact")
 }
 
-// Text returns the text in the language that a browser asks for.
-func (u *UI) Text(r *http.Request) *Text {
-	tags, _, err := language.ParseAcceptLanguage(firstLanguages(r.Header.Get("Accept-Language")))
-	if err != nil {
-		tags = nil // Strangers may send anything.
-	}
-	_, i, _ := matcher.Match(tags...)
-	return u.texts[i]
-}
+// Text returns the texts in the language that a browser asks for.
+func (*UI) Text(r *http.Request) *Text { return text.For(r.Header.Get("Accept-Language")) }
 
 // Render answers with a page.
 func (u *UI) Render(w http.ResponseWriter, r *http.Request, status int, name string, page any) {
-	var text bytes.Buffer
-	if err := u.templates[name].Execute(&text, view{Text: u.Text(r), ui: u, Page: page}); err != nil {
+	var content bytes.Buffer
+	if err := u.templates[name].Execute(&content, view{Text: u.Text(r), ui: u, Page: page}); err != nil {
 		slog.Error("Page not rendered: please report it", "page", name, "error", err)
 		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
 		return
@@ -187,7 +178,7 @@ func (u *UI) Render(w http.ResponseWriter, r *http.Request, status int, name str
 	header.Set("Referrer-Policy", "same-origin")
 	header.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
-	if _, err := w.Write(text.Bytes()); err != nil {
+	if _, err := w.Write(content.Bytes()); err != nil {
 		slog.Debug("Page not delivered: the client has gone", "error", err)
 	}
 }

@@ -1,17 +1,20 @@
-package ui
+package text
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
 
-func askingFor(t testing.TB, header string) *http.Request {
-	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	r.Header.Set("Accept-Language", header)
-	return r
+func TestFor(t *testing.T) {
+	for header, want := range map[string]string{
+		"": "en", "en": "en", "en-GB": "en", "de": "de", "de-CH, fr;q=0.5": "de", "fr": "en", "fr, de;q=0.3, en;q=0.2": "de",
+		"en;q=0.1, de;q=0.9": "de", "*": "en", "de;q=": "en", "<script>": "en", "\xff\xfe": "en",
+		"x-klingon": "en",
+	} {
+		if got := For(header).Language; got != want {
+			t.Errorf("%.40q: %s, want %s", header, got, want)
+		}
+	}
 }
 
 // hostileLanguages are headers of what fits in a request, each costly to read in another way.
@@ -28,11 +31,7 @@ var hostileLanguages = map[string]string{
 
 // TestLanguagesAreBounded: a header of 15 KB costs no more than that of somebody who reads eight languages.
 func TestLanguagesAreBounded(t *testing.T) {
-	u := newUI(t, Options{})
-	cost := func(header string) float64 {
-		r := askingFor(t, header)
-		return testing.AllocsPerRun(10, func() { u.Text(r) })
-	}
+	cost := func(header string) float64 { return testing.AllocsPerRun(10, func() { For(header) }) }
 	usual := cost("de-CH, de;q=0.9, fr-CH;q=0.8, fr;q=0.7, it-CH;q=0.6, it;q=0.5, en-GB;q=0.4, en;q=0.3")
 	for name, header := range hostileLanguages {
 		if got := cost(header); got > 3*usual {
@@ -41,7 +40,7 @@ func TestLanguagesAreBounded(t *testing.T) {
 	}
 }
 
-// TestFirstLanguages: what is looked at ends between two languages.
+// TestFirstLanguages: what is read of a header ends between two languages.
 func TestFirstLanguages(t *testing.T) {
 	long := strings.Repeat("x", maxLanguageBytes)
 	for header, want := range map[string]string{
@@ -52,21 +51,16 @@ func TestFirstLanguages(t *testing.T) {
 			t.Errorf("of %.40q it looks at %.40q, want %.40q", header, got, want)
 		}
 	}
-	if got := newUI(t, Options{}).Text(askingFor(t, "de,"+strings.Repeat("en,", 5000))).Language; got != "de" {
-		t.Errorf("the first language is de, and the page is in %s", got)
+	if got := For("de," + strings.Repeat("en,", 5000)).Language; got != "de" {
+		t.Errorf("the first language is de, and the text is in %s", got)
 	}
 }
 
 func BenchmarkLanguages(b *testing.B) {
-	u, err := New(Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
 	for name, header := range map[string]string{"usual": "de-CH, de;q=0.9, en;q=0.7", "short": hostileLanguages["short"], "matched": hostileLanguages["matched"]} {
 		b.Run(name, func(b *testing.B) {
-			r := askingFor(b, header)
 			for b.Loop() {
-				u.Text(r)
+				For(header)
 			}
 		})
 	}
