@@ -276,6 +276,9 @@ type Session struct {
 	Ended []account.EndedSession
 }
 
+// BelongsTo tells whether the credential names this very account as its owner.
+func (s *Session) BelongsTo(ua *v1alpha1.UserAccount) bool { return s.Owner == account.OwnerOf(ua) }
+
 // SessionOf reads what the metadata of a credential tells of sessions. The error wraps ErrInvalid.
 func SessionOf(meta *metav1.ObjectMeta) (Session, error) {
 	d := decoder{data: map[string][]byte{}}

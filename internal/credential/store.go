@@ -76,6 +76,14 @@ func (r *Record) SecretCreatedTime() time.Time { return r.secret.CreationTimesta
 // ResourceVersion at which the credential was read or written.
 func (r *Record) ResourceVersion() string { return r.secret.ResourceVersion }
 
+// BelongsTo tells whether the credential is an account's: it names this very account as its owner, and is stored under the
+// name of the account's username. So an account that was deleted and created again has no credential until the operator has
+// decided about the former one, and a copy of a Secret under the name of another username is nobody's. A decoy is nobody's.
+func (r *Record) BelongsTo(ua *v1alpha1.UserAccount) bool {
+	name, err := NameOf(ua)
+	return err == nil && name == r.Name() && r.Owner == account.OwnerOf(ua)
+}
+
 // Store reads and writes credentials.
 type Store struct {
 	// Reader reads them: live, wherever a login depends on it; from a cache where a stale read only costs a retry.
