@@ -4,6 +4,8 @@ import (
 	"flag"
 	"strings"
 	"testing"
+
+	"github.com/keyturn/keyturn/internal/httpserver"
 )
 
 func TestOptions(t *testing.T) {
@@ -39,5 +41,12 @@ func TestOptions(t *testing.T) {
 				t.Errorf("answered %v, want %q", err, row.want)
 			}
 		})
+	}
+}
+
+// TestNoWebhookPort: without --webhook-bind-address there is no port for API servers.
+func TestNoWebhookPort(t *testing.T) {
+	if port, err := (&webhookOptions{}).listen(&httpserver.Server{}); port != nil || err != nil {
+		t.Errorf("listened at %v, %v", port, err)
 	}
 }

@@ -31,7 +31,6 @@ import (
 
 // What the server waits for.
 var (
-	errDraining  = errors.New("stopping")
 	errNotSynced = errors.New("waiting for the watches: can the API server be reached, and are the rights in place?")
 	errNoDecoys  = errors.New("waiting for the decoys of unknown accounts: is the operator running, and of this version?")
 	errNoKeys    = errors.New("waiting for a signing key: is the operator running?")
@@ -44,13 +43,14 @@ type server struct {
 	sessions *web.Sessions
 	// audit is to be closed when nothing is answered any more.
 	audit *audit.Log
-	// people, health and webhooks are the handlers of the ports.
-	people, health, webhooks http.Handler
+	// people and webhooks are the handlers of the ports.
+	people, webhooks http.Handler
+	registry         *prometheus.Registry
 
 	// hasDecoys tells whether unknown names can be counted; decoys, that they could once: the operator makes what gets lost.
 	hasDecoys func(context.Context) bool
 
-	synced, decoys, draining atomic.Bool
+	synced, decoys atomic.Bool
 }
 
 func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *options) (*server, error) {
@@ -102,7 +102,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	}
 	store.OnWrite = recorder.Wrote
 
-	s := &server{caches: caches, contact: contact, audit: auditLog, hasDecoys: credentials.HasDecoys, sessions: &web.Sessions{
+	s := &server{caches: caches, contact: contact, audit: auditLog, registry: registry, hasDecoys: credentials.HasDecoys, sessions: &web.Sessions{
 		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Catalog: declared, Clock: clock.RealClock{}, Metrics: metrics,
 	}}
 	s.people = web.Handler(web.Dependencies{
@@ -112,7 +112,6 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 		TellEmail: o.tellEmail,
 	})
 	s.webhooks = web.Webhooks(&web.TokenReview{Sessions: s.sessions, Audiences: o.webhook.audienceList()})
-	s.health = (&web.Health{Ready: s.ready, Metrics: registry}).Handler()
 	return s, nil
 }
 
@@ -147,8 +146,6 @@ func newRegistry(o *options) *prometheus.Registry {
 // ready tells what the server waits for.
 func (s *server) ready() error {
 	switch {
-	case s.draining.Load():
-		return errDraining
 	case !s.synced.Load():
 		return errNotSynced
 	case !s.sessions.Ready():

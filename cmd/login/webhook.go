@@ -1,28 +1,18 @@
 package main
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
-	"sync/atomic"
-	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"github.com/keyturn/keyturn/internal/httpserver"
 )
-
-// certificateInterval is how often the certificate's files are looked at, beside what the file system tells at once.
-const certificateInterval = 10 * time.Second
 
 // defaultAudience is what kubeadm, and who follows it, gives an API server as --service-account-issuer, and so as
 // --api-audiences.
 const defaultAudience = "https://kubernetes.default.svc.cluster.local"
-
-var errNoCertificate = errors.New("there is no certificate yet")
 
 // webhookOptions are the flags of the port for API servers.
 type webhookOptions struct {
@@ -64,84 +54,22 @@ func (o *webhookOptions) audienceList() []string {
 	return list
 }
 
-// webhookPort is the port for API servers. Without a port there is none, and nothing that it is told does anything.
-type webhookPort struct {
-	*port
-	options  *webhookOptions
-	interval time.Duration
-	// watcher has the certificate; nil until there is one.
-	watcher atomic.Pointer[certwatcher.CertWatcher]
-}
-
-// listen opens the port, if there is to be one.
-func (o *webhookOptions) listen() (*webhookPort, error) {
+// listen opens the port for API servers, if there is to be one, and returns nil if not. People are served without its certificate.
+func (o *webhookOptions) listen(ports *httpserver.Server) (*httpserver.Port, error) {
 	if o.bindAddress == "" {
-		return &webhookPort{options: o}, nil
+		slog.Info("Tokens are not reviewed for API servers: there is no --webhook-bind-address")
+		return nil, nil
 	}
-	opened, err := listen(o.bindAddress, maxAPIServers)
+	port, err := ports.ListenTLS(o.bindAddress, maxAPIServers, o.certFile, o.keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("open the port for API servers: %w", err)
 	}
-	return &webhookPort{options: o, port: opened, interval: certificateInterval}, nil
-}
-
-func (p *webhookPort) close() {
-	if p.port != nil {
-		_ = p.Close()
-	}
-}
-
-// followCertificate keeps the certificate as it is in its files until ctx ends. People are served without it, so a Secret
-// that is missing, or is made later, is waited for.
-func (p *webhookPort) followCertificate(ctx context.Context) {
-	if p.port == nil {
-		slog.Info("Tokens are not reviewed for API servers: there is no --webhook-bind-address")
-		return
-	}
-	ticker := time.NewTicker(p.interval)
-	defer ticker.Stop()
-	for told := false; ; told = true {
-		watcher, err := certwatcher.New(p.options.certFile, p.options.keyFile)
-		if err == nil {
-			p.watcher.Store(watcher)
-			slog.Info("Tokens are reviewed for API servers", "address", p.Addr().String())
-			err = watcher.WithWatchInterval(p.interval).Start(ctx)
-		}
-		if err != nil && !told {
-			slog.Warn("Certificate of the port for API servers cannot be followed: it is tried again", "error", err, "interval", p.interval)
-		}
-		select {
-		case <-ctx.Done():
+	port.OnCertificate = func(err error) {
+		if err != nil {
+			slog.Warn("Certificate of the port for API servers cannot be followed: it is tried again", "error", err, "interval", httpserver.CertificateInterval)
 			return
-		case <-ticker.C:
 		}
+		slog.Info("Tokens are reviewed for API servers", "address", port.Address())
 	}
-}
-
-// certificate is what a client is shown.
-func (p *webhookPort) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if watcher := p.watcher.Load(); watcher != nil {
-		return watcher.GetCertificate(hello)
-	}
-	return nil, errNoCertificate
-}
-
-// server returns the server of the port. It speaks HTTP/1.1 only: with HTTP/2 an API server sends everything over one
-// connection, hence to one replica, until that one goes.
-func (p *webhookPort) server(handler http.Handler, t timeouts) *http.Server {
-	server := newHTTPServer(handler, t)
-	if p.port != nil {
-		p.serves(server)
-	}
-	server.Protocols = new(http.Protocols)
-	server.Protocols.SetHTTP1(true)
-	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: p.certificate}
-	return server
-}
-
-// serve serves the port, if there is one, and says how that ended.
-func (p *webhookPort) serve(server *http.Server, ended chan<- error) {
-	if p.port != nil {
-		ended <- server.ServeTLS(p.port, "", "")
-	}
+	return port, nil
 }
