@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// changeAttempts is how often a new password is asked for. None of them counts as a wrong one.
+// changeAttempts is how often a new password is asked for. A rejected one does not count as a failed login.
 const changeAttempts = 5
 
-// who is an account, as a person names it.
-type who struct{ namespace, username string }
+// accountName is how a person names an account.
+type accountName struct{ namespace, username string }
 
-// changePassword asks for a new password, twice, until the server takes one.
-func changePassword(ctx context.Context, t terminal, to *server, w who, current string) (*granted, error) {
+// changePassword asks for a new password, and again to confirm it, until the server accepts one.
+func changePassword(ctx context.Context, t terminal, to *server, w accountName, current string) (*granted, error) {
 	for attempt := 1; ; attempt++ {
 		next, err := t.askSecret(ctx, "New password: ")
 		if err != nil {
@@ -32,14 +32,15 @@ func changePassword(ctx context.Context, t terminal, to *server, w who, current 
 			continue
 		}
 		answer, err := to.change(ctx, w.namespace, w.username, current, next)
-		rejected, ok := is(err, problemPasswordRejected)
+		rejected, ok := refusedAs(err, problemPasswordRejected)
 		if !ok || attempt == changeAttempts {
 			return answer, err
 		}
-		t.say("%s", list(rejected.Title+". It has to be:", unmet(rejected.Requirements)))
+		t.say("%s", bulletList(rejected.Title+". It has to be:", unmet(rejected.Requirements)))
 	}
 }
 
+// unmet returns the requirements that are not satisfied.
 func unmet(all []requirement) []requirement {
 	var left []requirement
 	for _, r := range all {
@@ -50,8 +51,8 @@ func unmet(all []requirement) []requirement {
 	return left
 }
 
-// list shows requirements in lines of their own.
-func list(head string, requirements []requirement) string {
+// bulletList formats a heading and the requirements, each in a line of its own.
+func bulletList(head string, requirements []requirement) string {
 	lines := []string{head}
 	for _, r := range requirements {
 		lines = append(lines, "  - "+r.Message)
@@ -59,22 +60,7 @@ func list(head string, requirements []requirement) string {
 	return strings.Join(lines, "\n")
 }
 
-// changeReason says why a password must be changed. The reasons are words of the API of UserAccounts.
-func changeReason(reason string) string {
-	why := map[string]string{
-		"InitialLogin":  "This is your first login, with a password that was handed out.",
-		"Reset":         "An administrator has reset your password.",
-		"Requested":     "An administrator asks you to change your password.",
-		"Expired":       "Your password has expired.",
-		"PolicyChanged": "The rules for passwords have changed since you set yours.",
-	}[reason]
-	if why == "" {
-		why = "The password has to be changed."
-	}
-	return why + " Choose a new one, and you are logged in."
-}
-
-// passwd changes the password, and stores the session that comes with it: all others have ended.
+// passwd changes the password and stores the session that the server answers with. All other sessions of the account have ended.
 func (p *program) passwd(ctx context.Context, s *settings) error {
 	to, err := s.connect(p.now)
 	if err != nil {
@@ -85,13 +71,13 @@ func (p *program) passwd(ctx context.Context, s *settings) error {
 		return fmt.Errorf("%w: run kubectl account passwd at one", err)
 	}
 	defer t.Close()
-	w := who{s.namespace, s.username}
+	w := accountName{s.namespace, s.username}
 	session, err := p.sessions.load(s)
-	if unusable, found := errors.AsType[*unusableError](err); found && !unusable.changeable {
-		session = unusable.exposed // It ends with the change.
+	if unusable, found := errors.AsType[*unusableError](err); found && !unusable.mayBeForged {
+		session = unusable.exposed // The change ends it.
 	}
 	if session != nil {
-		w = who{session.Namespace, session.Username}
+		w = accountName{session.Namespace, session.Username}
 	}
 	t.say("Change the password at %s", to.url)
 	if w.username == "" {
@@ -108,11 +94,11 @@ func (p *program) passwd(ctx context.Context, s *settings) error {
 		return err
 	}
 	warn(t, answer)
-	s.chosen = false // A change for an account that is named says nothing of whose session kubectl uses.
+	s.setsDefault = false // A change of a password does not decide whose session kubectl uses.
 	session, err = p.keep(s, answer)
 	if err != nil {
 		return fmt.Errorf("the password is changed, and all sessions have ended, but %w", err)
 	}
-	fmt.Fprintf(p.stdout, "The password is changed, and all other sessions have ended. You are logged in until %s.\n", p.moment(session.ExpiresAt))
+	fmt.Fprintf(p.stdout, "The password is changed, and all other sessions have ended. You are logged in until %s.\n", p.formatTime(session.ExpiresAt))
 	return nil
 }

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// margin is what a session must last for it to be worth using: a command takes a moment.
-	margin = 30 * time.Second
-	// checkPatience is how long the server may take to say whether a session that still lasts by the clock holds: kubectl, and
-	// so a person, waits for it.
-	checkPatience = 3 * time.Second
-	// loginAttempts is how often a password is asked for. Accounts lock after a few more.
+	// minRemaining is how long a session must still last to be used: a command takes a moment.
+	minRemaining = 30 * time.Second
+	// checkTimeout is how long the server may take to say whether a session is valid that has not expired: kubectl, and so a
+	// person, waits for the answer.
+	checkTimeout = 3 * time.Second
+	// loginAttempts is how often a password is asked for. An account is locked after a few more failures.
 	loginAttempts = 3
 )
 
-// errNotKept means that the session is there, for once.
+// errNotKept means that the session can be used now and could not be stored.
 var errNotKept = errors.New("the session cannot be kept, and you are asked again the next time")
 
-// login logs in, or goes on with the session there is. To kubectl it answers with the token, to a person in words.
+// login uses the stored session, or logs in. It answers kubectl with the token, and a person in words.
 func (p *program) login(ctx context.Context, s *settings) error {
 	plugin, err := p.pluginInfo()
 	if err != nil {
@@ -33,7 +33,7 @@ func (p *program) login(ctx context.Context, s *settings) error {
 		return err
 	}
 	mayAsk := plugin == nil || plugin.Spec.Interactive
-	session, err := p.goOn(ctx, to, s)
+	session, err := p.currentSession(ctx, to, s)
 	unusable, found := errors.AsType[*unusableError](err)
 	if found && mayAsk {
 		fmt.Fprintln(p.stderr, unusable)
@@ -59,26 +59,28 @@ func (p *program) login(ctx context.Context, s *settings) error {
 		return p.writeCredential(session)
 	}
 	fmt.Fprintf(p.stdout, "You are logged in as %s in the organisation %s, until %s.\n",
-		session.Username, session.Namespace, p.moment(session.ExpiresAt))
+		session.Username, session.Namespace, p.formatTime(session.ExpiresAt))
 	return nil
 }
 
-// endExposed ends a session that others could read, once another has taken its place: nobody could end it any more.
+// endExposed ends a session whose file others could read, once a new session is stored in its place. Later nobody would have the
+// token to end it with.
 func (p *program) endExposed(ctx context.Context, to *server, exposed *stored) {
 	if exposed == nil {
 		return
 	}
 	err := to.end(ctx, exposed.Token)
-	if _, over := is(err, problemInvalidSession); err != nil && !over {
-		fmt.Fprintf(p.stderr, "The session that others may have read goes on until %s: %v\n", p.moment(exposed.ExpiresAt), err)
+	if _, over := refusedAs(err, problemInvalidSession); err != nil && !over {
+		fmt.Fprintf(p.stderr, "The session that others may have read goes on until %s: %v\n", p.formatTime(exposed.ExpiresAt), err)
 	}
 }
 
-// goOn returns the session that is stored, if the server still takes it; nil if somebody has to log in. The error is *unusableError
-// where one is stored that cannot be used. In the second half of
-// its time it is renewed, and where that can make it last no longer, somebody has to log in before its last seconds. Where the
-// server cannot be reached, or takes its time, it is taken as it is: whoever is shown it decides.
-func (p *program) goOn(ctx context.Context, to *server, s *settings) (*stored, error) {
+// currentSession returns the stored session if the server accepts it; nil if the person has to log in. The error is *unusableError
+// where a session is stored that must not be used.
+//
+// In the second half of its time a session is renewed. One that cannot be renewed any more is not used in its last seconds. If the
+// server does not answer in time, a session that has not expired is used as it is: the API server asks about it anyway.
+func (p *program) currentSession(ctx context.Context, to *server, s *settings) (*stored, error) {
 	session, err := p.sessions.load(s)
 	if err != nil || session == nil {
 		return nil, err
@@ -90,14 +92,14 @@ func (p *program) goOn(ctx context.Context, to *server, s *settings) (*stored, e
 	asking := ctx
 	if p.lasts(session) {
 		var cancel context.CancelFunc
-		asking, cancel = context.WithTimeout(ctx, p.patience)
+		asking, cancel = context.WithTimeout(ctx, p.checkTimeout)
 		defer cancel()
 	}
 	answer, err := ask(asking, session.Token)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if _, over := is(err, problemInvalidSession); over {
+	if _, over := refusedAs(err, problemInvalidSession); over {
 		return p.sessions.forgetRefused(s, session)
 	}
 	switch {
@@ -112,15 +114,15 @@ func (p *program) goOn(ctx context.Context, to *server, s *settings) (*stored, e
 		return nil, nil //nolint:nilnil // no session is an answer, and no error
 	}
 	if err == nil {
-		err = p.refer(s, session)
+		err = p.makeDefault(s, session)
 	}
 	return session, err
 }
 
-// lasts tells whether a session is worth using.
-func (p *program) lasts(session *stored) bool { return session.ExpiresAt.Sub(p.now()) > margin }
+// lasts tells whether a session lasts long enough to be used.
+func (p *program) lasts(session *stored) bool { return session.ExpiresAt.Sub(p.now()) > minRemaining }
 
-// keep stores a session that was granted. Where that fails there is a session beside the error, which is errNotKept.
+// keep stores a session that was granted. If that fails, it returns the session and errNotKept.
 func (p *program) keep(s *settings, answer *granted) (*stored, error) {
 	session := &stored{
 		Server: s.server, Namespace: answer.Account.Namespace, Username: answer.Account.Username,
@@ -132,19 +134,18 @@ func (p *program) keep(s *settings, answer *granted) (*stored, error) {
 	return session, nil
 }
 
-// refer has a session used from now on by those who name no username, where a person chose it. The error is errNotKept.
-func (p *program) refer(s *settings, session *stored) error {
-	if !s.chosen {
+// makeDefault has kubectl use a session where no username is named, if the settings say so. The error is errNotKept.
+func (p *program) makeDefault(s *settings, session *stored) error {
+	if !s.setsDefault {
 		return nil
 	}
-	if err := p.sessions.choose(s, session); err != nil {
+	if err := p.sessions.refer(s, session); err != nil {
 		return fmt.Errorf("%w: %w", errNotKept, err)
 	}
 	return nil
 }
 
-// logIn asks the person for a username and a password until they are right, and for another password where one is
-// required.
+// logIn asks the person for a username and a password until they are right, and for a new password where one is required.
 func (p *program) logIn(ctx context.Context, to *server, s *settings) (*stored, error) {
 	t, err := p.terminal()
 	if err != nil {
@@ -153,16 +154,16 @@ func (p *program) logIn(ctx context.Context, to *server, s *settings) (*stored, 
 	defer t.Close()
 	t.say("Log in to %s", to.url)
 	for attempt := 1; ; attempt++ {
-		username, password, err := askWho(ctx, t, s.username)
+		username, password, err := askCredentials(ctx, t, s.username)
 		if err != nil {
 			return nil, err
 		}
 		answer, err := to.logIn(ctx, s.namespace, username, password)
-		if required, ok := is(err, problemChangeRequired); ok {
-			t.say("%s\n%s", changeReason(required.Reason), list("The new password has to be:", required.Requirements))
-			answer, err = changePassword(ctx, t, to, who{s.namespace, username}, password)
+		if required, ok := refusedAs(err, problemChangeRequired); ok {
+			t.say("%s\n%s", required.Detail, bulletList("The new password has to be:", required.Requirements))
+			answer, err = changePassword(ctx, t, to, accountName{s.namespace, username}, password)
 		}
-		if wrong, ok := is(err, problemInvalidCredentials); ok && attempt < loginAttempts {
+		if wrong, ok := refusedAs(err, problemInvalidCredentials); ok && attempt < loginAttempts {
 			t.say("%s", wrong.Error())
 			continue
 		}
@@ -174,8 +175,8 @@ func (p *program) logIn(ctx context.Context, to *server, s *settings) (*stored, 
 	}
 }
 
-// askWho asks for a username, unless it is given, and a password.
-func askWho(ctx context.Context, t terminal, username string) (name, password string, err error) {
+// askCredentials asks for a username, unless it is given, and a password.
+func askCredentials(ctx context.Context, t terminal, username string) (name, password string, err error) {
 	if username == "" {
 		if username, err = askUsername(ctx, t); err != nil {
 			return "", "", err
@@ -187,7 +188,7 @@ func askWho(ctx context.Context, t terminal, username string) (name, password st
 	return username, password, err
 }
 
-// askUsername asks for a username. What surrounds it is left out, as the server does.
+// askUsername asks for a username. Spaces around it are left out, as the server does.
 func askUsername(ctx context.Context, t terminal) (string, error) {
 	typed, err := t.ask(ctx, "Username: ")
 	if err != nil {
@@ -205,8 +206,8 @@ func warn(t terminal, answer *granted) {
 	}
 }
 
-// moment tells a time of today by the clock, and how far it is.
-func (p *program) moment(at time.Time) string {
+// formatTime formats a time of the next twelve hours by the clock, and a later one with its date.
+func (p *program) formatTime(at time.Time) string {
 	at = at.Local()
 	layout := "15:04"
 	if left := at.Sub(p.now()); left >= 12*time.Hour {

@@ -36,10 +36,10 @@ Flags:
 // version of the build, set by the linker.
 var version = "unknown"
 
-// errUsage means that the command line cannot be meant; what is wrong has been said.
+// errUsage means that the command line is wrong. The message has been printed.
 var errUsage = errors.New("usage")
 
-// program is what the commands need of the world.
+// program has what the commands use of their environment: tests replace it.
 type program struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
@@ -47,14 +47,14 @@ type program struct {
 	// terminal opens the person's terminal. The error is errNoTerminal.
 	terminal func() (terminal, error)
 	sessions store
-	// patience is checkPatience.
-	patience time.Duration
+	// checkTimeout is the constant, unless a test has set another.
+	checkTimeout time.Duration
 }
 
 func main() {
-	// All that end a program: a terminal that shows no passwords has to be put right first.
+	// All signals that end a program: a terminal that does not show what is typed has to be restored first.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, terminal: openConsole, patience: checkPatience}
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, terminal: openConsole, checkTimeout: checkTimeout}
 	code := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -8,7 +8,7 @@ import (
 	clientauthenticationv1 "k8s.io/client-go/pkg/apis/clientauthentication/v1"
 )
 
-// pluginInfo returns what kubectl says where it runs this program as a credential plugin; nil where a person does.
+// pluginInfo returns the request of kubectl that runs this program as a credential plugin; nil where a person runs it.
 func (p *program) pluginInfo() (*clientauthenticationv1.ExecCredential, error) {
 	text := p.getenv(execInfoVariable)
 	if text == "" {
@@ -24,7 +24,7 @@ func (p *program) pluginInfo() (*clientauthenticationv1.ExecCredential, error) {
 	return info, nil
 }
 
-// writeCredential answers kubectl.
+// writeCredential writes the answer that kubectl reads.
 func (p *program) writeCredential(session *stored) error {
 	credential := &clientauthenticationv1.ExecCredential{
 		TypeMeta: metav1.TypeMeta{APIVersion: clientauthenticationv1.SchemeGroupVersion.String(), Kind: "ExecCredential"},

@@ -1,140 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// typist is a terminal at which somebody types what is written down beforehand.
-type typist struct {
-	lines []string
-	shown strings.Builder
-}
-
-func (t *typist) say(format string, args ...any) { fmt.Fprintf(&t.shown, format+"\n", args...) }
-
-func (t *typist) ask(ctx context.Context, prompt string) (string, error) {
-	t.shown.WriteString(prompt)
-	if ctx.Err() != nil {
-		return "", ctx.Err()
-	}
-	if len(t.lines) == 0 || t.lines[0] == "" {
-		return "", errNoAnswer
-	}
-	line := t.lines[0]
-	t.lines = t.lines[1:]
-	return line, nil
-}
-
-func (t *typist) askSecret(ctx context.Context, prompt string) (string, error) {
-	return t.ask(ctx, prompt)
-}
-func (t *typist) Close() error { return nil }
-
-// fixture is a program, its world, and a login server that answers what it is told.
-type fixture struct {
-	program
-	out, err bytes.Buffer
-	env      map[string]string
-	typist   *typist
-	server   *httptest.Server
-	// answers by "METHOD PATH"; asked lists what was asked.
-	answers map[string]http.HandlerFunc
-	asked   []string
-	at      time.Time
-}
-
-func newFixture(t *testing.T, lines ...string) *fixture {
-	t.Helper()
-	f := &fixture{env: map[string]string{}, typist: &typist{lines: lines}, answers: map[string]http.HandlerFunc{}, at: time.Now()}
-	f.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.asked = append(f.asked, r.Method+" "+r.URL.Path)
-		if answer := f.answers[r.Method+" "+r.URL.Path]; answer != nil {
-			answer(w, r)
-			return
-		}
-		w.WriteHeader(http.StatusTeapot)
-	}))
-	t.Cleanup(f.server.Close)
-	authority := filepath.Join(t.TempDir(), "ca.crt")
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.server.Certificate().Raw})
-	if err := os.WriteFile(authority, certificate, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f.env["KEYTURN_SERVER"], f.env["KEYTURN_CERTIFICATE_AUTHORITY"] = f.server.URL, authority
-	f.program = program{
-		stdout: &f.out, stderr: &f.err, getenv: func(name string) string { return f.env[name] },
-		now:      func() time.Time { return f.at },
-		terminal: func() (terminal, error) { return f.typist, nil },
-		sessions: store{dir: filepath.Join(t.TempDir(), "sessions")}, patience: checkPatience,
-	}
-	return f
-}
-
-// grant answers with a session that lasts so long.
-func (f *fixture) grant(token string, lasts time.Duration) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		f.tellTime(w, f.at)
-		_ = json.NewEncoder(w).Encode(map[string]any{
-			"token": token, "expiresAt": f.at.Add(lasts), "account": map[string]any{"namespace": "acme", "username": "ada", "groups": []string{}},
-		})
-	}
-}
-
-// tellTime has the server's clock be so.
-func (f *fixture) tellTime(w http.ResponseWriter, at time.Time) {
-	w.Header().Set("Date", at.UTC().Format(http.TimeFormat))
-}
-
-// renews answers as the login server does: with another token every time, which lasts for idle and never beyond the end.
-func (f *fixture) renews(token string, idle time.Duration, end time.Time) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { f.grant(token, min(idle, end.Sub(f.at)))(w, r) }
-}
-
-// silent never answers.
-func silent(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-
-func problem(status int, id, title string, header ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		for i := 0; i+1 < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"type": "https://keyturn.dev/problems/" + id, "title": title, "detail": "What to do."})
-	}
-}
-
-func (f *fixture) expect(t *testing.T, code int, out, err string, args ...string) {
-	t.Helper()
-	f.out.Reset()
-	f.err.Reset()
-	f.asked = nil
-	if got := f.run(t.Context(), args); got != code || !strings.Contains(f.out.String(), out) || !strings.Contains(f.err.String(), err) {
-		t.Fatalf("kubectl account %s ends with %d, says %q and %q; want %d, %q and %q", strings.Join(args, " "), got, &f.out, &f.err, code, out, err)
-	}
-}
-
-func asPlugin(f *fixture, interactive bool) {
-	f.env[execInfoVariable] = fmt.Sprintf(`{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":%t}}`, interactive)
-}
-
-const (
-	postLogin   = "POST /api/v1/login"
-	getSession  = "GET /api/v1/session"
-	postSession = "POST /api/v1/session"
-)
-
-// TestPlugin: what kubectl reads is a credential and nothing else.
+// TestPlugin: run by kubectl, the program prints an ExecCredential and nothing else, and refuses what it does not understand.
 func TestPlugin(t *testing.T) {
 	f := newFixture(t, "ada", "secret")
 	asPlugin(f, true)
@@ -161,7 +38,7 @@ func TestPlugin(t *testing.T) {
 	f.expect(t, exitFailed, "", "is not an ExecCredential", "login")
 }
 
-// TestPluginWithoutATerminal never asks.
+// TestPluginWithoutATerminal: where kubectl leaves no terminal, the program asks nobody and contacts no server.
 func TestPluginWithoutATerminal(t *testing.T) {
 	f := newFixture(t, "ada", "secret")
 	asPlugin(f, false)
@@ -171,7 +48,7 @@ func TestPluginWithoutATerminal(t *testing.T) {
 	}
 }
 
-// TestSessionIsUsedAgain: as long as the server takes it; in its second half it is made to last.
+// TestSessionIsUsedAgain: a stored session is used as long as the server accepts it, and renewed in the second half of its time.
 func TestSessionIsUsedAgain(t *testing.T) {
 	f := newFixture(t, "ada", "secret")
 	began := f.at
@@ -192,14 +69,14 @@ func TestSessionIsUsedAgain(t *testing.T) {
 	f.expect(t, 0, `"second"`, "", "login")
 	f.wantAsked(t, getSession)
 
-	// Where the server cannot say, whoever is shown the token decides, until it is over by the clock.
+	// Where the server cannot say, the session is used until it expires: the API server asks about it anyway.
 	f.answers[getSession] = problem(http.StatusServiceUnavailable, "unavailable", "Sessions cannot be checked at present", "Retry-After", "2")
 	f.expect(t, 0, `"second"`, "", "login")
 	f.answers[postSession] = f.answers[getSession]
-	f.at = began.Add(100*time.Minute - margin)
+	f.at = began.Add(100*time.Minute - minRemaining)
 	f.expect(t, exitFailed, "", "Sessions cannot be checked at present. What to do. Try again after ", "login")
 
-	// One that was ended is forgotten, and somebody asked.
+	// A session that was ended is removed, and the person has to log in.
 	f.answers[postSession] = problem(http.StatusUnauthorized, "invalid-session", "There is no session")
 	asPlugin(f, true)
 	f.typist.lines = []string{"ada", "secret"}
@@ -208,7 +85,8 @@ func TestSessionIsUsedAgain(t *testing.T) {
 	f.wantAsked(t, postSession, postLogin)
 }
 
-// TestLastSeconds: what can be made to last no longer is not handed to kubectl, where a command would fail in its midst.
+// TestLastSeconds: a session that cannot be renewed any more is not given to kubectl in its last seconds, where a command would fail
+// halfway.
 func TestLastSeconds(t *testing.T) {
 	f := newFixture(t, "ada", "secret")
 	idle, end := 15*time.Minute, f.at.Add(8*time.Hour)
@@ -216,16 +94,16 @@ func TestLastSeconds(t *testing.T) {
 	f.answers[postSession] = f.renews("renewed", idle, end)
 	f.expect(t, 0, "", "", "login")
 	asPlugin(f, false)
-	for f.at.Before(end.Add(-margin)) {
+	for f.at.Before(end.Add(-minRemaining)) {
 		f.expect(t, 0, `"token"`, "", "login")
 		f.at = f.at.Add(10 * time.Minute)
 	}
-	f.at = end.Add(-margin - time.Second)
+	f.at = end.Add(-minRemaining - time.Second)
 	f.expect(t, 0, `"renewed"`, "", "login")
-	f.at = end.Add(-margin)
+	f.at = end.Add(-minRemaining)
 	f.expect(t, exitFailed, "", "run kubectl account login first", "login")
-	f.wantAsked(t, getSession) // It is another session now, in the first half of its time.
-	f.at = end.Add(-margin / 2)
+	f.wantAsked(t, getSession) // The renewed session is in the first half of its time.
+	f.at = end.Add(-minRemaining / 2)
 	f.expect(t, exitFailed, "", "run kubectl account login first", "login")
 	f.wantAsked(t, postSession)
 	asPlugin(f, true)
@@ -235,7 +113,7 @@ func TestLastSeconds(t *testing.T) {
 	f.wantAsked(t, getSession, postLogin)
 }
 
-// TestClocksApart: how long a session lasts is what counts, whatever the clock of this machine says.
+// TestClocksApart: a session lasts as long as the server says, also where the clocks of the server and this machine differ.
 func TestClocksApart(t *testing.T) {
 	for _, ahead := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
 		f := newFixture(t, "ada", "secret")
@@ -250,18 +128,18 @@ func TestClocksApart(t *testing.T) {
 		f.expect(t, 0, "", "", "login")
 		asPlugin(f, false)
 		f.answers[getSession] = silent
-		f.patience = time.Millisecond
+		f.checkTimeout = time.Millisecond
 		f.expect(t, 0, `"expirationTimestamp":"`+f.at.Add(time.Hour).UTC().Format("2006-01-02T15:04"), "", "login")
 	}
 }
 
-// TestSilentServer: a session that lasts is used without the server's word, and soon. One that is about to end needs it.
+// TestSilentServer: where the server does not answer, a session that lasts long enough is used after a short wait.
 func TestSilentServer(t *testing.T) {
 	f := newFixture(t, "ada", "secret")
 	f.answers[postLogin] = f.grant("one", time.Hour)
 	f.expect(t, 0, "", "", "login")
 	f.answers[getSession], f.answers[postSession] = silent, silent
-	f.patience = time.Second
+	f.checkTimeout = time.Second
 	asPlugin(f, false)
 	for _, door := range []string{getSession, postSession} {
 		f.expect(t, 0, `"one"`, "", "login")
@@ -270,7 +148,7 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
-// TestInterrupted: Ctrl-C while the server is asked is an interruption, and hands out nothing.
+// TestInterrupted: Ctrl-C while the server is asked ends the program with 130 and prints no token.
 func TestInterrupted(t *testing.T) {
 	f := newFixture(t, "ada", "secret")
 	f.answers[postLogin] = f.grant("one", time.Hour)
@@ -284,7 +162,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestNotKept: kubectl gets its token where the session cannot be stored, and the person is told.
+// TestNotKept: where the session cannot be stored, kubectl gets its token and the person is told.
 func TestNotKept(t *testing.T) {
 	f := newFixture(t, "ada", "secret", "ada", "secret")
 	f.answers[postLogin] = f.grant("one", time.Hour)
@@ -296,14 +174,7 @@ func TestNotKept(t *testing.T) {
 	f.expect(t, 0, `"one"`, "cannot be kept", "login")
 }
 
-func (f *fixture) wantAsked(t *testing.T, want ...string) {
-	t.Helper()
-	if strings.Join(f.asked, ", ") != strings.Join(want, ", ") {
-		t.Errorf("the server was asked %q, want %q", f.asked, want)
-	}
-}
-
-// TestRefusals are told in the server's words, and nothing of what was typed comes back.
+// TestRefusals: the program prints the server's title and detail of a refusal, stores nothing, and prints nothing that was typed.
 func TestRefusals(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer http.HandlerFunc
@@ -340,6 +211,34 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestChangeRequired: where the server asks for another password, the program shows the server's reason and the requirements, asks
+// for a new password until the server accepts one, and uses the session that comes with it.
+func TestChangeRequired(t *testing.T) {
+	f := newFixture(t, "ada", "secret", "new-1", "other", "new-2", "new-2", "new-3", "new-3")
+	answer := func(status int, id, title, detail string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = fmt.Fprintf(w, `{"type":"https://keyturn.dev/problems/%s","title":%q,"detail":%q,"reason":"Requested","requirements":[
+				{"id":"minLength","message":"At least 8 characters","satisfied":false},{"id":"digits","message":"At least 1 digit","satisfied":true}]}`,
+				id, title, detail)
+		}
+	}
+	f.answers[postLogin] = answer(403, "password-change-required", "The password must be changed", "Somebody asks you to. Choose a new one.")
+	changes := []http.HandlerFunc{answer(422, "password-rejected", "Not that one", "Another, please."), f.grant("token", time.Hour)}
+	f.answers["POST /api/v1/password"] = func(w http.ResponseWriter, r *http.Request) { changes[0](w, r); changes = changes[1:] }
+	f.expect(t, 0, "You are logged in as ada", "", "login")
+	shown := f.typist.shown.String()
+	for _, want := range []string{
+		"Password: Somebody asks you to. Choose a new one.\nThe new password has to be:\n  - At least 8 characters\n  - At least 1 digit\nNew password: ",
+		"The two are not the same.\nNew password: ",
+		"Not that one. It has to be:\n  - At least 8 characters\nNew password: ",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the terminal shows %q, want %q", shown, want)
+		}
+	}
+}
+
 // TestLogoutThatFails keeps the session, to try again.
 func TestLogoutThatFails(t *testing.T) {
 	const end = "DELETE /api/v1/session"
@@ -358,6 +257,7 @@ func TestLogoutThatFails(t *testing.T) {
 	f.expect(t, exitFailed, "", "nobody is logged in", "whoami")
 }
 
+// TestUsage: wrong command lines, and a missing terminal or authority, end with a message and the right exit code.
 func TestUsage(t *testing.T) {
 	f := newFixture(t)
 	f.expect(t, exitUsage, "", "Usage: kubectl account")

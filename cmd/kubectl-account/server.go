@@ -25,14 +25,14 @@ const (
 	audience = "kubernetes"
 )
 
-// server is the login server.
+// server is a client of the login server.
 type server struct {
 	url    string
 	client *http.Client
 	now    func() time.Time
 }
 
-// account is whom the server knows.
+// account is the profile of the account, as the server answers it.
 type account struct {
 	Namespace   string   `json:"namespace"`
 	Username    string   `json:"username"`
@@ -41,8 +41,8 @@ type account struct {
 	Groups      []string `json:"groups"`
 }
 
-// granted is the answer to who may come in. Token is empty where the session is only told of. ExpiresAt is by the clock of this
-// machine, which may be another than the server's.
+// granted is the answer to a login, a change of the password, or a question about a session. Token is empty where the server does not
+// issue a new one. ExpiresAt is by the clock of this machine, which may differ from the server's.
 type granted struct {
 	Token     string    `json:"token"`
 	ExpiresAt time.Time `json:"expiresAt"`
@@ -52,7 +52,7 @@ type granted struct {
 	} `json:"warnings"`
 }
 
-// connect prepares the way to the server, without going it yet.
+// connect makes the client. It sends nothing yet.
 func (s *settings) connect(now func() time.Time) (*server, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if s.authority != "" {
@@ -87,7 +87,7 @@ func (s *server) change(ctx context.Context, namespace, username, current, next 
 	})
 }
 
-// current tells of a session, renew makes it last, end ends it. Errors as of logIn.
+// current asks about a session, renew prolongs it, end ends it. Errors as of logIn.
 func (s *server) current(ctx context.Context, token string) (*granted, error) {
 	return s.do(ctx, http.MethodGet, "/api/v1/session", token, nil)
 }
@@ -140,12 +140,12 @@ func (s *server) do(ctx context.Context, method, path, token string, body []byte
 	case json.Unmarshal(text, answer) != nil || answer.Account.Username == "":
 		return nil, fmt.Errorf("%s does not answer as a login server does: is the address right?", s.url)
 	}
-	answer.ExpiresAt = answer.ExpiresAt.Add(s.ahead(response))
+	answer.ExpiresAt = answer.ExpiresAt.Add(s.clockOffset(response))
 	return answer, nil
 }
 
-// ahead is how far the clock of this machine is ahead of the server's, as far as that can be told: to two seconds.
-func (s *server) ahead(response *http.Response) time.Duration {
+// clockOffset is how far the clock of this machine is ahead of the server's, in steps of two seconds.
+func (s *server) clockOffset(response *http.Response) time.Duration {
 	date, err := http.ParseTime(response.Header.Get("Date"))
 	if err != nil {
 		return 0
@@ -153,7 +153,7 @@ func (s *server) ahead(response *http.Response) time.Duration {
 	return s.now().Sub(date).Truncate(2 * time.Second)
 }
 
-// The problems that are more than words to this program: the last part of their type.
+// The problems that this program acts on: the last part of their type.
 const (
 	problemInvalidCredentials = "invalid-credentials"
 	problemChangeRequired     = "password-change-required"
@@ -167,12 +167,11 @@ type requirement struct {
 	Satisfied bool   `json:"satisfied"`
 }
 
-// refusal is a problem document, and when to try again. As an error it has the server's words.
+// refusal is a problem document, and when to try again. Its error text is the server's.
 type refusal struct {
 	Type         string        `json:"type"`
 	Title        string        `json:"title"`
 	Detail       string        `json:"detail"`
-	Reason       string        `json:"reason"`
 	Requirements []requirement `json:"requirements"`
 
 	// again is when to try again, and wait how long that is; zero where the server does not say.
@@ -208,8 +207,8 @@ func (r *refusal) Error() string {
 	return text
 }
 
-// is tells whether an error is the refusal of that name.
-func is(err error, problem string) (*refusal, bool) {
+// refusedAs tells whether an error is the server's refusal with this problem.
+func refusedAs(err error, problem string) (*refusal, bool) {
 	r, ok := errors.AsType[*refusal](err)
 	return r, ok && r.Type == "https://keyturn.dev/problems/"+problem
 }

@@ -26,7 +26,7 @@ func (p *program) whoami(ctx context.Context, s *settings) error {
 		return errNobody
 	}
 	answer, err := to.current(ctx, session.Token)
-	if _, over := is(err, problemInvalidSession); over {
+	if _, over := refusedAs(err, problemInvalidSession); over {
 		_, err := p.sessions.forgetRefused(s, session)
 		return errors.Join(err, errNobody)
 	}
@@ -50,7 +50,7 @@ func (p *program) whoami(ctx context.Context, s *settings) error {
 		line("Kubernetes user", identity.Username)
 		line("Kubernetes groups", strings.Join(identity.Groups, ", "))
 	}
-	line("Logged in until", p.moment(answer.ExpiresAt))
+	line("Logged in until", p.formatTime(answer.ExpiresAt))
 	line("Login server", s.server)
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("write: %w", err)
@@ -58,8 +58,8 @@ func (p *program) whoami(ctx context.Context, s *settings) error {
 	return nil
 }
 
-// logout ends the session on the server, and then forgets it here. Where the server cannot end it, it is kept to try again. One
-// that others can read is ended above all.
+// logout ends the session at the server and then removes its file. If the server cannot end it, the file is kept, to try again. A
+// session whose file others can read is ended as well.
 func (p *program) logout(ctx context.Context, s *settings) error {
 	to, err := s.connect(p.now)
 	if err != nil {
@@ -77,7 +77,7 @@ func (p *program) logout(ctx context.Context, s *settings) error {
 		return p.sessions.forget(s)
 	}
 	err = to.end(ctx, session.Token)
-	_, over := is(err, problemInvalidSession)
+	_, over := refusedAs(err, problemInvalidSession)
 	if err != nil && !over {
 		return fmt.Errorf("the session goes on, try again: %w", err)
 	}

@@ -28,16 +28,16 @@ type settings struct {
 	server string
 	// namespace is the organisation; empty is the server's default. username is empty where the person is asked.
 	namespace, username string
-	// chosen tells that a person runs the command, and that no kubeconfig names the username: a login says then whose session is used
-	// where none is named.
-	chosen bool
+	// setsDefault: a login with these settings also says whose session kubectl uses where no username is named. That is so when a
+	// person runs the command, and the username does not come from a kubeconfig.
+	setsDefault bool
 	// authority is the file of the certificates to trust, in the place of the system's.
 	authority string
 
 	kubeconfig, context string
 }
 
-// flags are those of every command. They say nothing by themselves.
+// flags are those of every command. They print nothing: the caller says what is wrong with the command line.
 func (s *settings) flags() *pflag.FlagSet {
 	flags := pflag.NewFlagSet("kubectl account", pflag.ContinueOnError)
 	flags.Usage = func() {}
@@ -50,7 +50,7 @@ func (s *settings) flags() *pflag.FlagSet {
 	return flags
 }
 
-// complete fills in what the flags left out, and checks what there is then.
+// complete fills in what the flags left out, from the environment and then from the kubeconfig, and checks the result.
 func (s *settings) complete(getenv func(string) string) error {
 	s.fill(getenv)
 	named := s.username
@@ -63,12 +63,12 @@ func (s *settings) complete(getenv func(string) string) error {
 	if s.server == "" {
 		return errNoServer
 	}
-	s.chosen = byPerson && s.username == named
+	s.setsDefault = byPerson && s.username == named
 	s.namespace, s.username = typedname.Trim(s.namespace), typedname.Trim(s.username)
 	return s.checkServer()
 }
 
-// fill takes from an environment what is not set yet.
+// fill sets what is not set yet from environment variables.
 func (s *settings) fill(getenv func(string) string) {
 	for name, value := range map[string]*string{
 		"KEYTURN_SERVER": &s.server, "KEYTURN_NAMESPACE": &s.namespace, "KEYTURN_USERNAME": &s.username,
@@ -78,7 +78,7 @@ func (s *settings) fill(getenv func(string) string) {
 	}
 }
 
-// fromKubeconfig takes from the user of a kubeconfig's context what is not set yet, if that user logs in with this program.
+// fromKubeconfig sets what is not set yet from the user of the kubeconfig's context, if that user logs in with this program.
 func (s *settings) fromKubeconfig() error {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = s.kubeconfig
@@ -134,7 +134,7 @@ func loginArguments(plugin *clientcmdapi.ExecConfig) ([]string, bool) {
 	return args[1:], true
 }
 
-// checkServer refuses addresses to which no password may be sent.
+// checkServer refuses an address to which a password must not be sent.
 func (s *settings) checkServer() error {
 	address, err := url.Parse(s.server)
 	if err != nil || address.Hostname() == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {

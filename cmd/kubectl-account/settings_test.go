@@ -49,6 +49,8 @@ users:
       interactiveMode: IfAvailable
 `
 
+// TestSettings: where server, organisation, username and authority come from (flags, environment, kubeconfig, in this order), and which
+// addresses are refused.
 func TestSettings(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(file, []byte(kubeconfig), 0o600); err != nil {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// stored is a session between two commands: a token, and never a password. Without a token it is a reference: it tells whose
-// session is used.
+// stored is the content of a session file: a token, and never a password. A file without a token is a reference: it names the
+// account whose session is to be used.
 type stored struct {
 	Server    string    `json:"server"`
 	Namespace string    `json:"namespace"`
@@ -24,12 +24,12 @@ type stored struct {
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
 
-// store is the folder of the sessions. Each account of a server has one file, that only its owner can read. Where a session is
-// asked for without an organisation or a username, another file of that name refers to the account: that of who logged in so, or
-// of whom a person has named at a login since.
+// store is the folder of the session files, which only the user can read. There is one file for each account of a server. A command
+// that names no organisation or no username finds a reference instead: to the account that last logged in without these names, or
+// that a person has named at a login since then.
 type store struct {
 	dir string
-	// user tells whose files are used; nil: os.Geteuid.
+	// user returns the number of the user whose files are used; nil stands for os.Geteuid.
 	user func() int
 }
 
@@ -45,13 +45,13 @@ func (s *store) find() error {
 	return nil
 }
 
-// open makes the folder where there is none, and closes it to others. The error is *unusableError where others may have written
-// there: closed, it would be taken for a folder of this user's sessions.
+// open makes the folder where there is none, and closes it to other users. The error is *unusableError where others may have written
+// into it: once it is closed, nobody could tell that from a folder of this user's own sessions.
 func (s *store) open() error {
 	if err := s.find(); err != nil {
 		return err
 	}
-	if folder := s.judgeFolder(); folder != nil {
+	if folder := s.checkFolder(); folder != nil {
 		return folder
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
@@ -63,20 +63,20 @@ func (s *store) open() error {
 	return nil
 }
 
-// path of the session of an organisation's username, of which either may be empty. Usernames are the same in upper and lower case.
+// path is the file for an organisation and a username, of which either may be empty. Upper and lower case are the same username.
 func (s *store) path(server, namespace, username string) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{server, namespace, strings.ToLower(username)}, "\n")))
 	return filepath.Join(s.dir, hex.EncodeToString(sum[:16])+".json")
 }
 
-// load returns the session that is asked for with these settings; nil where there is none. The error is *unusableError where there
-// is one that cannot be used.
+// load returns the session for these settings; nil where there is none. The error is *unusableError where there is one that must not
+// be used.
 func (s *store) load(of *settings) (*stored, error) {
 	if s.find() != nil {
 		return nil, nil //nolint:nilnil // no session is an answer, and no error
 	}
 	_, found, err := s.locate(of)
-	if folder := s.judgeFolder(); folder != nil {
+	if folder := s.checkFolder(); folder != nil {
 		if file, unusable := errors.AsType[*unusableError](err); unusable {
 			found = file.exposed
 		}
@@ -91,7 +91,7 @@ func (s *store) load(of *settings) (*stored, error) {
 	return found, nil
 }
 
-// locate returns the file of the session that is asked for, and what it holds. Errors as of load.
+// locate returns the file of the session for these settings, following a reference, and its content. Errors as of load.
 func (s *store) locate(of *settings) (path string, found *stored, err error) {
 	path = s.path(of.server, of.namespace, of.username)
 	found, err = s.read(path, of.server)
@@ -104,7 +104,7 @@ func (s *store) locate(of *settings) (path string, found *stored, err error) {
 
 const logInAgain = "Log in again, with kubectl account login"
 
-// read returns what a file of a server holds; nil where there is none. The error is *unusableError.
+// read returns the content of a file for a server; nil where there is no file. The error is *unusableError.
 func (s *store) read(path, server string) (*stored, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -124,25 +124,25 @@ func (s *store) read(path, server string) (*stored, error) {
 	if json.Unmarshal(text, &found) != nil || found == nil || found.Server != server || found.Username == "" {
 		return nil, &unusableError{path: path, why: "it does not hold what this program writes", remedy: logInAgain}
 	}
-	if unusable := s.judgeFile(path, info, found); unusable != nil {
+	if unusable := s.checkFile(path, info, found); unusable != nil {
 		return nil, unusable
 	}
 	return found, nil
 }
 
-// save stores a session, and what refers to it: for what was asked for, where that is not the account's own name; and, where a
-// person chose the account, for all who name no username in its organisation.
+// save stores a session, and the references to it.
 func (s *store) save(of *settings, session *stored) error {
 	if err := s.write(s.path(of.server, session.Namespace, session.Username), session); err != nil {
 		return err
 	}
-	return s.choose(of, session)
+	return s.refer(of, session)
 }
 
-// choose stores what refers to a session. What is stored already is not written again.
-func (s *store) choose(of *settings, session *stored) error {
+// refer stores the references to a session: one for the names in the settings, if these are not the account's own; and, if the login
+// sets the default, one for commands that name no username. A reference that is there already is not written again.
+func (s *store) refer(of *settings, session *stored) error {
 	asked := [][2]string{{of.namespace, of.username}}
-	if of.chosen {
+	if of.setsDefault {
 		asked = append(asked, [2]string{of.namespace, ""}, [2]string{session.Namespace, ""})
 	}
 	reference := stored{Server: of.server, Namespace: session.Namespace, Username: session.Username}
@@ -165,7 +165,7 @@ func (s *store) choose(of *settings, session *stored) error {
 	return nil
 }
 
-// move takes a session to its account's own file. Earlier versions kept it where it was asked for.
+// move moves a session to its account's own file. Earlier versions stored it under the names that the command gave.
 func (s *store) move(from string, session *stored) error {
 	to := s.path(session.Server, session.Namespace, session.Username)
 	if _, err := os.Lstat(to); err == nil || from == to {
@@ -198,11 +198,11 @@ func (s *store) write(path string, content *stored) error {
 	return nil
 }
 
-// forget removes the session that is asked for; there need be none. What refers to it stays: it tells whose session was used, and
-// there is none now.
+// forget removes the session for these settings, if there is one. References to it stay: they name an account that has no session
+// now, so that no other account's session takes its place.
 func (s *store) forget(of *settings) error {
 	if s.find() != nil {
-		return nil // There cannot be one.
+		return nil // Without a folder there is no session.
 	}
 	path, _, _ := s.locate(of) // It is removed, whatever it holds.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -211,7 +211,8 @@ func (s *store) forget(of *settings) error {
 	return nil
 }
 
-// forgetRefused removes a session that is over, unless another has taken its place meanwhile: that one is returned.
+// forgetRefused removes a session that the server has refused. If another process has stored a new one meanwhile, that is kept and
+// returned.
 func (s *store) forgetRefused(of *settings, refused *stored) (*stored, error) {
 	if now, err := s.load(of); err == nil && now != nil && now.Token != refused.Token {
 		return now, nil

@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+// TestStore: a session is stored in a folder and a file that only the user can read, found again, replaced, and forgotten once the
+// server refuses it.
 func TestStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keyturn", "sessions")
 	s := store{dir: dir}
@@ -59,11 +61,11 @@ func (s *store) holds(of *settings) *stored {
 	return found
 }
 
-// TestWhoseSession: what each way of asking finds, after logins in turn.
+// TestWhoseSession: after one or more logins, each combination of organisation and username finds the session that it should.
 func TestWhoseSession(t *testing.T) {
 	const server = "https://a.example"
-	asking := func(namespace, username string, chosen bool) *settings {
-		return &settings{server: server, namespace: namespace, username: username, chosen: chosen}
+	asking := func(namespace, username string, setsDefault bool) *settings {
+		return &settings{server: server, namespace: namespace, username: username, setsDefault: setsDefault}
 	}
 	type login struct {
 		as      *settings
@@ -131,7 +133,7 @@ func TestWhoseSession(t *testing.T) {
 	}
 }
 
-// TestUnusableFiles: what is there and is not used is told, with the file, what is wrong with it, and what to do.
+// TestUnusableFiles: for a file that must not be used, the error names the file, what is wrong with it, and what to do.
 func TestUnusableFiles(t *testing.T) {
 	s := store{dir: filepath.Join(t.TempDir(), "sessions")}
 	of := &settings{server: "https://a.example", namespace: "acme"}

@@ -20,7 +20,7 @@ var (
 
 // terminal is where the person sits. What is asked there never mixes with what a command puts out.
 type terminal interface {
-	// say shows a line.
+	// say prints a line.
 	say(format string, args ...any)
 	// ask shows a prompt and returns the line that is typed; askSecret does so without showing it. Errors: errNoAnswer,
 	// errNotUTF8, that of the context.
@@ -35,7 +35,7 @@ type console struct {
 	owned   bool
 }
 
-// openConsole opens it, also where input and output go elsewhere. Systems without /dev/tty need the standard input.
+// openConsole opens the terminal, also where standard input and output are redirected. Systems without /dev/tty use standard input.
 func openConsole() (terminal, error) {
 	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
 		return &console{in: tty, out: tty, owned: true}, nil
@@ -46,7 +46,7 @@ func openConsole() (terminal, error) {
 	return nil, errNoTerminal
 }
 
-// Close closes what was opened.
+// Close closes the terminal, if openConsole has opened it.
 func (c *console) Close() error {
 	if c.owned {
 		return c.in.Close()
@@ -61,16 +61,16 @@ func (c *console) ask(ctx context.Context, prompt string) (string, error) {
 	return c.await(ctx, func() ([]byte, error) { return readLine(c.in) })
 }
 
-// askSecret hides what is typed before it asks: who types fast, or ahead, begins before the prompt is read.
+// askSecret hides what is typed before it shows the prompt: people begin to type before they have read it.
 func (c *console) askSecret(ctx context.Context, prompt string) (string, error) {
 	defer fmt.Fprintln(c.out)
 	fd := int(c.in.Fd())
-	defer hide(fd)() // also where ReadPassword is left behind
+	defer hide(fd)() // ReadPassword may still be running when ctx ends, and restore the terminal too late.
 	fmt.Fprintf(c.out, "%s", prompt)
 	return c.await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 }
 
-// await waits for a line, or for the interruption that ends the process.
+// await waits for a line, or until ctx ends because the person has interrupted the program.
 func (c *console) await(ctx context.Context, read func() ([]byte, error)) (string, error) {
 	type answer struct {
 		line []byte
@@ -95,7 +95,7 @@ func (c *console) await(ctx context.Context, read func() ([]byte, error)) (strin
 	}
 }
 
-// readLine reads one line and no byte more: what follows may be for somebody else.
+// readLine reads one line and no byte more: the next one may be for another program.
 func readLine(in io.Reader) ([]byte, error) {
 	var line []byte
 	one := make([]byte, 1)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestSessionsThatOthersMayWrite are not used, whether the mode of the folder, of the session or of what refers to it lets others
-// write: somebody else's session may be there, or the name of an account that the person does not mean.
+// TestSessionsThatOthersMayWrite: a session is not used where the mode of the folder, of its file or of a reference to it lets others
+// write. Another person's session may be there, or the name of an account that the person does not mean.
 func TestSessionsThatOthersMayWrite(t *testing.T) {
 	for name, row := range map[string]struct {
 		username, spoiled string // what spoiled names is in the folder
@@ -60,7 +60,7 @@ func TestSessionsThatOthersMayWrite(t *testing.T) {
 	}
 }
 
-// TestNothingIsKeptWhereOthersMayWrite: a login does not close such a folder and go on with what is in it.
+// TestNothingIsKeptWhereOthersMayWrite: into a folder that others may write to, a login stores nothing, and does not close it either.
 func TestNothingIsKeptWhereOthersMayWrite(t *testing.T) {
 	f := newFixture(t)
 	f.exposed(t, 0o600)
@@ -90,7 +90,7 @@ func TestNothingIsKeptWhereOthersMayWrite(t *testing.T) {
 	f.expect(t, 0, "ada", "", "whoami")
 }
 
-// TestSessionsOfSomebodyElse are not used, whatever their mode.
+// TestSessionsOfSomebodyElse: a file or folder that belongs to another user is not used, whatever its mode.
 func TestSessionsOfSomebodyElse(t *testing.T) {
 	s := store{dir: filepath.Join(t.TempDir(), "sessions")}
 	of := &settings{server: "https://a.example", namespace: "acme"}
@@ -105,11 +105,11 @@ func TestSessionsOfSomebodyElse(t *testing.T) {
 	for name, err := range map[string]error{
 		"the folder, read":    loadError(&s, of),
 		"the folder, written": s.open(),
-		"a file":              s.judgeFile("a file", info, &stored{Token: "t"}),
-		"what refers to one":  s.judgeFile("a file", info, &stored{}),
+		"a file":              s.checkFile("a file", info, &stored{Token: "t"}),
+		"what refers to one":  s.checkFile("a file", info, &stored{}),
 	} {
 		unusable, found := errors.AsType[*unusableError](err)
-		if !found || !unusable.changeable || !strings.Contains(unusable.Error(), "it belongs to another user of this machine") {
+		if !found || !unusable.mayBeForged || !strings.Contains(unusable.Error(), "it belongs to another user of this machine") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -120,7 +120,7 @@ func loadError(s *store, of *settings) error {
 	return err
 }
 
-// TestNoFolderIsNoFault: before the first login there is none.
+// TestNoFolderIsNoFault: before the first login there is no folder. That is no error, and reading does not make one.
 func TestNoFolderIsNoFault(t *testing.T) {
 	s := store{dir: filepath.Join(t.TempDir(), "none", "sessions")}
 	if got, err := s.load(&settings{server: "https://a.example"}); got != nil || err != nil {

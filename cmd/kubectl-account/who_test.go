@@ -33,8 +33,8 @@ func (f *fixture) grantAs(t *testing.T) http.HandlerFunc {
 	}
 }
 
-// TestKubectlFindsWhoWasNamed: a kubeconfig that names no username goes on with the session of whom a person named. One that names another
-// has a session of its own, and takes nobody's place.
+// TestKubectlFindsWhoWasNamed: with a kubeconfig that names no username, kubectl uses the session of the account that a person named last.
+// A kubeconfig that names another account has a session of its own, and does not change that.
 func TestKubectlFindsWhoWasNamed(t *testing.T) {
 	f := newFixture(t)
 	f.answers[postLogin], f.answers[getSession] = f.grantAs(t), f.grant("", time.Hour)
@@ -71,7 +71,7 @@ func TestKubectlFindsWhoWasNamed(t *testing.T) {
 	f.expect(t, 0, `"admin"`, "", "login", "--namespace=acme", "--username=admin")
 }
 
-// TestSpacesAroundNames: what surrounds a name is left out, of a prompt, a flag and the environment alike, and a password keeps its spaces.
+// TestSpacesAroundNames: spaces around a name are left out, whether it is typed, a flag or in the environment. A password keeps its spaces.
 func TestSpacesAroundNames(t *testing.T) {
 	f := newFixture(t, " ada\u00a0", " secret ")
 	f.env["KEYTURN_NAMESPACE"] = " acme "
@@ -89,7 +89,7 @@ func TestSpacesAroundNames(t *testing.T) {
 	f.expect(t, exitFailed, "", "nothing was entered", "login", "--namespace=other")
 }
 
-// exposed logs in, and opens the file of the session to others. It returns the file.
+// exposed logs in, lets others read the file of the session, and returns its path.
 func (f *fixture) exposed(t *testing.T, mode os.FileMode) string {
 	t.Helper()
 	f.typist.lines = []string{"ada", "secret"}
@@ -102,7 +102,8 @@ func (f *fixture) exposed(t *testing.T, mode os.FileMode) string {
 	return path
 }
 
-// TestOpenSessionIsTold: a session that others can read is not the same as none. It is told which file it is, and what to do.
+// TestOpenSessionIsTold: a session whose file others can read is not used. The error names the file and what to do; a login at a terminal
+// replaces the session and ends it at the server.
 func TestOpenSessionIsTold(t *testing.T) {
 	f := newFixture(t)
 	path := f.exposed(t, 0o644)
@@ -150,7 +151,7 @@ func TestOpenSessionIsTold(t *testing.T) {
 	}
 }
 
-// TestLogoutOfAnOpenSession: one that others can read can be ended.
+// TestLogoutOfAnOpenSession: a logout ends a session whose file others can read.
 func TestLogoutOfAnOpenSession(t *testing.T) {
 	f := newFixture(t)
 	path := f.exposed(t, 0o640)
@@ -164,7 +165,7 @@ func TestLogoutOfAnOpenSession(t *testing.T) {
 	}
 }
 
-// TestPasswdOfAnOpenSession: the change ends it, and what takes its place is closed to others.
+// TestPasswdOfAnOpenSession: a change of the password works with a session whose file others can read; the new file is closed to them.
 func TestPasswdOfAnOpenSession(t *testing.T) {
 	f := newFixture(t)
 	path := f.exposed(t, 0o644)
