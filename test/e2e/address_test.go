@@ -25,8 +25,8 @@ func (p *person) loginFrom(ctx context.Context, url, address, password string) (
 	}, body)
 }
 
-// TestAddresses: one that fails too often is refused for a while, whoever it asks for, and others are not. Whose it is says a
-// proxy that is trusted, and nobody else.
+// TestAddresses: an address from which too many attempts fail is refused for a while, whatever account it asks for; other addresses are
+// not. The client's address is taken from X-Forwarded-For only where a trusted proxy says it.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 

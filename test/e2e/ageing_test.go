@@ -10,6 +10,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
+// TestMaxAge: a password expires maxAgeDays after it was set. The login warns before, then asks for a change, and a change starts the time
+// anew.
 func TestMaxAge(t *testing.T) {
 	t.Parallel()
 
@@ -39,6 +41,8 @@ func TestMaxAge(t *testing.T) {
 	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 }
 
+// TestExpiryNever: an account may declare that its password never expires only where the policy allows that; else PolicyResolved says that
+// it is refused.
 func TestExpiryNever(t *testing.T) {
 	t.Parallel()
 
@@ -61,6 +65,8 @@ func TestExpiryNever(t *testing.T) {
 	p.loginEventually(t, p.password, granted)
 }
 
+// TestGraceLogins: after its expiry a password still logs in graceLogins times, each time with a warning of how many are left, and then
+// must be changed.
 func TestGraceLogins(t *testing.T) {
 	t.Parallel()
 
@@ -82,6 +88,7 @@ func TestGraceLogins(t *testing.T) {
 	p.login(t, p.password, granted)
 }
 
+// TestMinAge: a password can be changed again only after minAgeHours, unless a change is required.
 func TestMinAge(t *testing.T) {
 	t.Parallel()
 
@@ -101,6 +108,7 @@ func TestMinAge(t *testing.T) {
 	p.change(t, newPassword(), granted)
 }
 
+// TestHistory: a person cannot choose the current password or one of the last history.count again. A reset is not compared with them.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 
@@ -139,6 +147,8 @@ func TestHistory(t *testing.T) {
 	p.change(t, handedOut, granted) // long enough ago
 }
 
+// TestHandedOutPasswordLapses: a handed-out password that nobody has changed within mustChange.withinHours neither logs in nor can be
+// changed, until it is handed out anew.
 func TestHandedOutPasswordLapses(t *testing.T) {
 	t.Parallel()
 
@@ -160,6 +170,7 @@ func TestHandedOutPasswordLapses(t *testing.T) {
 	p.login(t, p.password, granted)
 }
 
+// TestIdleLock: an account that nobody has used for idleLockDays is locked until an administrator unlocks it.
 func TestIdleLock(t *testing.T) {
 	t.Parallel()
 

@@ -155,7 +155,7 @@ func (a *auditor) expect(t *testing.T, s *server, want ...string) (got []*auditL
 	return got
 }
 
-// TestAudit: whatever happens to an account is one line, in the log of the server that did it.
+// TestAudit: each thing that happens to an account is one line of the audit log, written by the server that did it.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 
@@ -238,7 +238,7 @@ func endSessions(t *testing.T, o *organisation, p *person, audit *auditor) {
 	audit.expect(t, operator, "revocation done SignOutTime")
 }
 
-// TestAuditOfPages: every door is told of, those of browsers too, and so is who logs out there.
+// TestAuditOfPages: attempts and logouts in a browser are in the audit log as well, with the entry point that was used.
 func TestAuditOfPages(t *testing.T) {
 	t.Parallel()
 
@@ -266,13 +266,13 @@ func TestAuditOfPages(t *testing.T) {
 		return response.Cookies()
 	}
 
-	for i, at := range doors {
+	for i, at := range entryPoints {
 		path, contentType, body := at(p, newPassword())
 		post(path, contentType, body)
 		audit.expect(t, login, "attempt refused "+[]string{"login", "password"}[i%2]+" invalid-credentials")
 	}
 
-	path, contentType, body := doors[2](p, p.password)
+	path, contentType, body := entryPoints[2](p, p.password)
 	cookies := post(path, contentType, body)
 	begun := audit.expect(t, login, "attempt granted login")[0]
 	post("/logout", contentType, "", cookies...)
@@ -282,7 +282,7 @@ func TestAuditOfPages(t *testing.T) {
 	}
 }
 
-// TestAuditOfStrangers: what was typed is told of nobody, in no field.
+// TestAuditOfStrangers: what somebody types as a username that nobody has is in no field of the audit log.
 func TestAuditOfStrangers(t *testing.T) {
 	t.Parallel()
 

@@ -13,7 +13,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestUnusableSecrets: each gives a clear condition and an event, and the password in force stays in force.
+// TestUnusableSecrets: a Secret that has no usable password sets a clear condition and an event, and the password in force stays.
 func TestUnusableSecrets(t *testing.T) {
 	t.Parallel()
 
@@ -100,7 +100,7 @@ func passwordData(value string) map[string][]byte {
 	return map[string][]byte{v1alpha1.DefaultPasswordKey: []byte(value)}
 }
 
-// TestRejectedByThePolicy: a laxer policy is enough for a password that was refused.
+// TestRejectedByThePolicy: a password in a Secret that the policy refuses is applied as soon as the policy allows it.
 func TestRejectedByThePolicy(t *testing.T) {
 	t.Parallel()
 
@@ -116,7 +116,8 @@ func TestRejectedByThePolicy(t *testing.T) {
 	p.loginEventually(t, p.password, mustChange("InitialLogin"))
 }
 
-// TestDenyListOfTheOrganisation: new passwords are judged by it, and none is taken while it is missing.
+// TestDenyListOfTheOrganisation: new passwords are compared with the lists that the policy names, and none is accepted while a list is
+// missing.
 func TestDenyListOfTheOrganisation(t *testing.T) {
 	t.Parallel()
 
@@ -162,7 +163,7 @@ func TestDenyListOfTheOrganisation(t *testing.T) {
 	p.change(t, newPassword(), granted)
 }
 
-// TestContradictions are refused by the API server, with a reason. The schema's own tests have a row for each rule.
+// TestContradictions: the API server refuses specs that contradict themselves, with a message. test/schema has a row for each rule.
 func TestContradictions(t *testing.T) {
 	t.Parallel()
 
@@ -186,7 +187,7 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
-// TestBadRequests: each gets a problem document that says what is wrong, and does no harm to the account.
+// TestBadRequests: each malformed request gets a problem document that says what is wrong, and does not count as a failed login.
 func TestBadRequests(t *testing.T) {
 	o, _ := governed(t, neverUnlocks())
 	p := o.settled(t, "ada", nil)
@@ -271,7 +272,7 @@ func TestBadRequests(t *testing.T) {
 	p.login(t, p.password, granted)
 }
 
-// TestPasswordsOfTheWorld: counted in characters, and the same in whichever form they are typed.
+// TestPasswordsOfTheWorld: passwords in any script are counted in characters, and are the same whichever Unicode form is typed.
 func TestPasswordsOfTheWorld(t *testing.T) {
 	t.Parallel()
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,10 +21,10 @@ import (
 // browserPatience is how long one step in a browser may take.
 const browserPatience = time.Minute
 
-// pageChecks returns the folder of what pages are checked with, which it installs, and the browser, where they are missing.
+// pageChecks returns the folder with the programs that check pages. It installs them, and the browser, where they are missing.
 var pageChecks = sync.OnceValues(func() (string, error) { return provide("browser") })
 
-// provide runs the script that installs what a test needs of the system, where it is missing, and returns where that is.
+// provide runs the script in hack that installs a program where it is missing, and returns its path.
 func provide(what string) (string, error) {
 	command := exec.CommandContext(context.Background(), "../../hack/"+what)
 	command.Stderr = os.Stderr
@@ -37,20 +36,6 @@ func provide(what string) (string, error) {
 
 	return strings.TrimSpace(string(path)), nil
 }
-
-// picturesFolder has the screenshots of all states that this run has seen, and no others.
-var picturesFolder = sync.OnceValues(func() (string, error) {
-	folder, err := filepath.Abs("../../.screenshots")
-	if err != nil {
-		return "", err
-	}
-
-	if err := os.RemoveAll(folder); err != nil {
-		return "", err
-	}
-
-	return folder, os.MkdirAll(folder, 0o755)
-})
 
 // browser is a person's browser, with one page open.
 type browser struct {
@@ -66,14 +51,14 @@ type browser struct {
 	elsewhere string
 	// document is the request of the last document that was loaded.
 	document network.RequestID
-	// complaints are what the browser had to say: errors of scripts, refusals by the page's policy, foreign requests.
+	// complaints are errors of scripts, violations of the Content-Security-Policy, and requests to other hosts.
 	complaints []string
 }
 
-// openBrowsers has a place for each browser that may be open at once: each wants a core.
+// openBrowsers limits how many browsers are open at once: each takes a core.
 var openBrowsers = make(chan struct{}, 3)
 
-// openBrowser starts a browser that keeps what it knows in a folder, with further options.
+// openBrowser starts a browser that keeps its cookies in a folder, with further options.
 func openBrowser(t *testing.T, profile string, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 
@@ -109,7 +94,7 @@ func openBrowser(t *testing.T, profile string, more ...chromedp.ExecAllocatorOpt
 	return b
 }
 
-// hear notes what matters of what the browser tells.
+// hear records requests, documents and complaints from the events of the browser.
 func (b *browser) hear(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -135,7 +120,7 @@ func (b *browser) hear(event any) {
 	}
 }
 
-// do runs steps, one after the other.
+// do runs steps in the browser, one after the other, and fails the test with the text of the page.
 func (b *browser) do(actions ...chromedp.Action) {
 	b.t.Helper()
 
@@ -159,7 +144,7 @@ func (b *browser) try(actions ...chromedp.Action) error {
 	return chromedp.Run(ctx, actions...)
 }
 
-// said is what a person reads on the page.
+// said returns the text that a person reads on the page.
 func (b *browser) said() string {
 	var text string
 
@@ -174,7 +159,7 @@ func (b *browser) open(path string) {
 	b.keep()
 }
 
-// keep notes the document that was loaded, for the search for leaks, looks at its forms, and returns it.
+// keep returns the document that was loaded, records it for the search for leaks, and checks its forms.
 func (b *browser) keep() (document []byte) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -191,7 +176,7 @@ func (b *browser) keep() (document []byte) {
 	return document
 }
 
-// fill types into a field that may hold something.
+// fill empties a field and types into it.
 func (b *browser) fill(id, text string) {
 	b.t.Helper()
 	b.do(
@@ -200,7 +185,7 @@ func (b *browser) fill(id, text string) {
 	)
 }
 
-// follow clicks what leads to another page, and waits for it.
+// follow clicks a link or button and waits for the page that it leads to.
 func (b *browser) follow(selector string) {
 	b.t.Helper()
 	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -210,7 +195,7 @@ func (b *browser) follow(selector string) {
 	b.keep()
 }
 
-// submit sends a form whatever its buttons say, and waits for the next page.
+// submit sends a form also where its button is not active, and waits for the next page.
 func (b *browser) submit(id string) {
 	b.t.Helper()
 	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -219,7 +204,7 @@ func (b *browser) submit(id string) {
 	}))
 }
 
-// evaluate returns what a script makes of the page.
+// evaluate returns the value of a script in the page.
 func evaluate[T any](b *browser, script string) (value T) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate(script, &value))
@@ -227,7 +212,7 @@ func evaluate[T any](b *browser, script string) (value T) {
 	return value
 }
 
-// is wants a script to say true, at some time.
+// is waits until a script in the page returns true.
 func (b *browser) is(script string) {
 	b.t.Helper()
 	eventually(b.t, script, func() error {
@@ -244,25 +229,25 @@ func (b *browser) is(script string) {
 	})
 }
 
-// says wants words on the page.
+// says waits until the page has this text.
 func (b *browser) says(words string) {
 	b.t.Helper()
 	b.is(fmt.Sprintf("document.body.innerText.includes(%q)", words))
 }
 
-// at wants the page to be at a path.
+// at waits until the page is at this path.
 func (b *browser) at(path string) {
 	b.t.Helper()
 	b.is(fmt.Sprintf("location.pathname === %q", path))
 }
 
-// speaks has the browser ask for a language.
+// speaks sets the language that the browser asks for.
 func (b *browser) speaks(language string) {
 	b.t.Helper()
 	b.do(network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": language}))
 }
 
-// looks has the browser be of a width, in CSS pixels, and of a colour scheme.
+// looks sets the width of the window, in CSS pixels, and the colour scheme.
 func (b *browser) looks(width int64, scheme string) {
 	b.t.Helper()
 	b.do(
@@ -271,179 +256,20 @@ func (b *browser) looks(width int64, scheme string) {
 	)
 }
 
-// withoutScript has the browser run no scripts of pages.
+// withoutScript turns JavaScript off.
 func (b *browser) withoutScript() {
 	b.t.Helper()
 	b.do(emulation.SetScriptExecutionDisabled(true))
 }
 
-// shot takes a picture of the whole page.
-func (b *browser) shot(name string) {
-	folder, err := picturesFolder()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-
-	var picture []byte
-	if err := b.try(chromedp.FullScreenshot(&picture, 100)); err != nil {
-		b.t.Errorf("taking a picture: %v", err)
-		return
-	}
-
-	if err := os.WriteFile(filepath.Join(folder, strings.ReplaceAll(b.t.Name(), "/", "-")+"-"+name+".png"), picture, 0o644); err != nil {
-		b.t.Error(err)
-	}
-}
-
-// plainState is state without scripts, of which axe-core is one: contrast and names are those of the same state with them.
-func (b *browser) plainState(name string) {
-	b.t.Helper()
-	b.shot(name)
-	b.valid(name)
-	b.noComplaints(name)
-}
-
-// state takes a picture of a state and checks what has to hold for every one.
-func (b *browser) state(name string) {
-	b.t.Helper()
-	b.shot(name)
-	b.accessible(name)
-	b.valid(name)
-
-	if evaluate[bool](b, `document.documentElement.scrollWidth > innerWidth`) {
-		b.t.Errorf("%s: the page is wider than the window", name)
-	}
-
-	b.noComplaints(name)
-}
-
-// noComplaints fails the test for what the browser has complained of.
-func (b *browser) noComplaints(name string) {
-	b.t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-
-	for _, complaint := range b.complaints {
-		b.t.Errorf("%s: the browser complains: %s", name, complaint)
-	}
-
-	b.complaints = nil
-}
-
-// lookAtAll runs axe-core with the rules of WCAG 2.2 too. What a modal dialog is painted on it cannot tell, so that one is
-// looked at again as an ordinary dialog.
-const lookAtAll = `(async () => {
-	const found = await axe.run({ rules: { "target-size": { enabled: true } } }), dialog = document.querySelector("dialog:modal");
-	if (!dialog) return found;
-	dialog.close();
-	dialog.show();
-	const again = await axe.run(dialog, { runOnly: ["color-contrast"] });
-	dialog.close();
-	dialog.showModal();
-	if (again.passes.length === 0) throw new Error("nothing of the dialog was looked at");
-	found.incomplete = [...found.incomplete.filter((f) => f.id !== "color-contrast"), ...again.incomplete];
-	found.violations.push(...again.violations);
-	return found;
-})()`
-
-// accessible has axe-core look for violations of WCAG 2.2 AA and of its own good practice.
-func (b *browser) accessible(name string) {
-	b.t.Helper()
-
-	folder, err := pageChecks()
-	must(b.t, err)
-	axe, err := os.ReadFile(filepath.Join(folder, "node_modules", "axe-core", "axe.min.js"))
-	must(b.t, err)
-
-	type finding struct {
-		ID, Help string
-		Nodes    []struct{ HTML, FailureSummary string }
-	}
-
-	var found struct {
-		Violations []finding
-		Incomplete []finding
-		Passes     []finding
-	}
-
-	b.do(
-		chromedp.Evaluate(string(axe), nil),
-		chromedp.Evaluate(lookAtAll, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
-			return p.WithAwaitPromise(true)
-		}),
-	)
-
-	if len(found.Passes) == 0 {
-		b.t.Errorf("%s: axe-core has looked at nothing", name)
-	}
-
-	for _, v := range found.Violations {
-		b.t.Errorf("%s: %s: %s: %+v", name, v.ID, v.Help, v.Nodes)
-	}
-
-	// What it cannot decide about contrast has to be looked at, or made such that it can.
-	for _, v := range found.Incomplete {
-		if v.ID == "color-contrast" {
-			b.t.Errorf("%s: %s is undecided: %+v", name, v.ID, v.Nodes)
-		}
-	}
-}
-
-// documentsFolder has the documents of all states as they were served, for invalidDocuments.
-var documentsFolder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "keyturn-documents-") })
-
-// valid keeps the document as it was served, to be looked at with all others.
-func (b *browser) valid(name string) {
-	b.t.Helper()
-
-	document := b.keep()
-	if len(document) > 50_000 {
-		b.t.Errorf("%s: the page has %d bytes", name, len(document))
-	}
-
-	folder, err := documentsFolder()
-	must(b.t, err)
-
-	file := strings.ReplaceAll(b.t.Name(), "/", "-") + "-" + name + ".html"
-	must(b.t, os.WriteFile(filepath.Join(folder, file), document, 0o600))
-}
-
-// invalidDocuments has html-validate look at all documents at once: it takes longer to start than to look. It returns what
-// is wrong; empty for nothing.
-func invalidDocuments() string {
-	folder, err := documentsFolder()
-	if err != nil {
-		return err.Error()
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-
-	documents, err := filepath.Glob(filepath.Join(folder, "*.html"))
-	if err != nil || len(documents) == 0 {
-		return "" // No test of pages has run.
-	}
-
-	checks, err := pageChecks()
-	if err != nil {
-		return err.Error()
-	}
-
-	command := exec.CommandContext(context.Background(), filepath.Join(checks, "node_modules", ".bin", "html-validate"),
-		append([]string{"--config", filepath.Join(checks, ".htmlvalidate.json")}, documents...)...)
-	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Sprintf("%v\n%s", err, output)
-	}
-
-	return ""
-}
-
-// logIn logs in on the page of the person's organisation.
+// logIn opens the login page of the person's organisation and logs in.
 func (b *browser) logIn(p *person, password string) {
 	b.t.Helper()
 	b.open("/o/" + p.organisation + "/login")
 	b.logInHere(p.username, password)
 }
 
-// logInHere fills in the form that is shown.
+// logInHere logs in on the page that is open.
 func (b *browser) logInHere(username, password string) {
 	b.t.Helper()
 	b.fill("username", username)

@@ -46,8 +46,8 @@ func (w *wallet) get() string {
 	return w.latest
 }
 
-// TestResetsMeetChanges: resets land while the person changes the password from several devices at once. Whatever wins,
-// one password is in force, and nobody sees a server fail.
+// TestResetsMeetChanges: while resets are applied and a person changes the password from several devices at once, exactly one password is
+// in force in the end, and no server fails.
 func TestResetsMeetChanges(t *testing.T) {
 	o, _ := governed(t, unlimited())
 	p := o.settled(t, "grace", nil)

@@ -72,7 +72,7 @@ func unlimited() v1alpha1.PasswordPolicySpec {
 // pause returns a channel that is closed after a random time of at most that.
 func pause(atMost time.Duration) <-chan time.Time { return time.After(rand.N(atMost)) }
 
-// TestOperatorIsKilled at any moment of a reset: after the restart it has been applied, once.
+// TestOperatorIsKilled: the operator is killed at random moments of a reset. After its restart the reset has been applied, exactly once.
 func TestOperatorIsKilled(t *testing.T) {
 	o, _ := governed(t, unlimited())
 	p := o.settled(t, "ada", nil)
@@ -118,7 +118,8 @@ func TestOperatorIsKilled(t *testing.T) {
 	p.login(t, p.password, granted)
 }
 
-// TestOperatorIsKilledWithNewAccounts: the creation of a credential and the mark on the account are two writes.
+// TestOperatorIsKilledWithNewAccounts: the operator is killed while it creates credentials and marks accounts, which are two writes. After
+// its restart every account works.
 func TestOperatorIsKilledWithNewAccounts(t *testing.T) {
 	o := newOrganisation(t)
 	hired := make([]*person, crashRounds)
@@ -143,7 +144,8 @@ func TestOperatorIsKilledWithNewAccounts(t *testing.T) {
 	}
 }
 
-// TestLoginServerIsKilled at any moment of a change: it is done wholly, or not at all.
+// TestLoginServerIsKilled: the login server is killed at random moments of a change of the password. The change is then made wholly, or not
+// at all.
 func TestLoginServerIsKilled(t *testing.T) {
 	o, _ := governed(t, unlimited())
 	p := o.settled(t, "ada", nil)

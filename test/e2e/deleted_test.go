@@ -12,7 +12,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestAccountThatWaitsToBeDeleted: with its deletion, an account is gone, though somebody's finalizer keeps the object.
+// TestAccountThatWaitsToBeDeleted: an account with a deletionTimestamp is gone for both servers, although a finalizer keeps the object.
 func TestAccountThatWaitsToBeDeleted(t *testing.T) {
 	t.Parallel()
 

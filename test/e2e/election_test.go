@@ -15,7 +15,7 @@ import (
 // takeover is how long the lease of a leader that was killed keeps the others waiting (15 s), and then some.
 const takeover = 45 * time.Second
 
-// TestAnotherOperatorTakesOver when the one that leads is killed.
+// TestAnotherOperatorTakesOver: when the leading operator is killed, another one takes over after its lease has expired.
 func TestAnotherOperatorTakesOver(t *testing.T) {
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)

@@ -21,7 +21,8 @@ import (
 // fleetSize is how many login servers there are where it matters that there are several.
 const fleetSize = 3
 
-// fleet is several login servers with the rights of one, which can be taken from them, each on a wire of its own.
+// fleet is several login servers under one ServiceAccount of their own, whose rights a test can take away. Each reaches the API server
+// over a wire of its own, which can be slow or cut.
 type fleet struct {
 	account  *corev1.ServiceAccount
 	rights   *rbacv1.RoleBinding
@@ -32,11 +33,11 @@ type replica struct {
 	*server
 	url, healthURL string
 	wire           *wire
-	// asked is the file of all that its hash workers were ever asked.
+	// asked is the file in which its hash workers write down every password that they verify.
 	asked string
 }
 
-// newFleet starts login servers that hash as many passwords at once as given, each.
+// newFleet starts the servers. Each hashes so many passwords at once.
 func newFleet(t *testing.T, hashes int, args ...string) *fleet {
 	t.Helper()
 
@@ -74,7 +75,7 @@ func (f *fleet) bind(t *testing.T, namespace, role string) *rbacv1.RoleBinding {
 	return binding
 }
 
-// newReplica starts one of them.
+// newReplica starts one server of the fleet.
 func (f *fleet) newReplica(t *testing.T, name string, args ...string) *replica {
 	t.Helper()
 
@@ -92,7 +93,7 @@ func (f *fleet) newReplica(t *testing.T, name string, args ...string) *replica {
 
 	address := controlplane.Address(port)
 	r.server = login.replica(t, name, "--health-bind-address", append(args, "--bind-address="+address,
-		"--hash-worker="+listeningWorker(t, dir, r.asked))...)
+		"--hash-worker="+recordingWorker(t, dir, r.asked))...)
 	r.args[0] = "--kubeconfig=" + kubeconfig
 	r.url, r.healthURL = "http://"+address, r.readyURL[:len(r.readyURL)-len("/readyz")]
 	r.start(t)
@@ -100,9 +101,9 @@ func (f *fleet) newReplica(t *testing.T, name string, args ...string) *replica {
 	return r
 }
 
-// listeningWorker writes a program that is a hash worker, and that keeps what it is asked: in it are the passwords that were
-// verified, and no others. What a server counts is lost when it is killed, this is not.
-func listeningWorker(t *testing.T, dir, asked string) string {
+// recordingWorker makes a hash worker that also copies its input to a file: the passwords that were verified, and no others. The
+// metrics of a server are lost when it is killed, this file is not.
+func recordingWorker(t *testing.T, dir, asked string) string {
 	t.Helper()
 
 	must(t, os.WriteFile(asked, nil, 0o600))
@@ -114,7 +115,7 @@ func listeningWorker(t *testing.T, dir, asked string) string {
 	return path
 }
 
-// verified counts how often the workers of a server were asked about a text.
+// verified counts how often the workers of a server were given a text.
 func (r *replica) verified(t *testing.T, text string) int {
 	t.Helper()
 
@@ -126,13 +127,13 @@ func (r *replica) verified(t *testing.T, text string) int {
 
 var verifications = regexp.MustCompile(`(?m)^keyturn_password_hash_duration_seconds_count\{operation="verify"\} (\S+)$`)
 
-// counted is how many verifications a server says it has made.
+// counted is how many verifications the metrics of a server count.
 func (r *replica) counted(t *testing.T) int {
 	t.Helper()
 
 	found := verifications.FindStringSubmatch(fetch(t, r.healthURL+"/metrics"))
 	if found == nil {
-		t.Fatal("the server does not count its verifications")
+		t.Fatal("the metrics have no number of verifications")
 	}
 
 	n, err := strconv.ParseFloat(found[1], 64)
@@ -141,7 +142,7 @@ func (r *replica) counted(t *testing.T) int {
 	return int(n)
 }
 
-// mayWrite waits until the API server lets the servers write credentials, or no longer does.
+// mayWrite waits until the API server allows the servers to write credentials, or refuses it.
 func (f *fleet) mayWrite(t *testing.T, want bool) {
 	t.Helper()
 	eventually(t, fmt.Sprint("credentials can be written: ", want), func() error {
@@ -163,8 +164,7 @@ func (f *fleet) mayWrite(t *testing.T, want bool) {
 	})
 }
 
-// refuseWrites takes the right to write credentials from the servers, which may go on reading, until the function is
-// called that it returns.
+// refuseWrites takes the right to write credentials from the servers; they may go on reading. restore gives it back.
 func (f *fleet) refuseWrites(t *testing.T) (restore func()) {
 	t.Helper()
 

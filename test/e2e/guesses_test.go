@@ -1,5 +1,27 @@
 package e2e_test
 
+// How many guesses at one account are verified, when many come at once? Here is what runs, and what is counted:
+//
+//	300 clients            entry points          3 login servers            API server
+//	                                             (replicas of a fleet)
+//	wrong, wrong, ...   -> /api/v1/login      -> server 1 --- wire 1 --->   credential of the account:
+//	a few times right,     /api/v1/password      |  '-> hash worker         failures, lockout
+//	each client again      login page            |      writes down
+//	while it is told to    change page           |      what it verifies
+//	come back                                    server 2 --- wire 2 --->
+//	                                             server 3 --- wire 3 --->
+//
+// A guess is one request with a password. Its verdict is what the client learns: right, wrong, busy, locked out, cannot know (503), or
+// no answer. A guess has been verified when a hash worker compared it with the stored hash: the workers' files tell, also of a
+// server that was killed. A wire carries everything between a server and the API server; it can be slow, or be cut.
+//
+// With maxFailures = 5, the bound is for each attack
+//
+//	verified wrong guesses <= 5 * (successes + 1) + (servers - 1) + crashes
+//
+// since a success clears the failures, each of the other servers can have one guess under way that the others do not know of yet,
+// and a server that crashes can forget one.
+
 import (
 	"fmt"
 	"math/rand/v2"
@@ -11,18 +33,18 @@ import (
 )
 
 const (
-	// guessLimit is maxFailures of the policy, guessesAtOnce how many guesses come in parallel.
+	// guessLimit is maxFailures of the policy, guessesAtOnce is how many guesses come in parallel.
 	guessLimit    = 5
 	guessesAtOnce = 300
-	// guessTries is how often one that is told to come back does so.
-	guessTries = 60
+	// maxTries is how often a client that is told to try again does so.
+	maxTries = 60
 )
 
-// rightAnswers is how many of the guesses are right: one, or several.
-var rightAnswers = [2]int{1, 7}
+// successes is how many of the guesses of an attack are the right password: one, or several.
+var successes = [2]int{1, 7}
 
-// quickly hashes at the least cost that a policy may have, since here guesses are counted and not priced.
-func quickly() v1alpha1.PasswordPolicySpec {
+// cheapHashing is a policy with the cheapest hash that there may be: these tests count guesses, and need no costly ones.
+func cheapHashing() v1alpha1.PasswordPolicySpec {
 	return v1alpha1.PasswordPolicySpec{
 		Lockout:    v1alpha1.LockoutRule{MaxFailures: new(int32(guessLimit)), DurationMinutes: new(int32(15))},
 		MustChange: v1alpha1.MustChangeRule{OnInitialLogin: v1alpha1.ChangeNotRequired, OnReset: v1alpha1.ChangeNotRequired},
@@ -30,8 +52,8 @@ func quickly() v1alpha1.PasswordPolicySpec {
 	}
 }
 
-// victims makes accounts that every server knows, and that have just logged in.
-func (f *fleet) victims(t *testing.T, o *organisation, name string, number int) []*person {
+// people makes accounts whose people have just logged in at every server.
+func (f *fleet) people(t *testing.T, o *organisation, name string, number int) []*person {
 	t.Helper()
 
 	all := make([]*person, number)
@@ -50,56 +72,56 @@ func (f *fleet) victims(t *testing.T, o *organisation, name string, number int) 
 	return all
 }
 
-// recorded is how many failures an account's credential holds.
+// recorded is how many failures in a row an account's credential holds.
 func (o *organisation) recorded(t *testing.T, name string) int {
 	t.Helper()
 
 	n, err := strconv.Atoi(string(o.credential(t, name).Data[keyConsecutive]))
 	if err != nil {
-		return 0 // none are kept as no number
+		return 0 // Without failures there is no number.
 	}
 
 	return n
 }
 
-// TestGuessesAreBounded: however many guesses come in parallel, at however many login servers, by whatever doors, and
-// whatever happens to the servers and to what they write to, few are verified.
-func TestGuessesAreBounded(t *testing.T) { //nolint:tparallel // what happens to the servers happens one after the other
+// TestGuessesAreBounded: however many guesses come at once, at whatever entry points of three login servers, no more are verified than
+// the bound above. That holds while the API server is slow, while it refuses writes, and when a server is killed or cut off.
+func TestGuessesAreBounded(t *testing.T) { //nolint:tparallel // the attacks come one after the other, each on the same servers
 	t.Parallel()
 
-	o, _ := governed(t, quickly())
+	o, _ := governed(t, cheapHashing())
 	f := newFleet(t, 2)
 
-	t.Run("at rest", func(t *testing.T) {
-		for i, p := range f.victims(t, o, "rest", 20) {
+	t.Run("nothing fails", func(t *testing.T) {
+		for i, p := range f.people(t, o, "rest", 20) {
 			counted, known := f.counted(t), f.verified(t, p.password)
-			mark := newPassword()
-			s := f.rush(t, p, mark, rightAnswers[i%2], nil)
-			f.check(t, s, p, mark, 0)
+			prefix := newPassword()
+			a := f.attack(t, p, prefix, successes[i%2], nil)
+			f.check(t, a, p, prefix, 0)
 
 			counted, known = f.counted(t)-counted, f.verified(t, p.password)-known
-			figure(t, "round %d: %s; counted by the servers, with the right ones: %d", i+1, s, counted)
+			figure(t, "round %d: %s; counted by the servers, with the right ones: %d", i+1, a, counted)
 
-			if counted != s.verified+known {
-				t.Errorf("the servers count %d verifications, the workers %d of wrong and %d of right passwords", counted, s.verified, known)
+			if counted != a.verified+known {
+				t.Errorf("the servers count %d verifications, the workers %d of wrong and %d of right passwords", counted, a.verified, known)
 			}
 		}
 	})
 
 	t.Run("API server slow", func(t *testing.T) {
-		for i, p := range f.victims(t, o, "slow", 4) {
+		for i, p := range f.people(t, o, "slow", 4) {
 			for _, r := range f.replicas {
 				r.wire.slow(rand.N(80 * time.Millisecond))
 			}
 
-			if i == 0 { // so slow that one of them does not wait for what the API server has in memory
+			if i == 0 { // So slow that this server reads from storage instead of waiting for the API server's memory (ADR 0016).
 				f.replicas[0].wire.slow(160 * time.Millisecond)
 			}
 
-			mark := newPassword()
-			s := f.rush(t, p, mark, rightAnswers[i%2], nil)
-			f.check(t, s, p, mark, 0)
-			figure(t, "round %d: %s", i+1, s)
+			prefix := newPassword()
+			a := f.attack(t, p, prefix, successes[i%2], nil)
+			f.check(t, a, p, prefix, 0)
+			figure(t, "round %d: %s", i+1, a)
 		}
 
 		for _, r := range f.replicas {
@@ -110,70 +132,71 @@ func TestGuessesAreBounded(t *testing.T) { //nolint:tparallel // what happens to
 	t.Run("writes refused", func(t *testing.T) { f.testWritesRefused(t, o) })
 	t.Run("one killed", func(t *testing.T) { f.testKilled(t, o) })
 	t.Run("one cut off", func(t *testing.T) { f.testCutOff(t, o) })
-	t.Run("cut off with a failure to record", func(t *testing.T) { f.testOwed(t, o) })
+	t.Run("cut off before a failure is recorded", func(t *testing.T) { f.testUnrecordedFailure(t, o) })
 }
 
-// testWritesRefused: who cannot record a guess answers none, after the one that it found that out with.
+// testWritesRefused: a server that cannot record failures verifies one guess at most, and answers 503 to all. What it has verified
+// counts as soon as it can write again.
 func (f *fleet) testWritesRefused(t *testing.T, o *organisation) {
-	p := f.victims(t, o, "refused", 1)[0]
-	mark, restore := newPassword(), f.refuseWrites(t)
+	p := f.people(t, o, "refused", 1)[0]
+	prefix, restore := newPassword(), f.refuseWrites(t)
 
-	// A right password needs no write, so it may be granted until a server has a failure that it cannot record.
+	// A right password needs no write, so a server may accept it until it has a failure that it cannot record.
 	for i, r := range f.replicas {
-		v, err := guess(t.Context(), p, r, doors[0], mark+"-first")
+		v, err := guess(t.Context(), p, r, entryPoints[0], prefix+"-first")
 		must(t, err)
 
-		if v != undecided {
-			t.Errorf("the first guess at server %d is answered %d, want that it cannot be known", i+1, v)
+		if v != cannotKnow {
+			t.Errorf("the verdict on the first guess at server %d is %d, want that it cannot know", i+1, v)
 		}
 	}
 
-	s := f.rush(t, p, mark, rightAnswers[1], nil)
-	figure(t, "at once: %s", s)
+	a := f.attack(t, p, prefix, successes[1], nil)
+	figure(t, "at once: %s", a)
 
 	for i := range 8 * len(f.replicas) {
-		v, err := guess(t.Context(), p, f.replicas[i%len(f.replicas)], doors[i/len(f.replicas)%len(doors)], fmt.Sprintf("%s-later-%d", mark, i))
+		v, err := guess(t.Context(), p, f.replicas[i%len(f.replicas)], entryPoints[i/len(f.replicas)%len(entryPoints)], fmt.Sprintf("%s-later-%d", prefix, i))
 		must(t, err)
 
-		if v != undecided {
-			t.Errorf("guess %d one by one is answered %d, want that it cannot be known", i, v)
+		if v != cannotKnow {
+			t.Errorf("the verdict on guess %d, one by one, is %d, want that the server cannot know", i, v)
 		}
 	}
 
-	if n := s.verdicts[notRight] + s.verdicts[right] + s.verdicts[lockedOut] + s.verdicts[unheard]; n > 0 {
-		t.Errorf("%d guesses are answered although none can be recorded: %s", n, s)
+	if n := a.verdicts[wrongPassword] + a.verdicts[right] + a.verdicts[lockedOut] + a.verdicts[noAnswer]; n > 0 {
+		t.Errorf("%d guesses are answered although none can be recorded: %s", n, a)
 	}
 
 	for i, r := range f.replicas {
-		if n := r.verified(t, mark); n > 1 {
+		if n := r.verified(t, prefix); n > 1 {
 			t.Errorf("server %d has verified %d guesses that it could not record, want 1 at most", i+1, n)
 		}
 	}
 
 	restore()
 
-	// All of them count in the end, each server's before the next guess of its own.
+	// All failures count in the end: a server records its own before it verifies another password.
 	for i, r := range f.replicas {
-		owed := r.verified(t, mark)
-		a := (&person{organisation: o.name, username: p.username, at: r.url}).login(t, p.password, granted)
+		unrecorded := r.verified(t, prefix)
+		answer := (&person{organisation: o.name, username: p.username, at: r.url}).login(t, p.password, granted)
 
-		if w := a.warning("failed-attempts"); owed > 0 && (w == nil || *w.Count != owed) {
-			t.Errorf("server %d tells %+v of %d failures that it owed", i+1, w, owed)
+		if w := answer.warning("failed-attempts"); unrecorded > 0 && (w == nil || *w.Count != unrecorded) {
+			t.Errorf("server %d warns of %+v, want %d failures that it could not record before", i+1, w, unrecorded)
 		}
 	}
 }
 
-// testKilled: a crash costs one guess.
+// testKilled: when a server is killed during the attack, one more guess may be verified, and after its restart the account is locked.
 func (f *fleet) testKilled(t *testing.T, o *organisation) {
-	for i, p := range f.victims(t, o, "killed", 5) {
-		mark, killed := newPassword(), f.replicas[i%len(f.replicas)]
-		if i%2 == 1 { // so that it is likely to have verified a guess that it has not recorded
+	for i, p := range f.people(t, o, "killed", 5) {
+		prefix, killed := newPassword(), f.replicas[i%len(f.replicas)]
+		if i%2 == 1 { // So that it is likely to be killed between a verification and the record of its failure.
 			killed.wire.slow(60 * time.Millisecond)
 		}
 
-		s := f.rush(t, p, mark, rightAnswers[1], func() {
-			eventually(t, "it has verified a guess", func() error {
-				if killed.verified(t, mark) == 0 && f.verified(t, mark) < guessLimit {
+		a := f.attack(t, p, prefix, successes[1], func() {
+			eventually(t, "the server has verified a guess", func() error {
+				if killed.verified(t, prefix) == 0 && f.verified(t, prefix) < guessLimit {
 					return errTooEarly
 				}
 
@@ -182,28 +205,28 @@ func (f *fleet) testKilled(t *testing.T, o *organisation) {
 			<-pause(20 * time.Millisecond)
 			killed.kill()
 		})
-		f.check(t, s, p, mark, 1)
-		figure(t, "round %d: %s", i+1, s)
+		f.check(t, a, p, prefix, 1)
+		figure(t, "round %d: %s", i+1, a)
 		killed.wire.slow(0)
 		killed.start(t)
 
-		if v, err := guess(t.Context(), p, killed, doors[0], mark+"-later"); err != nil || v != lockedOut {
-			t.Errorf("after its restart the server answers %d, %v, want that the account is locked", v, err)
+		if v, err := guess(t.Context(), p, killed, entryPoints[0], prefix+"-later"); err != nil || v != lockedOut {
+			t.Errorf("after its restart the verdict is %d, %v, want that the account is locked", v, err)
 		}
 
-		if n := f.verified(t, mark+"-later"); n != 0 {
+		if n := f.verified(t, prefix+"-later"); n != 0 {
 			t.Errorf("after the restart %d guesses were verified, want none", n)
 		}
 	}
 }
 
-// testCutOff: a server that loses the API server amid the guesses, and finds it again, adds none.
+// testCutOff: when a server loses the API server during the attack and finds it again, no more guesses are verified than otherwise.
 func (f *fleet) testCutOff(t *testing.T, o *organisation) {
-	for i, p := range f.victims(t, o, "cut", 4) {
-		mark, cut := newPassword(), f.replicas[i%len(f.replicas)]
-		s := f.rush(t, p, mark, rightAnswers[1], func() {
+	for i, p := range f.people(t, o, "cut", 4) {
+		prefix, cut := newPassword(), f.replicas[i%len(f.replicas)]
+		a := f.attack(t, p, prefix, successes[1], func() {
 			eventually(t, "a guess is verified", func() error {
-				if f.verified(t, mark) == 0 {
+				if f.verified(t, prefix) == 0 {
 					return errTooEarly
 				}
 
@@ -214,47 +237,48 @@ func (f *fleet) testCutOff(t *testing.T, o *organisation) {
 			<-pause(300 * time.Millisecond)
 			cut.wire.setCut(false)
 		})
-		f.check(t, s, p, mark, 0)
-		figure(t, "round %d: %s", i+1, s)
+		f.check(t, a, p, prefix, 0)
+		figure(t, "round %d: %s", i+1, a)
 	}
 }
 
-// testOwed: the failure that a server could not record is recorded before anything else is decided.
-func (f *fleet) testOwed(t *testing.T, o *organisation) {
-	victims := f.victims(t, o, "owed", 2)
+// testUnrecordedFailure: a failure that a server could not record, because it was cut off, is recorded before the server decides about
+// another password. An account with one failure left is then locked.
+func (f *fleet) testUnrecordedFailure(t *testing.T, o *organisation) {
+	attacked := f.people(t, o, "unrecorded", 2)
 	r, other := f.replicas[0], f.replicas[1]
 
 	for i, want := range []verdict{right, lockedOut} {
-		p, mark := victims[i], newPassword()
+		p, prefix := attacked[i], newPassword()
 
-		// The second one has one failure left.
+		// The second account has one failure left.
 		for n := range i * (guessLimit - 1) {
-			if v, err := guess(t.Context(), p, other, doors[n%len(doors)], mark+"-before"); err != nil || v != notRight {
-				t.Fatalf("a wrong password is answered %d, %v", v, err)
+			if v, err := guess(t.Context(), p, other, entryPoints[n%len(entryPoints)], prefix+"-before"); err != nil || v != wrongPassword {
+				t.Fatalf("the verdict on a wrong password is %d, %v", v, err)
 			}
 		}
 
 		recorded := o.recorded(t, p.username)
 		answered := make(chan verdict, 1)
 
-		r.wire.slow(time.Second) // for how long the failure is on its way
+		r.wire.slow(time.Second) // Writing the failure takes so long.
 
 		go func() {
-			v, _ := guess(t.Context(), p, r, doors[0], mark+"-owed")
+			v, _ := guess(t.Context(), p, r, entryPoints[0], prefix+"-unrecorded")
 			answered <- v
 		}()
 
 		eventually(t, "the guess is verified", func() error {
-			if r.verified(t, mark+"-owed") == 0 {
+			if r.verified(t, prefix+"-unrecorded") == 0 {
 				return errTooEarly
 			}
 
 			return nil
 		})
-		r.wire.setCut(true) // before the failure is there
+		r.wire.setCut(true) // Before the failure has arrived.
 
-		if v := <-answered; v != undecided {
-			t.Errorf("a guess that could not be recorded is answered %d", v)
+		if v := <-answered; v != cannotKnow {
+			t.Errorf("the verdict on a guess that could not be recorded is %d, want that the server cannot know", v)
 		}
 
 		if now := o.recorded(t, p.username); now != recorded {
@@ -267,7 +291,7 @@ func (f *fleet) testOwed(t *testing.T, o *organisation) {
 		var got verdict
 
 		eventually(t, "the server finds the API server again", func() (err error) {
-			if got, err = guess(t.Context(), p, r, doors[0], p.password); got == undecided {
+			if got, err = guess(t.Context(), p, r, entryPoints[0], p.password); got == cannotKnow {
 				err = errTooEarly
 			}
 
@@ -275,7 +299,7 @@ func (f *fleet) testOwed(t *testing.T, o *organisation) {
 		})
 
 		if got != want {
-			t.Errorf("the right password is answered %d after a failure that was owed, want %d", got, want)
+			t.Errorf("after the unrecorded failure the verdict on the right password is %d, want %d", got, want)
 		}
 
 		if now := o.recorded(t, p.username); want == lockedOut && now != recorded+1 {

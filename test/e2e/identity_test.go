@@ -29,7 +29,8 @@ func backup[T client.Object](object T) T {
 	return object
 }
 
-// TestUsernameConflict: the first comes first, and the next gets the name but never the password.
+// TestUsernameConflict: of two accounts with one username, the older has it. When that one goes, the other gets the username, with a
+// password of its own.
 func TestUsernameConflict(t *testing.T) {
 	t.Parallel()
 
@@ -58,7 +59,7 @@ func TestUsernameConflict(t *testing.T) {
 	first.login(t, first.password, wrong)
 }
 
-// TestCreatedAgain: an account that is deleted and made again from YAML is a new person's.
+// TestCreatedAgain: an account that is deleted and created again from YAML is a new person: the old password and sessions are over.
 func TestCreatedAgain(t *testing.T) {
 	t.Parallel()
 
@@ -80,7 +81,8 @@ func TestCreatedAgain(t *testing.T) {
 	sessionEndsEventually(t, token)
 }
 
-// TestRestore: everything is deleted and comes back from a backup, in any order; people's own passwords still work.
+// TestRestore: accounts, Secrets and credentials are deleted and come back from a backup, in any order. The passwords that people have
+// chosen still work.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 
@@ -122,7 +124,8 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestCopiedAnnotation: the mark of an earlier version, which names no account, opens nothing when it is copied to another.
+// TestCopiedAnnotation: the annotation of a former version, which names no account, gives nobody another account's credential when it is
+// copied.
 func TestCopiedAnnotation(t *testing.T) {
 	t.Parallel()
 
@@ -168,7 +171,7 @@ func (o *organisation) outlive(t *testing.T, name string) {
 	})
 }
 
-// TestDamagedCredential: one that was edited by hand is told, and nothing is lost when it is put right.
+// TestDamagedCredential: a credential that was damaged by hand is reported in a condition, and works again when it is repaired.
 func TestDamagedCredential(t *testing.T) {
 	t.Parallel()
 
@@ -202,7 +205,7 @@ func TestDamagedCredential(t *testing.T) {
 	}
 }
 
-// TestDamagedHashIsReset: where there is no backup, a reset helps.
+// TestDamagedHashIsReset: a reset replaces a hash that was damaged.
 func TestDamagedHashIsReset(t *testing.T) {
 	t.Parallel()
 
@@ -215,7 +218,8 @@ func TestDamagedHashIsReset(t *testing.T) {
 	p.login(t, p.password, mustChange("InitialLogin"))
 }
 
-// TestDeletedCredential: nobody gets in until it is back, or a password is handed out anew.
+// TestDeletedCredential: without its credential nobody can log in to an account, until the credential is restored or a reset starts it
+// anew.
 func TestDeletedCredential(t *testing.T) {
 	t.Parallel()
 
@@ -242,8 +246,8 @@ func TestDeletedCredential(t *testing.T) {
 	p.login(t, p.password, wrong)
 }
 
-// TestOrphanIsSwept: a credential outlives its account for the grace period only. The operator that is stopped and started
-// is everybody's, and for a while its grace is short, so no other test runs at the time.
+// TestOrphanIsSwept: the credential of a deleted account is deleted after the grace period. The operator is restarted with a short grace
+// period, so no other test runs at the time.
 func TestOrphanIsSwept(t *testing.T) {
 	const annotationOrphaned = "accounts.keyturn.dev/orphaned-time"
 

@@ -13,11 +13,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestKeyRing is about the keys that sign all sessions, so nothing runs beside it.
+// TestKeyRing: when the signing keys are deleted, damaged or emptied, all sessions end and the operator makes new keys. All sessions are
+// concerned, so nothing runs beside it.
 func TestKeyRing(t *testing.T) {
-	o, _ := governed(t, quickly())
+	o, _ := governed(t, cheapHashing())
 	f := newFleet(t, 1)
-	p := f.victims(t, o, "signed", 1)[0]
+	p := f.people(t, o, "signed", 1)[0]
 	ring := func() *corev1.Secret {
 		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-signing-keys"}}
 	}
@@ -60,12 +61,12 @@ func TestKeyRing(t *testing.T) {
 	f.everywhere(t, f.sessionOf(t, p), http.StatusOK)
 }
 
-// TestNoKeys: a login server that has no keys is not ready, and alive: it waits for the operator to make them. Nobody is sent to
-// it meanwhile, and nobody has to restart it.
+// TestNoKeys: a login server without signing keys is not ready (/readyz) and alive (/healthz). When the operator has made keys, it is ready
+// without a restart.
 func TestNoKeys(t *testing.T) {
-	o, _ := governed(t, quickly())
+	o, _ := governed(t, cheapHashing())
 	f := newFleet(t, 1)
-	p := f.victims(t, o, "signed", 1)[0]
+	p := f.people(t, o, "signed", 1)[0]
 
 	operator.kill()
 	must(t, kube.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-signing-keys"}}))

@@ -11,8 +11,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestKubectlLogsIn is the story of the README: kubectl asks a new person for the handed-out password, has it changed, and
-// goes on by itself from then on, until the person logs out.
+// TestKubectlLogsIn: the story of the README: kubectl asks a new person for the handed-out password and has it changed. Then it uses the
+// session, until the person logs out.
 func TestKubectlLogsIn(t *testing.T) {
 	t.Parallel()
 
@@ -117,7 +117,7 @@ func (d *desk) mayHold(t *testing.T, p *person) {
 	}
 }
 
-// TestKubectlChangesThePassword: passwd keeps the person logged in, and ends what was before.
+// TestKubectlChangesThePassword: kubectl account passwd changes the password, keeps the person logged in, and ends all other sessions.
 func TestKubectlChangesThePassword(t *testing.T) {
 	t.Parallel()
 
@@ -163,8 +163,8 @@ func TestKubectlChangesThePassword(t *testing.T) {
 	}
 }
 
-// TestKubectlFindsWhoWasNamed: the kubeconfig of the documentation names nobody, and goes on with the session of whom a person named.
-// While others can read that session, kubectl says so.
+// TestKubectlFindsWhoWasNamed: with a kubeconfig that names no username, kubectl uses the session of the account that a person named last.
+// While others can read the session's file, kubectl says so and does not use it.
 func TestKubectlFindsWhoWasNamed(t *testing.T) {
 	t.Parallel()
 
@@ -191,7 +191,7 @@ func TestKubectlFindsWhoWasNamed(t *testing.T) {
 	d.mustAlone(t, "auth", "whoami")
 }
 
-// TestKubectlAsksAgain: a session that an administrator ended is not offered again and again.
+// TestKubectlAsksAgain: when an administrator has ended the session, kubectl asks for the password again.
 func TestKubectlAsksAgain(t *testing.T) {
 	t.Parallel()
 
@@ -215,7 +215,7 @@ func TestKubectlAsksAgain(t *testing.T) {
 	}
 }
 
-// TestKubectlIsLockedOut: it says so, and until when.
+// TestKubectlIsLockedOut: kubectl says that the account is locked, and until when.
 func TestKubectlIsLockedOut(t *testing.T) {
 	t.Parallel()
 
@@ -233,7 +233,7 @@ func TestKubectlIsLockedOut(t *testing.T) {
 	}
 }
 
-// TestKubectlIsInterrupted: Ctrl-C ends it at once, and the terminal shows again what is typed.
+// TestKubectlIsInterrupted: Ctrl-C at the password prompt ends kubectl account at once, and the terminal shows what is typed again.
 func TestKubectlIsInterrupted(t *testing.T) {
 	t.Parallel()
 

@@ -146,7 +146,7 @@ func search(places map[string][]byte, secrets []string) (leaks []string) {
 	return leaks
 }
 
-// TestSearchFindsLeaks, or nobody would notice that it looks in vain.
+// TestSearchFindsLeaks: the search for leaks, which runs after all tests, finds a password and a hash that are where they must not be.
 func TestSearchFindsLeaks(t *testing.T) {
 	t.Parallel()
 

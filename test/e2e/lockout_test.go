@@ -11,6 +11,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
+// TestLockout: after maxFailures the account is locked, at the login and at a change alike. The lock ends by itself, or by unlockTime, once
+// per request.
 func TestLockout(t *testing.T) {
 	t.Parallel()
 
@@ -51,7 +53,7 @@ func TestLockout(t *testing.T) {
 	p.login(t, p.password, locked)
 }
 
-// TestLockWithoutEnd: nobody is told to wait for what will not come.
+// TestLockWithoutEnd: a lock that only an administrator can end has no Retry-After.
 func TestLockWithoutEnd(t *testing.T) {
 	t.Parallel()
 
@@ -95,7 +97,8 @@ func TestLockWithoutEnd(t *testing.T) {
 	}
 }
 
-// TestFailuresAreTold to the person, and forgotten by a success.
+// TestFailuresAreTold: the next login tells the person how many attempts have failed, also with the username in other letters. Then they
+// are forgotten.
 func TestFailuresAreTold(t *testing.T) {
 	t.Parallel()
 
@@ -120,7 +123,7 @@ func TestFailuresAreTold(t *testing.T) {
 	}
 }
 
-// TestUnknownNamesAnswerAlike: nobody learns who has an account.
+// TestUnknownNamesAnswerAlike: a username that nobody has gets the same answer as a wrong password.
 func TestUnknownNamesAnswerAlike(t *testing.T) {
 	t.Parallel()
 

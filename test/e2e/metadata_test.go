@@ -27,8 +27,8 @@ const (
 	maxMetadataMemory = 10 << 20
 )
 
-// TestMetadataTakesNoMemory: whoever may create accounts, and Secrets that hand out passwords, can give them a megabyte of metadata
-// each. Neither server keeps that: they take as much memory as they do without. The servers are restarted, so nothing runs beside it.
+// TestMetadataTakesNoMemory: somebody who may create accounts and password Secrets can give each a megabyte of metadata. Both servers then
+// take no more memory than without. They are restarted, so nothing runs beside it.
 func TestMetadataTakesNoMemory(t *testing.T) {
 	o := newOrganisation(t)
 

@@ -20,7 +20,7 @@ import (
 	written "github.com/keyturn/keyturn/test/monitoring"
 )
 
-// TestMetricsNameNobody: labels with accounts or organisations would be without end, and chosen by strangers.
+// TestMetricsNameNobody: no label of a metric names an account, an organisation or an address.
 func TestMetricsNameNobody(t *testing.T) {
 	t.Parallel()
 
@@ -75,7 +75,7 @@ func fetch(t *testing.T, url string) string {
 	return string(body)
 }
 
-// TestOperatorMetrics are for those whom the API server lets read them.
+// TestOperatorMetrics: the operator's metrics are served only to those whom the API server lets read them.
 func TestOperatorMetrics(t *testing.T) {
 	t.Parallel()
 
@@ -166,7 +166,8 @@ func (m *monitoring) read(t *testing.T) (metrics string) {
 	return metrics
 }
 
-// TestMetricsAreAsDocumented holds what both servers expose to the tables of docs/metrics.md, and to what alerts and dashboard ask for.
+// TestMetricsAreAsDocumented: the metrics of both servers are those in the tables of docs/metrics.md, and those that the alerts and the
+// dashboard use.
 func TestMetricsAreAsDocumented(t *testing.T) {
 	t.Parallel()
 

@@ -9,7 +9,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestAPIServerGoesAway and returns: people are asked to try again meanwhile, and nobody has to restart anything.
+// TestAPIServerGoesAway: while the API server is away people are asked to try again. When it is back, both servers go on without a restart.
 func TestAPIServerGoesAway(t *testing.T) {
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)

@@ -7,7 +7,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestPagesForgetAfterAChange elsewhere: what was remembered is over, and the new password logs in.
+// TestPagesForgetAfterAChange: when the password is changed elsewhere, a remembered session in a browser is over. The page fills in the
+// username again, and the new password logs in.
 func TestPagesForgetAfterAChange(t *testing.T) {
 	t.Parallel()
 
@@ -35,7 +36,8 @@ func TestPagesForgetAfterAChange(t *testing.T) {
 	b.says("1 failed attempt to log in was made")
 }
 
-// TestPagesTellFailuresAfterAChange: a change that was required does not hide them.
+// TestPagesTellFailuresAfterAChange: after a change that was required at the login, the home page tells of failed attempts, and the person
+// is remembered if the box was ticked at the login.
 func TestPagesTellFailuresAfterAChange(t *testing.T) {
 	t.Parallel()
 
@@ -59,7 +61,8 @@ func TestPagesTellFailuresAfterAChange(t *testing.T) {
 	}
 }
 
-// TestPagesCarryWhatIsTyped: the change page shows who was typed, not who is remembered; and works where nothing is kept.
+// TestPagesCarryWhatIsTyped: the change page shows the username that was typed at the login, not the remembered one, and its script also
+// works where the browser's storage is blocked.
 func TestPagesCarryWhatIsTyped(t *testing.T) {
 	t.Parallel()
 

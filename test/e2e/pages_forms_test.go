@@ -23,7 +23,7 @@ func (b *browser) usernamesFirst() {
 	}
 }
 
-// TestFormsWithoutUsername: they are found, as the tests of pages want them to be.
+// TestFormsWithoutUsername: the check that every form of a page has a username field finds a form without one.
 func TestFormsWithoutUsername(t *testing.T) {
 	t.Parallel()
 

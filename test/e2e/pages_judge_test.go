@@ -9,7 +9,7 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// TestPagesJudgeAsTheServer has the page's script and the server judge the same passwords.
+// TestPagesJudgeAsTheServer: the script of the change page and the server judge a list of passwords alike.
 func TestPagesJudgeAsTheServer(t *testing.T) {
 	t.Parallel()
 
@@ -96,7 +96,8 @@ func policies() []policy.Policy {
 	}
 }
 
-// TestPagesMarkAsTheServerDoes: every rule that the page decides, of several policies, over the table of passwords.
+// TestPagesMarkAsTheServerDoes: for several policies and a table of passwords, the page marks each requirement that it can judge as the
+// server judges it.
 func TestPagesMarkAsTheServerDoes(t *testing.T) {
 	t.Parallel()
 

@@ -12,6 +12,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
+// TestPagesByKeyboard: everything on the login and change pages can be done with the keyboard, in a sensible order, with a visible focus.
 func TestPagesByKeyboard(t *testing.T) {
 	t.Parallel()
 
@@ -65,6 +66,7 @@ func TestPagesByKeyboard(t *testing.T) {
 	p.login(t, next, granted)
 }
 
+// TestPagesInGerman: a browser that asks for German gets the pages in German, the requirements included.
 func TestPagesInGerman(t *testing.T) {
 	t.Parallel()
 
@@ -92,8 +94,8 @@ func TestPagesInGerman(t *testing.T) {
 	b.state("home")
 }
 
-// TestPagesLook looks at the pages in both colour schemes, and as narrow as they get: 320 pixels are also what 200% and
-// more leave of an ordinary window.
+// TestPagesLook: the pages pass all checks in both colour schemes and at several widths. 320 pixels are also what 200% zoom and more leave
+// of an ordinary window.
 func TestPagesLook(t *testing.T) {
 	t.Parallel()
 
@@ -123,7 +125,7 @@ func TestPagesLook(t *testing.T) {
 	}
 }
 
-// TestPagesLookElsewhere: the other states as narrow as they get, dark, and in German.
+// TestPagesLookElsewhere: the other states of the pages pass all checks at 320 pixels, in the dark scheme and in German.
 func TestPagesLookElsewhere(t *testing.T) {
 	t.Parallel()
 
@@ -171,7 +173,7 @@ func TestPagesLookElsewhere(t *testing.T) {
 	}
 }
 
-// TestPictures takes those of the README, of the card alone.
+// TestPictures takes the pictures of the README, of the card alone.
 func TestPictures(t *testing.T) {
 	t.Parallel()
 
@@ -205,4 +207,48 @@ func (b *browser) card(name string) {
 		chromedp.Screenshot("body", &picture, chromedp.ByQuery),
 	)
 	must(b.t, os.WriteFile(filepath.Join(folder, "README-"+name+".png"), picture, 0o644))
+}
+
+// TestPagesWithoutScript: the whole way from the first login to a changed password works in a browser without JavaScript.
+func TestPagesWithoutScript(t *testing.T) {
+	t.Parallel()
+
+	o, _ := governed(t, strict())
+	p := o.hired(t, "ada", nil)
+	b := openBrowser(t, t.TempDir())
+
+	b.withoutScript()
+	b.open("/o/" + o.name + "/login")
+	b.is(`[...document.querySelectorAll(".reveal button")].every((button) => button.offsetParent === null)`)
+	b.plainState("login")
+	b.logIn(p, "wrong-"+newPassword())
+	b.is(focused + ` === "password"`)
+	b.plainState("wrong")
+	b.logIn(p, p.password)
+	b.says("This is your first login")
+	b.plainState("dialog")
+	b.follow("dialog button")
+	b.saveIsActive(true)
+	b.plainState("change")
+
+	next := newPassword()
+
+	b.fill("current-password", p.password)
+	b.fill("new-password", "short")
+	b.follow("#save")
+	b.says("Choose a password that meets these requirements:")
+
+	if marks := b.marks(); marks["minLength"] != "unmet" || marks["lowercase"] != "met" {
+		t.Errorf("the server's marks are %v", marks)
+	}
+
+	b.is(focused + ` === "new-password"`)
+	b.plainState("rejected")
+	b.fill("current-password", p.password)
+	b.fill("new-password", next)
+	b.follow("#save")
+	b.at("/")
+	b.says("UTC")
+	b.plainState("home")
+	p.login(t, next, granted)
 }

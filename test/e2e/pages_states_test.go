@@ -18,7 +18,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestPagesRefusals: what is in the way, said as a person would say it.
+// TestPagesRefusals: each refusal of the API has a page that says in plain words what is in the way.
 func TestPagesRefusals(t *testing.T) {
 	t.Parallel()
 
@@ -65,7 +65,7 @@ func TestPagesRefusals(t *testing.T) {
 	b.state("not-found")
 }
 
-// TestPagesLockedForGood: nobody is told to wait for what will not come.
+// TestPagesLockedForGood: the page of an account that only an administrator can unlock says so, and names no time.
 func TestPagesLockedForGood(t *testing.T) {
 	t.Parallel()
 
@@ -79,7 +79,7 @@ func TestPagesLockedForGood(t *testing.T) {
 	b.state("locked")
 }
 
-// TestPagesDialogs gives the actual reason.
+// TestPagesDialogs: the dialog that asks for a change of the password gives the actual reason.
 func TestPagesDialogs(t *testing.T) {
 	t.Parallel()
 
@@ -117,7 +117,8 @@ func TestPagesDialogs(t *testing.T) {
 	asked("policy-changed", changed, "The rules for passwords have changed since you set yours.")
 }
 
-// TestPagesNoChange: said beforehand to who is logged in, and after the current password to who is not.
+// TestPagesNoChange: a person who may not change the password is told so: on the home page after the login, else after the current password
+// was right.
 func TestPagesNoChange(t *testing.T) {
 	t.Parallel()
 
@@ -152,7 +153,7 @@ func TestPagesNoChange(t *testing.T) {
 	b.state("too-young-logged-in")
 }
 
-// TestPagesBusy: who comes when too many do is asked to return.
+// TestPagesBusy: a browser that comes while too many others log in is asked to try again.
 func TestPagesBusy(t *testing.T) {
 	t.Parallel()
 
@@ -195,7 +196,8 @@ func TestPagesBusy(t *testing.T) {
 	b.state("busy")
 }
 
-// TestPagesLandElsewhere: an application behind the same host may send people on to another, which form-action must not stop.
+// TestPagesLandElsewhere: after the login an application behind the same host may redirect to another host; the page's form-action must not
+// block that.
 func TestPagesLandElsewhere(t *testing.T) {
 	t.Parallel()
 
@@ -245,7 +247,8 @@ func TestPagesLandElsewhere(t *testing.T) {
 	b.says("the application")
 }
 
-// TestPagesOfAnOperator: a server of several organisations, with a name, a logo and a contact of its own.
+// TestPagesOfAnOperator: a login server with a product name, a logo, a contact and a field for the organisation shows these, and puts what
+// is typed there into no address.
 func TestPagesOfAnOperator(t *testing.T) {
 	t.Parallel()
 

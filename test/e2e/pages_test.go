@@ -38,6 +38,8 @@ func (b *browser) saveIsActive(want bool) {
 
 const focused = `document.activeElement.id`
 
+// TestPagesFirstLogin: a new person logs in with the handed-out password, is asked for another one, makes the usual mistakes on the change
+// page, changes it, and logs out.
 func TestPagesFirstLogin(t *testing.T) {
 	t.Parallel()
 
@@ -173,6 +175,8 @@ func TestPagesFirstLogin(t *testing.T) {
 	b.at("/login")
 }
 
+// TestPagesRememberMe: without "remember me" a login ends with the browser; with it, it goes on, until a reset ends it. Then the page shows
+// the remembered username.
 func TestPagesRememberMe(t *testing.T) {
 	t.Parallel()
 
@@ -223,6 +227,7 @@ func TestPagesRememberMe(t *testing.T) {
 	b.says("The organisation, the username or the password is wrong.")
 }
 
+// TestPagesLogOutEverywhere: the home page tells of failed attempts, and its button "log out everywhere" ends the sessions on all devices.
 func TestPagesLogOutEverywhere(t *testing.T) {
 	t.Parallel()
 
@@ -242,6 +247,8 @@ func TestPagesLogOutEverywhere(t *testing.T) {
 	sessionEndsEventually(t, elsewhere)
 }
 
+// TestPagesChangeForAnother: somebody who is logged in or remembered as one person can change another person's password on the change page,
+// and nothing of the first changes.
 func TestPagesChangeForAnother(t *testing.T) {
 	t.Parallel()
 
@@ -281,6 +288,7 @@ func TestPagesChangeForAnother(t *testing.T) {
 	ada.login(t, ada.password, granted)
 }
 
+// TestPagesForbiddenChange: an account that may not change its password has no link to the change page, and that page has no form.
 func TestPagesForbiddenChange(t *testing.T) {
 	t.Parallel()
 
@@ -298,6 +306,8 @@ func TestPagesForbiddenChange(t *testing.T) {
 	b.state("forbidden")
 }
 
+// TestPagesExpiryWarning: the home page warns of a password that expires soon and of grace logins, and leads on to where the person was
+// going.
 func TestPagesExpiryWarning(t *testing.T) {
 	t.Parallel()
 
@@ -329,6 +339,7 @@ func TestPagesExpiryWarning(t *testing.T) {
 	b.state("grace-last")
 }
 
+// TestPagesLocked: the login page says for how long an account is locked, and that an account is disabled.
 func TestPagesLocked(t *testing.T) {
 	t.Parallel()
 
@@ -347,47 +358,4 @@ func TestPagesLocked(t *testing.T) {
 	b.logIn(disabled, disabled.password)
 	b.says("This account is disabled. Please turn to an administrator.")
 	b.state("disabled")
-}
-
-func TestPagesWithoutScript(t *testing.T) {
-	t.Parallel()
-
-	o, _ := governed(t, strict())
-	p := o.hired(t, "ada", nil)
-	b := openBrowser(t, t.TempDir())
-
-	b.withoutScript()
-	b.open("/o/" + o.name + "/login")
-	b.is(`[...document.querySelectorAll(".reveal button")].every((button) => button.offsetParent === null)`)
-	b.plainState("login")
-	b.logIn(p, "wrong-"+newPassword())
-	b.is(focused + ` === "password"`)
-	b.plainState("wrong")
-	b.logIn(p, p.password)
-	b.says("This is your first login")
-	b.plainState("dialog")
-	b.follow("dialog button")
-	b.saveIsActive(true)
-	b.plainState("change")
-
-	next := newPassword()
-
-	b.fill("current-password", p.password)
-	b.fill("new-password", "short")
-	b.follow("#save")
-	b.says("Choose a password that meets these requirements:")
-
-	if marks := b.marks(); marks["minLength"] != "unmet" || marks["lowercase"] != "met" {
-		t.Errorf("the server's marks are %v", marks)
-	}
-
-	b.is(focused + ` === "new-password"`)
-	b.plainState("rejected")
-	b.fill("current-password", p.password)
-	b.fill("new-password", next)
-	b.follow("#save")
-	b.at("/")
-	b.says("UTC")
-	b.plainState("home")
-	p.login(t, next, granted)
 }

@@ -73,7 +73,8 @@ func removePolicy(t *testing.T, p *v1alpha1.PasswordPolicy) {
 	must(t, kube.Delete(ctx, allowed))
 }
 
-// TestWhichPolicyApplies does not run in parallel: a default policy is everybody's.
+// TestWhichPolicyApplies: an account is judged by the policy that it names, else by that of its namespace, else by the default one. The
+// default concerns all accounts, so nothing runs beside it.
 func TestWhichPolicyApplies(t *testing.T) {
 	o := newOrganisation(t)
 	name := func(suffix string) string { return o.name + "-" + suffix }
@@ -138,7 +139,7 @@ func TestWhichPolicyApplies(t *testing.T) {
 	p.governedBy(t, 11, 11)
 }
 
-// TestSeveralDefaultPolicies: the newest applies, the others say so. Not in parallel, as above.
+// TestSeveralDefaultPolicies: of several default policies the newest applies, and the others say so. Nothing runs beside it, as above.
 func TestSeveralDefaultPolicies(t *testing.T) {
 	name := uniqueName(t)
 	for _, suffix := range []string{"a", "b"} {
@@ -171,7 +172,7 @@ func TestSeveralDefaultPolicies(t *testing.T) {
 	})
 }
 
-// TestPolicyInUseStays: a policy cannot vanish from under its accounts.
+// TestPolicyInUseStays: a policy cannot be deleted while accounts are under it.
 func TestPolicyInUseStays(t *testing.T) {
 	t.Parallel()
 
@@ -202,7 +203,7 @@ func TestPolicyInUseStays(t *testing.T) {
 	p.governedBy(t, 8, 8)
 }
 
-// TestExistingPasswords: whether a policy binds passwords that are in use already.
+// TestExistingPasswords: a policy decides whether it also binds passwords that are in use already.
 func TestExistingPasswords(t *testing.T) {
 	t.Parallel()
 
@@ -228,7 +229,7 @@ func TestExistingPasswords(t *testing.T) {
 	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 }
 
-// TestPolicyChangeRequiredTime: after a breach, everybody has to change.
+// TestPolicyChangeRequiredTime: changeRequiredTime of a policy makes everyone under it change the password, as after a breach.
 func TestPolicyChangeRequiredTime(t *testing.T) {
 	t.Parallel()
 
@@ -242,7 +243,7 @@ func TestPolicyChangeRequiredTime(t *testing.T) {
 	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 }
 
-// TestHandedOutPasswordsMayStay: a policy can leave it to people whether they change them.
+// TestHandedOutPasswordsMayStay: a policy can let people keep the password that was handed out.
 func TestHandedOutPasswordsMayStay(t *testing.T) {
 	t.Parallel()
 
@@ -259,7 +260,7 @@ func TestHandedOutPasswordsMayStay(t *testing.T) {
 	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 }
 
-// TestHashesFollowThePolicy: at the next login, with nobody noticing.
+// TestHashesFollowThePolicy: when a policy asks for other hash parameters, the next login hashes the password anew, and nobody notices.
 func TestHashesFollowThePolicy(t *testing.T) {
 	t.Parallel()
 

@@ -14,7 +14,7 @@ func withOptions(options string) [2]string {
 	return [2]string{"/auth/verify?namespace=team", "/auth/verify?namespace=team" + options}
 }
 
-// TestProxiedUploads: how large a body may be is for the application to say, and not for the check.
+// TestProxiedUploads: behind the proxy a body may be as large as the application allows; the check does not limit it.
 func TestProxiedUploads(t *testing.T) {
 	t.Parallel()
 
@@ -75,8 +75,8 @@ func manyGroups(character string) []string {
 	return groups
 }
 
-// TestProxiedManyGroups: the application hears of all groups that an account can have. Where they do not fit, percent-encoded,
-// the person is told why, and not sent back to the login for ever.
+// TestProxiedManyGroups: the application is told all groups that an account can have. Where they do not fit, percent-encoded, the person
+// gets a page that says why, and no redirect to the login.
 func TestProxiedManyGroups(t *testing.T) {
 	t.Parallel()
 
@@ -112,7 +112,7 @@ func TestProxiedManyGroups(t *testing.T) {
 	}
 }
 
-// TestProxiedLongAddress: a person comes back to as long an address as there can be.
+// TestProxiedLongAddress: after the login a person comes back to the address that they opened, however long it may be.
 func TestProxiedLongAddress(t *testing.T) {
 	t.Parallel()
 

@@ -8,8 +8,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestProxiedPreflights: browsers ask without a cookie whether a script of another site may send a request. Such a question
-// reaches the application where the proxy's configuration says so, and nothing that only looks like one.
+// TestProxiedPreflights: a CORS preflight, which browsers send without a cookie, reaches the application only where the proxy's
+// configuration says so, and nothing else passes for one.
 func TestProxiedPreflights(t *testing.T) {
 	t.Parallel()
 
@@ -56,7 +56,7 @@ func TestProxiedPreflights(t *testing.T) {
 	}
 }
 
-// TestProxiedScripts get 401, where a person gets the login page.
+// TestProxiedScripts: a script that has no session gets 401, where a person gets the login page.
 func TestProxiedScripts(t *testing.T) {
 	t.Parallel()
 
@@ -70,7 +70,7 @@ func TestProxiedScripts(t *testing.T) {
 	}
 }
 
-// TestProxiedInASCII: the application hears percent-encoded names.
+// TestProxiedInASCII: with the option for it, the application gets names percent-encoded.
 func TestProxiedInASCII(t *testing.T) {
 	t.Parallel()
 
@@ -83,8 +83,8 @@ func TestProxiedInASCII(t *testing.T) {
 	}
 }
 
-// TestProxiedTokensOfTheApplication: an application has bearer tokens of its own, beside Keyturn's cookie. They reach it where the
-// configuration says so. Then Keyturn's own tokens are no way in, and the application gets none that is.
+// TestProxiedTokensOfTheApplication: where the configuration says so, bearer tokens of the application reach it beside Keyturn's cookie.
+// Keyturn's own tokens then open nothing, and do not reach the application.
 func TestProxiedTokensOfTheApplication(t *testing.T) {
 	t.Parallel()
 

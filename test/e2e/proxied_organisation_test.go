@@ -22,9 +22,9 @@ func loginOfDefault(t *testing.T, organisation string) string {
 	return "http://" + controlplane.Address(port)
 }
 
-// TestProxiedOrganisations: whether an organisation is the server's default one or another, people behind the documented proxy
-// log in, cancel, change their password, are remembered, and log out. Every form goes to the address at which it was opened:
-// the proxy answers /login and /change-password itself, and a form that is sent there is lost.
+// TestProxiedOrganisations: behind the documented proxy, people of the default organisation and of another one log in, cancel, change the
+// password, are remembered and log out. Every form goes to the address at which it was opened, because the proxy answers /login and
+// /change-password itself.
 func TestProxiedOrganisations(t *testing.T) {
 	t.Parallel()
 

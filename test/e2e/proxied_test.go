@@ -17,7 +17,7 @@ func loginOf(organisation, to string) string {
 	return "/o/" + organisation + "/login?" + url.Values{"return_to": {to}}.Encode()
 }
 
-// TestProxiedApplication: a person who has no session logs in and comes back, and the application hears who it is.
+// TestProxiedApplication: a person without a session is sent to the login and back, and the application is told who it is.
 func TestProxiedApplication(t *testing.T) {
 	t.Parallel()
 
@@ -114,7 +114,7 @@ func (v *visitor) sentToLogin(who *person) {
 	}
 }
 
-// TestProxiedSessionsEnd: by a change, by logging out, and everywhere.
+// TestProxiedSessionsEnd: a session at the proxied application ends by a change of the password, by a logout, and by a logout everywhere.
 func TestProxiedSessionsEnd(t *testing.T) {
 	t.Parallel()
 
@@ -151,7 +151,8 @@ func TestProxiedSessionsEnd(t *testing.T) {
 	other.sentToLogin(p)
 }
 
-// TestProxiedRefusals: what does not get to the application, and what the application answers for itself.
+// TestProxiedRefusals: without a session of this organisation no request reaches the application. What the application itself answers
+// passes unchanged, and no session token reaches it.
 func TestProxiedRefusals(t *testing.T) {
 	t.Parallel()
 
@@ -215,8 +216,8 @@ func TestProxiedRefusals(t *testing.T) {
 	}
 }
 
-// TestProxiedStaysInTheOrganisation: pages that do not know whose they are lead to the organisation's, and not to the default
-// one's.
+// TestProxiedStaysInTheOrganisation: pages that do not know whose they are (/login, /change-password) lead to the organisation of the
+// proxy, not to the default one.
 func TestProxiedStaysInTheOrganisation(t *testing.T) {
 	t.Parallel()
 
@@ -263,7 +264,7 @@ func TestProxiedStaysInTheOrganisation(t *testing.T) {
 	}
 }
 
-// TestProxiedWithoutKeyturn: an application is not reached while nobody can say who asks.
+// TestProxiedWithoutKeyturn: while Keyturn is down, no request reaches the application.
 func TestProxiedWithoutKeyturn(t *testing.T) {
 	t.Parallel()
 
@@ -301,7 +302,8 @@ func TestProxiedWithoutKeyturn(t *testing.T) {
 	})
 }
 
-// TestProxiedInABrowser: a person opens a page, logs in, is there, and logs out by a button of the application.
+// TestProxiedInABrowser: in a browser, a person opens a page of the application, logs in, comes back to it, and logs out by a button of the
+// application.
 func TestProxiedInABrowser(t *testing.T) {
 	t.Parallel()
 

@@ -56,7 +56,7 @@ func upgrading(connection string, protocols ...string) http.Header {
 	return http.Header{"Connection": {connection}, "Upgrade": protocols, "Accept": {"*/*"}}
 }
 
-// TestProxiedWebSockets reach the application, in both directions.
+// TestProxiedWebSockets: a WebSocket reaches the application, and data passes in both directions.
 func TestProxiedWebSockets(t *testing.T) {
 	t.Parallel()
 
@@ -89,8 +89,8 @@ func TestProxiedWebSockets(t *testing.T) {
 	}
 }
 
-// TestProxiedUpgrades: nothing but a WebSocket gets the proxy to pass on bytes that it does not read. Through HTTP/2 in such a
-// connection a client could tell the application that it is anybody.
+// TestProxiedUpgrades: the proxy passes on no upgrade but a WebSocket's. In a connection that was upgraded to HTTP/2 a client could tell
+// the application to be anybody.
 func TestProxiedUpgrades(t *testing.T) {
 	t.Parallel()
 

@@ -9,6 +9,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
+// TestChangeRequiredTime: changeRequiredTime makes the person change the password once. The field may stay, go, or come back with an
+// earlier time; a future time takes effect when it comes.
 func TestChangeRequiredTime(t *testing.T) {
 	t.Parallel()
 
@@ -34,6 +36,7 @@ func TestChangeRequiredTime(t *testing.T) {
 	p.login(t, p.password, mustChange("Requested"))
 }
 
+// TestSignOutTime: signOutTime ends the sessions that there are, and none that begin later.
 func TestSignOutTime(t *testing.T) {
 	t.Parallel()
 
@@ -47,6 +50,8 @@ func TestSignOutTime(t *testing.T) {
 	session(t, p.login(t, p.password, granted).Token, http.StatusOK)
 }
 
+// TestAccessDisabled: a disabled account cannot log in, change its password or use its sessions. Enabled again, it logs in; its old
+// sessions stay over.
 func TestAccessDisabled(t *testing.T) {
 	t.Parallel()
 
@@ -67,6 +72,7 @@ func TestAccessDisabled(t *testing.T) {
 	session(t, token, http.StatusUnauthorized) // ended for good
 }
 
+// TestStartTime: an account cannot log in before its startTime.
 func TestStartTime(t *testing.T) {
 	t.Parallel()
 
@@ -82,6 +88,7 @@ func TestStartTime(t *testing.T) {
 	p.loginEventually(t, p.password, granted)
 }
 
+// TestEndTime: at its endTime an account is over, with its sessions. A later endTime brings back the login, not the sessions.
 func TestEndTime(t *testing.T) {
 	t.Parallel()
 
@@ -100,6 +107,8 @@ func TestEndTime(t *testing.T) {
 	session(t, token, http.StatusUnauthorized)
 }
 
+// TestChangeForbidden: an account that may not change its password logs in with the handed-out one. Where a change is required, it cannot
+// log in until a reset.
 func TestChangeForbidden(t *testing.T) {
 	t.Parallel()
 
@@ -120,7 +129,7 @@ func TestChangeForbidden(t *testing.T) {
 	p.login(t, p.password, granted)
 }
 
-// TestExternal: an account that is verified elsewhere answers like one that does not exist.
+// TestExternal: an account whose password is kept elsewhere answers like a name that nobody has.
 func TestExternal(t *testing.T) {
 	t.Parallel()
 
@@ -140,7 +149,7 @@ func TestExternal(t *testing.T) {
 	p.loginEventually(t, p.password, granted)
 }
 
-// TestNoSecret: an account without a Secret has no password until one is declared.
+// TestNoSecret: an account without a Secret has no password until a Secret is declared.
 func TestNoSecret(t *testing.T) {
 	t.Parallel()
 

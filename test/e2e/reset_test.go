@@ -30,6 +30,8 @@ func (p *person) lockOut(t *testing.T) {
 	p.login(t, p.password, locked)
 }
 
+// TestNewValueInTheSecretResets: a new value in the Secret resets the password: it unlocks the account, ends the sessions, and has to be
+// changed.
 func TestNewValueInTheSecretResets(t *testing.T) {
 	t.Parallel()
 
@@ -59,7 +61,8 @@ func TestNewValueInTheSecretResets(t *testing.T) {
 	p.login(t, reset, wrong)
 }
 
-// TestSameValueIsNoReset: whatever pipelines, backups and people with labels do to a Secret, only its value counts.
+// TestSameValueIsNoReset: a Secret that is applied again, labelled, deleted and created, or replaced by one of the same value resets
+// nothing.
 func TestSameValueIsNoReset(t *testing.T) {
 	t.Parallel()
 
@@ -117,6 +120,8 @@ func TestSameValueIsNoReset(t *testing.T) {
 	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 }
 
+// TestResetTime: resetTime applies the Secret's password again, once. The field may stay, go, or come back with an earlier time; a future
+// time takes effect when it comes.
 func TestResetTime(t *testing.T) {
 	t.Parallel()
 
@@ -147,7 +152,8 @@ func TestResetTime(t *testing.T) {
 	p.login(t, handedOut, mustChange("Reset"))
 }
 
-// TestNewlineAtTheEnd: pipelines add it by accident.
+// TestNewlineAtTheEnd: one newline at the end of a Secret's value, which pipelines add by accident, is not part of the password, and an
+// event says so.
 func TestNewlineAtTheEnd(t *testing.T) {
 	t.Parallel()
 
@@ -160,7 +166,8 @@ func TestNewlineAtTheEnd(t *testing.T) {
 	o.awaitEvent(t, "ada", v1alpha1.EventNewlineTrimmed)
 }
 
-// TestResetBeforeTheFirstLogin: who has never changed the first password still logs in for the first time.
+// TestResetBeforeTheFirstLogin: after a reset of a first password that nobody has changed, the reason for the change is still the first
+// login.
 func TestResetBeforeTheFirstLogin(t *testing.T) {
 	t.Parallel()
 

@@ -9,7 +9,7 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
-// TestSessionsEndWithAChange: all but the one that the person gets.
+// TestSessionsEndWithAChange: a change of the password ends all sessions but the one that it answers with. Damaged tokens are refused.
 func TestSessionsEndWithAChange(t *testing.T) {
 	t.Parallel()
 
@@ -25,7 +25,8 @@ func TestSessionsEndWithAChange(t *testing.T) {
 	session(t, after[:len(after)-8]+"AAAAAAAA", http.StatusUnauthorized)
 }
 
-// TestKindsOfSessions: each door takes its own, and who asks to be remembered is.
+// TestKindsOfSessions: a session for the cluster can be asked about, renewed and ended, and opens no other endpoint of the web. A
+// remembered session lasts longer.
 func TestKindsOfSessions(t *testing.T) {
 	t.Parallel()
 
@@ -81,7 +82,7 @@ func anotherLoginServer(t *testing.T, name string, args ...string) string {
 	return "http://" + address
 }
 
-// TestTwoLoginServers share everything that counts.
+// TestTwoLoginServers: two login servers share sessions, failures, locks and changes of the password.
 func TestTwoLoginServers(t *testing.T) {
 	t.Parallel()
 
@@ -116,7 +117,7 @@ func TestTwoLoginServers(t *testing.T) {
 	here.loginEventually(t, here.password, granted)
 }
 
-// TestOverload: whoever comes too many is asked to return, and nobody is lost.
+// TestOverload: of many logins at once, those that a small server cannot take get 503 with Retry-After, and all others are answered.
 func TestOverload(t *testing.T) {
 	t.Parallel()
 

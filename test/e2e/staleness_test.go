@@ -11,8 +11,8 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane/process"
 )
 
-// TestSilentAPIServer: one that neither answers nor closes its connections. Sessions are checked by what was known for as long
-// as they may, then refused, and checked again when it is back, without a restart.
+// TestSilentAPIServer: the API server neither answers nor closes connections. Sessions are checked by what was known for as long as
+// --max-staleness, then refused, and checked again when it is back, without a restart.
 func TestSilentAPIServer(t *testing.T) {
 	const (
 		// limit has four probes in it, each of which has to be answered in time on a machine that has other things to do too.

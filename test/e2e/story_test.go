@@ -18,7 +18,7 @@ import (
 // too. On an idle one it takes a tenth of a second.
 const promptly = 10 * time.Second
 
-// TestStory is the one that the README tells: from YAML to a login.
+// TestStory: the story that the README tells, from YAML to a login, with its reset and its requests.
 func TestStory(t *testing.T) {
 	o := &organisation{name: defaultOrganisation}
 	o.create(t)
@@ -165,6 +165,8 @@ func shows(t *testing.T, words ...string) error {
 	return fmt.Errorf("kubectl shows:\n%s", table)
 }
 
+// TestKubectlTellsTheStory: kubectl get and describe show an administrator all that matters of an account and of a policy, in the
+// documented columns.
 func TestKubectlTellsTheStory(t *testing.T) {
 	t.Parallel()
 
@@ -210,7 +212,7 @@ func TestKubectlTellsTheStory(t *testing.T) {
 	}
 }
 
-// TestKubectlExplains: every field says what it is for.
+// TestKubectlExplains: kubectl explain has a text for every field of both kinds.
 func TestKubectlExplains(t *testing.T) {
 	t.Parallel()
 

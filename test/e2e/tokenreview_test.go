@@ -88,7 +88,7 @@ func mustKubectlAs(t *testing.T, token string, args ...string) string {
 	return string(output)
 }
 
-// TestTokenOfAPerson: the API server knows a person who logged in, by the names of the design and no others.
+// TestTokenOfAPerson: the API server knows a person who has logged in by the username and the groups of docs/kubernetes.md, and no others.
 func TestTokenOfAPerson(t *testing.T) {
 	t.Parallel()
 
@@ -118,7 +118,7 @@ func TestTokenOfAPerson(t *testing.T) {
 	}
 }
 
-// TestBindings: roles are bound to people and to their groups, and to nobody else.
+// TestBindings: a role that is bound to a person or a group gives its rights to them and to nobody else.
 func TestBindings(t *testing.T) {
 	t.Parallel()
 
@@ -168,7 +168,7 @@ func TestBindings(t *testing.T) {
 	may(eve, false)
 }
 
-// TestTokensThatTheClusterRefuses: a web session opens no cluster, nor does what was never a token.
+// TestTokensThatTheClusterRefuses: the API server refuses a session for the web, and anything that is no token of Keyturn.
 func TestTokensThatTheClusterRefuses(t *testing.T) {
 	t.Parallel()
 
@@ -191,7 +191,7 @@ func TestTokensThatTheClusterRefuses(t *testing.T) {
 	must(t, err)
 }
 
-// TestTokenForAnotherAudience: the cluster's tokens are for the cluster, even where somebody else has it review them.
+// TestTokenForAnotherAudience: a TokenReview for an audience that is not the API server's refuses a token for the cluster.
 func TestTokenForAnotherAudience(t *testing.T) {
 	t.Parallel()
 
@@ -224,7 +224,7 @@ func TestTokenForAnotherAudience(t *testing.T) {
 	}
 }
 
-// TestRevokedTokens: the API server refuses them once it has forgotten its last answer.
+// TestRevokedTokens: the API server refuses the token of a session that has ended, once its cached answer has expired.
 func TestRevokedTokens(t *testing.T) {
 	t.Parallel()
 
@@ -256,7 +256,7 @@ func TestRevokedTokens(t *testing.T) {
 	}
 }
 
-// TestGroupsOfTheCluster cannot be declared, and a namespace called system is an organisation like any other.
+// TestGroupsOfTheCluster: an account cannot declare itself into a group of Kubernetes, and a namespace named system gives it none.
 func TestGroupsOfTheCluster(t *testing.T) {
 	t.Parallel()
 

@@ -30,7 +30,8 @@ func secondLogin(t *testing.T) (*server, string) {
 	return s, "http://" + address
 }
 
-// TestUnknownNamesAreLocked as accounts are: after as many attempts, over all replicas, and still after a restart.
+// TestUnknownNamesAreLocked: names that nobody has are locked as accounts are: after as many attempts, over all login servers, and after a
+// restart, with the same answers.
 func TestUnknownNamesAreLocked(t *testing.T) {
 	t.Parallel()
 
@@ -92,8 +93,8 @@ func TestUnknownNamesAreLocked(t *testing.T) {
 	}
 }
 
-// TestTimeTellsNothing: wrong passwords of accounts and of names that nobody has take times that a two-sample test cannot tell
-// apart. Chance makes one such test fail now and then, and three in a row once in some hundred thousand runs.
+// TestTimeTellsNothing: a two-sample test cannot tell how long a wrong password takes for accounts from how long it takes for unknown
+// names. By chance one such test fails now and then, and three in a row once in some hundred thousand runs.
 func TestTimeTellsNothing(t *testing.T) {
 	const (
 		accounts, attempts = 24, 9 // one fewer than lock
@@ -178,7 +179,7 @@ func kolmogorovSmirnov(a, b []float64) (distance, probability float64) {
 	return distance, min(max(probability, 0), 1)
 }
 
-// TestTwoSamples: or nobody would notice that the test above sees nothing.
+// TestTwoSamples: the two-sample test of TestTimeTellsNothing tells different samples apart, and equal ones not.
 func TestTwoSamples(t *testing.T) {
 	t.Parallel()
 
@@ -205,7 +206,8 @@ func TestTwoSamples(t *testing.T) {
 	}
 }
 
-// TestDeviceOfThePerson: who guesses from elsewhere locks nobody out who has logged in on the same device before.
+// TestDeviceOfThePerson: guesses from elsewhere lock the account, but not for a device that has logged in before. That device has a lock of
+// its own, and a change of the password ends its privilege.
 func TestDeviceOfThePerson(t *testing.T) {
 	t.Parallel()
 

@@ -21,9 +21,9 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
-// TestUnreadableObjects stores, under a schema that takes everything, an account and a policy for each field of both kinds that hold
-// something there which is none, and brings the schema back. Both servers have to go on for all others: on the watches that they have
-// open, and after a restart, when they list. Definitions are everybody's, so nothing runs beside it.
+// TestUnreadableObjects: for each field of both kinds, an object with an unreadable value is stored, under a schema that accepts
+// everything. Both servers go on for all other objects, on open watches and after a restart. The CustomResourceDefinitions concern
+// everybody, so nothing runs beside it.
 func TestUnreadableObjects(t *testing.T) {
 	definitions, err := controlplane.Kustomize(t.Context(), "../../config/crd")
 	must(t, err)

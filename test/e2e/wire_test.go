@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// wire stands between a login server and the API server. It passes on what it does not understand, all of it being TLS, as
-// late as it is told, or not at all.
+// wire is a TCP proxy between a login server and the API server. It can delay everything by a time, and it can be cut.
 type wire struct {
 	listener net.Listener
 	to       string
-	// delay of what goes either way, in nanoseconds.
+	// delay in either direction, in nanoseconds.
 	delay atomic.Int64
 
 	mu          sync.Mutex
@@ -22,7 +21,7 @@ type wire struct {
 	connections map[net.Conn]bool
 }
 
-// newWire leads to an address, by one of its own.
+// newWire makes a wire to an address; its own is url.
 func newWire(t *testing.T, to string) *wire {
 	t.Helper()
 
@@ -44,7 +43,7 @@ func (w *wire) url() string { return "https://" + w.listener.Addr().String() }
 
 func (w *wire) slow(by time.Duration) { w.delay.Store(int64(by)) }
 
-// setCut cuts the wire, with all that is on its way, or mends it.
+// setCut cuts the wire, losing what is on its way, or mends it.
 func (w *wire) setCut(cut bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +60,7 @@ func (w *wire) setCut(cut bool) {
 	clear(w.connections)
 }
 
-// keep notes a connection, which goes with the wire. It closes one that comes too late.
+// keep remembers a connection, to be closed when the wire is cut. If it is cut already, keep closes the connection and returns false.
 func (w *wire) keep(c net.Conn) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -109,7 +108,7 @@ func (w *wire) serve() {
 	}
 }
 
-// carry copies one way. Each piece leaves when its delay is over, however many are on their way.
+// carry copies in one direction. Each piece is sent when its delay is over, also while later pieces are being delayed.
 func (w *wire) carry(from, to net.Conn) {
 	type piece struct {
 		due  time.Time
