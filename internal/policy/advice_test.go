@@ -21,7 +21,7 @@ func TestAdvice(t *testing.T) {
 		{"as NIST asks", func(*Policy) {}, ""},
 		{"one class", func(p *Policy) { p.MinClasses = 1 }, ""},
 		{"less than 15", func(p *Policy) { p.MinLength = 14 }, "length.min is 14: "},
-		{"less than 8", func(p *Policy) { p.MinLength = 6 }, "length.min is 6: NIST SP 800-63B-4 (3.1.1.2) asks for at least 8 characters, and for 15 "},
+		{"less than 8", func(p *Policy) { p.MinLength = 6 }, "length.min is 6: NIST SP 800-63B-4 (3.1.1.2) asks for at least 15 characters where the password is the only factor, and for 8 "},
 		{"maximum", func(p *Policy) { p.MaxLength = 63 }, "length.max is 63: "},
 		{"symbols", func(p *Policy) { p.MinSymbols = 1 }, "characters and minCharacterClasses "},
 		{"classes", func(p *Policy) { p.MinClasses = 3 }, "characters and minCharacterClasses "},

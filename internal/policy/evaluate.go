@@ -6,78 +6,59 @@ import (
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
-// Subject holds the account's own words, which RequirementAccountWords and the
-// estimate of strength know. Empty ones are left out.
+// Subject holds the account's own words. RequirementAccountWords refuses them, and the estimate of strength knows them. Empty ones
+// are left out.
 type Subject struct {
 	Username, DisplayName, Email, Organisation string
 }
 
-// Evaluate judges a password by its content: all Requirements in their order, each
-// satisfied or not. RequirementNotCurrent and RequirementHistory are not about the
-// content and come back not satisfied, so that no one who forgets to answer them
-// lets a password through; those whom they do not concern take Content.
+// Evaluate judges a password by its content: all Requirements in their order, each satisfied or not. Requirements on former
+// passwords (RequirementNotCurrent, RequirementHistory) come back not satisfied: the caller, who has the hashes of those passwords,
+// sets them, or takes Content. A caller that does neither lets no password through.
 //
-// lists are the compiled DenyLists. While fewer are given than the policy names (a
-// nil one counts as not given), RequirementDenyList is not satisfied by any password.
+// lists are the compiled DenyLists. While fewer are given than the policy names (a nil one counts as not given), no password
+// satisfies RequirementDenyList.
 //
-// It does not panic, whatever the policy and the arguments. Without MinScore it
-// takes microseconds, and a fraction of a millisecond at most for each list (see
-// maxReadings); with it, see maxEstimated.
+// Evaluate does not panic, whatever the policy and the arguments. Without MinScore it takes microseconds, and at most a fraction of a
+// millisecond for each list (see maxReadings); with MinScore, see maxEstimated.
 func (p Policy) Evaluate(pw Password, s Subject, lists ...*DenyList) []Result {
 	text := pw.Text()
-	c := countCharacters(text)
-	requirements := p.Requirements()
-	results := make([]Result, len(requirements))
-	for i, r := range requirements {
-		results[i] = Result{Requirement: r, Satisfied: p.satisfies(r, text, c, s, lists)}
+	c := &candidate{characters: countCharacters(text), text: text, folded: fold(text), subject: s, lists: lists}
+	results := make([]Result, 0, len(rules))
+	for i := range rules {
+		r := &rules[i]
+		if required, applies := r.requirement(&p); applies {
+			results = append(results, Result{Requirement: required, Satisfied: r.isMet != nil && r.isMet(&p, c)})
+		}
 	}
 	return results
 }
 
-func (p Policy) satisfies(r Requirement, text string, c characters, s Subject, lists []*DenyList) bool {
-	switch r.ID {
-	case RequirementMinLength:
-		return c.total >= r.Minimum
-	case RequirementMaxLength:
-		return c.total <= r.Maximum && (p.byteLimit() == 0 || len(text) <= p.byteLimit())
-	case RequirementUppercase:
-		return c.uppercase >= r.Minimum
-	case RequirementLowercase:
-		return c.lowercase >= r.Minimum
-	case RequirementDigits:
-		return c.digits >= r.Minimum
-	case RequirementSymbols:
-		return c.symbols >= r.Minimum
-	case RequirementCharacterClasses:
-		return c.classes() >= r.Minimum
-	case RequirementStrength:
-		return score(text, s.Words()) >= r.Minimum
-	case RequirementCommonPassword:
-		return !isCommon(fold(text))
-	case RequirementAccountWords:
-		return !isAccountWord(text, s)
-	case RequirementDenyList:
-		return p.denyLists(text, lists)
-	}
-	return false // RequirementNotCurrent, RequirementHistory
+// candidate is a password that is judged, and what it is compared with.
+type candidate struct {
+	characters
+	text, folded string // folded: see fold
+	subject      Subject
+	lists        []*DenyList
 }
 
-func (p Policy) denyLists(text string, lists []*DenyList) bool {
-	folded, given := fold(text), 0
-	for _, list := range lists {
+// isOnNoList reports whether at least so many lists were given, and the password is on none of them.
+func (c *candidate) isOnNoList(wanted int) bool {
+	given := 0
+	for _, list := range c.lists {
 		if list == nil {
 			continue
 		}
 		given++
-		if list.words.containsDecorated(folded) {
+		if list.words.containsDecorated(c.folded) {
 			return false
 		}
 	}
-	return given >= len(p.DenyLists)
+	return given >= wanted
 }
 
 // byteLimit is how many bytes the policy's algorithm can hash; 0 for no limit.
-func (p Policy) byteLimit() int {
+func (p *Policy) byteLimit() int {
 	if p.Hashing.Algorithm == hash.Bcrypt {
 		return hash.MaxBcryptPasswordBytes
 	}

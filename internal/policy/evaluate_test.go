@@ -71,6 +71,7 @@ func TestEvaluate(t *testing.T) {
 		{"denyList.common off", bare(), "password1", nil, nil},
 		{"denyList.common is about the whole", common, "password1 and then some", nil, nil},
 		{"denyList.accountWords", words, "adalovelace!", nil, []RequirementID{RequirementAccountWords}},
+		{"denyList.accountWords is about the whole", words, "adalovelace and the engine", nil, nil},
 		{"denyList.accountWords off", bare(), "ada", nil, nil},
 		{"denyList.configMapRefs", listed, "KEYTURN\u00a0rocks", []*DenyList{NewDenyList(), list}, []RequirementID{RequirementDenyList}},
 		{"denyList.configMapRefs, another password", listed, "Keyturn rock", []*DenyList{list}, nil},
@@ -82,16 +83,27 @@ func TestEvaluate(t *testing.T) {
 		{"a list that is not given refuses everything", listed, "Keyturn rock", nil, []RequirementID{RequirementDenyList}},
 		{"and so does a nil one", listed, "Keyturn rock", []*DenyList{nil}, []RequirementID{RequirementDenyList}},
 	}
+	met, unmet := map[RequirementID]bool{}, map[RequirementID]bool{}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var got []RequirementID
-			for _, r := range Unmet(Content(test.policy.Evaluate(prepared(t, test.password), ada, test.lists...))) {
-				got = append(got, r.ID)
+			for _, r := range Content(test.policy.Evaluate(prepared(t, test.password), ada, test.lists...)) {
+				if r.Satisfied {
+					met[r.ID] = true
+				} else {
+					unmet[r.ID] = true
+					got = append(got, r.ID)
+				}
 			}
 			if !slices.Equal(got, test.unmet) {
 				t.Errorf("unmet %v, want %v", got, test.unmet)
 			}
 		})
+	}
+	for _, id := range RequirementIDs {
+		if id.JudgedBy() != JudgedByHolder && !(met[id] && unmet[id]) {
+			t.Errorf("%s: no row in which it is met, or none in which it is not", id)
+		}
 	}
 }
 

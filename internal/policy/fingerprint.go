@@ -9,36 +9,55 @@ import (
 	"sync"
 )
 
-// rulesVersion is raised when Evaluate changes its mind about any password.
+// rulesVersion is raised when Evaluate answers otherwise than before about any password under an unchanged policy.
 const rulesVersion = 3
 
-// Fingerprint returns a short text that is the same as long as Evaluate and the
-// history rule would answer the same about the same password and Subject, and
-// another when they might not: when a rule, the content of a deny list or the built-in
-// list changes. What it is called, how it is hashed (bcrypt's limit aside), ages and
-// locks is not in it, and neither are the words of the account.
+// Fingerprint returns a short text that stays the same as long as Evaluate and the history rule answer the same about the same
+// password and Subject. It becomes another when they might not: when a rule, the content of a deny list or the built-in list
+// changes. The policy's name, its hashing (bcrypt's limit aside), ageing and lockout are not in it, and neither are the words of the
+// account. Fingerprints are stored: a change of how they are made has every refused password judged and written again.
 func (p Policy) Fingerprint(lists ...*DenyList) string {
-	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%d %d-%d %d %d %d %d %d %d %t %t %d %d\n", rulesVersion,
-		p.MinLength, p.MaxLength, p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols, p.MinClasses, p.MinScore,
-		p.DenyCommon, p.DenyAccountWords, p.HistoryCount, p.byteLimit())
-	if p.DenyCommon {
-		digest := commonDigest()
-		h.Write(digest[:])
+	f := &fingerprint{lists: lists}
+	f.number("%d", rulesVersion)
+	for i := range rules {
+		rules[i].fingerprint(f, &p)
 	}
-	if len(p.DenyLists) > 0 {
-		var digests [][]byte
-		for _, list := range lists {
-			if list != nil {
-				digests = append(digests, list.digest[:])
-			}
+	sum := sha256.Sum256(append(f.numbers, f.rest...))
+	return hex.EncodeToString(sum[:16])
+}
+
+// fingerprint is what a fingerprint is the hash of: first the numbers that the first rules had from the beginning, all in one line
+// whose end RequirementMaxLength writes, and then the rest.
+type fingerprint struct {
+	numbers, rest []byte
+	lists         []*DenyList
+}
+
+func (f *fingerprint) number(format string, value any) {
+	f.numbers = fmt.Appendf(f.numbers, format, value)
+}
+
+func (f *fingerprint) write(format string, values ...any) {
+	f.rest = fmt.Appendf(f.rest, format, values...)
+}
+
+// writeLists writes the content of the lists, whatever their order, if the policy wants any.
+func (f *fingerprint) writeLists(wanted int) {
+	if wanted == 0 {
+		return
+	}
+	var digests [][]byte
+	for _, list := range f.lists {
+		if list != nil {
+			digests = append(digests, list.digest[:])
 		}
-		_, _ = fmt.Fprintf(h, "\n%d lists of %d\n", len(digests), len(p.DenyLists))
-		slices.SortFunc(digests, bytes.Compare)
-		h.Write(bytes.Join(digests, nil))
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	slices.SortFunc(digests, bytes.Compare)
+	f.write("\n%d lists of %d\n%s", len(digests), wanted, bytes.Join(digests, nil))
 }
 
 // commonDigest reads the whole list, once and when it is first asked for.
-var commonDigest = sync.OnceValue(func() [sha256.Size]byte { return sha256.Sum256([]byte(commonWords)) })
+var commonDigest = sync.OnceValue(func() []byte {
+	sum := sha256.Sum256([]byte(commonWords))
+	return sum[:]
+})

@@ -12,19 +12,37 @@ func TestFingerprint(t *testing.T) {
 	list := NewDenyList("one\ntwo")
 	want := base.Fingerprint(list)
 
-	for name, change := range map[string]func(*Policy){
-		"minimum length": func(p *Policy) { p.MinLength++ }, "maximum length": func(p *Policy) { p.MaxLength++ },
-		"uppercase": func(p *Policy) { p.MinUppercase++ }, "lowercase": func(p *Policy) { p.MinLowercase++ },
-		"digits": func(p *Policy) { p.MinDigits++ }, "symbols": func(p *Policy) { p.MinSymbols++ },
-		"classes": func(p *Policy) { p.MinClasses++ }, "score": func(p *Policy) { p.MinScore++ },
-		"common": func(p *Policy) { p.DenyCommon = false }, "words": func(p *Policy) { p.DenyAccountWords = false },
-		"lists": func(p *Policy) { p.DenyLists = nil }, "one more list": func(p *Policy) { p.DenyLists = []string{"a", "b"} },
-		"history": func(p *Policy) { p.HistoryCount++ }, "bcrypt": func(p *Policy) { p.Hashing.Algorithm = hash.Bcrypt },
-	} {
+	demands := []struct {
+		of     RequirementID
+		change func(*Policy)
+	}{
+		{RequirementMinLength, func(p *Policy) { p.MinLength++ }},
+		{RequirementMaxLength, func(p *Policy) { p.MaxLength++ }},
+		{RequirementMaxLength, func(p *Policy) { p.Hashing.Algorithm = hash.Bcrypt }},
+		{RequirementUppercase, func(p *Policy) { p.MinUppercase++ }},
+		{RequirementLowercase, func(p *Policy) { p.MinLowercase++ }},
+		{RequirementDigits, func(p *Policy) { p.MinDigits++ }},
+		{RequirementSymbols, func(p *Policy) { p.MinSymbols++ }},
+		{RequirementCharacterClasses, func(p *Policy) { p.MinClasses++ }},
+		{RequirementStrength, func(p *Policy) { p.MinScore++ }},
+		{RequirementCommonPassword, func(p *Policy) { p.DenyCommon = false }},
+		{RequirementAccountWords, func(p *Policy) { p.DenyAccountWords = false }},
+		{RequirementDenyList, func(p *Policy) { p.DenyLists = nil }},
+		{RequirementDenyList, func(p *Policy) { p.DenyLists = []string{"a", "b"} }},
+		{RequirementHistory, func(p *Policy) { p.HistoryCount++ }},
+	}
+	changed := map[RequirementID]bool{RequirementNotCurrent: true} // Every policy has it, and has it alike.
+	for _, demand := range demands {
 		p := everything()
-		change(&p)
+		demand.change(&p)
 		if p.Fingerprint(list) == want {
-			t.Errorf("%s: the same fingerprint", name)
+			t.Errorf("another %s: the same fingerprint", demand.of)
+		}
+		changed[demand.of] = true
+	}
+	for _, id := range RequirementIDs {
+		if !changed[id] {
+			t.Errorf("%s: no row changes it", id)
 		}
 	}
 	for name, change := range map[string]func(*Policy){

@@ -2,10 +2,10 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/text"
 )
 
 // RequirementID names a requirement to programs. The values are part of the HTTP API.
@@ -32,17 +32,10 @@ const (
 	RequirementUsable RequirementID = "usable"
 )
 
-// RequirementIDs are those that a policy can have.
-var RequirementIDs = []RequirementID{
-	RequirementMinLength, RequirementMaxLength, RequirementUppercase, RequirementLowercase, RequirementDigits,
-	RequirementSymbols, RequirementCharacterClasses, RequirementStrength, RequirementCommonPassword,
-	RequirementAccountWords, RequirementDenyList, RequirementNotCurrent, RequirementHistory,
-}
-
 // Requirement is one demand on a password, as programs and as people read it.
 type Requirement struct {
 	ID RequirementID `json:"id"`
-	// Message is a phrase without a full stop, such as "At least 8 characters".
+	// Message says the requirement in English (see In).
 	Message string `json:"message"`
 	// Minimum is the least number of characters, of classes, or the least score.
 	Minimum int `json:"minimum,omitempty"`
@@ -65,53 +58,25 @@ type Result struct {
 // a stable order. RequirementMinLength, RequirementMaxLength and
 // RequirementNotCurrent are always among them.
 func (p Policy) Requirements() []Requirement {
-	list := make([]Requirement, 0, 13)
-	add := func(applies bool, r Requirement) {
-		if applies {
-			list = append(list, r)
+	list := make([]Requirement, 0, len(rules))
+	for i := range rules {
+		if required, applies := rules[i].requirement(&p); applies {
+			list = append(list, required)
 		}
 	}
-	atLeast := func(id RequirementID, n int, what string) {
-		add(n > 0, Requirement{ID: id, Minimum: n, Message: "At least " + what})
-	}
-	add(true, Requirement{ID: RequirementMinLength, Minimum: p.MinLength, Message: "At least " + count(p.MinLength, "character")})
-	add(true, Requirement{ID: RequirementMaxLength, Maximum: p.MaxLength, MaximumBytes: p.byteLimit(), Message: p.maxLengthMessage()})
-	atLeast(RequirementUppercase, p.MinUppercase, count(p.MinUppercase, "uppercase letter"))
-	atLeast(RequirementLowercase, p.MinLowercase, count(p.MinLowercase, "lowercase letter"))
-	atLeast(RequirementDigits, p.MinDigits, count(p.MinDigits, "digit"))
-	atLeast(RequirementSymbols, p.MinSymbols, count(p.MinSymbols, "symbol")+", such as ! # or a space")
-	atLeast(RequirementCharacterClasses, p.MinClasses, fmt.Sprintf("%d of these: uppercase letters, lowercase letters, digits, symbols", p.MinClasses))
-	add(p.MinScore > 0, Requirement{ID: RequirementStrength, Minimum: p.MinScore,
-		Message: fmt.Sprintf("Hard to guess: an estimated strength of at least %d of 4", p.MinScore)})
-	add(p.DenyCommon, Requirement{ID: RequirementCommonPassword, Message: "Not a common password, a sequence, a repetition or a date, nor one of these with digits or symbols around it or in place of letters"})
-	add(p.DenyAccountWords, Requirement{ID: RequirementAccountWords,
-		Message: "Not your username, name, e-mail address or organisation, nor one of these reversed, or with digits or symbols around it or in place of letters"})
-	add(len(p.DenyLists) > 0, Requirement{ID: RequirementDenyList, Message: "Not on the organisation's list of refused passwords, nor one of these with digits or symbols around it or in place of letters"})
-	add(true, Requirement{ID: RequirementNotCurrent, Message: "Not the current password"})
-	add(p.HistoryCount > 0, Requirement{ID: RequirementHistory, Count: p.HistoryCount, Message: historyMessage(p.HistoryCount)})
 	return list
 }
 
-func (p Policy) maxLengthMessage() string {
-	message := "At most " + count(p.MaxLength, "character")
-	if p.byteLimit() > 0 {
-		message += fmt.Sprintf(" and %d bytes, where accented letters count 2 and emoji 4 or more", p.byteLimit())
+// In says the requirement in a language: a phrase without a full stop, such as "At least 8 characters".
+func (r Requirement) In(t *text.Text) string {
+	key := "requirement." + string(r.ID)
+	switch {
+	case r.MaximumBytes > 0 && r.Maximum > 0:
+		key += ".both"
+	case r.MaximumBytes > 0:
+		key += ".bytes"
 	}
-	return message
-}
-
-func historyMessage(n int) string {
-	if n == 1 {
-		return "Not the previous password"
-	}
-	return fmt.Sprintf("Not one of the last %d passwords", n)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return t.Say(key, "n", max(r.Minimum, r.Maximum, r.Count), "bytes", r.MaximumBytes)
 }
 
 // Unmet returns the requirements that a password does not meet, in their order.
@@ -130,7 +95,7 @@ func Unmet(results []Result) []Requirement {
 func Content(results []Result) []Result {
 	content := make([]Result, 0, len(results))
 	for _, r := range results {
-		if r.ID != RequirementNotCurrent && r.ID != RequirementHistory {
+		if r.ID.JudgedBy() != JudgedByHolder {
 			content = append(content, r)
 		}
 	}
@@ -147,22 +112,18 @@ func Messages(requirements []Requirement) string {
 	return strings.Join(messages, "; ")
 }
 
-// RequirementFor returns the requirement that an error of Prepare, or
-// hash.ErrTooLong, is about, for those who answer in requirements. Any other error
-// gives RequirementUsable without telling more.
+// RequirementFor returns the requirement that an error of Prepare, or hash.ErrTooLong, is about. Any other error gives
+// RequirementUsable, without a detail of the error.
 func RequirementFor(err error) Requirement {
+	required := Requirement{ID: RequirementUsable}
 	switch {
 	case errors.Is(err, ErrEmpty):
-		return Requirement{ID: RequirementMinLength, Minimum: 1, Message: "At least 1 character"}
+		required = Requirement{ID: RequirementMinLength, Minimum: 1}
 	case errors.Is(err, ErrTooLong):
-		return Requirement{ID: RequirementMaxLength, MaximumBytes: MaxBytes, Message: fmt.Sprintf("At most %d bytes", MaxBytes)}
+		required = Requirement{ID: RequirementMaxLength, MaximumBytes: MaxBytes}
 	case errors.Is(err, hash.ErrTooLong):
-		return Requirement{ID: RequirementMaxLength, MaximumBytes: hash.MaxBcryptPasswordBytes,
-			Message: fmt.Sprintf("At most %d bytes, where accented letters count 2 and emoji 4 or more", hash.MaxBcryptPasswordBytes)}
-	case errors.Is(err, ErrNotUTF8):
-		return Requirement{ID: RequirementUsable, Message: "Text in UTF-8"}
-	case errors.Is(err, ErrDisallowed):
-		return Requirement{ID: RequirementUsable, Message: "No tabs, line breaks or other control characters"}
+		required = Requirement{ID: RequirementMaxLength, MaximumBytes: hash.MaxBcryptPasswordBytes}
 	}
-	return Requirement{ID: RequirementUsable, Message: "A usable password"}
+	required.Message = required.In(text.English())
+	return required
 }

@@ -10,14 +10,6 @@ import (
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
-// everything is a policy that has every requirement.
-func everything() Policy {
-	p := Default()
-	p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols, p.MinClasses = 1, 2, 1, 2, 3
-	p.MinScore, p.DenyLists, p.HistoryCount = 3, []string{"words"}, 5
-	return p
-}
-
 func TestRequirements(t *testing.T) {
 	got, err := json.Marshal(everything().Requirements())
 	if err != nil {
@@ -29,11 +21,11 @@ func TestRequirements(t *testing.T) {
 		`{"id":"uppercase","message":"At least 1 uppercase letter","minimum":1}`,
 		`{"id":"lowercase","message":"At least 2 lowercase letters","minimum":2}`,
 		`{"id":"digits","message":"At least 1 digit","minimum":1}`,
-		`{"id":"symbols","message":"At least 2 symbols, such as ! # or a space","minimum":2}`,
+		`{"id":"symbols","message":"At least 2 symbols, such as ! # € or a space","minimum":2}`,
 		`{"id":"characterClasses","message":"At least 3 of these: uppercase letters, lowercase letters, digits, symbols","minimum":3}`,
-		`{"id":"strength","message":"Hard to guess: an estimated strength of at least 3 of 4","minimum":3}`,
+		`{"id":"strength","message":"Hard to guess: longer, or several unrelated words (estimated strength at least 3 of 4)","minimum":3}`,
 		`{"id":"commonPassword","message":"Not a common password, a sequence, a repetition or a date, nor one of these with digits or symbols around it or in place of letters"}`,
-		`{"id":"accountWords","message":"Not your username, name, e-mail address or organisation, nor one of these reversed, or with digits or symbols around it or in place of letters"}`,
+		`{"id":"accountWords","message":"Not your username, name, e-mail address or organisation, nor one of these reversed, repeated, or with digits or symbols around it or in place of letters"}`,
 		`{"id":"denyList","message":"Not on the organisation's list of refused passwords, nor one of these with digits or symbols around it or in place of letters"}`,
 		`{"id":"notCurrent","message":"Not the current password"}`,
 		`{"id":"history","message":"Not one of the last 5 passwords","count":5}]`,

@@ -56,18 +56,35 @@ func (t *Text) Has(key string) bool { return t.messages[key] != "" }
 // message it returns the key.
 func (t *Text) Say(key string, values ...any) string {
 	message := t.messages[key]
-	pairs := make([]string, 0, len(values))
-	for i := 0; i+1 < len(values); i += 2 {
-		value := fmt.Sprint(values[i+1])
-		if one := t.messages[key+".one"]; values[i] == "n" && value == "1" && one != "" {
-			message = one
-		}
-		pairs = append(pairs, fmt.Sprintf("{%v}", values[i]), value)
+	if one := t.messages[key+".one"]; one != "" && valueOf("n", values) == "1" {
+		message = one
 	}
 	if message == "" {
 		return key
 	}
-	return strings.NewReplacer(pairs...).Replace(message)
+	// By hand, as a strings.Replacer takes longer to make than all of the rules take to judge a password.
+	var said strings.Builder
+	for {
+		before, place, _ := strings.Cut(message, "{")
+		name, after, isPlace := strings.Cut(place, "}")
+		if !isPlace {
+			said.WriteString(message)
+			return said.String()
+		}
+		said.WriteString(before)
+		said.WriteString(valueOf(name, values))
+		message = after
+	}
+}
+
+// valueOf returns the value behind a name, and {name} if there is none.
+func valueOf(name string, values []any) string {
+	for i := 0; i+1 < len(values); i += 2 {
+		if values[i] == name {
+			return fmt.Sprint(values[i+1])
+		}
+	}
+	return "{" + name + "}"
 }
 
 // Time writes an instant in UTC. The page's script turns it into the reader's own time.

@@ -12,7 +12,6 @@ import (
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/policy"
-	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
 // changePage is what the change page shows.
@@ -66,7 +65,7 @@ func (c *changePage) show(results []policy.Result, judged bool) {
 	for _, result := range results {
 		line := requirementLine{
 			ID: result.ID, N: max(result.Minimum, result.Maximum, result.Count), Bytes: result.MaximumBytes,
-			Text: requirementText(c.Text, result.Requirement),
+			Text: result.In(c.Text),
 		}
 		switch {
 		case judged && result.Satisfied:
@@ -78,18 +77,6 @@ func (c *changePage) show(results []policy.Result, judged bool) {
 		}
 		c.Requirements = append(c.Requirements, line)
 	}
-}
-
-// requirementText says a requirement in the language of the page.
-func requirementText(text *ui.Text, r policy.Requirement) string {
-	key := "requirement." + string(r.ID)
-	switch {
-	case r.MaximumBytes > 0 && r.Maximum > 0:
-		key += ".both"
-	case r.MaximumBytes > 0:
-		key += ".bytes"
-	}
-	return text.Say(key, "n", max(r.Minimum, r.Maximum, r.Count), "bytes", r.MaximumBytes)
 }
 
 func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
@@ -204,7 +191,7 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 		page.New.Error = page.Text.Say("change.rejected.field")
 		page.New.Invalid, page.New.Describe = true, "new-password-error requirements"
 		for _, unmet := range policy.Unmet(rejected.Results) {
-			page.New.Errors = append(page.New.Errors, requirementText(page.Text, unmet))
+			page.New.Errors = append(page.New.Errors, unmet.In(page.Text))
 		}
 		if len(rejected.Requirements) > 0 {
 			page.own(rejected.Requirements, rejected.Words)

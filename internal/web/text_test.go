@@ -43,28 +43,6 @@ func texts(t *testing.T) (english, german *ui.Text) {
 	return u.Text(request(header("Accept-Language", "en"))), u.Text(request(header("Accept-Language", "de")))
 }
 
-// TestEveryRequirementHasWords, and none of them holds a place that was not filled.
-func TestEveryRequirementHasWords(t *testing.T) {
-	english, german := texts(t)
-	requirements := policy.Policy{
-		MinLength: 8, MaxLength: 64, MinUppercase: 1, MinLowercase: 2, MinDigits: 1, MinSymbols: 2, MinClasses: 3, MinScore: 3,
-		DenyCommon: true, DenyAccountWords: true, DenyLists: []string{"x"}, HistoryCount: 1,
-	}.Requirements()
-	for _, err := range []error{policy.ErrEmpty, policy.ErrTooLong, policy.ErrNotUTF8, policy.ErrDisallowed} {
-		requirements = append(requirements, policy.RequirementFor(err))
-	}
-	for _, r := range requirements {
-		for _, text := range []*ui.Text{english, german} {
-			if said := requirementText(text, r); strings.HasPrefix(said, "requirement.") || strings.ContainsAny(said, "{}") {
-				t.Errorf("%s in %s: %q", r.ID, text.Language, said)
-			}
-		}
-	}
-	if said := requirementText(english, policy.RequirementFor(policy.ErrTooLong)); !strings.HasPrefix(said, "At most 1024 bytes") {
-		t.Errorf("over 1 KiB it says %q", said)
-	}
-}
-
 func TestProblemText(t *testing.T) {
 	english, german := texts(t)
 	for name, row := range map[string]struct {
