@@ -17,7 +17,7 @@ type PasswordPolicySpec struct {
 	// +default={}
 	Length LengthRule `json:"length,omitzero"`
 
-	// characters are the least numbers of characters of each class.
+	// characters are the least numbers of characters of each class, and how often a character may be repeated.
 	// +optional
 	// +default={}
 	Characters CharacterRule `json:"characters,omitzero"`

@@ -23,7 +23,8 @@ type LengthRule struct {
 	Max *int32 `json:"max,omitempty"`
 }
 
-// CharacterRule holds the least numbers of characters of each class; Unicode categories decide the class.
+// CharacterRule holds the least numbers of characters of each class, and how often a character may be repeated. Unicode categories
+// decide the class.
 type CharacterRule struct {
 	// uppercase is the least number of uppercase letters.
 	// +optional
@@ -52,6 +53,13 @@ type CharacterRule struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=32
 	Symbols *int32 `json:"symbols,omitempty"`
+
+	// maxRepeated is how many times the same character may stand in a row; case makes a difference. 0 turns the rule off.
+	// +optional
+	// +default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=32
+	MaxRepeated *int32 `json:"maxRepeated,omitempty"`
 }
 
 // StrengthRule asks for an estimated resistance against guessing.

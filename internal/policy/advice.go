@@ -57,6 +57,10 @@ func adviceOnClasses(p *Policy) string {
 		"characters and minCharacterClasses ask for kinds of characters: NIST SP 800-63B-4 (3.1.1.2) asks for no such rules, as people answer them with a capital at the start and a digit at the end. Use length.min and the deny lists.")
 }
 
+func adviceOnMaxRepeated(p *Policy) string {
+	return adviceIf(p.MaxRepeated > 0, "characters.maxRepeated is %d: NIST SP 800-63B-4 (3.1.1.2) asks for no rules of composition, and this one refuses strong passwords that happen to repeat a character. denyList.common refuses those that are nothing but repetitions.", p.MaxRepeated)
+}
+
 func adviceOnCommon(p *Policy) string {
 	return adviceIf(!p.DenyCommon, "denyList.common is Disabled: NIST SP 800-63B-4 (3.1.1.2) asks to refuse passwords that are common, expected or known to attackers.")
 }

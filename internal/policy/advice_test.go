@@ -25,6 +25,7 @@ func TestAdvice(t *testing.T) {
 		{"maximum", func(p *Policy) { p.MaxLength = 63 }, "length.max is 63: "},
 		{"symbols", func(p *Policy) { p.MinSymbols = 1 }, "characters and minCharacterClasses "},
 		{"classes", func(p *Policy) { p.MinClasses = 3 }, "characters and minCharacterClasses "},
+		{"repeated characters", func(p *Policy) { p.MaxRepeated = 3 }, "characters.maxRepeated is 3: "},
 		{"expiry", func(p *Policy) { p.MaxAge = 90 * day }, "maxAgeDays is 90: "},
 		{"common", func(p *Policy) { p.DenyCommon = false }, "denyList.common is Disabled: "},
 		{"words", func(p *Policy) { p.DenyAccountWords = false }, "denyList.accountWords is Disabled: "},

@@ -69,11 +69,19 @@ func (p *Policy) byteLimit() int {
 type characters struct {
 	total, uppercase, lowercase, digits, symbols int
 	caseless                                     int
+	repeated                                     int // the length of the longest run of one code point
 }
 
 func countCharacters(text string) characters {
 	var c characters
+	var last rune
+	run := 0
 	for _, r := range text {
+		if r != last {
+			run = 0
+		}
+		last, run = r, run+1
+		c.repeated = max(c.repeated, run)
 		c.total++
 		switch {
 		case unicode.In(r, unicode.Lu, unicode.Lt):

@@ -31,6 +31,7 @@ func TestEvaluate(t *testing.T) {
 		p.MinLength, p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols = 8, 1, 1, 1, 1
 	})
 	classes := func(n int) Policy { return with(func(p *Policy) { p.MinClasses = n }) }
+	repeated := func(n int) Policy { return with(func(p *Policy) { p.MaxRepeated = n }) }
 	score := func(n int) Policy { return with(func(p *Policy) { p.MinScore = n }) }
 	common := with(func(p *Policy) { p.DenyCommon = true })
 	composed := strong
@@ -64,6 +65,17 @@ func TestEvaluate(t *testing.T) {
 		{"3 of 4 classes met with a space", classes(3), "abc 123", nil, nil},
 		{"2 classes are not 3", classes(3), "abc123", nil, []RequirementID{RequirementCharacterClasses}},
 		{"letters without case are a class of their own", classes(3), "暗号a1", nil, nil},
+		{"as often in a row as allowed", repeated(2), "aabbaab..aa", nil, nil},
+		{"once more in a row than allowed", repeated(2), "aabbaaab", nil, []RequirementID{RequirementMaxRepeated}},
+		{"at the end", repeated(2), "ab...", nil, []RequirementID{RequirementMaxRepeated}},
+		{"never twice in a row", repeated(1), "abab", nil, nil},
+		{"twice in a row", repeated(1), "abb", nil, []RequirementID{RequirementMaxRepeated}},
+		{"in a row, of another case", repeated(1), "aAaA", nil, nil},
+		{"in a row, beyond the Basic Multilingual Plane", repeated(2), "🔑🔑🔑", nil, []RequirementID{RequirementMaxRepeated}},
+		{"in a row, composed from two code points", repeated(1), "e\u0301\u00e9", nil, []RequirementID{RequirementMaxRepeated}},
+		{"in a row, spaces of two kinds", repeated(1), "a\u00a0 b", nil, []RequirementID{RequirementMaxRepeated}},
+		{"in a row, with a joiner between", repeated(1), "👩\u200d👩", nil, nil},
+		{"maxRepeated off", bare(), "aaaaaaaa", nil, nil},
 		{"strength met", score(4), "ylgs vexe quomp nidder", nil, nil},
 		{"strength missed", score(3), "P4ssw0rd!", nil, []RequirementID{RequirementStrength}},
 		{"strength knows the account", score(2), "countess1", nil, []RequirementID{RequirementStrength}},
@@ -131,6 +143,7 @@ func FuzzEvaluate(f *testing.F) {
 	}
 	f.Add("ada2024!", "ADA", "\xff", "@")
 	f.Add("aabaabaab", "", " ", "a@b@c")
+	f.Add("aaabbbb", "aaa", "bbb bbb", "c@ccc")
 	list := NewDenyList("hello\nworld")
 	all := everything()
 	f.Fuzz(func(t *testing.T, raw, username, display, email string) {

@@ -24,6 +24,8 @@ func TestFingerprint(t *testing.T) {
 		{RequirementDigits, func(p *Policy) { p.MinDigits++ }},
 		{RequirementSymbols, func(p *Policy) { p.MinSymbols++ }},
 		{RequirementCharacterClasses, func(p *Policy) { p.MinClasses++ }},
+		{RequirementMaxRepeated, func(p *Policy) { p.MaxRepeated++ }},
+		{RequirementMaxRepeated, func(p *Policy) { p.MaxRepeated = 0 }},
 		{RequirementStrength, func(p *Policy) { p.MinScore++ }},
 		{RequirementCommonPassword, func(p *Policy) { p.DenyCommon = false }},
 		{RequirementAccountWords, func(p *Policy) { p.DenyAccountWords = false }},

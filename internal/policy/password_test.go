@@ -19,6 +19,7 @@ import (
 type samplePassword struct {
 	Name, Raw, Prepared, Error                             string
 	Length, Uppercase, Lowercase, Digits, Symbols, Classes int
+	Repeated                                               int // how often the same code point stands in a row
 }
 
 func samplePasswords(t testing.TB) []samplePassword {
@@ -53,9 +54,9 @@ func TestPrepareSamples(t *testing.T) {
 				t.Errorf("prepared %+q of length %d, want %+q of %d", pw.Text(), length, s.Prepared, s.Length)
 			}
 			c := countCharacters(pw.Text())
-			got := [...]int{c.total, c.uppercase, c.lowercase, c.digits, c.symbols, c.classes()}
-			if want := [...]int{s.Length, s.Uppercase, s.Lowercase, s.Digits, s.Symbols, s.Classes}; got != want {
-				t.Errorf("length, upper, lower, digits, symbols, classes = %v, want %v", got, want)
+			got := [...]int{c.total, c.uppercase, c.lowercase, c.digits, c.symbols, c.classes(), c.repeated}
+			if want := [...]int{s.Length, s.Uppercase, s.Lowercase, s.Digits, s.Symbols, s.Classes, s.Repeated}; got != want {
+				t.Errorf("length, upper, lower, digits, symbols, classes, repeated = %v, want %v", got, want)
 			}
 		})
 	}

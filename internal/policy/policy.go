@@ -16,6 +16,7 @@ type Policy struct {
 	MinLength, MaxLength                              int // code points
 	MinUppercase, MinLowercase, MinDigits, MinSymbols int // code points of each class
 	MinClasses                                        int // 0 to 4
+	MaxRepeated                                       int // times that one code point may stand in a row
 	MinScore                                          int // zxcvbn score, 0 to 4
 	DenyCommon, DenyAccountWords                      bool
 	DenyLists                                         []string // names of ConfigMaps
@@ -75,6 +76,7 @@ func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
 		MinDigits:    number(spec.Characters.Digits, 0),
 		MinSymbols:   number(spec.Characters.Symbols, 0),
 		MinClasses:   number(spec.MinCharacterClasses, 0),
+		MaxRepeated:  number(spec.Characters.MaxRepeated, 0),
 		MinScore:     number(spec.Strength.MinScore, 0),
 
 		DenyCommon:       spec.DenyList.Common != v1alpha1.ToggleDisabled,

@@ -108,8 +108,10 @@ func TestFrom(t *testing.T) {
 		},
 			func(p *Policy) { p.MinLength, p.MaxLength = 15, 128 }},
 		{"characters", func(s *v1alpha1.PasswordPolicySpec) {
-			s.Characters = v1alpha1.CharacterRule{Uppercase: new(int32(1)), Lowercase: new(int32(2)), Digits: new(int32(3)), Symbols: new(int32(4))}
-		}, func(p *Policy) { p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols = 1, 2, 3, 4 }},
+			s.Characters = v1alpha1.CharacterRule{Uppercase: new(int32(1)), Lowercase: new(int32(2)), Digits: new(int32(3)), Symbols: new(int32(4)), MaxRepeated: new(int32(5))}
+		}, func(p *Policy) {
+			p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols, p.MaxRepeated = 1, 2, 3, 4, 5
+		}},
 		{"classes and score", func(s *v1alpha1.PasswordPolicySpec) {
 			s.MinCharacterClasses, s.Strength.MinScore = new(int32(3)), new(int32(2))
 		}, func(p *Policy) { p.MinClasses, p.MinScore = 3, 2 }},

@@ -20,6 +20,7 @@ const (
 	RequirementDigits           RequirementID = "digits"
 	RequirementSymbols          RequirementID = "symbols"
 	RequirementCharacterClasses RequirementID = "characterClasses"
+	RequirementMaxRepeated      RequirementID = "maxRepeated"
 	RequirementStrength         RequirementID = "strength"
 	RequirementCommonPassword   RequirementID = "commonPassword"
 	RequirementAccountWords     RequirementID = "accountWords"
@@ -39,7 +40,7 @@ type Requirement struct {
 	Message string `json:"message"`
 	// Minimum is the least number of characters, of classes, or the least score.
 	Minimum int `json:"minimum,omitempty"`
-	// Maximum is the greatest number of characters.
+	// Maximum is the greatest number of characters, or of times that one may stand in a row.
 	Maximum int `json:"maximum,omitempty"`
 	// MaximumBytes is the greatest length in UTF-8, where the hash has one; alone, without Maximum, where it is what was
 	// exceeded.

@@ -23,6 +23,7 @@ func TestRequirements(t *testing.T) {
 		`{"id":"digits","message":"At least 1 digit","minimum":1}`,
 		`{"id":"symbols","message":"At least 2 symbols, such as ! # € or a space","minimum":2}`,
 		`{"id":"characterClasses","message":"At least 3 of these: uppercase letters, lowercase letters, digits, symbols","minimum":3}`,
+		`{"id":"maxRepeated","message":"No character more than 2 times in a row","maximum":2}`,
 		`{"id":"strength","message":"Hard to guess: longer, or several unrelated words (estimated strength at least 3 of 4)","minimum":3}`,
 		`{"id":"commonPassword","message":"Not a common password, a sequence, a repetition or a date, nor one of these with digits or symbols around it or in place of letters"}`,
 		`{"id":"accountWords","message":"Not your username, name, e-mail address or organisation, nor one of these reversed, repeated, or with digits or symbols around it or in place of letters"}`,

@@ -59,6 +59,16 @@ var rules = []rule{
 		func(p *Policy) int { return p.MinSymbols }, func(c *candidate) int { return c.symbols }),
 	atLeast(RequirementCharacterClasses, JudgedByPage, adviceOnClasses,
 		func(p *Policy) int { return p.MinClasses }, func(c *candidate) int { return c.classes() }),
+	{
+		id: RequirementMaxRepeated, judgedBy: JudgedByPage, advice: adviceOnMaxRepeated,
+		demand: func(p *Policy) (Requirement, bool) { return Requirement{Maximum: p.MaxRepeated}, p.MaxRepeated > 0 },
+		isMet:  func(p *Policy, c *candidate) bool { return c.repeated <= p.MaxRepeated },
+		fingerprint: func(f *fingerprint, p *Policy) {
+			if p.MaxRepeated > 0 {
+				f.write("maxRepeated %d\n", p.MaxRepeated)
+			}
+		},
+	},
 	atLeast(RequirementStrength, JudgedByServer, noAdvice,
 		func(p *Policy) int { return p.MinScore }, func(c *candidate) int { return score(c.text, c.subject.Words()) }),
 	{

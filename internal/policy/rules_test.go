@@ -15,7 +15,7 @@ import (
 // everything is a policy that has every requirement.
 func everything() Policy {
 	p := Default()
-	p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols, p.MinClasses = 1, 2, 1, 2, 3
+	p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols, p.MinClasses, p.MaxRepeated = 1, 2, 1, 2, 3, 2
 	p.MinScore, p.DenyLists, p.HistoryCount = 3, []string{"words"}, 5
 	return p
 }
@@ -104,7 +104,7 @@ func TestRulesThatLackAPart(t *testing.T) {
 // TestRequirementsInEveryLanguage: no text has a place that is left open, whatever the numbers, and none is English everywhere.
 func TestRequirementsInEveryLanguage(t *testing.T) {
 	one, bcrypt := everything(), everything()
-	one.MinLength, one.MinLowercase, one.MinSymbols, one.HistoryCount = 1, 1, 1, 1
+	one.MinLength, one.MinLowercase, one.MinSymbols, one.MaxRepeated, one.HistoryCount = 1, 1, 1, 1, 1
 	bcrypt.Hashing.Algorithm = hash.Bcrypt
 	requirements := slices.Concat(everything().Requirements(), one.Requirements(), bcrypt.Requirements())
 	for _, err := range []error{ErrEmpty, ErrTooLong, ErrNotUTF8, ErrDisallowed, hash.ErrTooLong} {
@@ -123,9 +123,12 @@ func TestRequirementsInEveryLanguage(t *testing.T) {
 			t.Errorf("%s: the message is %q, the texts are %v", r.ID, r.Message, said)
 		}
 	}
-	for number, want := range map[int]string{1: "At least 1 digit", 2: "At least 2 digits"} {
-		if got := (Requirement{ID: RequirementDigits, Minimum: number}).In(text.English()); got != want {
-			t.Errorf("%d: %q, want %q", number, got, want)
+	for want, r := range map[string]Requirement{
+		"At least 1 digit": {ID: RequirementDigits, Minimum: 1}, "At least 2 digits": {ID: RequirementDigits, Minimum: 2},
+		"No character twice in a row": {ID: RequirementMaxRepeated, Maximum: 1}, "No character more than 2 times in a row": {ID: RequirementMaxRepeated, Maximum: 2},
+	} {
+		if got := r.In(text.English()); got != want {
+			t.Errorf("%+v: %q, want %q", r, got, want)
 		}
 	}
 	if got := RequirementFor(fmt.Errorf("wrapped: %w", ErrTooLong)).Message; !strings.HasPrefix(got, "At most 1024 bytes") {

@@ -16,7 +16,7 @@ func TestPagesJudgeAsTheServer(t *testing.T) {
 	data, err := os.ReadFile("../../internal/policy/testdata/passwords.json")
 	must(t, err)
 
-	type counts struct{ Length, Uppercase, Lowercase, Digits, Symbols, Classes int }
+	type counts struct{ Length, Uppercase, Lowercase, Digits, Symbols, Classes, Repeated int }
 
 	var table struct {
 		Passwords []struct {
@@ -93,6 +93,8 @@ func policies() []policy.Policy {
 		{MinLength: 3, MaxLength: 5, MinClasses: 2},
 		{MinLength: 1, MaxLength: 256, MinUppercase: 2, MinLowercase: 1, MinDigits: 3, MinSymbols: 1, MinClasses: 4, DenyAccountWords: true},
 		{MinLength: 4, MaxLength: 64, MinSymbols: 4, MinClasses: 5},
+		{MinLength: 1, MaxLength: 256, MaxRepeated: 1},
+		{MinLength: 1, MaxLength: 256, MaxRepeated: 3},
 	}
 }
 

@@ -45,7 +45,7 @@ func TestAccepted(t *testing.T) {
 		"least": `{length: {min: 1, max: 8}, minAgeHours: 0, expiryWarningDays: 0, session: {idleMinutes: 1, maxMinutes: 1, rememberMeDays: 0},
 			lockout: {maxFailures: 0, windowMinutes: 0, durationMinutes: 0, maxConsecutiveFailures: 0},
 			hashing: {argon2id: {memoryKiB: 35840, iterations: 1, parallelism: 1}}}`,
-		"most": `{length: {min: 128, max: 256}, characters: {uppercase: 32, lowercase: 32, digits: 32, symbols: 32}, minCharacterClasses: 4,
+		"most": `{length: {min: 128, max: 256}, characters: {uppercase: 32, lowercase: 32, digits: 32, symbols: 32, maxRepeated: 32}, minCharacterClasses: 4,
 			strength: {minScore: 4}, history: {count: 24}, minAgeHours: 8760, maxAgeDays: 3650, expiryWarningDays: 365, graceLogins: 100,
 			expiryExemption: Allowed, mustChange: {withinHours: 8760}, existingPasswords: Enforce, idleLockDays: 3650,
 			lockout: {maxFailures: 100, windowMinutes: 43200, durationMinutes: 43200, maxConsecutiveFailures: 100},
@@ -78,7 +78,7 @@ func dotted(n int) string { return strings.Repeat("a.", n/2) + "a" }
 // defaultPolicy is what the specification of PasswordPolicy promises for an empty spec.
 const defaultPolicy = `
 length: {min: 8, max: 64}
-characters: {uppercase: 0, lowercase: 0, digits: 0, symbols: 0}
+characters: {uppercase: 0, lowercase: 0, digits: 0, symbols: 0, maxRepeated: 0}
 minCharacterClasses: 0
 strength: {minScore: 0}
 denyList: {common: Enabled, accountWords: Enabled}

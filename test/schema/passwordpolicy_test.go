@@ -35,6 +35,7 @@ func passwordRefusals() []refusal {
 		bounds("spec.characters.lowercase", `characters: {lowercase: %d}`, 0, 32),
 		bounds("spec.characters.digits", `characters: {digits: %d}`, 0, 32),
 		bounds("spec.characters.symbols", `characters: {symbols: %d}`, 0, 32),
+		bounds("spec.characters.maxRepeated", `characters: {maxRepeated: %d}`, 0, 32),
 		bounds("spec.minCharacterClasses", `minCharacterClasses: %d`, 0, 4),
 		bounds("spec.strength.minScore", `strength: {minScore: %d}`, 0, 4),
 		bounds("spec.history.count", `history: {count: %d}`, 0, 24),

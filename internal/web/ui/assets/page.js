@@ -12,8 +12,12 @@
   const rules = {
     prepare: (raw) => raw.replace(/[\uFE0E\uFE0F]/gu, "").replace(/\p{Zs}/gu, " ").normalize("NFC"),
     count(text) {
-      const c = { length: 0, uppercase: 0, lowercase: 0, digits: 0, symbols: 0, caseless: 0 };
+      const c = { length: 0, uppercase: 0, lowercase: 0, digits: 0, symbols: 0, caseless: 0, repeated: 0 };
+      let last = "", run = 0; // The longest run of one code point is what is repeated.
       for (const r of text) {
+        run = r === last ? run + 1 : 1;
+        last = r;
+        c.repeated = Math.max(c.repeated, run);
         c.length++;
         if (/[\p{Lu}\p{Lt}]/u.test(r)) c.uppercase++;
         else if (/\p{Ll}/u.test(r)) c.lowercase++;
@@ -97,6 +101,7 @@
         case "maxLength": return c.length <= n && (!bytes || new TextEncoder().encode(text).length <= bytes);
         case "uppercase": case "lowercase": case "digits": case "symbols": return c[rule] >= n;
         case "characterClasses": return c.classes >= n;
+        case "maxRepeated": return c.repeated <= n;
         case "accountWords": return !rules.isAccountWord(text, words);
       }
       return undefined;
