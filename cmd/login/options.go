@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
-	"github.com/keyturn/keyturn/internal/web/forwarded"
+	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
 	"github.com/keyturn/keyturn/internal/web/ui"
 
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // Adds the flag --kubeconfig.
@@ -33,6 +33,7 @@ type options struct {
 	addressFailures     int
 	showOrganization    bool
 	tellEmail           bool
+	insecureCookies     bool
 	pages               ui.Options
 	webhook             webhookOptions
 }
@@ -49,6 +50,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.hashWorker, "hash-worker", "", "Program that hashes passwords, in processes of its own (default: hash-worker beside this one).")
 	flags.BoolVar(&o.showOrganization, "show-organization", false, "Ask for the organisation (a namespace) on the pages: for servers of more than the default one.")
 	flags.BoolVar(&o.tellEmail, "tell-email", false, "Tell applications behind /auth/verify the e-mail address too, in X-Auth-Request-Email.")
+	flags.BoolVar(&o.insecureCookies, "insecure-cookies", false, "Set cookies that also travel without TLS. For trying the server out in a browser on this machine, over http://127.0.0.1; never where people reach it.")
 	flags.StringVar(&o.pages.ProductName, "product-name", "Keyturn", "What the pages call themselves.")
 	flags.StringVar(&o.pages.LogoFile, "logo-file", "", "Image (SVG, PNG, JPEG or WebP, at most 256 KiB) in the place of the pages' logo.")
 	flags.StringVar(&o.pages.Contact, "contact", "", "Sentence that says whom people turn to, such as \"Call the help desk: 4711.\"")

@@ -17,16 +17,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
-	"github.com/keyturn/keyturn/internal/web/forwarded"
 	"github.com/keyturn/keyturn/internal/web/ui"
+	"github.com/keyturn/keyturn/internal/webhook"
 )
 
 // What the server waits for.
@@ -40,7 +46,7 @@ var (
 type server struct {
 	caches   *watch.Caches
 	contact  *watch.Contact
-	sessions *web.Sessions
+	sessions *sessions.Service
 	// audit is to be closed when nothing is answered any more.
 	audit *audit.Log
 	// people and webhooks are the handlers of the ports.
@@ -89,29 +95,31 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 		return nil, err
 	}
 
-	declared, credentials := catalog.New(caches.Reader(), o.systemNamespace), caches.Credentials()
+	known, credentials := catalog.New(caches.Reader(), o.systemNamespace), caches.Credentials()
 	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
+	bounded := hash.NewBounded(metrics.MeasureHasher(registry, hasher), o.hashes)
+	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}}
 	logins := login.NewService(login.Options{
-		Catalog: declared, Store: store, Clock: clock.RealClock{}, Watch: credentials, Hasher: web.MeasureHasher(registry, hasher),
+		Catalog: known, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,
 		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
 	})
-	web.RegisterKeys(registry, keys)
-	metrics := web.NewMetrics(registry, logins)
+	metrics.RegisterKeys(registry, keys)
+	counts := metrics.New(registry, bounded.Running, logins.Waiting)
 	recorder := &audit.Recorder{
-		Log: auditLog, Catalog: declared, Clock: clock.RealClock{}, Owners: credentials, Locked: metrics.Locked,
+		Log: auditLog, Catalog: known, Clock: clock.RealClock{}, Owners: credentials, Locked: counts.Locked,
 	}
 	store.OnWrite = recorder.Wrote
 
-	s := &server{caches: caches, contact: contact, audit: auditLog, registry: registry, hasDecoys: credentials.HasDecoys, sessions: &web.Sessions{
-		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Catalog: declared, Clock: clock.RealClock{}, Metrics: metrics,
+	s := &server{caches: caches, contact: contact, audit: auditLog, registry: registry, hasDecoys: credentials.HasDecoys, sessions: &sessions.Service{
+		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Catalog: known, Store: store, Verifiers: verifiers, Clock: clock.RealClock{},
 	}}
 	s.people = web.Handler(web.Dependencies{
-		Logins: logins, Catalog: declared, Sessions: s.sessions,
-		Metrics: metrics, UI: pages, DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
+		Logins: logins, Catalog: known, Sessions: s.sessions, Metrics: counts, UI: pages, Cookies: httpkit.Cookies{OverHTTP: o.insecureCookies},
+		DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
 		TellEmail: o.tellEmail,
 	})
-	s.webhooks = web.Webhooks(&web.TokenReview{Sessions: s.sessions, Audiences: o.webhook.audienceList()})
+	s.webhooks = webhook.Handler(&webhook.TokenReview{Sessions: s.sessions, Metrics: counts, Audiences: o.webhook.audienceList()})
 	return s, nil
 }
 
@@ -139,7 +147,7 @@ func newRegistry(o *options) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	buildinfo.Register(registry, version)
-	web.RegisterLimits(registry, o.hashes, o.hashQueue)
+	metrics.RegisterLimits(registry, o.hashes, o.hashQueue)
 	return registry
 }
 

@@ -7,11 +7,11 @@ import (
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
-// MayChange decides whether a person who knew the current password may choose a new one. Outcome Granted means yes, as
-// far as it is not about the new password. The credential it returns is to be written, if it differs, whatever the answer.
+// MayChange decides whether a person who has proven the current password may choose a new one. Outcome Granted means yes,
+// whatever the new password is like. The credential that it returns is to be written, if it differs, whatever the answer.
 // The caller has refused what AttemptLock refuses, before the password was looked at.
-func (r Rules) MayChange(c Credential, compliance Compliance) (Credential, Answer) {
-	c, answer := r.verified(c, compliance)
+func (r Rules) MayChange(c Credential, p Proven) (Credential, Answer) {
+	c, answer := r.recordSuccess(c, p)
 	s := r.Standing(c)
 	answer.PasswordExpires = s.PasswordExpires
 	switch {
@@ -44,17 +44,17 @@ type Digests struct {
 
 // Change sets the password that the person has chosen. It ends all sessions but the one that the caller is about to get.
 func (r Rules) Change(c Credential, encoded hash.Encoded, digests Digests) Credential {
-	c = r.set(c, Password{Hash: encoded, SetTime: r.Now, SetBy: v1alpha1.SetByUser}, digests)
+	c = r.setPassword(c, Password{Hash: encoded, SetTime: r.Now, SetBy: v1alpha1.SetByUser}, digests)
 	c.LastSuccessTime = r.Now
-	c.UntoldFailures = 0 // MayChange has told of them.
+	c.UntoldFailures = 0 // The answer of MayChange has their number.
 	return c
 }
 
-// set is what every new password does.
-func (r Rules) set(c Credential, p Password, digests Digests) Credential {
+// setPassword puts a new password in force: it clears the failures, ends all sessions and extends the history.
+func (r Rules) setPassword(c Credential, p Password, digests Digests) Credential {
 	c.Password = p
-	c = c.withoutFailures()
-	c = r.EndSessions(c)
+	c = c.clearFailures()
+	c = EndSessions(c)
 	c.History = c.History.with(digests, r.Policy.HistoryCount)
 	return c
 }

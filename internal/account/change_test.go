@@ -63,7 +63,7 @@ func TestMayChange(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := begin(row.edits...)
 			row.want.LastSuccessTime = s.c.LastSuccessTime
-			if _, got := s.rules(now).MayChange(s.c, account.ComplianceUnknown); got != row.want {
+			if _, got := s.rules(now).MayChange(s.c, account.Proven{}); got != row.want {
 				t.Errorf("answer is\n%+v\nwant\n%+v", got, row.want)
 			}
 		})
@@ -74,7 +74,7 @@ func TestMayChangeClearsFailuresWhateverTheAnswer(t *testing.T) {
 	for _, edit := range []func(*state){func(*state) {}, forbidChange, disable, func(s *state) { s.policy.MinAge = 99 * day }} {
 		s := begin(edit)
 		s.c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 3}
-		c, answer := s.rules(now).MayChange(s.c, account.ComplianceUnknown)
+		c, answer := s.rules(now).MayChange(s.c, account.Proven{})
 		if c.Failures.Consecutive != 0 || c.Failures.Times != nil || answer.FailuresBefore != 3 || c.UntoldFailures != 3 {
 			t.Errorf("failures are %+v, told of %d, to be told of %d", c.Failures, answer.FailuresBefore, c.UntoldFailures)
 		}
@@ -83,7 +83,7 @@ func TestMayChangeClearsFailuresWhateverTheAnswer(t *testing.T) {
 
 func TestMayChangeOfAPasswordThatIsEnforced(t *testing.T) {
 	s := begin(func(s *state) { s.policy.EnforceExisting, s.policy.MinAge = true, 99*day })
-	c, answer := s.rules(now).MayChange(s.c, account.NotCompliant)
+	c, answer := s.rules(now).MayChange(s.c, account.Proven{Compliance: account.NotCompliant})
 	if answer.Outcome != account.Granted || answer.MustChange != v1alpha1.MustChangePolicyChanged {
 		t.Errorf("answer is %+v, want that it may be changed however young", answer)
 	}

@@ -4,8 +4,8 @@ package account
 const MaxDevices = 16
 
 // AttemptLock tells whether an attempt is refused: by the account's lock or, where it comes from a device that has logged in
-// before, by that device's own. So whoever knows a username and guesses from elsewhere does not keep the person out (OWASP,
-// Authentication Cheat Sheet, device cookies). Nothing helps against a lock that an administrator has to end.
+// before, by the lock of that device. So somebody who knows a username and guesses from elsewhere does not keep the person
+// out (OWASP, Authentication Cheat Sheet, device cookies). A lock that an administrator has to end holds for every device.
 func (r Rules) AttemptLock(c Credential) Lock {
 	general := r.Lock(c)
 	own, _, counted := r.device(c)
@@ -31,10 +31,11 @@ func (r Rules) device(c Credential) (own DeviceFailures, others []DeviceFailures
 	return own, others, r.Device != "" && r.Policy.LockDuration > 0 && len(others) < MaxDevices
 }
 
-// succeeded clears the failures that a right password clears: those of where it came from. From a device that has logged in
-// before it leaves the account's lock and the failures towards it alone, or each login at the desk would give whoever guesses
-// elsewhere a new start; they are in a row no longer, nor do they count where the policy counts them until a success.
-func (r Rules) succeeded(c Credential) Credential {
+// clearFailuresOfOrigin clears the failures that a right password clears. A right password from a device that has logged in
+// before clears those of the device. It leaves the account's lock, and the failures that lead to it, as they are: otherwise each
+// login at the desk would give somebody who guesses elsewhere a new start. Either way those failures are no longer in a row,
+// and do not count where the policy counts failures until a success.
+func (r Rules) clearFailuresOfOrigin(c Credential) Credential {
 	_, others, counted := r.device(c)
 	c.UntoldFailures += c.Failures.Consecutive
 	c.Failures.Consecutive = 0

@@ -107,7 +107,7 @@ func TestSuccessFromADevice(t *testing.T) {
 	s := begin(lockout(3, 15*time.Minute, 15*time.Minute, 100))
 	s.fails("", 0, 3)
 	s.fails(desk, 1, 2)
-	c, answer := s.from(desk, 2).Login(s.c, account.ComplianceUnknown)
+	c, answer := s.from(desk, 2).NextStep(s.c, account.Proven{})
 	if answer.Outcome != account.Granted || answer.FailuresBefore != 5 {
 		t.Errorf("answered %+v", answer)
 	}
@@ -117,7 +117,7 @@ func TestSuccessFromADevice(t *testing.T) {
 	if !s.from("", 2).AttemptLock(c).Locked {
 		t.Error("the lock of those elsewhere has ended")
 	}
-	if again, told := s.from(desk, 3).Login(c, account.ComplianceUnknown); told.FailuresBefore != 0 || !again.Equal(c) {
+	if again, told := s.from(desk, 3).NextStep(c, account.Proven{}); told.FailuresBefore != 0 || !again.Equal(c) {
 		t.Errorf("the next login is told of %d failures, and writes %t", told.FailuresBefore, !again.Equal(c))
 	}
 }
@@ -126,7 +126,7 @@ func TestSuccessFromADevice(t *testing.T) {
 func TestSuccessFromElsewhere(t *testing.T) {
 	s := begin(lockout(3, 15*time.Minute, 15*time.Minute, 100))
 	s.fails(desk, 0, 3)
-	c, _ := s.from("", 1).Login(s.c, account.ComplianceUnknown)
+	c, _ := s.from("", 1).NextStep(s.c, account.Proven{})
 	if !s.from(desk, 1).AttemptLock(c).Locked {
 		t.Error("whoever holds the device's cookie has a new start")
 	}
@@ -136,7 +136,7 @@ func TestSuccessFromElsewhere(t *testing.T) {
 func TestSuccessWithoutAWindow(t *testing.T) {
 	s := begin(lockout(3, 0, 15*time.Minute, 100))
 	s.fails("", 0, 2)
-	c, _ := s.from(desk, 1).Login(s.c, account.ComplianceUnknown)
+	c, _ := s.from(desk, 1).NextStep(s.c, account.Proven{})
 	if len(c.Failures.Times) != 0 {
 		t.Errorf("left are %+v", c.Failures)
 	}
@@ -150,7 +150,7 @@ func TestWhatForgetsDevices(t *testing.T) {
 	unlocked := s.spec
 	unlocked.UnlockTime = at(r.Now)
 	for name, c := range map[string]account.Credential{
-		"sessions ended": r.EndSessions(s.c),
+		"sessions ended": account.EndSessions(s.c),
 		"changed":        r.Change(s.c, "$hash", account.Digests{}),
 		"reset":          r.Reset(s.c, account.Source{}, "$hash", account.Digests{}),
 		"unlocked":       account.NewRules(&unlocked, s.policy, r.Now).ApplyRequests(s.c),

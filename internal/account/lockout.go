@@ -37,25 +37,45 @@ func (r Rules) lockSince(locked time.Time) Lock {
 	return Lock{Locked: true, Reason: v1alpha1.ReasonTooManyFailures, Until: until}
 }
 
-// Failed records one wrong password, and locks the account at the limit, or the device alone that it came from. Failures
-// from before a lock that has ended are spent: they count towards maxConsecutiveFailures only.
+// Failed records one wrong password, and locks the account at the limit, or only the device that the attempt came from.
+// Failures from before a lock that has ended count towards maxConsecutiveFailures only.
 func (r Rules) Failed(c Credential) Credential {
 	c = r.ApplyRequests(c)
 	c.Failures.Consecutive++
 	own, others, counted := r.device(c)
 	if counted {
-		if own.Times, own.LockedTime = r.oneMore(own.Times, own.LockedTime); r.Policy.MaxFailures > 0 {
+		if own.Times, own.LockedTime = r.addFailure(own.Times, own.LockedTime); r.Policy.MaxFailures > 0 {
 			others = append(others, own)
 		}
 		c.Devices = others
 	} else {
-		c.Failures.Times, c.Failures.LockedTime = r.oneMore(c.Failures.Times, c.Failures.LockedTime)
+		c.Failures.Times, c.Failures.LockedTime = r.addFailure(c.Failures.Times, c.Failures.LockedTime)
 	}
 	return c
 }
 
-// oneMore adds a failure to those within the window, and begins a lock at the limit.
-func (r Rules) oneMore(times []time.Time, locked time.Time) ([]time.Time, time.Time) {
+// FailedEarlier records a wrong password that was given at an earlier time and could not be recorded then, unless an unlock or a
+// new password has cleared it since.
+func (r Rules) FailedEarlier(c Credential, at time.Time) Credential {
+	c = r.ApplyRequests(c)
+	if !at.After(c.Handled.Unlock) || at.Before(c.Password.SetTime) {
+		return c
+	}
+	r.Now = at
+	return r.Failed(c)
+}
+
+// OnlyFailed tells whether a write has recorded wrong passwords, and neither a lock nor anything else.
+func OnlyFailed(before, after Credential) bool {
+	if after.Failures.Consecutive <= before.Failures.Consecutive || !after.Failures.LockedTime.Equal(before.Failures.LockedTime) {
+		return false
+	}
+	before.Failures, before.Devices = after.Failures, after.Devices
+	return before.Equal(after)
+}
+
+// addFailure adds a failure to those within the window, and begins a lock at the limit.
+func (r Rules) addFailure(times []time.Time, locked time.Time) ([]time.Time, time.Time) {
 	if !r.lockSince(locked).Locked {
 		locked = time.Time{}
 	}
@@ -83,8 +103,8 @@ func (r Rules) withinWindow(times []time.Time) []time.Time {
 	return kept
 }
 
-// withoutFailures clears the failures, but not the duty to tell of them.
-func (c Credential) withoutFailures() Credential {
+// clearFailures clears the failures. The person is still notified of their number, at the next login or change.
+func (c Credential) clearFailures() Credential {
 	c.UntoldFailures += c.Failures.Consecutive
 	c.Failures, c.Devices = Failures{}, nil
 	return c

@@ -207,7 +207,7 @@ func TestFailureRecordedLate(t *testing.T) {
 			s := begin(lockout(3, time.Hour, time.Hour, 0), func(s *state) {
 				s.c.Failures = account.Failures{Times: []time.Time{ago(3 * time.Minute), ago(2 * time.Minute)}, Consecutive: 3}
 			}, row.edit)
-			c := s.rules(now).FailedThen(s.c, ago(row.ago))
+			c := s.rules(now).FailedEarlier(s.c, ago(row.ago))
 			if got := s.rules(now).Lock(c); !got.Until.Equal(row.until) || c.Failures.Consecutive != row.fails {
 				t.Errorf("%d in a row, lock %+v; want %d until %v", c.Failures.Consecutive, got, row.fails, row.until)
 			}

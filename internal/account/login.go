@@ -6,12 +6,12 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// Outcome is the kind of answer that a right password gets.
+// Outcome is the next step after a proof of identity.
 type Outcome int
 
 // The values of Outcome.
 const (
-	// Granted: logged in.
+	// Granted: a session begins; of a change: the password may be changed.
 	Granted Outcome = iota + 1
 	// ChangeRequired: the password serves to choose a new one only.
 	ChangeRequired
@@ -23,7 +23,7 @@ const (
 	TooYoung
 )
 
-// Answer is what a person is told who knew the password.
+// Answer is what a person is told who has proven who they are.
 type Answer struct {
 	Outcome Outcome
 
@@ -61,15 +61,39 @@ const (
 	NotCompliant
 )
 
-// Login decides about a login with the right password. The credential it returns is to be written, if it differs,
-// before the answer is given. The caller has refused what AttemptLock refuses, before the password was looked at.
-func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
-	c, answer := r.verified(c, compliance)
+// Reasons of Unavailable for accounts whose password is kept elsewhere.
+const (
+	// ReasonMustChangeElsewhere: the password has to be changed where it is kept.
+	ReasonMustChangeElsewhere v1alpha1.StandingReason = "ExternalMustChange"
+	// ReasonDisabledElsewhere: the account is disabled where its password is kept.
+	ReasonDisabledElsewhere v1alpha1.StandingReason = "ExternalDisabled"
+)
+
+// Proven is what the rules know of a proof of identity (see package authn).
+type Proven struct {
+	// Compliance of the password that was given.
+	Compliance Compliance
+	// RefusedElsewhere is why the system that keeps the password does not let the person log in, although the password is
+	// right; empty where it does.
+	RefusedElsewhere v1alpha1.StandingReason
+	// Asserted: an identity provider or a ticket says who it is, and no password was given. That clears no failures, and no
+	// lock by wrong passwords stands in its way.
+	Asserted bool
+}
+
+// NextStep says what follows when somebody has proven who they are: a session (Granted), a change of the password
+// (ChangeRequired), or nothing (Unavailable). It is the only function that decides this, for every kind of proof. The credential
+// that it returns is to be written, if it differs, before the answer is given. The caller has refused what AttemptLock
+// refuses, before a password was looked at.
+func (r Rules) NextStep(c Credential, p Proven) (Credential, Answer) {
+	c, answer := r.recordSuccess(c, p)
 	s := r.Standing(c)
 	answer.PasswordExpires = s.PasswordExpires
 	switch s.Standing {
 	case v1alpha1.StandingActive:
 		answer.Outcome = Granted
+	case v1alpha1.StandingNoPassword:
+		answer.Outcome, answer.Reason = r.stepWithoutPassword(c, s, p)
 	case v1alpha1.StandingExpired, v1alpha1.StandingChangeRequired:
 		switch s.Reason {
 		case v1alpha1.ReasonGraceLogin:
@@ -89,7 +113,7 @@ func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
 	if answer.Outcome != Granted {
 		return c, answer
 	}
-	c.UntoldFailures = 0 // This answer tells of them.
+	c.UntoldFailures = 0 // The answer has their number.
 	answer.WarnExpiry = answer.GraceLogin || r.expiresSoon(s.PasswordExpires)
 	if r.Now.Sub(c.LastSuccessTime).Abs() >= LastSuccessGrain {
 		c.LastSuccessTime = r.Now
@@ -97,12 +121,30 @@ func (r Rules) Login(c Credential, compliance Compliance) (Credential, Answer) {
 	return c, answer
 }
 
-// verified is what every right password does: requests take effect, failures are cleared, and a password that no
-// longer meets a policy that is enforced is recorded as one to be changed.
-func (r Rules) verified(c Credential, compliance Compliance) (Credential, Answer) {
-	c = r.succeeded(r.ApplyRequests(c))
+// stepWithoutPassword is the next step for an account whose password is kept elsewhere: what its policy says about the age
+// of passwords and about changing them does not concern it.
+func (r Rules) stepWithoutPassword(c Credential, s Standing, p Proven) (Outcome, v1alpha1.StandingReason) {
+	switch {
+	case s.Reason != v1alpha1.ReasonExternal:
+		return Unavailable, s.Reason
+	case p.RefusedElsewhere != "":
+		return Unavailable, p.RefusedElsewhere
+	case r.past(r.idleLockTime(c)):
+		return Unavailable, v1alpha1.ReasonIdle
+	default:
+		return Granted, ""
+	}
+}
+
+// recordSuccess is what every proof does: requests take effect, failures are cleared, and a password that no longer meets a
+// policy that is enforced is recorded as one to be changed.
+func (r Rules) recordSuccess(c Credential, p Proven) (Credential, Answer) {
+	c = r.ApplyRequests(c)
+	if !p.Asserted {
+		c = r.clearFailuresOfOrigin(c)
+	}
 	answer := Answer{FailuresBefore: c.UntoldFailures, LastSuccessTime: c.LastSuccessTime}
-	if r.Policy.EnforceExisting && compliance == NotCompliant && c.Password.MustChange == "" {
+	if r.Policy.EnforceExisting && p.Compliance == NotCompliant && c.Password.MustChange == "" {
 		c.Password.MustChange = v1alpha1.MustChangePolicyChanged
 	}
 	return c, answer

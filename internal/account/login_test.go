@@ -73,7 +73,7 @@ func TestLoginAnswers(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := begin(row.edits...)
 			row.want.LastSuccessTime = s.c.LastSuccessTime
-			if _, got := s.rules(now).Login(s.c, account.ComplianceUnknown); got != row.want {
+			if _, got := s.rules(now).NextStep(s.c, account.Proven{}); got != row.want {
 				t.Errorf("answer is\n%+v\nwant\n%+v", got, row.want)
 			}
 		})
@@ -120,7 +120,7 @@ func TestLoginWrites(t *testing.T) {
 			want := s.c
 			row.want(&want)
 			before := s.c
-			got, _ := s.rules(now).Login(s.c, account.ComplianceUnknown)
+			got, _ := s.rules(now).NextStep(s.c, account.Proven{})
 			same(t, got, want)
 			same(t, s.c, before)
 		})
@@ -129,7 +129,7 @@ func TestLoginWrites(t *testing.T) {
 
 func TestLoginTellsWhatWasBefore(t *testing.T) {
 	s := begin(func(s *state) { s.c.Failures.Consecutive, s.c.UntoldFailures = 3, 1 })
-	_, answer := s.rules(now).Login(s.c, account.ComplianceUnknown)
+	_, answer := s.rules(now).NextStep(s.c, account.Proven{})
 	if answer.FailuresBefore != 4 || !answer.LastSuccessTime.Equal(ago(time.Hour)) {
 		t.Errorf("tells of %d failures since %v, want 4 since an hour ago", answer.FailuresBefore, answer.LastSuccessTime)
 	}
@@ -155,7 +155,7 @@ func TestEnforceExistingPasswords(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := begin(row.edits...)
 			s.policy.EnforceExisting = row.enforce
-			c, answer := s.rules(now).Login(s.c, row.compliance)
+			c, answer := s.rules(now).NextStep(s.c, account.Proven{Compliance: row.compliance})
 			if answer.Outcome != row.outcome || c.Password.MustChange != row.recorded {
 				t.Errorf("outcome %v, recorded %q; want %v, %q", answer.Outcome, c.Password.MustChange, row.outcome, row.recorded)
 			}
@@ -172,12 +172,12 @@ func TestGraceLogins(t *testing.T) {
 	s := begin(expire, grace(3, 0))
 	for left := 2; left >= 0; left-- {
 		var answer account.Answer
-		s.c, answer = s.rules(now).Login(s.c, account.ComplianceUnknown)
+		s.c, answer = s.rules(now).NextStep(s.c, account.Proven{})
 		if answer.Outcome != account.Granted || !answer.GraceLogin || answer.GraceLoginsLeft != left {
 			t.Fatalf("answer is %+v, want a grace login with %d left", answer, left)
 		}
 	}
-	if _, answer := s.rules(now).Login(s.c, account.ComplianceUnknown); answer.Outcome != account.ChangeRequired {
+	if _, answer := s.rules(now).NextStep(s.c, account.Proven{}); answer.Outcome != account.ChangeRequired {
 		t.Errorf("answer is %+v, want that a change is required", answer)
 	}
 	c := s.rules(now).Change(s.c, "hash of the next", account.Digests{})
@@ -194,7 +194,7 @@ func TestFailuresAreToldOnce(t *testing.T) {
 		}
 	}
 	change := func(s *state) (told int) {
-		c, answer := s.rules(now).MayChange(s.c, account.ComplianceUnknown)
+		c, answer := s.rules(now).MayChange(s.c, account.Proven{})
 		s.c = s.rules(now).Change(c, "hash of the next", account.Digests{})
 		return answer.FailuresBefore
 	}
@@ -202,10 +202,10 @@ func TestFailuresAreToldOnce(t *testing.T) {
 		"nothing": func(*state) {},
 		"a change that is required": func(s *state) {
 			handOut(v1alpha1.MustChangeReset, 0)(s)
-			s.c, _ = s.rules(now).Login(s.c, account.ComplianceUnknown)
+			s.c, _ = s.rules(now).NextStep(s.c, account.Proven{})
 			s.c.Password.MustChange = ""
 		},
-		"a new password that is rejected": func(s *state) { s.c, _ = s.rules(now).MayChange(s.c, account.ComplianceUnknown) },
+		"a new password that is rejected": func(s *state) { s.c, _ = s.rules(now).MayChange(s.c, account.Proven{}) },
 		"an unlock":                       func(s *state) { s.spec.UnlockTime = at(now); s.c = s.rules(now).ApplyRequests(s.c) },
 		"a reset": func(s *state) {
 			s.c = s.rules(now).Reset(s.c, account.Source{SecretName: "ada"}, "hash of the next", account.Digests{})
@@ -218,8 +218,8 @@ func TestFailuresAreToldOnce(t *testing.T) {
 			fail(s, 1)
 			byChange := *s
 			var first, second account.Answer
-			s.c, first = s.rules(now).Login(s.c, account.ComplianceUnknown)
-			s.c, second = s.rules(now).Login(s.c, account.ComplianceUnknown)
+			s.c, first = s.rules(now).NextStep(s.c, account.Proven{})
+			s.c, second = s.rules(now).NextStep(s.c, account.Proven{})
 			if first.FailuresBefore != 3 || second.FailuresBefore != 0 {
 				t.Errorf("logins tell of %d and then of %d failures", first.FailuresBefore, second.FailuresBefore)
 			}

@@ -38,7 +38,7 @@ func (r Rules) New(owner Owner, accountID string) Credential {
 func (r Rules) ApplyRequests(c Credential) Credential {
 	if r.due(r.Spec.UnlockTime, c.Handled.Unlock) {
 		c.Handled.Unlock = instant(r.Spec.UnlockTime)
-		c = c.withoutFailures()
+		c = c.clearFailures()
 	}
 	// While there is no password this request waits, so that it binds the first one if that comes with it.
 	if p := r.Spec.Password; p != nil && !c.Password.IsZero() && r.due(p.ChangeRequiredTime, c.Handled.ChangeRequired) {
@@ -49,12 +49,12 @@ func (r Rules) ApplyRequests(c Credential) Credential {
 	}
 	if r.due(r.Spec.SignOutTime, c.Handled.SignOut) {
 		c.Handled.SignOut = instant(r.Spec.SignOutTime)
-		c = r.EndSessions(c)
+		c = EndSessions(c)
 	}
 	if over := r.sessionsOver(); over != c.SessionsEnded {
 		c.SessionsEnded = over
 		if over {
-			c = r.EndSessions(c)
+			c = EndSessions(c)
 		}
 	}
 	return c

@@ -37,6 +37,15 @@ func (u Unusable) ConditionReason() string {
 	return v1alpha1.ConditionReasonValueInvalid
 }
 
+// PasswordSecret returns which Secret hands out the account's password; nil where none is named, or where the password is
+// kept elsewhere.
+func (r Rules) PasswordSecret() *v1alpha1.PasswordSecretReference {
+	if r.Spec.Password == nil || r.IsExternal() {
+		return nil
+	}
+	return r.Spec.Password.SecretRef
+}
+
 // ResetDue tells whether the Secret has to be looked at: it, the key, its revision or resetTime are not as they were at
 // the last look, or the policy that then rejected it has changed. While it is false nothing is read and nothing hashed.
 // After a rejection a resetTime that was taken back counts too: what it asked for is not rejected any more.
@@ -90,7 +99,7 @@ func (r Rules) policyRef() string {
 // may, makes the person change it.
 func (r Rules) Reset(c Credential, source Source, encoded hash.Encoded, digests Digests) Credential {
 	p := Password{Hash: encoded, SetTime: r.Now, SetBy: v1alpha1.SetByReset, MustChange: r.mustChangeAfterReset(c)}
-	c = r.set(c, p, digests)
+	c = r.setPassword(c, p, digests)
 	if r.ResetRequested(c) {
 		c.Handled.Reset = r.resetTime()
 	}

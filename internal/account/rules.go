@@ -26,9 +26,9 @@ func NewRules(spec *v1alpha1.UserAccountSpec, p policy.Policy, now time.Time) Ru
 	return Rules{Spec: spec, Policy: p, Now: now.UTC().Round(0)}
 }
 
-// ChangeForbidden tells whether the person may not change the password.
+// ChangeForbidden tells whether the person may not change the password here.
 func (r Rules) ChangeForbidden() bool {
-	return r.Spec.Password != nil && r.Spec.Password.Change == v1alpha1.PasswordChangeForbidden
+	return r.IsExternal() || r.Spec.Password != nil && r.Spec.Password.Change == v1alpha1.PasswordChangeForbidden
 }
 
 // ExpiryExempt tells whether the password never expires: the account asks for it and the policy allows it.
@@ -49,11 +49,12 @@ func (r Rules) IsExternal() bool {
 	return r.Spec.Authentication.Type == v1alpha1.AuthenticationExternal
 }
 
-// CanVerify tells whether there is a password to verify at all. Where there is none, an account answers like an
-// unknown one.
-func (r Rules) CanVerify(c Credential) bool { return !r.IsExternal() && !c.Password.IsZero() }
+// UnavailableReason tells why an account, whatever its password and its policy, cannot be used now; empty where it can.
+func UnavailableReason(spec *v1alpha1.UserAccountSpec, now time.Time) v1alpha1.StandingReason {
+	return Rules{Spec: spec, Now: now}.Unavailable()
+}
 
-// Unavailable tells why the account, whatever its password, cannot be used now; empty where it can.
+// Unavailable is UnavailableReason.
 func (r Rules) Unavailable() v1alpha1.StandingReason {
 	switch {
 	case r.Spec.Access == v1alpha1.AccessDisabled:

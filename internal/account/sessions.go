@@ -18,22 +18,22 @@ type EndedSession struct {
 
 // EndSession ends one session; forget is when its last token expires. Sessions that have expired since are forgotten.
 // With more than MaxEndedSessions still to be remembered it ends all sessions instead.
-func (r Rules) EndSession(c Credential, id string, forget time.Time) Credential {
+func EndSession(c Credential, id string, forget, now time.Time) Credential {
 	kept := make([]EndedSession, 0, len(c.EndedSessions)+1)
 	for _, e := range c.EndedSessions {
-		if e.ForgetTime.After(r.Now) && e.ID != id {
+		if e.ForgetTime.After(now) && e.ID != id {
 			kept = append(kept, e)
 		}
 	}
 	if len(kept) >= MaxEndedSessions {
-		return r.EndSessions(c)
+		return EndSessions(c)
 	}
 	c.EndedSessions = append(kept, EndedSession{ID: id, ForgetTime: forget.UTC().Truncate(time.Second)})
 	return c
 }
 
 // EndSessions ends all sessions, and with them what marks a device as one that has logged in before.
-func (Rules) EndSessions(c Credential) Credential {
+func EndSessions(c Credential) Credential {
 	c.SessionGeneration++
 	c.EndedSessions, c.Devices = nil, nil
 	return c

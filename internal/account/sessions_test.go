@@ -13,7 +13,7 @@ func TestEndSession(t *testing.T) {
 	end := func(at time.Time, id string, forget time.Time) {
 		was := len(s.c.EndedSessions)
 		before := s.c
-		s.c = s.rules(at).EndSession(s.c, id, forget)
+		s.c = account.EndSession(s.c, id, forget, at)
 		if len(before.EndedSessions) != was {
 			t.Error("the credential that was given has changed")
 		}
@@ -36,20 +36,20 @@ func TestEndSession(t *testing.T) {
 func TestEndSessionOverflows(t *testing.T) {
 	s := begin()
 	for i := range account.MaxEndedSessions {
-		s.c = s.rules(now).EndSession(s.c, fmt.Sprint(i), in(time.Hour))
+		s.c = account.EndSession(s.c, fmt.Sprint(i), in(time.Hour), now)
 	}
 	if len(s.c.EndedSessions) != account.MaxEndedSessions || s.c.SessionGeneration != 5 {
 		t.Fatalf("%d are noted, in generation %d", len(s.c.EndedSessions), s.c.SessionGeneration)
 	}
-	again := s.rules(now).EndSession(s.c, "7", in(time.Hour))
+	again := account.EndSession(s.c, "7", in(time.Hour), now)
 	if len(again.EndedSessions) != account.MaxEndedSessions || again.SessionGeneration != 5 {
 		t.Errorf("one that is noted needs no more room: %d, generation %d", len(again.EndedSessions), again.SessionGeneration)
 	}
-	later := s.rules(in(time.Hour)).EndSession(s.c, "one more", in(2*time.Hour))
+	later := account.EndSession(s.c, "one more", in(2*time.Hour), in(time.Hour))
 	if len(later.EndedSessions) != 1 || later.SessionGeneration != 5 {
 		t.Errorf("what has expired makes room: %d, generation %d", len(later.EndedSessions), later.SessionGeneration)
 	}
-	over := s.rules(now).EndSession(s.c, "one more", in(time.Hour))
+	over := account.EndSession(s.c, "one more", in(time.Hour), now)
 	if len(over.EndedSessions) != 0 || over.SessionGeneration != 6 {
 		t.Errorf("one too many ends all: %d, generation %d", len(over.EndedSessions), over.SessionGeneration)
 	}
@@ -59,5 +59,5 @@ func TestEndSessions(t *testing.T) {
 	s := begin(func(s *state) { s.c.EndedSessions = []account.EndedSession{{ID: "one", ForgetTime: in(time.Hour)}} })
 	want := s.c
 	want.SessionGeneration, want.EndedSessions = 6, nil
-	same(t, s.rules(now).EndSessions(s.c), want)
+	same(t, account.EndSessions(s.c), want)
 }

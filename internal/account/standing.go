@@ -18,7 +18,7 @@ type Standing struct {
 	// PasswordExpires is when the password ceases to log in as it is; zero: never.
 	PasswordExpires time.Time
 
-	// Lock by failed logins. It holds whatever the word is: a disabled account can be locked too.
+	// Lock by failed logins. It holds whatever the standing is: a disabled account can be locked too.
 	Lock Lock
 
 	// Next is the earliest instant after now at which any of this can change by itself; zero: never.
@@ -30,7 +30,7 @@ type Standing struct {
 func (r Rules) Standing(c Credential) Standing {
 	c = r.ApplyRequests(c)
 	s := Standing{Lock: r.AttemptLock(c), MustChange: r.mustChange(c), PasswordExpires: r.passwordExpires(c)}
-	s.Standing, s.Reason = r.word(c, s)
+	s.Standing, s.Reason = r.classify(c, s)
 	for _, t := range []time.Time{
 		instant(r.Spec.StartTime), instant(r.Spec.EndTime), r.nextRequest(c), s.Lock.Until,
 		r.policyChangeTime(c), r.expiryTime(c), r.lapseTime(c), r.idleLockTime(c),
@@ -40,8 +40,8 @@ func (r Rules) Standing(c Credential) Standing {
 	return s
 }
 
-// word picks the standing: first what no password helps against, then what a right password would be told.
-func (r Rules) word(c Credential, s Standing) (v1alpha1.Standing, v1alpha1.StandingReason) {
+// classify picks the standing: first what no password helps against, then what NextStep answers to a right password.
+func (r Rules) classify(c Credential, s Standing) (v1alpha1.Standing, v1alpha1.StandingReason) {
 	switch reason := r.Unavailable(); {
 	case reason == v1alpha1.ReasonAccountEnded:
 		return v1alpha1.StandingExpired, reason

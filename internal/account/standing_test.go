@@ -328,28 +328,6 @@ func TestExpiryExemption(t *testing.T) {
 	}
 }
 
-func TestCanVerify(t *testing.T) {
-	external := func(s *state) { s.spec.Authentication.Type = v1alpha1.AuthenticationExternal }
-	empty := func(s *state) { s.c.Password = account.Password{} }
-	for _, row := range []struct {
-		name  string
-		edits []func(*state)
-		want  bool
-	}{
-		{"a password", nil, true},
-		{"a disabled account: only who knows the password is told", edits(disable), true},
-		{"no password", edits(empty), false},
-		{"external", edits(external), false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			s := begin(row.edits...)
-			if got := s.rules(now).CanVerify(s.c); got != row.want {
-				t.Errorf("CanVerify() = %t", got)
-			}
-		})
-	}
-}
-
 func TestRulesTakeAnyClockReading(t *testing.T) {
 	s := begin()
 	reading := time.Now().In(time.FixedZone("east", 3600))

@@ -53,7 +53,7 @@ func TestTransitions(t *testing.T) {
 	}{
 		"nothing": {nil, func(_ account.Rules, c account.Credential) account.Credential { return c }, ""},
 		"login": {[]func(*state){failed(2)}, func(r account.Rules, c account.Credential) account.Credential {
-			c, _ = r.Login(c, account.ComplianceUnknown)
+			c, _ = r.NextStep(c, account.Proven{})
 			return c
 		}, ""},
 		"rehash": {nil, func(_ account.Rules, c account.Credential) account.Credential {
@@ -70,7 +70,7 @@ func TestTransitions(t *testing.T) {
 		}, "Locked TooManyConsecutiveFailures"},
 		"login after a lock has ended": {[]func(*state){lockedOut, func(s *state) { s.c.Failures.LockedTime = ago(time.Hour) }},
 			func(r account.Rules, c account.Credential) account.Credential {
-				c, _ = r.Login(c, account.ComplianceUnknown)
+				c, _ = r.NextStep(c, account.Proven{})
 				return c
 			}, ""},
 		"failure that locks a device": {[]func(*state){lockable, lockedOut, func(s *state) {
@@ -82,7 +82,7 @@ func TestTransitions(t *testing.T) {
 		"login from a known device, while others are locked out": {[]func(*state){lockedOut},
 			func(r account.Rules, c account.Credential) account.Credential {
 				r.Device = "d1"
-				c, _ = r.Login(c, account.ComplianceUnknown)
+				c, _ = r.NextStep(c, account.Proven{})
 				return c
 			}, ""},
 		"unlock": {[]func(*state){lockedOut, func(s *state) { s.spec.UnlockTime = at(now) }},
@@ -141,15 +141,15 @@ func TestTransitions(t *testing.T) {
 			return r.NoteRevision(c, source("3"))
 		}, ""},
 		"logout": {nil, func(r account.Rules, c account.Credential) account.Credential {
-			return r.EndSession(c, "s1", in(time.Hour))
+			return account.EndSession(c, "s1", in(time.Hour), r.Now)
 		}, "SessionEnded"},
-		"logout everywhere": {nil, account.Rules.EndSessions, "SessionsEnded LoggedOutEverywhere"},
+		"logout everywhere": {nil, func(_ account.Rules, c account.Credential) account.Credential { return account.EndSessions(c) }, "SessionsEnded LoggedOutEverywhere"},
 		"one logout too many": {[]func(*state){func(s *state) {
 			for i := range account.MaxEndedSessions {
-				s.c = s.rules(now).EndSession(s.c, string(rune('A'+i)), in(time.Hour))
+				s.c = account.EndSession(s.c, string(rune('A'+i)), in(time.Hour), now)
 			}
 		}}, func(r account.Rules, c account.Credential) account.Credential {
-			return r.EndSession(c, "s1", in(time.Hour))
+			return account.EndSession(c, "s1", in(time.Hour), r.Now)
 		},
 			"SessionsEnded LoggedOutEverywhere"},
 		"account gone": {nil, func(_ account.Rules, c account.Credential) account.Credential { c.OrphanedTime = now; return c },
@@ -167,8 +167,8 @@ func TestTransitions(t *testing.T) {
 				return account.Adopt(c, declaredAs("ada", "u2", "true"))
 			}, "SessionsEnded AccountDeleted"},
 		"restored, and logged out": {[]func(*state){func(s *state) { s.c.OrphanedTime = ago(time.Hour) }},
-			func(r account.Rules, c account.Credential) account.Credential {
-				return r.EndSessions(account.Adopt(c, declaredAs("ada", "u2", "true")))
+			func(_ account.Rules, c account.Credential) account.Credential {
+				return account.EndSessions(account.Adopt(c, declaredAs("ada", "u2", "true")))
 			}, "SessionsEnded LoggedOutEverywhere"},
 		"new person": {nil, func(r account.Rules, c account.Credential) account.Credential {
 			return r.Reset(r.Succeed(c, other, "a2"), source("1"), "new", account.Digests{})
@@ -209,7 +209,7 @@ func TestTransitionsName(t *testing.T) {
 	if !locked.Until.Equal(in(15*time.Minute)) || locked.Owner != s.c.Owner {
 		t.Errorf("lock of %v until %s", locked.Owner, locked.Until)
 	}
-	if ended := r.Transitions(s.c, r.EndSession(s.c, "s1", in(time.Hour)))[0]; ended.Session != "s1" {
+	if ended := r.Transitions(s.c, account.EndSession(s.c, "s1", in(time.Hour), r.Now))[0]; ended.Session != "s1" {
 		t.Errorf("logout of session %q", ended.Session)
 	}
 	next := account.Owner{Namespace: "org", Name: "ada", UID: "u2"}
@@ -320,17 +320,17 @@ func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step 
 		}
 	case 2:
 		if !locked {
-			c, _ = r.Login(c, account.ComplianceUnknown)
+			c, _ = r.NextStep(c, account.Proven{})
 			return c, 0, 0
 		}
 	case 3:
-		if c, answer := r.MayChange(c, account.ComplianceUnknown); !locked && answer.Outcome == account.Granted {
+		if c, answer := r.MayChange(c, account.Proven{}); !locked && answer.Outcome == account.Granted {
 			return r.Change(c, encoded, account.Digests{}), 1, 0
 		}
 	case 4:
 		return r.Reset(r.ApplyRequests(c), source(string(encoded)), encoded, account.Digests{}), 1, 0
 	case 5:
-		return r.EndSession(c, string(encoded), r.Now.Add(time.Hour)), 0, 0
+		return account.EndSession(c, string(encoded), r.Now.Add(time.Hour), r.Now), 0, 0
 	case 6:
 		unmet := []policy.RequirementID{policy.RequirementMinLength}
 		return r.RejectReset(r.ApplyRequests(c), source(string(encoded)), "p1", unmet), 0, 1

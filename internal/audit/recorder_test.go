@@ -146,8 +146,8 @@ func TestWrites(t *testing.T) {
 	w.declared.Spec.UnlockTime = new(v1alpha1.NewInstant(now))
 	write(rules.ApplyRequests(record.Credential))
 	write(rules.Change(record.Credential, "hash-2", account.Digests{}))
-	write(rules.EndSession(record.Credential, "S1", now.Add(time.Hour)))
-	write(rules.EndSessions(record.Credential))
+	write(account.EndSession(record.Credential, "S1", now.Add(time.Hour), now))
+	write(account.EndSessions(record.Credential))
 	write(rules.RejectReset(record.Credential, account.Source{SecretName: "ada", ResourceVersion: "2"}, "p1",
 		[]policy.RequirementID{policy.RequirementMinLength}))
 	if err := w.store.Delete(ctx, record); err != nil {

@@ -64,7 +64,7 @@ func (m *machine) loginWrong() {
 // attempt is what comes before an answer, at both doors. It returns the credential if the password is right.
 func (m *machine) attempt(password string) (read *attempted, locked, right bool) {
 	c, secret, ok := m.load()
-	if !ok || !m.ours(c) || !m.rules().CanVerify(c) {
+	if !ok || !m.ours(c) || c.Password.IsZero() {
 		return nil, false, false
 	}
 	r := m.rules()
@@ -97,7 +97,7 @@ func (m *machine) login(password string) {
 			continue
 		}
 		compliance := pick(m.choose, account.ComplianceUnknown, account.Compliant, account.NotCompliant)
-		c, answer := a.rules.Login(a.c, compliance)
+		c, answer := a.rules.NextStep(a.c, account.Proven{Compliance: compliance})
 		m.checkAnswer(a, compliance, answer)
 		if a.c.LastSuccessTime.Equal(c.LastSuccessTime) && answer.Outcome == account.Granted &&
 			a.rules.Now.Sub(c.LastSuccessTime).Abs() >= account.LastSuccessGrain {
@@ -173,7 +173,7 @@ func (m *machine) change() {
 			}
 			continue
 		}
-		c, answer := a.rules.MayChange(a.c, account.ComplianceUnknown)
+		c, answer := a.rules.MayChange(a.c, account.Proven{})
 		if answer.Outcome == account.Granted {
 			if answer.MustChange != a.standing.MustChange {
 				m.fatal("may change because of %q, though it stands as %+v", answer.MustChange, a.standing)

@@ -186,7 +186,7 @@ func (m *machine) interfere() {
 		return
 	}
 	r := m.rules()
-	if m.choose.below(2) == 0 && m.ours(c) && r.CanVerify(c) && !r.Lock(r.ApplyRequests(c)).Locked {
+	if m.choose.below(2) == 0 && m.ours(c) && !c.Password.IsZero() && !r.Lock(r.ApplyRequests(c)).Locked {
 		m.note("interfere: a wrong password elsewhere")
 		m.applyToTruth(c, r)
 		m.truth.wrong++

@@ -15,7 +15,7 @@ import (
 	"github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/keyturn/keyturn/internal/web"
+	"github.com/keyturn/keyturn/internal/webhook"
 )
 
 // listenFor opens a port of the server, with TLS if there is a certificate. Its handler reads bodies as all of Keyturn's endpoints do.
@@ -29,7 +29,7 @@ func listenFor(t *testing.T, s *Server, maxConnections int, certFile, keyFile st
 	if err != nil {
 		t.Fatal(err)
 	}
-	port.Handler, port.OnCertificate = web.Webhooks(&web.TokenReview{}), func(error) {}
+	port.Handler, port.OnCertificate = webhook.Handler(&webhook.TokenReview{}), func(error) {}
 	return port
 }
 

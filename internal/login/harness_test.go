@@ -19,6 +19,8 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
@@ -43,6 +45,9 @@ type world struct {
 	store  *credential.Store
 	clock  *clocktesting.FakePassiveClock
 	policy *v1alpha1.PasswordPolicy
+	// external verifies the secrets of external accounts, and findAccount finds those of assertions; nil: there is none.
+	external    authn.Verifier
+	findAccount authn.Finder
 
 	mu sync.Mutex
 	// beforeGet and beforeUpdate, where set, are called before a credential is read or written by a service; an error
@@ -134,10 +139,12 @@ func (w *world) service(hashes, queue int) *login.Service {
 		},
 	})
 	store := &credential.Store{Reader: c, Writer: c, Namespace: credential.DefaultNamespace}
-	hasher := worker.InProcess(hashes)
-	w.t.Cleanup(hasher.Close)
+	workers := worker.InProcess(hashes)
+	w.t.Cleanup(workers.Close)
+	hasher := hash.NewBounded(workers, hashes)
 	return login.NewService(login.Options{
 		Catalog: catalog.New(w.client, "keyturn-system"), Store: store, Clock: w.clock, Watch: w, Hasher: hasher,
+		Verifiers: authn.Verifiers{Local: &local.Verifier{Hasher: hasher}, External: w.external}, FindAccount: w.findAccount,
 		DecoyKey: func() credential.DecoyKey { return credential.DecoyKey("key") }, Hashes: hashes, Queue: queue,
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
@@ -14,123 +15,139 @@ import (
 
 // target is what an attempt is about.
 type target struct {
-	// slot has the name of the credential and the ID of the device, where the attempt comes from one that holds as far as the
-	// watch knows.
-	slot slotName
-	// exists: there is such a credential, as far as the watch knows.
+	who Who
+	// key has the name of the credential and, where the attempt comes from a device that has logged in before, its ID.
+	key lockKey
+	// exists: there is a credential of the name, as far as the watch knows.
 	exists bool
-	who    Who
 }
 
-// errDeviceEnded: the device holds no more, as the watch has not heard yet. The attempt has to begin again without it.
-var errDeviceEnded = errors.New("the device does not count any more")
+// errDeviceEnded: the device no longer counts as one that has logged in before, which the watch does not know yet. The attempt has
+// to begin again as one from anywhere.
+var errDeviceEnded = errors.New("the device no longer counts as one that has logged in before")
 
-// attempt is one attempt: what the rules know, and the credential that it is about.
-type attempt struct {
+// loaded is everything that decides about an attempt, as it was read.
+type loaded struct {
 	// account is nil where nobody has the name.
 	account *v1alpha1.UserAccount
 	// record is a decoy where there is no credential.
 	record *credential.Record
 	rules  account.Rules
-	// encoded is what the password is verified against; hopeless tells that no password is right.
-	encoded  hash.Encoded
-	hopeless bool
+	// verifier is nil where no secret can be right; then a dummy hash is verified.
+	verifier authn.Verifier
+	// version of what a secret is compared with: a proof of another version does not hold.
+	version authn.Version
+	// password that was proven.
 	password policy.Password
 }
 
-// debt is what the attempt owes if its password was wrong and cannot be recorded.
-func (a *attempt) debt() debt {
-	return debt{
-		at: a.rules.Now, uid: a.record.UID(), decoy: a.record.IsDecoy(),
-		device: a.rules.Device, generation: a.record.SessionGeneration,
+// failure returns what has to be recorded if the secret of the attempt is wrong.
+func (l *loaded) failure() failure {
+	return failure{
+		time: l.rules.Now, credentialUID: l.record.UID(), unknownName: l.record.IsDecoy(),
+		device: l.rules.Device, generation: l.record.SessionGeneration,
 	}
 }
 
-// load reads what an attempt is about. A name that nobody has, as the watch knows, has a decoy in the place of the
-// credential: what comes after costs as much, is counted and locked alike, and is never right. Accounts without a password
-// count in their own credential and are never right either. After a conflict the read has to be live; before, one that is
-// a moment behind does no harm: whatever is decided from it and written meets a conflict, and what needs no write is decided
-// again if the watch knows of a later version.
-func (s *Service) load(ctx context.Context, t target, live bool) (*attempt, error) {
-	record, err := s.read(ctx, t, live)
+// words are the account's own: they may be told to somebody who has proven the password.
+func (l *loaded) words() []string { return catalog.SubjectOf(l.account).Words() }
+
+// load reads what decides about an attempt. For a name that nobody has, as the watch knows, it reads a decoy in place of the
+// credential: the attempt then costs as much, is counted and locked alike, and no secret is right. An account that no secret can
+// prove (it has no password, or nobody verifies it) counts in its own credential, and no secret is right either.
+//
+// After a conflict the read has to be live. Before, one that is a moment behind does no harm: what is decided from it and
+// written meets a conflict, and what needs no write is decided again if the watch knows a later version.
+func (s *Service) load(ctx context.Context, t target, live bool) (*loaded, error) {
+	record, err := s.readRecord(ctx, t, live)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	s.unanswered.Store(err != nil && !errors.Is(err, credential.ErrInvalid)) // One that is damaged was answered.
+	s.apiServerFailing.Store(err != nil && !errors.Is(err, credential.ErrInvalid)) // A damaged credential was answered.
 	if err != nil {
-		return nil, s.fault(err, nil)
+		return nil, s.cannotKnow(err, nil)
 	}
-	declared, err := s.declared(ctx, t, record)
+	a, err := s.accountOf(ctx, t, record)
 	if err != nil {
-		return nil, s.fault(err, nil)
+		return nil, s.cannotKnow(err, nil)
 	}
-	a := &attempt{account: declared, record: record}
-	if declared != nil {
-		resolved, err := s.catalog.PolicyFor(ctx, declared)
+	l := &loaded{account: a, record: record}
+	if a != nil {
+		l.verifier = s.verifiers.For(a)
+	}
+	if l.verifier != nil {
+		l.version = l.verifier.Version(record.Credential)
+	}
+	if l.version != nil {
+		resolved, err := s.catalog.PolicyFor(ctx, a)
 		if err != nil {
-			return nil, s.fault(err, a)
+			return nil, s.cannotKnow(err, l)
 		}
-		a.rules = account.NewRules(&declared.Spec, resolved.Policy, s.clock.Now())
-		a.encoded = record.Password.Hash
+		l.rules = account.NewRules(&a.Spec, resolved.Policy, s.clock.Now())
+	} else if err := s.useDummyHash(ctx, t, l); err != nil {
+		return nil, s.cannotKnow(err, l)
 	}
-	if declared == nil || !a.rules.CanVerify(record.Credential) {
-		if err := s.despair(ctx, t, a); err != nil {
-			return nil, s.fault(err, a)
-		}
-	}
-	if t.slot.device != "" {
-		if a.rules.Device = t.who.on(record.UID(), record.SessionGeneration); a.rules.Device != t.slot.device {
+	if t.key.device != "" {
+		if l.rules.Device = t.who.on(record.UID(), record.SessionGeneration); l.rules.Device != t.key.device {
 			return nil, errDeviceEnded
 		}
 	}
-	return a, nil
+	return l, nil
 }
 
-// read reads the credential or its decoy.
-func (s *Service) read(ctx context.Context, t target, live bool) (*credential.Record, error) {
+// readRecord reads the credential or its decoy.
+func (s *Service) readRecord(ctx context.Context, t target, live bool) (*credential.Record, error) {
 	if t.exists {
 		read := s.store.GetRecent
 		if live {
 			read = s.store.Get
 		}
-		record, err := read(ctx, t.slot.credential)
+		record, err := read(ctx, t.key.credential)
 		if !errors.Is(err, credential.ErrNotFound) {
 			return record, err
 		} // It was deleted a moment ago.
 	}
-	return s.store.GetDecoy(ctx, s.decoyKey(), t.slot.credential, live)
+	return s.store.GetDecoy(ctx, s.decoyKey(), t.key.credential, live)
 }
 
-// declared returns the account that a credential belongs to; nil where there is none of this name, or another one.
-func (s *Service) declared(ctx context.Context, t target, record *credential.Record) (*v1alpha1.UserAccount, error) {
+// accountOf returns the account that a credential belongs to; nil where there is none of this name, or another one.
+func (s *Service) accountOf(ctx context.Context, t target, record *credential.Record) (*v1alpha1.UserAccount, error) {
 	if record.IsDecoy() || record.Owner.Namespace != t.who.Namespace {
 		return nil, nil
 	}
-	declared, err := s.catalog.Account(ctx, record.Owner.Namespace, record.Owner.Name)
+	a, err := s.catalog.Account(ctx, record.Owner.Namespace, record.Owner.Name)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if own, err := credential.NameOf(declared); err != nil || own != t.slot.credential || string(declared.UID) != record.Owner.UID {
+	if name, err := credential.NameOf(a); err != nil || name != t.key.credential || string(a.UID) != record.Owner.UID {
 		return nil, nil
 	}
-	return declared, nil
+	return a, nil
 }
 
-// despair makes an attempt one that cannot be right, and that is otherwise like one on an account under the policy of its
-// namespace.
-func (s *Service) despair(ctx context.Context, t target, a *attempt) error {
+// useDummyHash makes an attempt one that cannot succeed, and that otherwise is like one on an account under the policy of its
+// namespace: an unknown name costs the same as a known one.
+func (s *Service) useDummyHash(ctx context.Context, t target, l *loaded) error {
 	resolved, err := s.catalog.NamespacePolicy(ctx, t.who.Namespace)
 	if err != nil {
 		return err
 	}
 	spec := &v1alpha1.UserAccountSpec{}
-	if a.account != nil {
-		spec = &a.account.Spec
+	if l.account != nil {
+		spec = &l.account.Spec
 	}
-	a.rules = account.NewRules(spec, resolved.Policy, s.clock.Now())
-	a.encoded, a.hopeless = hash.Decoy(resolved.Policy.Hashing), true
+	l.rules = account.NewRules(spec, resolved.Policy, s.clock.Now())
+	l.verifier, l.version = nil, hash.Decoy(resolved.Policy.Hashing)
 	return nil
+}
+
+// verify asks the verifier of the account about a secret.
+func (s *Service) verify(ctx context.Context, l *loaded, secret string) (authn.Proof, error) {
+	if l.verifier == nil {
+		return authn.Proof{}, s.verifiers.VerifyDummy(ctx, l.rules.Policy.Hashing, secret)
+	}
+	return l.verifier.Verify(ctx, authn.Request{Account: l.account, Credential: l.record.Credential, Secret: secret})
 }

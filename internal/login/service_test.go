@@ -160,7 +160,7 @@ func TestOverload(t *testing.T) {
 			who := w.person(fmt.Sprint("user", begun), v1alpha1.UserAccountSpec{})
 			go func() { _, err := s.Login(t.Context(), who, password); results <- err }()
 			synctest.Wait()
-			_, waiting = s.Hashing()
+			waiting = s.Waiting()
 		}
 		if _, err := s.Login(t.Context(), login.Who{Namespace: team, Username: "nobody"}, password); !errors.Is(err, login.ErrOverloaded) {
 			t.Errorf("one more: %v", err)
@@ -229,7 +229,7 @@ func TestOverloadOfFewAccounts(t *testing.T) {
 			synctest.Wait()
 		}
 		refused := len(results)
-		if _, waiting := s.Hashing(); waiting < queue/2 {
+		if waiting := s.Waiting(); waiting < queue/2 {
 			t.Errorf("%d wait, while people are turned away: nobody was told that it gets crowded", waiting)
 		}
 		if most := accounts*each - queue; refused == 0 || refused > most {
@@ -267,8 +267,8 @@ func TestFailureThatCannotBeRecorded(t *testing.T) {
 	}
 }
 
-// TestOwedFailureLocks: a failure that was recorded late locks as one that was recorded in time.
-func TestOwedFailureLocks(t *testing.T) {
+// TestFailureRecordedLateLocks: a failure that was recorded late locks as one that was recorded in time.
+func TestFailureRecordedLateLocks(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(1))}})
 	s, who := w.service(2, 8), w.person("ada", v1alpha1.UserAccountSpec{})
 	w.on(nil, func() error { return errors.New("the API server is away") })
@@ -281,10 +281,10 @@ func TestOwedFailureLocks(t *testing.T) {
 	}
 }
 
-// TestOwedFailureIsForgottenToo: an unlock, or a new password, forgets what happened before it, also where that could not be
+// TestFailureNotYetRecordedIsClearedToo: an unlock, or a new password, forgets what happened before it, also where that could not be
 // recorded at the time; and what is recorded late counts as of when it happened.
-func TestOwedFailureIsForgottenToo(t *testing.T) {
-	owing := func(t *testing.T, lockout v1alpha1.LockoutRule) (*world, *login.Service, login.Who) {
+func TestFailureNotYetRecordedIsClearedToo(t *testing.T) {
+	withUnrecorded := func(t *testing.T, lockout v1alpha1.LockoutRule) (*world, *login.Service, login.Who) {
 		t.Helper()
 		w := newWorld(t, v1alpha1.PasswordPolicySpec{Lockout: lockout})
 		s, who := w.service(2, 8), w.person("ada", v1alpha1.UserAccountSpec{})
@@ -313,7 +313,7 @@ func TestOwedFailureIsForgottenToo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, s, who := owing(t, v1alpha1.LockoutRule{MaxFailures: one})
+			w, s, who := withUnrecorded(t, v1alpha1.LockoutRule{MaxFailures: one})
 			later(t, w, who)
 			if _, err := s.Login(t.Context(), who, password); err != nil {
 				t.Errorf("the right password: %v", err)
@@ -321,7 +321,7 @@ func TestOwedFailureIsForgottenToo(t *testing.T) {
 		})
 	}
 	t.Run("nothing", func(t *testing.T) {
-		_, s, who := owing(t, v1alpha1.LockoutRule{MaxFailures: one})
+		_, s, who := withUnrecorded(t, v1alpha1.LockoutRule{MaxFailures: one})
 		if _, err := s.Login(t.Context(), who, password); !isTooMany(err) {
 			t.Errorf("the right password: %v", err)
 		}

@@ -143,7 +143,7 @@ func FuzzEvaluate(f *testing.F) {
 	}
 	f.Add("ada2024!", "ADA", "\xff", "@")
 	f.Add("aabaabaab", "", " ", "a@b@c")
-	f.Add("aaabbbb", "aaa", "bbb bbb", "c@ccc")
+	f.Add("aaabbbb", "aaa", "bbb ccc", "c@ccc")
 	list := NewDenyList("hello\nworld")
 	all := everything()
 	f.Fuzz(func(t *testing.T, raw, username, display, email string) {

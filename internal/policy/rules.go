@@ -22,6 +22,7 @@ type rule struct {
 // JudgedBy says who judges a requirement.
 type JudgedBy int
 
+// The values of JudgedBy.
 const (
 	JudgedByServer JudgedBy = iota + 1 // Evaluate alone
 	JudgedByPage                       // Evaluate, and the script of the change page (assets/page.js in internal/web/ui)

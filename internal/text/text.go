@@ -52,11 +52,11 @@ func English() *Text { return All()[0] }
 func (t *Text) Has(key string) bool { return t.messages[key] != "" }
 
 // Say returns the message with this key. Values are given as name and value in turns: each takes the place of {name} in the
-// message. Where the value of n is 1 and there is a message with the key and ".one" behind it, Say returns that one. Without a
-// message it returns the key.
+// message, a time.Time as Time writes it. Where the value of n is 1 and there is a message with the key and ".one" behind it, Say
+// returns that one. Without a message it returns the key.
 func (t *Text) Say(key string, values ...any) string {
 	message := t.messages[key]
-	if one := t.messages[key+".one"]; one != "" && valueOf("n", values) == "1" {
+	if one := t.messages[key+".one"]; one != "" && t.valueOf("n", values) == "1" {
 		message = one
 	}
 	if message == "" {
@@ -72,15 +72,18 @@ func (t *Text) Say(key string, values ...any) string {
 			return said.String()
 		}
 		said.WriteString(before)
-		said.WriteString(valueOf(name, values))
+		said.WriteString(t.valueOf(name, values))
 		message = after
 	}
 }
 
 // valueOf returns the value behind a name, and {name} if there is none.
-func valueOf(name string, values []any) string {
+func (t *Text) valueOf(name string, values []any) string {
 	for i := 0; i+1 < len(values); i += 2 {
 		if values[i] == name {
+			if at, ok := values[i+1].(time.Time); ok {
+				return t.Time(at)
+			}
 			return fmt.Sprint(values[i+1])
 		}
 	}

@@ -17,7 +17,7 @@ func TestManyLogouts(t *testing.T) {
 	for range 40 {
 		here := token.New("account-1", "uid-1", c.SessionGeneration, token.Web, life, false, now)
 		now = now.Add(time.Minute)
-		c = account.Rules{Now: now}.EndSession(c, here.SessionID, here.Forget(life, now))
+		c = account.EndSession(c, here.SessionID, here.Forget(life, now), now)
 		known := token.Known{
 			UID: "uid-1", Generation: c.SessionGeneration,
 			Ended: func(id string) bool { return account.HasEnded(c.EndedSessions, id) },

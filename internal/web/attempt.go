@@ -8,27 +8,30 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
 // attemptTimeout bounds how long an attempt waits. Once its password is being hashed it is finished whatever happens, within
-// ten seconds for the hash and ten more (see internal/login): http.Server's WriteTimeout has to leave room for all of it.
+// ten seconds for the hash and ten more (see internal/login): the write timeout of the server has to leave room for all of it.
 const attemptTimeout = 15 * time.Second
 
-// Attempts is what the endpoints that check a password have in common.
+// Attempts is what the endpoints have in common at which a password is given.
 type Attempts struct {
-	Logins   *login.Service
-	Sessions *Sessions
-	Metrics  *Metrics
-	// DefaultNamespace is the organisation of those who name none.
+	*visits
+
+	Logins *login.Service
+	// DefaultNamespace is the organisation of a request that names none.
 	DefaultNamespace string
 	Throttle         *throttle.Throttle
 	Audit            *audit.Recorder
 }
 
-// accountAnswer is the profile of a person.
+// accountAnswer is the account of a person, as the API tells it.
 type accountAnswer struct {
 	Namespace   string   `json:"namespace"`
 	Username    string   `json:"username"`
@@ -37,14 +40,14 @@ type accountAnswer struct {
 	Groups      []string `json:"groups"`
 }
 
-func profile(a *v1alpha1.UserAccount) accountAnswer {
-	told := accountAnswer{
+func answerOf(a *v1alpha1.UserAccount) accountAnswer {
+	answer := accountAnswer{
 		Namespace: a.Namespace, Username: a.Username(), DisplayName: a.Spec.DisplayName, Email: a.Spec.Email, Groups: a.Spec.Groups,
 	}
-	if told.Groups == nil {
-		told.Groups = []string{} // An empty list, and not null.
+	if answer.Groups == nil {
+		answer.Groups = []string{} // An empty list, and not null.
 	}
-	return told
+	return answer
 }
 
 // sessionAnswer is the answer to an attempt that was granted.
@@ -57,104 +60,106 @@ type sessionAnswer struct {
 	Warnings          []warning     `json:"warnings,omitempty"`
 }
 
-// try is one attempt: who, by which door, and what is asked for.
-type try struct {
-	door     string
+// attempt is one attempt: who makes it, at which entry point, and what is asked for.
+type attempt struct {
+	entry    string
 	who      login.Who
 	audience string
 	remember bool
-	// check runs the attempt.
-	check func(context.Context, login.Who) (*login.Result, error)
+	// login runs the attempt in package login.
+	login func(context.Context, login.Who) (*login.Result, error)
 }
 
 // grant is what an attempt that was granted gives.
 type grant struct {
 	*login.Result
+
 	signed token.Token
 	claims token.Claims
-	// devices are the marks that the device had.
+	// devices that the request has proven.
 	devices []device
 }
 
 // serve runs an attempt of the API and answers it.
-func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, t try) {
-	granted, refusal := a.run(r, t)
+func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, at attempt) {
+	granted, refusal := a.run(r, at)
 	if refusal != nil {
-		refusal.write(w)
+		refusal.Write(w)
 		return
 	}
-	traceOf(w).outcome = outcomeGranted
-	a.Sessions.rememberDevice(w, r, granted)
-	writeJSON(w, http.StatusOK, "application/json", &sessionAnswer{
+	httpkit.SetOutcome(w, metrics.Granted)
+	a.rememberDevice(w, granted)
+	httpkit.WriteJSON(w, http.StatusOK, "application/json", &sessionAnswer{
 		Token: granted.signed.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
-		Account:           profile(granted.Account),
+		Account:           answerOf(granted.Account),
 		PasswordExpiresAt: granted.Answer.PasswordExpires,
 		Warnings:          warnings(granted.Answer),
 	})
 }
 
-// run runs an attempt, counts it and has it written down. Every door goes through it.
-func (a *Attempts) run(r *http.Request, t try) (*grant, *problem) {
-	audience, err := token.ParseAudience(t.audience)
+// run runs an attempt, counts it and has the audit log write it down. Every entry point goes through it.
+func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
+	audience, err := token.ParseAudience(at.audience)
 	if err != nil {
-		return nil, invalidRequest(`The audience must be "web", which is the default, or "kubernetes".`)
+		return nil, httpkit.Invalid(`The audience must be "web", which is the default, or "kubernetes".`)
 	}
-	if t.remember && audience != token.Web {
-		return nil, invalidRequest(`Only a session of the audience "web" can be remembered.`)
+	if at.remember && audience != token.Web {
+		return nil, httpkit.Invalid(`Only a session of the audience "web" can be remembered.`)
 	}
-	if t.who.Namespace == "" {
-		t.who.Namespace = a.DefaultNamespace
+	if at.who.Namespace == "" {
+		at.who.Namespace = a.DefaultNamespace
 	}
 	began := time.Now()
-	granted, refusal := a.throttled(r, t, audience)
-	outcome := outcomeGranted
-	told := audit.Attempt{Door: t.door, Namespace: t.who.Namespace, Username: t.who.Username, Granted: refusal == nil}
+	granted, refusal := a.throttled(r, at, audience)
+	outcome := metrics.Granted
+	line := audit.Attempt{Door: at.entry, Namespace: at.who.Namespace, Username: at.who.Username, Granted: refusal == nil}
 	if refusal != nil {
-		outcome = refusal.id
-		told.Problem, told.Reason = refusal.id, refusal.auditReason()
+		outcome = refusal.ID
+		line.Problem, line.Reason = refusal.ID, auditReason(refusal)
 	} else {
-		told.SessionID = granted.claims.SessionID
+		line.SessionID = granted.claims.SessionID
 	}
-	a.Metrics.observe(t.door, outcome, time.Since(began))
-	a.Audit.Attempt(r.Context(), told)
+	a.Metrics.Attempt(at.entry, outcome, time.Since(began))
+	a.Audit.Attempt(r.Context(), line)
 	return granted, refusal
 }
 
 // throttled runs an attempt unless too many from its address have failed. That is decided before anything is looked up, so
-// that it tells nothing of the account.
-func (a *Attempts) throttled(r *http.Request, t try, audience token.Audience) (*grant, *problem) {
-	attempt, wait := a.Throttle.Begin(audit.RequestOf(r.Context()).Address)
+// that it says nothing about the account.
+func (a *Attempts) throttled(r *http.Request, at attempt, audience token.Audience) (*grant, *httpkit.Problem) {
+	place, wait := a.Throttle.Begin(audit.RequestOf(r.Context()).Address)
 	if wait > 0 {
 		return nil, refusalOf(&addressThrottledError{retryAfter: wait})
 	}
 	failed := true
-	defer func() { attempt.End(failed) }()
-	devices := a.Sessions.devicesOf(r)
-	t.who.Devices = asLogin(devices)
-	granted, refusal := a.attempt(r.Context(), t, audience)
+	defer func() { place.End(failed) }()
+	devices := a.devices(r)
+	at.who.Devices = loginDevices(devices)
+	granted, refusal := a.logIn(r.Context(), at, audience)
 	if granted != nil {
 		granted.devices = devices
 	}
-	failed = refusal != nil && refusal.isFailure()
+	failed = refusal != nil && isFailure(refusal)
 	return granted, refusal
 }
 
-func (a *Attempts) attempt(ctx context.Context, t try, audience token.Audience) (*grant, *problem) {
+// logIn runs an attempt in package login, and issues the session.
+func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audience) (*grant, *httpkit.Problem) {
 	if !a.Sessions.Ready() {
 		// Not after the attempt: a changed password or a used-up grace login could not be answered with a session.
 		slog.Error("Login refused because there is no signing key: the operator makes it, see its log")
-		return nil, unavailable()
+		return nil, httpkit.NewUnavailable("")
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	granted, err := t.check(ctx, t.who)
+	granted, err := at.login(ctx, at.who)
 	if err != nil {
 		return nil, refusalOf(err)
 	}
-	signed, claims, err := a.Sessions.Issue(granted, audience, t.remember)
+	signed, claims, err := a.Sessions.Issue(sessions.Login{Record: granted.Record, Policy: granted.Policy, Answer: granted.Answer}, audience, at.remember)
 	if err != nil {
 		slog.Error("Login refused because its session cannot be signed", "error", err)
-		return nil, unavailable()
+		return nil, httpkit.NewUnavailable("")
 	}
 	return &grant{Result: granted, signed: signed, claims: claims}, nil
 }

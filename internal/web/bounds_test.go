@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
@@ -36,7 +37,7 @@ func TestFaults(t *testing.T) {
 		"halfway to an end": {"text/html", "half", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			handler := logged(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler := httpkit.Logged(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if row.begun {
 					w.WriteHeader(http.StatusOK)
 					_, _ = w.Write([]byte("half"))

@@ -95,7 +95,7 @@ func (a *answer) check(t testing.TB) {
 		told = strings.Replace(told, a.Token, "", 1)
 	}
 	header := a.header.Clone()
-	if cookies := (&http.Response{Header: header}).Cookies(); len(cookies) == 1 && cookies[0].Name == "keyturn-device" && a.status == http.StatusOK {
+	if cookies := (&http.Response{Header: header}).Cookies(); len(cookies) == 1 && cookies[0].Name == "__Host-keyturn-device" && a.status == http.StatusOK {
 		header.Del("Set-Cookie") // It logs nobody in.
 	}
 	if leaks := leaksIn(told + fmt.Sprint(header)); len(leaks) > 0 {

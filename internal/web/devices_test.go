@@ -9,12 +9,13 @@ import (
 
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
 // fixedKeys is a ring that nobody rotates.
 type fixedKeys struct {
-	Keys
+	sessions.Keys
 	ring *token.Ring
 }
 
@@ -22,10 +23,10 @@ func (k fixedKeys) Ring() *token.Ring { return k.ring }
 
 // visit is what the device's cookie becomes in one login after another.
 type visit struct {
-	t        *testing.T
-	sessions *Sessions
-	clock    *clocktesting.FakePassiveClock
-	cookie   *http.Cookie
+	t      *testing.T
+	visits *visits
+	clock  *clocktesting.FakePassiveClock
+	cookie *http.Cookie
 }
 
 func newVisit(t *testing.T) *visit {
@@ -36,7 +37,7 @@ func newVisit(t *testing.T) *visit {
 		t.Fatal(err)
 	}
 	clock := clocktesting.NewFakePassiveClock(now)
-	return &visit{t: t, clock: clock, sessions: &Sessions{Keys: fixedKeys{ring: ring}, Clock: clock}}
+	return &visit{t: t, clock: clock, visits: &visits{Sessions: &sessions.Service{Keys: fixedKeys{ring: ring}, Clock: clock}}}
 }
 
 func (v *visit) request() *http.Request {
@@ -50,15 +51,15 @@ func (v *visit) request() *http.Request {
 // logIn logs in to an account, and tells whether the device was marked anew.
 func (v *visit) logIn(uid string, generation int64) bool {
 	w := httptest.NewRecorder()
-	v.sessions.rememberDevice(w, v.request(), &grant{
-		claims: token.Claims{CredentialUID: uid, Generation: generation}, devices: v.sessions.devicesOf(v.request()),
+	v.visits.rememberDevice(w, &grant{
+		claims: token.Claims{CredentialUID: uid, Generation: generation}, devices: v.visits.devices(v.request()),
 	})
 	cookies := w.Result().Cookies()
 	if len(cookies) == 0 {
 		return false
 	}
 	v.cookie = cookies[0]
-	if v.cookie.Name != deviceCookie || !v.cookie.HttpOnly || v.cookie.SameSite != http.SameSiteLaxMode || len(cookies) > 1 {
+	if v.cookie.Name != "__Host-"+deviceCookie || !v.cookie.HttpOnly || v.cookie.SameSite != http.SameSiteLaxMode || len(cookies) > 1 {
 		v.t.Errorf("the cookies are %s", cookies)
 	}
 	return true
@@ -67,7 +68,7 @@ func (v *visit) logIn(uid string, generation int64) bool {
 // accounts of which the device has a mark, with its ID.
 func (v *visit) accounts() map[string]string {
 	found := map[string]string{}
-	for _, d := range v.sessions.devicesOf(v.request()) {
+	for _, d := range v.visits.devices(v.request()) {
 		found[d.CredentialUID] = d.ID
 	}
 	return found
@@ -119,7 +120,7 @@ func TestDeviceOfSeveral(t *testing.T) {
 			t.Errorf("the mark of %s is gone", uid)
 		}
 	}
-	if len(got) != deviceAccounts {
+	if len(got) != maxDeviceAccounts {
 		t.Errorf("the marks are of %v", got)
 	}
 	if size := len(v.cookie.String()); size > 4096 {
@@ -143,12 +144,12 @@ func TestDeviceEdited(t *testing.T) {
 		"cut": good[:len(good)-2], "empty": "", "separators": "~~~~~~~~", "huge": strings.Repeat("x", 9000),
 		"a session's": "eyJhbGciOiJFUzI1NiJ9.e30.AA", "changed": strings.Replace(good, ".", "A.", 1),
 	} {
-		v.cookie = &http.Cookie{Name: deviceCookie, Value: value}
+		v.cookie = &http.Cookie{Name: "__Host-" + deviceCookie, Value: value}
 		if got := v.accounts(); len(got) != 0 {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	v.cookie = &http.Cookie{Name: deviceCookie, Value: "x~" + good + "~"}
+	v.cookie = &http.Cookie{Name: "__Host-" + deviceCookie, Value: "x~" + good + "~"}
 	if got := v.accounts(); len(got) != 1 {
 		t.Errorf("beside what is broken: %v", got)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
 )
 
 // Login serves POST /api/v1/login.
@@ -24,18 +26,18 @@ type loginRequest struct {
 // ServeHTTP implements http.Handler.
 func (h *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body loginRequest
-	refusal := readJSON(w, r, &body, "namespace (text), username (text), password (text), rememberMe (true or false), audience (text)")
+	refusal := httpkit.ReadJSON(w, r, &body, "namespace (text), username (text), password (text), rememberMe (true or false), audience (text)")
 	if refusal == nil && (body.Username == "" || body.Password == "") {
-		refusal = invalidRequest("Give a username and a password.")
+		refusal = httpkit.Invalid("Give a username and a password.")
 	}
 	if refusal != nil {
-		refusal.write(w)
+		refusal.Write(w)
 		return
 	}
-	h.serve(w, r, try{
-		door: doorLogin, audience: body.Audience, remember: body.RememberMe,
+	h.serve(w, r, attempt{
+		entry: metrics.EntryLogin, audience: body.Audience, remember: body.RememberMe,
 		who: whoOf(body.Namespace, body.Username),
-		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
+		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return h.Logins.Login(ctx, who, body.Password)
 		},
 	})

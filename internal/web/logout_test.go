@@ -12,20 +12,20 @@ func TestLogoutAsks(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{DisplayName: "Ada Lovelace"})
 	v := newVisitor(t)
 	v.logIn(a, password).leads(t, "/")
-	token := v.cookies["keyturn-session"].Value
+	token := v.cookies["__Host-keyturn-session"].Value
 
 	v.header["Sec-Fetch-Site"] = "cross-site"
 	asked := v.get("/logout?return_to=%2Fbye%3Fa%3D1%26b")
 	asked.shows(t, http.StatusOK, "Log out?", "Ada Lovelace (ada)", `<a class="button" href="/bye?a=1&amp;b">Cancel</a>`)
 	currentSession(t, token).expect(t, http.StatusOK, "")
-	if v.cookies["keyturn-session"] == nil {
+	if v.cookies["__Host-keyturn-session"] == nil {
 		t.Fatal("the cookie is gone")
 	}
 
 	v.post("/logout", asked.hidden(t, "/logout")...).shows(t, http.StatusForbidden, "This was sent from another site.")
 	v.header["Sec-Fetch-Site"] = "same-origin"
 	v.post("/logout", asked.hidden(t, "/logout")...).leads(t, "/continue?return_to=%2Fbye%3Fa%3D1%26b")
-	if v.cookies["keyturn-session"] != nil {
+	if v.cookies["__Host-keyturn-session"] != nil {
 		t.Error("the cookie is still there")
 	}
 	if ended := record(t, a).EndedSessions; len(ended) != 1 {

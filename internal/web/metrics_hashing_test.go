@@ -11,13 +11,13 @@ import (
 
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/hash/worker"
-	"github.com/keyturn/keyturn/internal/web"
+	"github.com/keyturn/keyturn/internal/metrics"
 )
 
 // TestHashesAreCountedExactly: proofs of how many guesses were looked at rest on this count.
 func TestHashesAreCountedExactly(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	hasher := web.MeasureHasher(registry, worker.InProcess(1))
+	hasher := metrics.MeasureHasher(registry, worker.InProcess(1))
 	cheap := hash.DefaultParameters()
 	cheap.Argon2id = hash.Argon2idParameters{MemoryKiB: 64, Iterations: 1, Parallelism: 1}
 	encoded, err := hasher.Create(t.Context(), password, cheap)

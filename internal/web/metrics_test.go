@@ -15,8 +15,9 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/token"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/web"
+	"github.com/keyturn/keyturn/internal/webhook"
 )
 
 // moved returns which series a deed has moved, and by how much. Times and what stands at the moment are left out: the tests
@@ -119,10 +120,13 @@ func TestSessionChecksAreCounted(t *testing.T) {
 			response.Body.Close()
 		}
 	}
-	blind := &web.Sessions{
+	blind := &sessions.Service{
 		Keys: shared.sessions.Keys, Credentials: unknowing{}, Accounts: shared.sessions.Accounts, Catalog: shared.sessions.Catalog,
-		Clock: shared.sessions.Clock, Metrics: shared.sessions.Metrics,
+		Clock: shared.sessions.Clock,
 	}
+	d := shared.depends
+	d.Sessions = blind
+	reviews := webhook.Handler(&webhook.TokenReview{Sessions: blind, Metrics: shared.depends.Metrics})
 	for _, step := range []struct {
 		deed          func()
 		door, outcome string
@@ -132,8 +136,8 @@ func TestSessionChecksAreCounted(t *testing.T) {
 		{api(""), "api", "none"},
 		{page(""), "page", "none"},
 		{page(signed), "page", "valid"},
-		{func() { _, _ = blind.Check(t.Context(), web.DoorVerify, signed, token.Web) }, "verify", "unavailable"},
-		{func() { _, _ = blind.Check(t.Context(), web.DoorTokenReview, "", token.Kubernetes) }, "tokenreview", "none"},
+		{func() { verify(web.Handler(d), http.MethodGet, "/auth/verify", signed, nil) }, "verify", "unavailable"},
+		{func() { askReview(t, reviews, strings.NewReader(reviewOf(t, "x")), nil) }, "tokenreview", "invalid"},
 	} {
 		want := map[string]float64{fmt.Sprintf("keyturn_session_checks_total{door=%q,outcome=%q}", step.door, step.outcome): 1}
 		if got := moved(t, step.deed); !maps.Equal(got, want) {

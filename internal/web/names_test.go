@@ -91,7 +91,7 @@ func TestNamesAreShownTrimmed(t *testing.T) {
 	v.post("/change-password", append(names, "step", "start", "rules", "[]")...).shows(t, http.StatusOK,
 		append(trimmed, `data-own="ada"`, `name="own_username" value="ada"`)...)
 	v.post("/login", append(names, "password", password)...)
-	remembered := v.cookies["keyturn-username"]
+	remembered := v.cookies["__Host-keyturn-username"]
 	if remembered == nil {
 		t.Fatal("nothing is remembered")
 	}

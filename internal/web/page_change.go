@@ -10,8 +10,11 @@ import (
 	"strings"
 
 	"github.com/keyturn/keyturn/internal/catalog"
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/sessions"
 )
 
 // changePage is what the change page shows.
@@ -84,8 +87,8 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
 	found, err := p.current(w, r)
 	organization := organizationOf(r)
 	ofAnother := err == nil && organization != "" && organization != found.Account.Namespace
-	if ofAnother || errors.Is(err, ErrInvalidSession) {
-		p.renderChange(w, r, http.StatusOK, p.newChangePage(r, to, guest(r)))
+	if ofAnother || errors.Is(err, sessions.ErrInvalid) {
+		p.renderChange(w, r, http.StatusOK, p.newChangePage(r, to, p.guest(r)))
 		return
 	}
 	var own login.Profile
@@ -93,7 +96,7 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
 		own, err = p.profile(r, found.Account)
 	}
 	if err != nil {
-		p.fail(w, r, unavailable(), "change", homeAddress(to))
+		p.fail(w, r, httpkit.NewUnavailable(""), "change", homeAddress(to))
 		return
 	}
 	page := p.newChangePage(r, to, remembered{Namespace: found.Account.Namespace, Username: found.Account.Username()})
@@ -120,7 +123,7 @@ func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int,
 	if page.Requirements == nil {
 		resolved, err := p.Catalog.NamespacePolicy(r.Context(), page.Organization)
 		if err != nil {
-			p.fail(w, r, unavailable(), "change", page.Back)
+			p.fail(w, r, httpkit.NewUnavailable(""), "change", page.Back)
 			return
 		}
 		page.list(resolved.Policy.Requirements())
@@ -129,7 +132,7 @@ func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int,
 }
 
 func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
-	if refusal := p.form(w, r); refusal != nil {
+	if refusal := httpkit.ReadForm(w, r); refusal != nil {
 		p.fail(w, r, refusal, "", sibling(r, "/change-password", ""))
 		return
 	}
@@ -148,9 +151,9 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := login.Who{Namespace: page.Organization, Username: page.Username}
-	granted, refusal := p.run(r, try{
-		door: doorChange, remember: page.Remember, who: who,
-		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
+	granted, refusal := p.run(r, attempt{
+		entry: metrics.EntryChange, remember: page.Remember, who: who,
+		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Change(ctx, who, current, next)
 		},
 	})
@@ -158,12 +161,12 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		p.refuseChange(w, r, page, refusal)
 		return
 	}
-	traceOf(w).outcome = outcomeGranted
+	httpkit.SetOutcome(w, metrics.Granted)
 	if page.Remember {
-		rememberWho(w, r, who, true) // Else what the login page shows stays as it is.
+		p.rememberUsername(w, who, true) // Else what the login page shows stays as it is.
 	}
 	p.begin(w, r, granted)
-	setNotice(w, r, noticePasswordChanged)
+	p.setNotice(w, noticePasswordChanged)
 	http.Redirect(w, r, homeAddress(page.ReturnTo), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }
 
@@ -180,13 +183,13 @@ func (c *changePage) carry(form url.Values, start bool) {
 	}
 }
 
-func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *changePage, refusal *problem) {
-	if forbidden, ok := errors.AsType[*login.ChangeForbiddenError](refusal.cause); ok {
+func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *changePage, refusal *httpkit.Problem) {
+	if forbidden, ok := errors.AsType[*login.ChangeForbiddenError](refusal.Cause); ok {
 		p.forbid(w, r, page, forbidden)
 		return
 	}
-	refusal.note(w)
-	if rejected, ok := errors.AsType[*login.PasswordRejectedError](refusal.cause); ok {
+	refusal.SetHeaders(w)
+	if rejected, ok := errors.AsType[*login.PasswordRejectedError](refusal.Cause); ok {
 		page.Error = page.Text.Say("change.rejected")
 		page.New.Error = page.Text.Say("change.rejected.field")
 		page.New.Invalid, page.New.Describe = true, "new-password-error requirements"
@@ -200,9 +203,8 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 			page.show(rejected.Results, true)
 		}
 	} else {
-		said, contact := problemText(page.Text, refusal, page.doors("change")...)
-		page.Error = p.withContact(page.Text, said, contact)
-		if refusal.id == problemInvalidCredentials {
+		page.Error = p.say(page.Text, refusal, page.places("change")...)
+		if refusal.ID == httpkit.InvalidCredentials {
 			page.Current = wrongPassword(page.Current)
 		}
 	}
@@ -212,7 +214,7 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 // forbid says why a password cannot be changed, in the place of a form that cannot work.
 func (p *Pages) forbid(w http.ResponseWriter, r *http.Request, page *changePage, e *login.ChangeForbiddenError) {
 	refusal := changeForbidden(e)
-	refusal.note(w)
+	refusal.SetHeaders(w)
 	m := message{
 		Title: page.Text.Say("change.forbidden.title"), Message: page.Text.Say("change.forbidden"), Contact: true, Back: page.Back,
 	}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
@@ -38,7 +40,7 @@ func homeAddress(to string) string {
 func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query().Get("return_to"))
 	found, err := p.current(w, r)
-	if errors.Is(err, ErrInvalidSession) {
+	if errors.Is(err, sessions.ErrInvalid) {
 		http.Redirect(w, r, withReturnTo("/login", to), http.StatusSeeOther)
 		return
 	}
@@ -47,12 +49,12 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 		own, err = p.profile(r, found.Account)
 	}
 	if err != nil {
-		p.fail(w, r, unavailable(), "home", homeAddress(to))
+		p.fail(w, r, httpkit.NewUnavailable(""), "home", homeAddress(to))
 		return
 	}
 	text := p.UI.Text(r)
 	page := homePage{
-		Notice: notice(w, r, text),
+		Notice: p.notice(w, r, text),
 		Name:   found.Account.Spec.DisplayName, Username: found.Account.Username(), Organization: found.Account.Namespace,
 		Set: at(text, own.SetTime), Expires: at(text, own.PasswordExpires), Previous: at(text, found.Claims.PreviousLogin),
 		Failed: found.Claims.FailedAttempts, ReturnTo: to,

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
@@ -50,14 +52,14 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 		returnto.Redirect(w, cmp.Or(to, "/"))
 		return
 	}
-	who := guest(r)
+	who := p.guest(r)
 	page := p.newLoginPage(r, to, who)
-	page.Remember, page.Notice = who.Username != "", notice(w, r, page.Text)
+	page.Remember, page.Notice = who.Username != "", p.notice(w, r, page.Text)
 	p.UI.Render(w, r, http.StatusOK, "login", page)
 }
 
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
-	if refusal := p.form(w, r); refusal != nil {
+	if refusal := httpkit.ReadForm(w, r); refusal != nil {
 		p.fail(w, r, refusal, "", sibling(r, "/login", ""))
 		return
 	}
@@ -72,9 +74,9 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := login.Who{Namespace: page.Organization, Username: page.Username}
-	granted, refusal := p.run(r, try{
-		door: doorLogin, remember: page.Remember, who: who,
-		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
+	granted, refusal := p.run(r, attempt{
+		entry: metrics.EntryLogin, remember: page.Remember, who: who,
+		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Login(ctx, who, password)
 		},
 	})
@@ -82,8 +84,8 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		p.refuseLogin(w, r, page, refusal)
 		return
 	}
-	traceOf(w).outcome = outcomeGranted
-	rememberWho(w, r, who, page.Remember)
+	httpkit.SetOutcome(w, metrics.Granted)
+	p.rememberUsername(w, who, page.Remember)
 	p.begin(w, r, granted)
 	landing := "/"
 	switch {
@@ -95,33 +97,28 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }
 
-func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginPage, refusal *problem) {
-	refusal.note(w)
-	if refusal.id == problemChangeRequired {
-		reason := "dialog." + refusal.Reason
-		if !page.Text.Has(reason) {
-			reason = "dialog.other"
-		}
-		page.Dialog = &changeDialog{Reason: page.Text.Say(reason)}
-		if required, ok := errors.AsType[*login.ChangeRequiredError](refusal.cause); ok {
+func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginPage, refusal *httpkit.Problem) {
+	refusal.SetHeaders(w)
+	if refusal.ID == httpkit.ChangeRequired {
+		page.Dialog = &changeDialog{Reason: page.Text.Say(known("dialog.", refusal.Reason))}
+		if required, ok := errors.AsType[*login.ChangeRequiredError](refusal.Cause); ok {
 			page.Dialog.Rules, page.Dialog.Words = encodeRules(required.Requirements), encodeWords(required.Words)
 		}
 	} else {
-		said, contact := problemText(page.Text, refusal, page.doors("login")...)
-		page.Error = p.withContact(page.Text, said, contact)
-		if refusal.id == problemInvalidCredentials {
+		page.Error = p.say(page.Text, refusal, page.places("login")...)
+		if refusal.ID == httpkit.InvalidCredentials {
 			page.Password = wrongPassword(page.Password)
 		}
 	}
 	p.UI.Render(w, r, refusal.Status, "login", page)
 }
 
-// doors returns by which words a refusal is told: with those of the organisation's field where it is shown.
-func (f whoFields) doors(door string) []string {
+// places returns whose texts say a refusal on a page: those that speak of the organisation, too, where its field is shown.
+func (f whoFields) places(page string) []string {
 	if f.ShowOrganization {
-		return []string{door + ".organisation", door}
+		return []string{page + ".organisation", page}
 	}
-	return []string{door}
+	return []string{page}
 }
 
 // wrongPassword has the focus go to a field: the alert above says what is wrong.

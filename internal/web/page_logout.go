@@ -5,6 +5,9 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
@@ -21,11 +24,11 @@ func (p *Pages) logoutForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query().Get("return_to"))
 	found, err := p.current(w, r)
 	switch {
-	case errors.Is(err, ErrInvalidSession): // There is nothing to end.
+	case errors.Is(err, sessions.ErrInvalid): // There is nothing to end.
 		returnto.Redirect(w, cmp.Or(to, "/login"))
 		return
 	case err != nil:
-		p.fail(w, r, unavailable(), "logout", cmp.Or(to, "/"))
+		p.fail(w, r, httpkit.NewUnavailable(""), "logout", cmp.Or(to, "/"))
 		return
 	}
 	p.UI.Render(w, r, http.StatusOK, "logout", logoutPage{
@@ -38,30 +41,30 @@ func (p *Pages) logoutForm(w http.ResponseWriter, r *http.Request) {
 // application's own, with no field at all, and one that cannot be read logs out like any other.
 func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) {
 	to := ""
-	if p.form(w, r) == nil {
+	if httpkit.ReadForm(w, r) == nil {
 		to = returnTo(r.PostForm.Get("return_to"))
 	}
-	organization, err := endSession(w, r, DoorPage, p.Sessions, p.Logins, everywhere)
-	if err != nil && !errors.Is(err, ErrInvalidSession) {
-		p.fail(w, r, unavailable(), "logout", "/")
+	organization, err := p.end(w, r, metrics.EntryPage, everywhere)
+	if err != nil && !errors.Is(err, sessions.ErrInvalid) {
+		p.fail(w, r, httpkit.NewUnavailable(""), "logout", "/")
 		return
 	}
 	done := noticeLoggedOut
 	if everywhere && err == nil {
 		done = noticeLoggedOutEverywhere
 	}
-	setNotice(w, r, done)
+	p.setNotice(w, done)
 	// The account's own organisation, which is no secret of who has just logged out of it.
 	landing := p.address(organization, "/login")
 	if to != "" {
 		landing = withReturnTo("/continue", to)
 	}
-	http.Redirect(w, r, landing, http.StatusSeeOther)
+	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }
 
 // notice returns what the page before this one did, if that is still to be told.
-func notice(w http.ResponseWriter, r *http.Request, text *ui.Text) string {
-	if waiting := takeNotice(w, r); waiting != "" {
+func (p *Pages) notice(w http.ResponseWriter, r *http.Request, text *ui.Text) string {
+	if waiting := p.takeNotice(w, r); waiting != "" {
 		return text.Say("notice." + waiting)
 	}
 	return ""

@@ -104,7 +104,7 @@ func TestCrossSitePosts(t *testing.T) {
 	v.get("/").shows(t, http.StatusOK)
 }
 
-// TestCookiesOfAnAnswer: what a browser at a real address gets, from a proxy that ends TLS.
+// TestCookiesOfAnAnswer: which cookies a login sets, and what they say.
 func TestCookiesOfAnAnswer(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	for remember, want := range map[string]map[string]int{
@@ -115,7 +115,6 @@ func TestCookiesOfAnAnswer(t *testing.T) {
 		},
 	} {
 		v := newVisitor(t)
-		v.header["X-Forwarded-Proto"] = "https"
 		p := v.logIn(a, password, "remember", remember)
 		cookies := (&http.Response{Header: p.header}).Cookies()
 		if len(cookies) != len(want) {
@@ -227,13 +226,13 @@ func TestRememberGoesWithTheAccount(t *testing.T) {
 	p.hides(t, `name="remember"`)
 	p = v.post(address, append(carried, "organization", namespace, "username", "bob", "current-password", password, "new-password", fresh)...)
 	p.leads(t, "/")
-	if c := v.cookies["keyturn-session"]; c == nil || c.MaxAge != 0 || v.cookies["keyturn-username"] != nil {
+	if c := v.cookies["__Host-keyturn-session"]; c == nil || c.MaxAge != 0 || v.cookies["__Host-keyturn-username"] != nil {
 		t.Errorf("bob's cookies are %v, though nobody ticked the box for him", v.cookies)
 	}
 
 	p = v.post(address, append(carried, "organization", namespace, "username", "ada", "current-password", password, "new-password", fresh)...)
 	p.leads(t, "/")
-	if c := v.cookies["keyturn-session"]; c == nil || c.MaxAge != 30*24*60*60 || v.cookies["keyturn-username"] == nil {
+	if c := v.cookies["__Host-keyturn-session"]; c == nil || c.MaxAge != 30*24*60*60 || v.cookies["__Host-keyturn-username"] == nil {
 		t.Errorf("ada's cookies are %v, though she ticked the box", v.cookies)
 	}
 	v.post("/logout").leads(t, "/o/"+namespace+"/login")
@@ -255,15 +254,15 @@ func TestReplacedSessionEnds(t *testing.T) {
 		})
 	}
 	v.logIn(ada, password).leads(t, "/")
-	first := v.cookies["keyturn-session"].Value
+	first := v.cookies["__Host-keyturn-session"].Value
 	elsewhere := logIn(t, ada, password).Token
 	v.logIn(ada, password).leads(t, "/")
-	second := v.cookies["keyturn-session"].Value
+	second := v.cookies["__Host-keyturn-session"].Value
 	ended(first)
 	v.post("/change-password", "organization", namespace, "username", "bob", "current-password", password, "new-password", fresh).leads(t, "/")
 	ended(second)
 	currentSession(t, elsewhere).expect(t, http.StatusOK, "")
-	currentSession(t, v.cookies["keyturn-session"].Value).expect(t, http.StatusOK, "")
+	currentSession(t, v.cookies["__Host-keyturn-session"].Value).expect(t, http.StatusOK, "")
 	v.post("/change-password", "organization", namespace, "username", "bob", "current-password", fresh, "new-password", fresh+"2").leads(t, "/")
 	if ended := record(t, bob).EndedSessions; len(ended) != 0 {
 		t.Errorf("ended alone are %v: the change has ended them all", ended)
@@ -371,7 +370,7 @@ func TestLogoutThatCannotBeWritten(t *testing.T) {
 	for _, path := range []string{"/logout", "/logout-everywhere"} {
 		v.post(path).shows(t, http.StatusServiceUnavailable, "You are still logged in: that could not be ended at present.")
 	}
-	if v.cookies["keyturn-session"] == nil {
+	if v.cookies["__Host-keyturn-session"] == nil {
 		t.Error("the cookie is gone, though the session is not over")
 	}
 }

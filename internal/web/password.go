@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
 )
 
 // Password serves POST /api/v1/password: who knows the current password chooses a new one, and is logged in.
@@ -24,18 +26,18 @@ type passwordRequest struct {
 // ServeHTTP implements http.Handler.
 func (h *Password) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body passwordRequest
-	refusal := readJSON(w, r, &body, "namespace, username, currentPassword, newPassword, audience (all of them text)")
+	refusal := httpkit.ReadJSON(w, r, &body, "namespace, username, currentPassword, newPassword, audience (all of them text)")
 	if refusal == nil && (body.Username == "" || body.CurrentPassword == "" || body.NewPassword == "") {
-		refusal = invalidRequest("Give a username, the current password and a new password.")
+		refusal = httpkit.Invalid("Give a username, the current password and a new password.")
 	}
 	if refusal != nil {
-		refusal.write(w)
+		refusal.Write(w)
 		return
 	}
-	h.serve(w, r, try{
-		door: doorChange, audience: body.Audience,
+	h.serve(w, r, attempt{
+		entry: metrics.EntryChange, audience: body.Audience,
 		who: whoOf(body.Namespace, body.Username),
-		check: func(ctx context.Context, who login.Who) (*login.Result, error) {
+		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return h.Logins.Change(ctx, who, body.CurrentPassword, body.NewPassword)
 		},
 	})

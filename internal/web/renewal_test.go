@@ -12,17 +12,18 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web"
 )
 
 // later is the server under test, some time from now.
-func later(in time.Duration) (*web.Sessions, http.Handler) {
-	sessions := *shared.sessions
-	sessions.Clock = clocktesting.NewFakePassiveClock(time.Now().Add(in))
+func later(in time.Duration) (*sessions.Service, http.Handler) {
+	s := *shared.sessions
+	s.Clock = clocktesting.NewFakePassiveClock(time.Now().Add(in))
 	d := shared.depends
-	d.Sessions = &sessions
-	return &sessions, web.Handler(d)
+	d.Sessions = &s
+	return &s, web.Handler(d)
 }
 
 // ask sends a request with a token in a cookie, or as a bearer.
@@ -32,7 +33,7 @@ func ask(handler http.Handler, method, path, signed string, bearer bool) *httpte
 	if bearer {
 		r.Header.Set("Authorization", "Bearer "+signed)
 	} else {
-		r.AddCookie(&http.Cookie{Name: "keyturn-session", Value: signed})
+		r.AddCookie(&http.Cookie{Name: "__Host-keyturn-session", Value: signed})
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
@@ -56,7 +57,7 @@ func TestCookiesSlide(t *testing.T) {
 		"late, as a bearer": {35 * time.Minute, "/api/v1/session", true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sessions, handler := later(row.in)
+			service, handler := later(row.in)
 			w := ask(handler, http.MethodGet, row.path, granted.Token, row.bearer)
 			cookies := w.Result().Cookies()
 			if w.Code != http.StatusOK || (len(cookies) == 1) != row.slides {
@@ -65,7 +66,7 @@ func TestCookiesSlide(t *testing.T) {
 			if !row.slides {
 				return
 			}
-			held, err := sessions.Verify(t.Context(), cookies[0].Value, token.Web)
+			held, err := service.Check(t.Context(), cookies[0].Value, token.Web)
 			if err != nil || held.Claims.ExpiresTime.Before(granted.ExpiresAt.Add(row.in-time.Minute)) || cookies[0].MaxAge != 0 {
 				t.Errorf("the new cookie lasts until %v, %v", held.Claims.ExpiresTime, err)
 			}
@@ -77,21 +78,18 @@ func TestRenewal(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	signed := logIn(t, a, password).Token
 	currentSession(t, signed).expect(t, http.StatusOK, "")
-	held, err := shared.sessions.Verify(t.Context(), signed, token.Web)
+	held, err := shared.sessions.Check(t.Context(), signed, token.Web)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	sessions, handler := later(30 * time.Minute)
-	_, renewed, err := sessions.Renew(t.Context(), held)
+	service, handler := later(30 * time.Minute)
+	_, renewed, err := service.Renew(t.Context(), held)
 	if err != nil || renewed.SessionID != held.Claims.SessionID || renewed.ExpiresTime.Sub(held.Claims.ExpiresTime).Round(time.Minute) != 30*time.Minute {
 		t.Errorf("renewed to %+v, %v", renewed, err)
 	}
-	if forget, err := sessions.Forget(t.Context(), held); err != nil || !forget.Equal(renewed.ExpiresTime.Add(token.ClockSkew)) {
-		t.Errorf("it can be forgotten at %v, %v; want when a renewed one is over", forget, err)
-	}
 	afterwards, _ := later(13 * time.Hour)
-	if _, _, err := afterwards.Renew(t.Context(), held); !errors.Is(err, web.ErrInvalidSession) {
+	if _, _, err := afterwards.Renew(t.Context(), held); !errors.Is(err, sessions.ErrInvalid) {
 		t.Errorf("after its maximum it is renewed: %v", err)
 	}
 
@@ -103,7 +101,7 @@ func TestRenewal(t *testing.T) {
 	g.Expect(byCookie.Code).To(gomega.Equal(http.StatusOK))
 	g.Expect(byCookie.Body.String()).To(gomega.MatchRegexp(`^\{"expiresAt":.*"account":\{.*"username":"ada"`))
 	g.Expect(byCookie.Body.String()).NotTo(gomega.ContainSubstring("eyJ"))
-	g.Expect(byCookie.Header().Get("Set-Cookie")).To(gomega.HavePrefix("keyturn-session=eyJ"))
+	g.Expect(byCookie.Header().Get("Set-Cookie")).To(gomega.HavePrefix("__Host-keyturn-session=eyJ"))
 	g.Expect(ask(handler, http.MethodPost, "/api/v1/session", "garbage", true).Code).To(gomega.Equal(http.StatusUnauthorized))
 }
 
@@ -125,7 +123,7 @@ func TestEndOfSessions(t *testing.T) {
 	over(one)
 	currentSession(t, two).expect(t, http.StatusOK, "")
 	if w := ask(handler, http.MethodDelete, "/api/v1/sessions", two, false); w.Code != http.StatusNoContent ||
-		w.Header().Get("Set-Cookie") != "keyturn-session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax" {
+		w.Header().Get("Set-Cookie") != "__Host-keyturn-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax" {
 		t.Errorf("answers %d with %s", w.Code, w.Header().Get("Set-Cookie"))
 	}
 	over(two)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/catalog"
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
@@ -32,8 +33,8 @@ func (h *Requirements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resolved, err := h.Catalog.NamespacePolicy(r.Context(), namespace)
 	if err != nil {
 		slog.Error("Requirements cannot be told", "error", err)
-		unavailable().write(w)
+		httpkit.NewUnavailable("").Write(w)
 		return
 	}
-	writeJSON(w, http.StatusOK, "application/json", requirementsAnswer{Requirements: resolved.Policy.Requirements()})
+	httpkit.WriteJSON(w, http.StatusOK, "application/json", requirementsAnswer{Requirements: resolved.Policy.Requirements()})
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web"
 )
@@ -119,7 +120,7 @@ func TestSessionCookie(t *testing.T) {
 		} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:8080"+path, nil)
 			r.RemoteAddr = "127.0.0.1:50123"
-			r.Header.Set("Cookie", "keyturn-session="+strings.Join(row.cookies, "; keyturn-session="))
+			r.Header.Set("Cookie", "__Host-keyturn-session="+strings.Join(row.cookies, "; __Host-keyturn-session="))
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
 			if w.Code != row.status {
@@ -146,7 +147,7 @@ func TestRepeatedHeaders(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		r := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:8080/api/v1/session", nil)
 		r.RemoteAddr = "127.0.0.1:50123"
-		r.AddCookie(&http.Cookie{Name: "keyturn-session", Value: signed})
+		r.AddCookie(&http.Cookie{Name: "__Host-keyturn-session", Value: signed})
 		r.Header.Add("Authorization", "Bearer "+signed)
 		r.Header.Add("Authorization", "Bearer "+signed)
 		w := httptest.NewRecorder()
@@ -166,15 +167,15 @@ func TestSessionOfTheCluster(t *testing.T) {
 	send(t, http.MethodDelete, "/api/v1/sessions", "", bearer).expect(t, http.StatusUnauthorized, "invalid-session")
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		// As a cookie it is nothing, and a cookie is not asked where there is a bearer.
-		cookie := send(t, method, "/api/v1/session", "", map[string]string{"Cookie": "keyturn-session=" + signed})
+		cookie := send(t, method, "/api/v1/session", "", map[string]string{"Cookie": "__Host-keyturn-session=" + signed})
 		cookie.expect(t, http.StatusUnauthorized, "invalid-session")
 	}
 	currentSession(t, signed).expect(t, http.StatusOK, "")
 
 	renewed := send(t, http.MethodPost, "/api/v1/session", "", bearer)
 	renewed.expect(t, http.StatusOK, "")
-	for audience, want := range map[token.Audience]error{token.Kubernetes: nil, token.Web: web.ErrInvalidSession} {
-		if _, err := shared.sessions.Verify(t.Context(), renewed.Token, audience); !errors.Is(err, want) {
+	for audience, want := range map[token.Audience]error{token.Kubernetes: nil, token.Web: sessions.ErrInvalid} {
+		if _, err := shared.sessions.Check(t.Context(), renewed.Token, audience); !errors.Is(err, want) {
 			t.Errorf("the renewed token at a door of %s: %v, want %v", audience, err, want)
 		}
 	}
@@ -298,15 +299,15 @@ func TestUnknownKey(t *testing.T) {
 		reloads int
 	}{
 		"known after a reload":   {stubKeys{ring: empty, reloaded: whole}, signed, nil, 1},
-		"unknown after a reload": {stubKeys{ring: empty, reloaded: empty}, signed, web.ErrInvalidSession, 1},
-		"no reload":              {stubKeys{ring: empty, err: errors.New("down")}, signed, web.ErrSessionUnknown, 1},
+		"unknown after a reload": {stubKeys{ring: empty, reloaded: empty}, signed, sessions.ErrInvalid, 1},
+		"no reload":              {stubKeys{ring: empty, err: errors.New("down")}, signed, sessions.ErrUnavailable, 1},
 		"known":                  {stubKeys{ring: whole}, signed, nil, 0},
-		"no token":               {stubKeys{ring: empty}, "", web.ErrInvalidSession, 0},
+		"no token":               {stubKeys{ring: empty}, "", sessions.ErrInvalid, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sessions := *shared.sessions
-			sessions.Keys = &row.keys
-			if _, err := sessions.Verify(t.Context(), row.signed, token.Web); !errors.Is(err, row.want) {
+			s := *shared.sessions
+			s.Keys = &row.keys
+			if _, err := s.Check(t.Context(), row.signed, token.Web); !errors.Is(err, row.want) {
 				t.Errorf("error is %v, want %v", err, row.want)
 			}
 			if row.keys.reloads != row.reloads {

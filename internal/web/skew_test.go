@@ -14,27 +14,20 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
-	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/login"
-	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
 )
 
 // replicaAt is the server under test as another replica of it, by whose clock it is now.
 func replicaAt(now time.Time) http.Handler {
 	c := clocktesting.NewFakePassiveClock(now)
-	sessions, d := *shared.sessions, shared.depends
-	sessions.Clock = c
-	d.Sessions = &sessions
+	s, d := *shared.sessions, shared.depends
+	s.Clock = c
+	d.Sessions = &s
 	store := &credential.Store{Reader: shared.admin, Writer: shared.admin, Namespace: credential.DefaultNamespace}
-	keys, ok := sessions.Keys.(*watch.Keys)
-	if !ok {
-		panic("the keys are not those of a cluster")
-	}
-	d.Logins = login.NewService(login.Options{
-		Catalog: d.Catalog, Store: store, Clock: c, Watch: shared.caches.Credentials(), Hasher: worker.InProcess(2),
-		DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
-	})
+	o := shared.logins
+	o.Store, o.Clock = store, c
+	d.Logins = login.NewService(o)
 	return web.Handler(d)
 }
 

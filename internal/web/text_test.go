@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/web/ui"
@@ -45,29 +46,33 @@ func texts(t *testing.T) (english, german *ui.Text) {
 
 func TestProblemText(t *testing.T) {
 	english, german := texts(t)
+	u, err := ui.New(ui.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := &Pages{UI: u}
 	for name, row := range map[string]struct {
-		problem *problem
-		doors   []string
+		problem *httpkit.Problem
+		places  []string
 		want    string
-		contact bool
 	}{
-		"wrong":                       {refusalOf(login.ErrInvalidCredentials), []string{"login"}, "The username or the password is wrong. Too many wrong passwords lock an account.", false},
-		"wrong, with an organisation": {refusalOf(login.ErrInvalidCredentials), []string{"login.organisation", "login"}, "The organisation, the username or the password is wrong. Too many wrong passwords lock an account.", false},
-		"wrong, at a change":          {refusalOf(login.ErrInvalidCredentials), []string{"change"}, "The username or the current password is wrong. Too many wrong passwords lock an account.", false},
-		"locked for good":             {refusalOf(&login.TooManyAttemptsError{}), nil, "This account is locked after too many attempts.", true},
-		"locked for days":             {refusalOf(&login.TooManyAttemptsError{RetryAfter: 72 * time.Hour}), nil, "Too many attempts. Try again in 3 days.", false},
-		"a second":                    {refusalOf(&login.TooManyAttemptsError{RetryAfter: time.Second}), nil, "Too many attempts. Try again in 1 second.", false},
-		"ended":                       {refusalOf(&login.AccountUnavailableError{Reason: "AccountEnded"}), nil, "This account is no longer valid.", true},
-		"of another version":          {refusalOf(&login.AccountUnavailableError{Reason: "Something"}), nil, "This account cannot be used.", true},
-		"busy":                        {refusalOf(login.ErrOverloaded), []string{"login"}, "A lot of people are logging in at once. Wait a few seconds and try again.", false},
-		"still logged in":             {unavailable(), []string{"logout"}, "You are still logged in: that could not be ended at present. Try again in a moment.", false},
-		"no words of its own":         {invalidRequest("x"), nil, "Something went wrong. Try again.", false},
+		"wrong":                       {refusalOf(login.ErrInvalidCredentials), []string{"login"}, "The username or the password is wrong. Too many wrong passwords lock an account."},
+		"wrong, with an organisation": {refusalOf(login.ErrInvalidCredentials), []string{"login.organisation", "login"}, "The organisation, the username or the password is wrong. Too many wrong passwords lock an account."},
+		"wrong, at a change":          {refusalOf(login.ErrInvalidCredentials), []string{"change"}, "The username or the current password is wrong. Too many wrong passwords lock an account."},
+		"locked for good":             {refusalOf(&login.TooManyAttemptsError{}), nil, "This account is locked after too many attempts. Please turn to an administrator."},
+		"locked for days":             {refusalOf(&login.TooManyAttemptsError{RetryAfter: 72 * time.Hour}), nil, "Too many attempts. Try again in 3 days."},
+		"a second":                    {refusalOf(&login.TooManyAttemptsError{RetryAfter: time.Second}), nil, "Too many attempts. Try again in 1 second."},
+		"ended":                       {refusalOf(&login.AccountUnavailableError{Reason: "AccountEnded"}), nil, "This account is no longer valid. Please turn to an administrator."},
+		"of another version":          {refusalOf(&login.AccountUnavailableError{Reason: "Something"}), nil, "This account cannot be used. Please turn to an administrator."},
+		"busy":                        {refusalOf(login.ErrOverloaded), []string{"login"}, "A lot of people are logging in at once. Wait a few seconds and try again."},
+		"still logged in":             {httpkit.NewUnavailable(""), []string{"logout"}, "You are still logged in: that could not be ended at present. Try again in a moment."},
+		"no words of its own":         {httpkit.Invalid("x"), nil, "Something went wrong. Try again."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if said, contact := problemText(english, row.problem, row.doors...); said != row.want || contact != row.contact {
-				t.Errorf("says %q (contact: %t), want %q (%t)", said, contact, row.want, row.contact)
+			if said := pages.say(english, row.problem, row.places...); said != row.want {
+				t.Errorf("says %q, want %q", said, row.want)
 			}
-			if said, _ := problemText(german, row.problem, row.doors...); said == row.want || strings.HasPrefix(said, "problem.") {
+			if said := pages.say(german, row.problem, row.places...); said == row.want || strings.HasPrefix(said, "problem.") {
 				t.Errorf("in German it says %q", said)
 			}
 		})

@@ -11,9 +11,9 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
 	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/web"
-	"github.com/keyturn/keyturn/internal/web/forwarded"
 )
 
 // throttled is a server that lets an address fail five times.

@@ -24,8 +24,9 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
-	"github.com/keyturn/keyturn/internal/web"
+	"github.com/keyturn/keyturn/internal/webhook"
 )
 
 const clusterAudience = "https://kubernetes.default.svc"
@@ -77,8 +78,8 @@ func reviewOf(t testing.TB, signed string, audiences ...string) string {
 	return string(text)
 }
 
-func webhooks(sessions *web.Sessions) http.Handler {
-	return web.Webhooks(&web.TokenReview{Sessions: sessions, Audiences: []string{clusterAudience, "second"}})
+func webhooks(s *sessions.Service) http.Handler {
+	return webhook.Handler(&webhook.TokenReview{Sessions: s, Metrics: shared.depends.Metrics, Audiences: []string{clusterAudience, "second"}})
 }
 
 func TestTokenReview(t *testing.T) {
@@ -123,7 +124,7 @@ func TestTokensRefused(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	h := webhooks(shared.sessions)
 	good := kubernetesToken(t, a)
-	held, err := shared.sessions.Verify(t.Context(), good, token.Kubernetes)
+	held, err := shared.sessions.Check(t.Context(), good, token.Kubernetes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,10 +295,10 @@ func (o *oneAccount) Session(_ context.Context, uid string, _ time.Time) (creden
 	return credential.Session{CredentialUID: "uid", Owner: account.OwnerOf(o.account)}, nil
 }
 
-func (o *oneAccount) sessions() *web.Sessions {
-	return &web.Sessions{
+func (o *oneAccount) sessions() *sessions.Service {
+	return &sessions.Service{
 		Keys: &stubKeys{ring: fixedRing, reloaded: fixedRing}, Credentials: o, Accounts: catalog.New(o, systemNamespace),
-		Clock: clocktesting.NewFakePassiveClock(fixedNow),
+		Verifiers: shared.sessions.Verifiers, Clock: clocktesting.NewFakePassiveClock(fixedNow),
 	}
 }
 

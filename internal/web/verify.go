@@ -9,6 +9,9 @@ import (
 	"unicode"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
@@ -33,14 +36,15 @@ const outcomePreflight = "preflight"
 // Traefik ForwardAuth). /o/{organization}/auth/verify/ with anything after it is for those that send the request itself ahead,
 // with something in front of its path (Envoy ext_authz): there the query is the application's and is not looked at.
 type Verify struct {
-	Sessions *Sessions
+	*visits
+
 	// DefaultNamespace is the organisation that is asked for where none is named.
 	DefaultNamespace string
 	// TellEmail has applications be told e-mail addresses.
 	TellEmail bool
 
 	// refusalPage tells a person of a refusal for which it is no help to log in.
-	refusalPage refuse
+	refusalPage httpkit.Refuse
 }
 
 // Mount adds to a mux where proxies send people whom they refuse.
@@ -54,11 +58,13 @@ func (h *Verify) ahead(next http.Handler) http.Handler {
 		path := r.URL.EscapedPath()
 		ahead, isAhead := cutAhead(path)
 		var q question
-		var refusal *problem
+		var refusal *httpkit.Problem
 		switch {
 		case path == verifyPath:
 			r.Pattern = verifyPath
-			q, refusal = h.read(r)
+			if refusal = httpkit.BoundQuery(r); refusal == nil {
+				q, refusal = h.read(r)
+			}
 		case isAhead:
 			r.Pattern = "/o/{organization}" + verifyPath + "/"
 			q, refusal = ahead.read(r)
@@ -67,8 +73,8 @@ func (h *Verify) ahead(next http.Handler) http.Handler {
 			return
 		}
 		if refusal != nil {
-			secure(w, r)
-			refusal.write(w)
+			httpkit.Secure(w, r)
+			refusal.Write(w)
 			return
 		}
 		h.serve(w, r, q)
@@ -80,7 +86,7 @@ func (h *Verify) ahead(next http.Handler) http.Handler {
 func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 	q, refusal := h.read(r)
 	if refusal != nil {
-		refusal.write(w)
+		refusal.Write(w)
 		return
 	}
 	q.redirect = true
@@ -91,14 +97,14 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 		_, refusal = h.told(found.Account, q)
 	}
 	if refusal == nil { // The session has begun meanwhile: the login page sends people back.
-		refusal = sessionRefusal(ErrInvalidSession)
+		refusal = sessionRefusal(sessions.ErrInvalid)
 	}
 	h.refuse(w, r, q, refusal)
 }
 
 func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	found, by, err := h.session(r)
-	h.Sessions.count(DoorVerify, by.text, err)
+	h.Metrics.SessionCheck(metrics.EntryVerify, by.text, err)
 	refusal := q.refusal(found, err)
 	var told values
 	if refusal == nil {
@@ -107,17 +113,17 @@ func (h *Verify) serve(w http.ResponseWriter, r *http.Request, q question) {
 	switch {
 	case refusal == nil:
 	case q.preflight && refusal.Status != http.StatusServiceUnavailable:
-		traceOf(w).outcome = outcomePreflight
+		httpkit.SetOutcome(w, outcomePreflight)
 		(&values{tellEmail: h.TellEmail}).write(w) // Empty values overwrite what a client has sent of these.
 		return
 	default:
-		secure(w, r)
+		httpkit.Secure(w, r)
 		h.refuse(w, r, q, refusal)
 		return
 	}
-	traceOf(w).unlogged = true
+	httpkit.OmitFromLog(w)
 	if by.isCookie {
-		h.Sessions.slideCookie(w, r, found)
+		h.renewCookie(w, r, found)
 	}
 	told.write(w)
 }
@@ -131,15 +137,15 @@ type presentedToken struct {
 // session returns the session of a request to an application: that of the cookie if it holds, else that of the Authorization
 // header. Keyturn's own API looks at the header first. Here the header may be the application's, with nothing of Keyturn's in it.
 // Either way the request itself proves whose session it is. Of several such headers none counts.
-func (h *Verify) session(r *http.Request) (found Session, by presentedToken, err error) {
-	err = ErrInvalidSession
-	if cookie := cookieOf(r, sessionCookie); cookie != "" {
+func (h *Verify) session(r *http.Request) (found sessions.Session, by presentedToken, err error) {
+	err = sessions.ErrInvalid
+	if cookie := h.Get(r, httpkit.SessionCookie); cookie != "" {
 		by = presentedToken{text: cookie, isCookie: true}
-		found, err = h.Sessions.Verify(r.Context(), cookie, token.Web)
+		found, err = h.Sessions.Check(r.Context(), cookie, token.Web)
 	}
-	if signed := bearer(r); signed != "" && errors.Is(err, ErrInvalidSession) {
+	if signed := httpkit.Bearer(r); signed != "" && errors.Is(err, sessions.ErrInvalid) {
 		by = presentedToken{text: signed}
-		found, err = h.Sessions.Verify(r.Context(), signed, token.Web)
+		found, err = h.Sessions.Check(r.Context(), signed, token.Web)
 	}
 	return found, by, err
 }
@@ -147,16 +153,16 @@ func (h *Verify) session(r *http.Request) (found Session, by presentedToken, err
 // refuse answers with the problem, or sends a person who opens a page to the login page of the organisation. That page
 // sends nobody back who is logged in to another one, so it makes no circle. Who has too many groups would come straight back, and
 // gets a page that says so.
-func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *problem) {
+func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refusal *httpkit.Problem) {
 	if !q.redirect || !opensPage(r) || refusal.Status == http.StatusServiceUnavailable {
-		refusal.write(w)
+		refusal.Write(w)
 		return
 	}
-	if refusal.id == problemGroupsTooLarge {
+	if refusal.ID == httpkit.GroupsTooLarge {
 		h.refusalPage(w, r, refusal)
 		return
 	}
-	traceOf(w).outcome = refusal.id
+	httpkit.SetOutcome(w, refusal.ID)
 	to := ""
 	if q.method == http.MethodGet || q.method == http.MethodHead {
 		to = returnTo(q.to) // What a form was sent to may not be there to be opened.
@@ -168,7 +174,7 @@ func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, q question, refu
 // opensPage tells whether a person opens a page. A script that fetches HTML accepts it, too, and would put the login page into
 // the application's own (https://www.w3.org/TR/fetch-metadata/).
 func opensPage(r *http.Request) bool {
-	return wantsPage(r) && r.Header.Get("Sec-Fetch-Dest") != "empty"
+	return httpkit.WantsPage(r) && r.Header.Get("Sec-Fetch-Dest") != "empty"
 }
 
 // values are what an application hears of an account.
@@ -179,7 +185,7 @@ type values struct {
 
 // told returns what an application hears of an account, or why it cannot be told. To leave groups out would be wrong without a
 // word, and a proxy answers too large a header with an error that tells nobody why.
-func (h *Verify) told(a *v1alpha1.UserAccount, q question) (values, *problem) {
+func (h *Verify) told(a *v1alpha1.UserAccount, q question) (values, *httpkit.Problem) {
 	groups := safeGroups(a.Spec.Groups)
 	told := values{user: a.Username(), namespace: a.Namespace}
 	if h.TellEmail && !strings.ContainsFunc(a.Spec.Email, unicode.IsControl) {
@@ -194,8 +200,7 @@ func (h *Verify) told(a *v1alpha1.UserAccount, q question) (values, *problem) {
 	}
 	told.groups = strings.Join(groups, ",")
 	if len(told.user)+len(told.namespace)+len(told.groups)+len(told.email) > maxToldBytes {
-		return values{}, newProblem(http.StatusForbidden, problemGroupsTooLarge, "The account's groups do not fit",
-			"They are too many or too long for the header that tells them to the application. Ask an administrator for fewer or shorter ones.")
+		return values{}, problem(http.StatusForbidden, httpkit.GroupsTooLarge)
 	}
 	return told, nil
 }
@@ -203,12 +208,12 @@ func (h *Verify) told(a *v1alpha1.UserAccount, q question) (values, *problem) {
 // write answers a proxy with a yes. All but the address are always set: some proxies overwrite only what they get.
 func (v *values) write(w http.ResponseWriter) {
 	header := w.Header()
-	header["Cache-Control"] = securityHeaders["Cache-Control"]
-	// One piece of memory for the values, each without room for another.
-	told := []string{v.user, v.namespace, v.groups, v.email}
-	header[headerUser], header[headerNamespace], header[headerGroups] = told[0:1:1], told[1:2:2], told[2:3:3]
+	header.Set("Cache-Control", "no-store")
+	header.Set(headerUser, v.user)
+	header.Set(headerNamespace, v.namespace)
+	header.Set(headerGroups, v.groups)
 	if v.tellEmail {
-		header[headerEmail] = told[3:4:4]
+		header.Set(headerEmail, v.email)
 	}
 	w.WriteHeader(http.StatusOK)
 }

@@ -7,6 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/sessions"
 )
 
 // verifyPath is the address of the first form, and what follows the organisation in one of the second.
@@ -29,13 +32,12 @@ type question struct {
 }
 
 // refusal tells why who asks may not go on, by what was found of the session; nil where they may.
-func (q question) refusal(found Session, err error) *problem {
+func (q question) refusal(found sessions.Session, err error) *httpkit.Problem {
 	switch {
 	case err != nil:
 		return sessionRefusal(err)
 	case !slices.Contains(q.namespaces, found.Account.Namespace):
-		return newProblem(http.StatusForbidden, problemOtherOrganisation, "The account is of another organisation",
-			"Log in with an account of an organisation that may use this application.")
+		return problem(http.StatusForbidden, httpkit.OtherOrganisation)
 	}
 	return nil
 }
@@ -55,13 +57,13 @@ func (q *question) set(name, value string) bool {
 	return true
 }
 
-func unknownOption() *problem {
-	return invalidRequest("Ask with namespace=NAMESPACE, as often as there are organisations, and at most once each with " +
+func unknownOption() *httpkit.Problem {
+	return httpkit.Invalid("Ask with namespace=NAMESPACE, as often as there are organisations, and at most once each with " +
 		"login=redirect, preflight=allow and headers=ascii.")
 }
 
 // read reads the question of the first form, whose options are in the query.
-func (h *Verify) read(r *http.Request) (question, *problem) {
+func (h *Verify) read(r *http.Request) (question, *httpkit.Problem) {
 	q := question{method: cmp.Or(r.Header.Get("X-Forwarded-Method"), r.Method), to: r.Header.Get("X-Forwarded-Uri")}
 	parameters, err := url.ParseQuery(r.URL.RawQuery)
 	for name, values := range parameters {
@@ -108,7 +110,7 @@ func cutAhead(escaped string) (a aheadPath, found bool) {
 }
 
 // read reads the question of the second form. Its method is the request's own.
-func (a aheadPath) read(r *http.Request) (question, *problem) {
+func (a aheadPath) read(r *http.Request) (question, *httpkit.Problem) {
 	to := url.URL{RawQuery: r.URL.RawQuery}
 	q := question{namespaces: []string{a.organization}, method: r.Method, to: a.path + to.String()}
 	if strings.Count(a.options, ";") > maxOptions {

@@ -1,10 +1,10 @@
 package web
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/text"
 )
 
 // The IDs of warnings. Programs go by them, so they are never changed.
@@ -26,43 +26,29 @@ type warning struct {
 }
 
 func warnings(a account.Answer) []warning {
+	english := text.English()
 	var list []warning
 	switch {
 	case a.GraceLogin:
+		key := "warning.expired"
+		if a.GraceLoginsLeft == 0 {
+			key = "warning.expired.none"
+		}
 		list = append(list, warning{
 			ID: warningGraceLogins, Count: new(a.GraceLoginsLeft), PasswordExpiresAt: a.PasswordExpires,
-			Message: "Your password has expired. Change it now: after this login, " + graceLeft(a.GraceLoginsLeft) + ".",
+			Message: english.Say(key, "n", a.GraceLoginsLeft),
 		})
 	case a.WarnExpiry:
 		list = append(list, warning{
 			ID: warningExpiresSoon, PasswordExpiresAt: a.PasswordExpires,
-			Message: "Your password expires soon. Change it before " + a.PasswordExpires.Format("2 January 2006, 15:04 MST") + ".",
+			Message: english.Say("warning.expires") + " " + english.Time(a.PasswordExpires) + ".",
 		})
 	}
 	if a.FailuresBefore > 0 {
 		list = append(list, warning{
 			ID: warningFailedAttempts, Count: new(a.FailuresBefore), LastSuccessTime: a.LastSuccessTime,
-			Message: fmt.Sprintf("Wrong passwords were given for your account %s since your last login. If that was not you, tell an administrator.",
-				times(a.FailuresBefore)),
+			Message: english.Say("home.failed.warning", "n", a.FailuresBefore) + " " + english.Say("home.failed.tell"),
 		})
 	}
 	return list
-}
-
-func graceLeft(n int) string {
-	switch n {
-	case 0:
-		return "none is left"
-	case 1:
-		return "1 more is left"
-	default:
-		return fmt.Sprintf("%d more are left", n)
-	}
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
 }

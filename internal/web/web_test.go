@@ -26,13 +26,17 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
@@ -54,8 +58,11 @@ var shared struct {
 	admin    client.Client
 	store    *credential.Store
 	caches   *watch.Caches
-	sessions *web.Sessions
+	sessions *sessions.Service
 	registry *prometheus.Registry
+	hasher   *hash.Bounded
+	// logins are the options of the service that the server under test asks.
+	logins login.Options
 	// series are those of the registry before anybody asked for anything.
 	series map[string]float64
 	// depends is what the server was made of.
@@ -184,20 +191,24 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	declared := catalog.New(shared.caches.Reader(), systemNamespace)
 	shared.registry = prometheus.NewRegistry()
 	buildinfo.Register(shared.registry, "v0.0.0-test")
-	web.RegisterLimits(shared.registry, 2, 64)
+	metrics.RegisterLimits(shared.registry, 2, 64)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace}
-	logins := login.NewService(login.Options{
+	shared.hasher = hash.NewBounded(metrics.MeasureHasher(shared.registry, worker.InProcess(2)), 2)
+	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: shared.hasher}}
+	shared.logins = login.Options{
 		Catalog: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(),
-		Hasher: web.MeasureHasher(shared.registry, worker.InProcess(2)), DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
-	})
-	web.RegisterKeys(shared.registry, keys)
-	metrics := web.NewMetrics(shared.registry, logins)
+		Verifiers: verifiers, Hasher: shared.hasher, DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
+	}
+	logins := login.NewService(shared.logins)
+	metrics.RegisterKeys(shared.registry, keys)
+	counts := metrics.New(shared.registry, shared.hasher.Running, logins.Waiting)
 	if shared.series, err = readSeries(shared.registry); err != nil {
 		return err
 	}
-	store.OnWrite = (&audit.Recorder{Catalog: declared, Clock: clock.RealClock{}, Locked: metrics.Locked}).Wrote
-	shared.sessions = &web.Sessions{
-		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Catalog: declared, Clock: clock.RealClock{}, Metrics: metrics,
+	store.OnWrite = (&audit.Recorder{Catalog: declared, Clock: clock.RealClock{}, Locked: counts.Locked}).Wrote
+	shared.sessions = &sessions.Service{
+		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Catalog: declared, Store: store,
+		Verifiers: verifiers, Clock: clock.RealClock{},
 	}
 	pages, err := ui.New(ui.Options{ProductName: "Keyturn"})
 	if err != nil {
@@ -205,7 +216,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}
 	shared.depends = web.Dependencies{
 		Logins: logins, Catalog: declared, Sessions: shared.sessions,
-		Metrics: metrics, UI: pages, DefaultNamespace: "default",
+		Metrics: counts, UI: pages, DefaultNamespace: "default",
 	}
 	server := httptest.NewServer(web.Handler(shared.depends))
 	shared.url = server.URL

@@ -4,7 +4,7 @@ package e2e_test
 //
 //	300 clients            entry points          3 login servers            API server
 //	                                             (replicas of a fleet)
-//	wrong, wrong, ...   -> /api/v1/login      -> server 1 --- wire 1 --->   credential of the account:
+//	wrong passwords,    -> /api/v1/login      -> server 1 --- wire 1 --->   credential of the account:
 //	a few times right,     /api/v1/password      |  '-> hash worker         failures, lockout
 //	each client again      login page            |      writes down
 //	while it is told to    change page           |      what it verifies

@@ -21,6 +21,9 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
+// insecureCookies is for servers that browsers ask without TLS.
+const insecureCookies = "--insecure-cookies"
+
 const (
 	systemNamespace     = "keyturn-system"
 	credentialNamespace = "keyturn-credentials"
@@ -37,8 +40,9 @@ var (
 	// adminKubeconfig is for kubectl.
 	adminKubeconfig string
 	operator, login *server
-	// loginURL is where people log in, loginHealthURL what runs the server asks.
-	loginURL, loginHealthURL, operatorMetricsURL string
+	// loginURL is where browsers and programs ask over plain HTTP, and proxiedLoginURL where proxies that end TLS do. loginHealthURL is the
+	// health port of the former.
+	loginURL, proxiedLoginURL, loginHealthURL, operatorMetricsURL string
 )
 
 func TestMain(m *testing.M) {
@@ -154,7 +158,7 @@ func webhookArguments() []string {
 }
 
 func startServers(ctx context.Context, dir string) (err error) {
-	ports := make([]string, 4)
+	ports := make([]string, 6)
 	for i := range ports {
 		port, err := controlplane.FreePort(0)
 		if err != nil {
@@ -172,25 +176,28 @@ func startServers(ctx context.Context, dir string) (err error) {
 
 	login, err = newServer(ctx, dir, "login", ports[2],
 		append(webhookArguments(), "--health-bind-address="+ports[2], "--bind-address="+ports[3],
-			"--default-namespace="+defaultOrganisation)...)
+			"--default-namespace="+defaultOrganisation, insecureCookies)...)
 	if err != nil {
 		return err
 	}
 
+	proxiedLogin := login.sibling("login-behind-proxies", ports[4],
+		"--health-bind-address="+ports[4], "--bind-address="+ports[5], "--default-namespace="+defaultOrganisation)
+
 	operatorMetricsURL = "https://" + ports[1] + "/metrics"
-	loginHealthURL, loginURL = "http://"+ports[2], "http://"+ports[3]
+	loginHealthURL, loginURL, proxiedLoginURL = "http://"+ports[2], "http://"+ports[3], "http://"+ports[5]
 
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 
 	// Both at once, as a cluster does it: the login server has to wait for the operator's keys.
-	for _, s := range []*server{login, operator} {
+	for _, s := range []*server{login, proxiedLogin, operator} {
 		if err := s.launch(); err != nil {
 			return err
 		}
 	}
 
-	for _, s := range []*server{operator, login} {
+	for _, s := range []*server{operator, login, proxiedLogin} {
 		if err := s.waitReady(ctx); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func TestProxiedUploads(t *testing.T) {
 	t.Parallel()
 
 	o := newOrganisation(t)
-	app := behindNginx(t, o.name, loginURL)
+	app := behindNginx(t, o.name, proxiedLoginURL)
 	v, none := app.loggedIn(t, o.settled(t, "ada", nil)), app.visitor(t)
 	large := strings.Repeat("x", 3<<20)
 
@@ -83,7 +83,7 @@ func TestProxiedManyGroups(t *testing.T) {
 	o := newOrganisation(t)
 	letters := o.settled(t, "letters", func(s *v1alpha1.UserAccountSpec) { s.Groups = manyGroups("x") })
 	largest := o.settled(t, "largest", func(s *v1alpha1.UserAccountSpec) { s.Groups = manyGroups("𝔁") })
-	plain, ascii := behindNginx(t, o.name, loginURL), behindNginx(t, o.name, loginURL, withOptions("&headers=ascii"))
+	plain, ascii := behindNginx(t, o.name, proxiedLoginURL), behindNginx(t, o.name, proxiedLoginURL, withOptions("&headers=ascii"))
 
 	for name, row := range map[string]struct {
 		app       *proxied
@@ -118,7 +118,7 @@ func TestProxiedLongAddress(t *testing.T) {
 
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)
-	v := behindNginx(t, o.name, loginURL).visitor(t)
+	v := behindNginx(t, o.name, proxiedLoginURL).visitor(t)
 	was := "/find?" + strings.Repeat("&=/", 680)
 
 	v.get(was).leads(t, loginOf(o.name, was))

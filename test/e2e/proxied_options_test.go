@@ -14,7 +14,7 @@ func TestProxiedPreflights(t *testing.T) {
 	t.Parallel()
 
 	o := newOrganisation(t)
-	closed, open := behindNginx(t, o.name, loginURL), behindNginx(t, o.name, loginURL, withOptions("&preflight=allow"))
+	closed, open := behindNginx(t, o.name, proxiedLoginURL), behindNginx(t, o.name, proxiedLoginURL, withOptions("&preflight=allow"))
 	question := map[string]string{
 		"Accept": "*/*", "Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST",
 		"X-Auth-Request-User": "root", "X-Auth-Request-Groups": "admins",
@@ -61,7 +61,7 @@ func TestProxiedScripts(t *testing.T) {
 	t.Parallel()
 
 	o := newOrganisation(t)
-	v := behindNginx(t, o.name, loginURL).visitor(t)
+	v := behindNginx(t, o.name, proxiedLoginURL).visitor(t)
 
 	for destination, want := range map[string]int{"empty": http.StatusUnauthorized, "document": http.StatusSeeOther} {
 		if r := v.do(http.MethodGet, "/app", map[string]string{"Sec-Fetch-Dest": destination}, ""); r.status != want {
@@ -76,7 +76,7 @@ func TestProxiedInASCII(t *testing.T) {
 
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Groups = []string{"editors", "Büro Ost", "50%"} })
-	v := behindNginx(t, o.name, loginURL, withOptions("&headers=ascii")).loggedIn(t, p)
+	v := behindNginx(t, o.name, proxiedLoginURL, withOptions("&headers=ascii")).loggedIn(t, p)
 
 	if got := v.get("/app").Header.Get("X-Auth-Request-Groups"); got != "editors,B%C3%BCro%20Ost,50%25" {
 		t.Errorf("the groups are %q", got)
@@ -91,8 +91,8 @@ func TestProxiedTokensOfTheApplication(t *testing.T) {
 	o := newOrganisation(t)
 	p, bob := o.settled(t, "ada", nil), o.settled(t, "bob", nil)
 	of := bob.login(t, bob.password, granted).Token
-	usual := behindNginx(t, o.name, loginURL)
-	passing := behindNginx(t, o.name, loginURL,
+	usual := behindNginx(t, o.name, proxiedLoginURL)
+	passing := behindNginx(t, o.name, proxiedLoginURL,
 		[2]string{"        proxy_set_header Authorization            \"\";\n", ""},
 		[2]string{"        proxy_set_header X-Forwarded-Method $request_method;\n", "        proxy_set_header X-Forwarded-Method $request_method;\n        proxy_set_header Authorization \"\";\n"})
 

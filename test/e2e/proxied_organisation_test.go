@@ -31,7 +31,7 @@ func TestProxiedOrganisations(t *testing.T) {
 	other, its := newOrganisation(t), newOrganisation(t)
 	for name, row := range map[string]struct{ organisation, keyturn string }{
 		"the default": {its.name, loginOfDefault(t, its.name)},
-		"another":     {other.name, loginURL},
+		"another":     {other.name, proxiedLoginURL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,7 +25,7 @@ func TestProxiedApplication(t *testing.T) {
 	p := o.settled(t, "ada", func(s *v1alpha1.UserAccountSpec) {
 		s.Groups, s.Email = []string{"editors", "Büro Ost"}, "ada@example.org"
 	})
-	app := behindNginx(t, o.name, loginURL)
+	app := behindNginx(t, o.name, proxiedLoginURL)
 	v := app.visitor(t)
 	was := "/reports/2026?from=a%26b&to=c&x=%2F"
 
@@ -120,7 +120,7 @@ func TestProxiedSessionsEnd(t *testing.T) {
 
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)
-	app := behindNginx(t, o.name, loginURL)
+	app := behindNginx(t, o.name, proxiedLoginURL)
 	form := map[string]string{"Origin": app.url, "Sec-Fetch-Site": "same-origin"}
 
 	one, other := app.loggedIn(t, p), app.loggedIn(t, p)
@@ -158,7 +158,7 @@ func TestProxiedRefusals(t *testing.T) {
 
 	o, elsewhere := newOrganisation(t), newOrganisation(t)
 	p, stranger := o.settled(t, "ada", nil), elsewhere.settled(t, "ada", nil)
-	app := behindNginx(t, o.name, loginURL)
+	app := behindNginx(t, o.name, proxiedLoginURL)
 	none := app.visitor(t)
 
 	// Programs, and forms of which no page could be opened again.
@@ -222,7 +222,7 @@ func TestProxiedStaysInTheOrganisation(t *testing.T) {
 	t.Parallel()
 
 	o := newOrganisation(t)
-	app := behindNginx(t, o.name, loginURL)
+	app := behindNginx(t, o.name, proxiedLoginURL)
 	own := "/o/" + o.name
 	form := map[string]string{"Origin": app.url, "Sec-Fetch-Site": "same-origin"}
 
@@ -309,7 +309,7 @@ func TestProxiedInABrowser(t *testing.T) {
 
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)
-	app := behindNginx(t, o.name, loginURL)
+	app := behindNginx(t, o.name, proxiedLoginURL)
 	b := openBrowser(t, t.TempDir(), chromedp.IgnoreCertErrors)
 	b.base = app.url
 

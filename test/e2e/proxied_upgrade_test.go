@@ -62,7 +62,7 @@ func TestProxiedWebSockets(t *testing.T) {
 
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)
-	app := behindNginx(t, o.name, loginURL)
+	app := behindNginx(t, o.name, proxiedLoginURL)
 	none, v := app.visitor(t), app.loggedIn(t, p)
 
 	for _, name := range []string{"websocket", "WebSocket"} {
@@ -96,7 +96,7 @@ func TestProxiedUpgrades(t *testing.T) {
 
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)
-	app := behindNginx(t, o.name, loginURL, withOptions("&preflight=allow"))
+	app := behindNginx(t, o.name, proxiedLoginURL, withOptions("&preflight=allow"))
 	none, v := app.visitor(t), app.loggedIn(t, p)
 
 	preflight := func(header http.Header) http.Header {

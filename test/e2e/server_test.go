@@ -74,10 +74,17 @@ func (s *server) replica(t *testing.T, name string, healthFlag string, args ...s
 	}
 
 	health := controlplane.Address(port)
-	r := &server{name: name, path: s.path, dir: s.dir, readyURL: "http://" + health + "/readyz"}
-	r.args = append(append([]string{s.args[0]}, r.always()...), append([]string{healthFlag + "=" + health}, args...)...)
+	r := s.sibling(name, health, append([]string{healthFlag + "=" + health}, args...)...)
 
 	t.Cleanup(r.kill)
+
+	return r
+}
+
+// sibling prepares another server of the same kind, under the same token.
+func (s *server) sibling(name, health string, args ...string) *server {
+	r := &server{name: name, path: s.path, dir: s.dir, readyURL: "http://" + health + "/readyz"}
+	r.args = append(append([]string{s.args[0]}, r.always()...), args...)
 
 	return r
 }

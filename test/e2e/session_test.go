@@ -77,7 +77,7 @@ func anotherLoginServer(t *testing.T, name string, args ...string) string {
 	must(t, err)
 
 	address := controlplane.Address(port)
-	login.replica(t, name, "--health-bind-address", append(args, "--bind-address="+address)...).start(t)
+	login.replica(t, name, "--health-bind-address", append(args, "--bind-address="+address, insecureCookies)...).start(t)
 
 	return "http://" + address
 }

@@ -1,4 +1,4 @@
-package web
+package metrics
 
 import (
 	"time"
@@ -7,28 +7,27 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/httpkit"
 )
 
-// The doors by which a password can be checked: the label "door" of attempts.
+// The entry points at which a secret is given: the label "door" of attempts.
 const (
-	doorLogin  = "login"
-	doorChange = "password"
+	EntryLogin  = "login"
+	EntryChange = "password"
 )
 
-// outcomeGranted is the outcome of an attempt that succeeded; any other is the ID of a problem.
-const outcomeGranted = "granted"
+// Granted is the outcome of an attempt that succeeded; any other is the ID of a problem.
+const Granted = "granted"
 
-// attemptOutcomes are the outcomes that each door has. They are there before anybody tries: an increase from nothing to one
-// is none to Prometheus.
+// attemptOutcomes are the outcomes that each entry point has.
 var attemptOutcomes = map[string][]string{
-	doorLogin: {
-		outcomeGranted, problemInvalidCredentials, problemTooManyAttempts, problemChangeRequired, problemAccountUnavailable,
-		problemOverloaded, problemUnavailable,
+	EntryLogin: {
+		Granted, httpkit.InvalidCredentials, httpkit.TooManyAttempts, httpkit.ChangeRequired, httpkit.AccountUnavailable,
+		httpkit.Overloaded, httpkit.Unavailable,
 	},
-	doorChange: {
-		outcomeGranted, problemInvalidCredentials, problemTooManyAttempts, problemChangeForbidden, problemPasswordRejected,
-		problemAccountUnavailable, problemOverloaded, problemUnavailable,
+	EntryChange: {
+		Granted, httpkit.InvalidCredentials, httpkit.TooManyAttempts, httpkit.ChangeForbidden, httpkit.PasswordRejected,
+		httpkit.AccountUnavailable, httpkit.Overloaded, httpkit.Unavailable,
 	},
 }
 
@@ -37,17 +36,17 @@ var lockoutReasons = []string{
 	string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures), account.TransitionOfDevice,
 }
 
-// Metrics count attempts and what becomes of them. No label names an account or an organisation: there would be no end to
-// them, and strangers would choose them.
+// Metrics counts attempts and session checks.
 type Metrics struct {
 	attempts  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	lockouts  *prometheus.CounterVec
-	checks    [doors][outcomes]prometheus.Counter
+	checks    [entries][outcomes]prometheus.Counter
 }
 
-// NewMetrics registers the metrics of attempts and sessions, and of the load on the service that checks passwords.
-func NewMetrics(registry prometheus.Registerer, logins *login.Service) *Metrics {
+// New registers the metrics of attempts and session checks, and of the load: how many hashes are computed at present, and how many
+// attempts wait.
+func New(registry prometheus.Registerer, hashing, waiting func() int) *Metrics {
 	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "keyturn_session_checks_total",
 		Help: "Tokens that were checked, by door and outcome.",
@@ -68,45 +67,46 @@ func NewMetrics(registry prometheus.Registerer, logins *login.Service) *Metrics 
 			Help: "Accounts that a wrong password has locked, by reason.",
 		}, []string{"reason"}),
 	}
-	m.start(checks)
+	m.makeSeries(checks)
 	registry.MustRegister(m.attempts, m.durations, m.lockouts, checks,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "keyturn_password_hashes_running",
 			Help: "Passwords that are being hashed at present.",
-		}, func() float64 { running, _ := logins.Hashing(); return float64(running) }),
+		}, func() float64 { return float64(hashing()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "keyturn_login_attempts_waiting",
 			Help: "Attempts that wait, for the one before on the same account or for their turn to be hashed.",
-		}, func() float64 { _, waiting := logins.Hashing(); return float64(waiting) }),
+		}, func() float64 { return float64(waiting()) }),
 	)
 	return m
 }
 
-// start makes every series there can be.
-func (m *Metrics) start(checks *prometheus.CounterVec) {
-	for door, outcomes := range attemptOutcomes {
-		m.durations.WithLabelValues(door)
+// makeSeries makes every series there can be.
+func (m *Metrics) makeSeries(checks *prometheus.CounterVec) {
+	for entry, outcomes := range attemptOutcomes {
+		m.durations.WithLabelValues(entry)
 		for _, outcome := range outcomes {
-			m.attempts.WithLabelValues(door, outcome)
+			m.attempts.WithLabelValues(entry, outcome)
 		}
 	}
 	for _, reason := range lockoutReasons {
 		m.lockouts.WithLabelValues(reason)
 	}
-	for door, name := range doorNames {
+	for entry, name := range entryNames {
 		for outcome, text := range outcomeNames {
-			m.checks[door][outcome] = checks.WithLabelValues(name, text)
+			m.checks[entry][outcome] = checks.WithLabelValues(name, text)
 		}
 	}
 }
 
-func (m *Metrics) observe(door, outcome string, took time.Duration) {
-	m.attempts.WithLabelValues(door, outcome).Inc()
+// Attempt counts an attempt at an entry point, and how long it took.
+func (m *Metrics) Attempt(entry, outcome string, took time.Duration) {
+	m.attempts.WithLabelValues(entry, outcome).Inc()
 	switch outcome {
-	case problemTooManyAttempts, problemOverloaded, problemUnavailable:
+	case httpkit.TooManyAttempts, httpkit.Overloaded, httpkit.Unavailable:
 		return // Nobody looked at the password: in a flood these would hide how long people wait.
 	}
-	m.durations.WithLabelValues(door).Observe(took.Seconds())
+	m.durations.WithLabelValues(entry).Observe(took.Seconds())
 }
 
 // Locked counts an account that wrong passwords have locked, or one device of it.

@@ -1,8 +1,9 @@
-package web
+package httpkit
 
 import (
 	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -18,26 +19,26 @@ const maxBodyBytes = 16 << 10
 // usualBodyBytes is what nearly all documents fit in, a TokenReview included. No more memory is taken for what has not come.
 const usualBodyBytes = 2 << 10
 
-// readJSON reads the body of a request into a struct, which must hold every field there may be. It is strict, because a
+// ReadJSON reads the body of a request into a struct, which must hold every field there may be. It is strict, because a
 // password must be verified as it was given: names of fields match exactly and come once, text is UTF-8 and has no
 // halves of surrogate pairs, which decoders replace. The problem, if any, holds nothing of what was sent.
-func readJSON(w http.ResponseWriter, r *http.Request, into any, fields string) *problem {
-	body, refusal := readBody(w, r)
+func ReadJSON(w http.ResponseWriter, r *http.Request, into any, fields string) *Problem {
+	body, refusal := ReadBody(w, r)
 	if refusal != nil {
 		return refusal
 	}
 	strict, err := json.UnmarshalStrict(body, into)
 	switch {
 	case err != nil:
-		return invalidRequest("The body must be one JSON object, with nothing after it, whose fields have the right types: " + fields + ".")
+		return Invalid("The body must be one JSON object, with nothing after it, whose fields have the right types: " + fields + ".")
 	case len(strict) > 0:
-		return invalidRequest("The body may only have these fields, each once and spelt like this: " + fields + ".")
+		return Invalid("The body may only have these fields, each once and spelt like this: " + fields + ".")
 	}
 	return nil
 }
 
-// readBody reads the body of a request that says, once, that it is JSON, and that begins as a JSON object of text does.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
+// ReadBody reads the body of a request that says, once, that it is JSON, and that begins as a JSON object of text does.
+func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	contentType := r.Header.Get("Content-Type")
 	if len(contentType) > maxContentTypeBytes {
 		contentType = "" // No media type that anybody uses is that long.
@@ -46,33 +47,58 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	charset := parameters["charset"]
 	switch {
 	case err != nil, mediaType != "application/json", len(r.Header.Values("Content-Type")) > 1, charset != "" && !strings.EqualFold(charset, "utf-8"):
-		return nil, newProblem(http.StatusUnsupportedMediaType, problemUnsupportedMedia, "The request is not JSON",
+		return nil, NewProgramProblem(http.StatusUnsupportedMediaType, UnsupportedMedia,
 			"Send the body with the header Content-Type: application/json, in UTF-8.")
 	case r.Header.Get("Content-Encoding") != "":
-		return nil, newProblem(http.StatusUnsupportedMediaType, problemUnsupportedMedia, "The request is compressed",
+		return nil, NewProgramProblem(http.StatusUnsupportedMediaType, UnsupportedMedia,
 			"Send the body without a Content-Encoding.")
 	}
 	var body bytes.Buffer
 	body.Grow(int(min(max(r.ContentLength, 0), usualBodyBytes)) + bytes.MinRead)
 	_, err = body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, newProblem(http.StatusRequestEntityTooLarge, problemTooLarge, "The request is too large",
-			"Send at most "+strconv.Itoa(maxBodyBytes)+" bytes.")
+	if refusal := tooLarge(err); refusal != nil {
+		return nil, refusal
 	}
 	if err != nil {
-		return nil, invalidRequest("The body could not be read to its end. Send it again.")
+		return nil, Invalid("The body could not be read to its end. Send it again.")
 	}
 	if !utf8.Valid(body.Bytes()) || hasLoneSurrogate(body.Bytes()) {
-		return nil, invalidRequest("The body must be UTF-8 text without halves of surrogate pairs.")
+		return nil, Invalid("The body must be UTF-8 text without halves of surrogate pairs.")
 	}
 	if !bytes.HasPrefix(bytes.TrimLeft(body.Bytes(), " \t\r\n"), []byte("{")) {
-		return nil, invalidRequest("The body must be one JSON object.")
+		return nil, Invalid("The body must be one JSON object.")
 	}
 	return body.Bytes(), nil
 }
 
-func invalidRequest(detail string) *problem {
-	return newProblem(http.StatusBadRequest, problemInvalidRequest, "The request is not valid", detail)
+// tooLarge refuses a body that was larger than maxBodyBytes, as the error of reading it says; nil for any other error.
+func tooLarge(err error) *Problem {
+	if _, is := errors.AsType[*http.MaxBytesError](err); is {
+		return NewProgramProblem(http.StatusRequestEntityTooLarge, TooLarge, "Send at most "+strconv.Itoa(maxBodyBytes)+" bytes.")
+	}
+	return nil
+}
+
+// ReadForm reads a form that a page has sent into r.PostForm.
+func ReadForm(w http.ResponseWriter, r *http.Request) *Problem {
+	if len(r.Header.Get("Content-Type")) > maxContentTypeBytes {
+		return Invalid("Send the page's own form.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	if err == nil {
+		if bytes.Count(body, []byte("&")) >= maxParameters {
+			return Invalid("The form may have at most " + strconv.Itoa(maxParameters) + " parameters.")
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		err = r.ParseForm()
+	}
+	if refusal := tooLarge(err); refusal != nil {
+		return refusal
+	}
+	if err != nil || r.PostForm == nil {
+		return Invalid("Send the page's own form.")
+	}
+	return nil
 }
 
 // hasLoneSurrogate tells whether a JSON text escapes half of a surrogate pair (RFC 8259, section 8.2).

@@ -1,32 +1,31 @@
-package web
+package metrics
 
 import (
-	"context"
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/keyturn/keyturn/internal/token"
+	"github.com/keyturn/keyturn/internal/sessions"
 )
 
-// Door is where a token is presented: the label "door" of session checks.
-type Door int
+// Entry is where a token is presented: the label "door" of session checks.
+type Entry int
 
-// The doors.
+// The entry points.
 const (
-	// DoorAPI is the endpoint of the session itself.
-	DoorAPI Door = iota
-	// DoorPage is any page.
-	DoorPage
-	// DoorVerify is where reverse proxies ask.
-	DoorVerify
-	// DoorTokenReview is where API servers ask.
-	DoorTokenReview
+	// EntryAPI is the endpoint of the session itself.
+	EntryAPI Entry = iota
+	// EntryPage is any page.
+	EntryPage
+	// EntryVerify is where reverse proxies ask.
+	EntryVerify
+	// EntryTokenReview is where API servers ask.
+	EntryTokenReview
 
-	doors
+	entries
 )
 
-var doorNames = [doors]string{DoorAPI: "api", DoorPage: "page", DoorVerify: "verify", DoorTokenReview: "tokenreview"}
+var entryNames = [entries]string{EntryAPI: "api", EntryPage: "page", EntryVerify: "verify", EntryTokenReview: "tokenreview"}
 
 // The outcomes of session checks.
 const (
@@ -46,7 +45,7 @@ var outcomeNames = [outcomes]string{
 }
 
 // RegisterKeys tells of the keys that sign sessions, as this process knows them.
-func RegisterKeys(registry prometheus.Registerer, keys Keys) {
+func RegisterKeys(registry prometheus.Registerer, keys sessions.Keys) {
 	registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "keyturn_signing_keys",
@@ -64,26 +63,18 @@ func RegisterKeys(registry prometheus.Registerer, keys Keys) {
 	)
 }
 
-// Check is Verify for who comes to a door, and is counted.
-func (s *Sessions) Check(ctx context.Context, door Door, signed string, audience token.Audience) (Session, error) {
-	found, err := s.Verify(ctx, signed, audience)
-	s.count(door, signed, err)
-	return found, err
+// SessionCheck counts the check of a token at an entry point, by the error of sessions.Service.Check.
+func (m *Metrics) SessionCheck(entry Entry, presented string, err error) {
+	m.checks[entry][outcomeOf(presented, err)].Inc()
 }
 
-func (s *Sessions) count(door Door, signed string, err error) {
-	if s.Metrics != nil {
-		s.Metrics.checks[door][outcomeOf(signed, err)].Inc()
-	}
-}
-
-func outcomeOf(signed string, err error) int {
+func outcomeOf(presented string, err error) int {
 	switch {
 	case err == nil:
 		return outcomeValid
-	case !errors.Is(err, ErrInvalidSession):
+	case !errors.Is(err, sessions.ErrInvalid):
 		return outcomeUnavailable
-	case signed == "":
+	case presented == "":
 		return outcomeNone
 	default:
 		return outcomeInvalid

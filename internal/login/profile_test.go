@@ -13,8 +13,8 @@ import (
 	"github.com/keyturn/keyturn/internal/login"
 )
 
-// declared returns the account of a person.
-func (w *world) declared(who login.Who) *v1alpha1.UserAccount {
+// account returns the account of a person.
+func (w *world) account(who login.Who) *v1alpha1.UserAccount {
 	w.t.Helper()
 	a := &v1alpha1.UserAccount{}
 	if err := w.client.Get(w.t.Context(), client.ObjectKey{Namespace: who.Namespace, Name: who.Username}, a); err != nil {
@@ -62,7 +62,7 @@ func TestProfile(t *testing.T) {
 	s := w.service(1, 1)
 	set, expires := now.Add(-48*time.Hour), now.Add(8*24*time.Hour)
 	who := w.person("ada", v1alpha1.UserAccountSpec{})
-	got, err := s.Profile(t.Context(), w.declared(who))
+	got, err := s.Profile(t.Context(), w.account(who))
 	want := login.Profile{SetTime: set, PasswordExpires: expires, WarnExpiry: true, GraceLoginsLeft: 2, NotBefore: now.Add(24 * time.Hour)}
 	got.Policy = want.Policy
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
@@ -70,7 +70,7 @@ func TestProfile(t *testing.T) {
 	}
 
 	kiosk := w.person("kiosk", v1alpha1.UserAccountSpec{Password: &v1alpha1.PasswordSpec{Change: v1alpha1.PasswordChangeForbidden}})
-	if got, err := s.Profile(t.Context(), w.declared(kiosk)); err != nil || !got.ChangeForbidden || !got.NotBefore.IsZero() {
+	if got, err := s.Profile(t.Context(), w.account(kiosk)); err != nil || !got.ChangeForbidden || !got.NotBefore.IsZero() {
 		t.Errorf("profile of who may not change: %+v, %v", got, err)
 	}
 
@@ -78,61 +78,12 @@ func TestProfile(t *testing.T) {
 		c.Password.SetTime = now.Add(-11 * 24 * time.Hour)
 		c.Password.GraceLoginsUsed = 1
 	})
-	if got, err := s.Profile(t.Context(), w.declared(who)); err != nil || !got.Expired || got.GraceLoginsLeft != 1 || !got.NotBefore.IsZero() {
+	if got, err := s.Profile(t.Context(), w.account(who)); err != nil || !got.Expired || got.GraceLoginsLeft != 1 || !got.NotBefore.IsZero() {
 		t.Errorf("profile after the password has expired: %+v, %v", got, err)
 	}
 
 	w.on(func() error { return errors.New("down") }, nil)
-	if _, err := s.Profile(t.Context(), w.declared(who)); !errors.Is(err, login.ErrUnavailable) {
+	if _, err := s.Profile(t.Context(), w.account(who)); !errors.Is(err, login.ErrUnavailable) {
 		t.Errorf("while nothing can be read: %v", err)
-	}
-}
-
-// TestEndSession: what is written is decided on what is there at last, and never on another's credential.
-func TestEndSession(t *testing.T) {
-	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
-	s := w.service(1, 1)
-	who := w.person("ada", v1alpha1.UserAccountSpec{})
-	generation := w.record(who).SessionGeneration
-	forget := now.Add(time.Hour)
-
-	w.on(nil, once(func() {
-		w.write(who, func(c *account.Credential) {
-			c.EndedSessions = []account.EndedSession{{ID: "elsewhere", ForgetTime: forget}}
-		})
-	}))
-	if err := s.EndSession(t.Context(), w.declared(who), "here", forget); err != nil {
-		t.Fatal(err)
-	}
-	if ended := w.record(who).EndedSessions; !account.HasEnded(ended, "here") || !account.HasEnded(ended, "elsewhere") {
-		t.Errorf("ended are %v, want the one that was written in between too", ended)
-	}
-
-	w.on(nil, once(func() { w.write(who, func(c *account.Credential) { c.Failures.Consecutive = 3 }) }))
-	if err := s.EndSessions(t.Context(), w.declared(who)); err != nil {
-		t.Fatal(err)
-	}
-	if r := w.record(who); r.SessionGeneration != generation+1 || len(r.EndedSessions) != 0 || r.Failures.Consecutive != 3 {
-		t.Errorf("generation %d, ended %v, failures %+v", r.SessionGeneration, r.EndedSessions, r.Failures)
-	}
-
-	w.on(nil, func() error { return errors.New("down") })
-	if err := s.EndSessions(t.Context(), w.declared(who)); !errors.Is(err, login.ErrUnavailable) {
-		t.Errorf("while nothing can be written: %v", err)
-	}
-	w.on(nil, func() error { w.write(who, func(c *account.Credential) { c.Failures.Consecutive++ }); return nil })
-	if err := s.EndSession(t.Context(), w.declared(who), "here", forget); !errors.Is(err, login.ErrUnavailable) {
-		t.Errorf("while another always writes first: %v", err)
-	}
-	w.on(nil, nil)
-
-	w.write(who, func(c *account.Credential) { c.Owner.UID = "another" })
-	before := w.record(who).ResourceVersion()
-	for name, err := range map[string]error{
-		"one": s.EndSession(t.Context(), w.declared(who), "here", forget), "all": s.EndSessions(t.Context(), w.declared(who)),
-	} {
-		if !errors.Is(err, login.ErrUnavailable) || w.record(who).ResourceVersion() != before {
-			t.Errorf("ending %s of another account: %v", name, err)
-		}
 	}
 }

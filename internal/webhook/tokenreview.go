@@ -1,4 +1,4 @@
-package web
+package webhook
 
 import (
 	"context"
@@ -12,7 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/json"
 
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/kubeuser"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
@@ -28,21 +31,18 @@ const (
 // TokenReview serves POST /webhooks/tokenreview: API servers ask whose token it is that somebody sent them
 // (authentication.k8s.io/v1). Only tokens of the audience "kubernetes" are anybody's.
 type TokenReview struct {
-	Sessions *Sessions
+	Sessions *sessions.Service
+	Metrics  *metrics.Metrics
 	// Audiences are those of the API servers that ask: their --api-audiences, by default their --service-account-issuer.
 	Audiences []string
 }
 
-// Webhooks returns the port for API servers: the endpoint, behind what every port has.
-func Webhooks(review *TokenReview) http.Handler {
+// Handler returns the port for API servers: the endpoint, behind what every port has.
+func Handler(review *TokenReview) http.Handler {
 	mux := http.NewServeMux()
-	review.Mount(mux)
-	answer := func(w http.ResponseWriter, _ *http.Request, p *problem) { p.write(w) }
-	return logged(secured(routed(mux, answer)), nil, answer)
+	mux.Handle("POST /webhooks/tokenreview", review)
+	return httpkit.Logged(httpkit.Secured(httpkit.Routed(mux, httpkit.WriteProblem)), nil, httpkit.WriteProblem)
 }
-
-// Mount adds the endpoint to a mux.
-func (h *TokenReview) Mount(mux *http.ServeMux) { mux.Handle("POST /webhooks/tokenreview", h) }
 
 // tokenReviewAnswer is a TokenReview without its spec: the token is not sent back.
 type tokenReviewAnswer struct {
@@ -55,7 +55,7 @@ type tokenReviewAnswer struct {
 func (h *TokenReview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	spec, refusal := readReview(w, r)
 	if refusal != nil {
-		refusal.write(w)
+		refusal.Write(w)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), reviewTimeout)
@@ -63,51 +63,52 @@ func (h *TokenReview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, err := h.review(ctx, spec)
 	if err != nil {
 		// Without Retry-After: API servers would ask again for up to two minutes, while a person waits. So they refuse at once.
-		p := sessionRefusal(err)
-		p.retryAfter = 0
-		p.write(w)
+		p := httpkit.NewUnavailable("session")
+		p.RetryAfter = 0
+		p.Write(w)
 		return
 	}
-	t := traceOf(w)
-	t.outcome, t.unlogged = outcomeGranted, status.Authenticated
-	if !status.Authenticated {
-		t.outcome = problemInvalidSession
+	if status.Authenticated {
+		httpkit.OmitFromLog(w)
+	} else {
+		httpkit.SetOutcome(w, httpkit.InvalidSession)
 	}
-	writeJSON(w, http.StatusOK, "application/json", tokenReviewAnswer{
+	httpkit.WriteJSON(w, http.StatusOK, "application/json", tokenReviewAnswer{
 		TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},
 		Status:   status,
 	})
 }
 
 // readReview reads what is asked. Fields that are not known here are left alone: a newer API server may send some.
-func readReview(w http.ResponseWriter, r *http.Request) (authenticationv1.TokenReviewSpec, *problem) {
+func readReview(w http.ResponseWriter, r *http.Request) (authenticationv1.TokenReviewSpec, *httpkit.Problem) {
 	var review authenticationv1.TokenReview
-	body, refusal := readBody(w, r)
+	body, refusal := httpkit.ReadBody(w, r)
 	if refusal != nil {
 		return review.Spec, refusal
 	}
 	twice, err := json.UnmarshalStrict(body, &review, json.DisallowDuplicateFields)
 	if err != nil || len(twice) > 0 {
-		return review.Spec, invalidRequest("The body must be one TokenReview in JSON, each field once, with nothing after it.")
+		return review.Spec, httpkit.Invalid("The body must be one TokenReview in JSON, each field once, with nothing after it.")
 	}
 	switch {
 	case review.APIVersion != authenticationv1.SchemeGroupVersion.String() || review.Kind != "TokenReview":
-		return review.Spec, invalidRequest("The body must be a TokenReview of authentication.k8s.io/v1: " +
+		return review.Spec, httpkit.Invalid("The body must be a TokenReview of authentication.k8s.io/v1: " +
 			"start the API server with --authentication-token-webhook-version=v1.")
 	case review.Spec.Token == "":
-		return review.Spec, invalidRequest("The TokenReview has no token.")
+		return review.Spec, httpkit.Invalid("The TokenReview has no token.")
 	}
 	return review.Spec, nil
 }
 
-// review tells whose token it is. The error is ErrSessionUnknown.
+// review tells whose token it is. The error is sessions.ErrUnavailable.
 func (h *TokenReview) review(ctx context.Context, spec authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
 	audiences := h.shared(spec.Audiences)
 	if len(spec.Audiences) > 0 && len(audiences) == 0 {
 		return authenticationv1.TokenReviewStatus{Error: reviewErrorAudience}, nil
 	}
-	found, err := h.Sessions.Check(ctx, DoorTokenReview, spec.Token, token.Kubernetes)
-	if errors.Is(err, ErrInvalidSession) {
+	found, err := h.Sessions.Check(ctx, spec.Token, token.Kubernetes)
+	h.Metrics.SessionCheck(metrics.EntryTokenReview, spec.Token, err)
+	if errors.Is(err, sessions.ErrInvalid) {
 		return authenticationv1.TokenReviewStatus{Error: reviewErrorSession}, nil
 	}
 	if err != nil {

@@ -1,0 +1,112 @@
+package authn
+
+import (
+	"context"
+	"errors"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// What a verifier refuses a secret with. Every other error means that it cannot be known whether the secret is right: the
+// login is refused, and nothing is counted.
+var (
+	// ErrWrong: the secret is wrong. It counts as a failure.
+	ErrWrong = errors.New("the secret is wrong")
+	// ErrMustChangeElsewhere: the secret is right, and has to be changed where it is kept before it logs in.
+	ErrMustChangeElsewhere = errors.New("the secret has to be changed where it is kept")
+	// ErrDisabledElsewhere: the secret is right, and whoever keeps it does not let its owner log in.
+	ErrDisabledElsewhere = errors.New("the account is disabled where its secret is kept")
+)
+
+// Method is how somebody has proven who they are.
+type Method string
+
+// MethodPassword is a password that Keyturn itself keeps.
+const MethodPassword Method = "password"
+
+// Version is the state of what a verifier has looked at, such as the hash that a password was compared with. Versions of
+// one verifier compare with ==.
+type Version any
+
+// Proof says that a secret is the account's. It holds as long as the version of what was looked at is the current one.
+type Proof struct {
+	Method  Method
+	Version Version
+	// Password that was given, where Keyturn keeps it and its policy judges it; zero for any other method.
+	Password policy.Password
+}
+
+// Request asks whether a secret is an account's.
+type Request struct {
+	Account    *v1alpha1.UserAccount
+	Credential account.Credential
+	// Secret as it was typed.
+	Secret string
+}
+
+// Verifier proves who somebody is by a secret. It is safe for concurrent use.
+type Verifier interface {
+	// Version returns the version of what Verify would look at; nil where there is nothing to compare a secret with: the
+	// account then answers as a name that nobody has.
+	Version(account.Credential) Version
+	// Verify returns a proof, or the error that refuses it. When ctx ends before the secret was looked at, it returns the
+	// error of ctx; once the secret is looked at, it goes on to the end: a guess counts, also where the client hangs up.
+	Verify(context.Context, Request) (Proof, error)
+}
+
+// Verifiers are the verifiers that a server has.
+type Verifiers struct {
+	// Local is for passwords that Keyturn keeps. It is required.
+	Local Verifier
+	// External is for accounts whose password is kept elsewhere; nil where there is none: nobody logs in to these then.
+	External Verifier
+}
+
+// For returns the verifier of an account; nil where there is none for it.
+func (v Verifiers) For(a *v1alpha1.UserAccount) Verifier {
+	if a.Spec.Authentication.Type == v1alpha1.AuthenticationExternal {
+		return v.External
+	}
+	return v.Local
+}
+
+// VerifyDummy refuses a secret after as much work as a local password with such a hash costs. It is for names that nobody
+// has, and for accounts without anything to compare a secret with: they must take as long as others.
+func (v Verifiers) VerifyDummy(ctx context.Context, p hash.Parameters, secret string) error {
+	r := Request{Secret: secret}
+	r.Credential.Password.Hash = hash.Decoy(p)
+	if _, err := v.Local.Verify(ctx, r); err != nil {
+		return err
+	}
+	return ErrWrong // Nobody knows the password of a decoy: this is for the one in 2^256.
+}
+
+// Assertion is what an identity provider or a ticket says: who somebody is there.
+type Assertion struct {
+	Method Method
+	// Provider that says so, and Subject as it names the person: unique there, and never given to another person.
+	Provider, Subject string
+}
+
+// Finder finds the account that an assertion is about. The error ErrNoAccount means that there is none.
+type Finder func(context.Context, Assertion) (*v1alpha1.UserAccount, error)
+
+// ErrNoAccount: nobody has declared an account for the subject of an assertion.
+var ErrNoAccount = errors.New("no account is declared for this subject")
+
+// Proven returns what the rules have to know of the answer of a verifier; false where the secret is not proven.
+func Proven(err error) (account.Proven, bool) {
+	switch {
+	case err == nil:
+		return account.Proven{}, true
+	case errors.Is(err, ErrMustChangeElsewhere):
+		return account.Proven{RefusedElsewhere: account.ReasonMustChangeElsewhere}, true
+	case errors.Is(err, ErrDisabledElsewhere):
+		return account.Proven{RefusedElsewhere: account.ReasonDisabledElsewhere}, true
+	default:
+		return account.Proven{}, false
+	}
+}

@@ -1,0 +1,60 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
+)
+
+const (
+	// maxConflicts is how often a write is decided again because another server wrote the credential in between.
+	maxConflicts = 8
+	// endTimeout bounds the end of a session, which goes on when the client has gone.
+	endTimeout = 10 * time.Second
+)
+
+// End ends one session, on every replica. The error is ErrUnavailable.
+func (s *Service) End(ctx context.Context, held Session) error {
+	resolved, err := s.Catalog.PolicyFor(ctx, held.Account)
+	if err != nil {
+		return unavailable(err)
+	}
+	now := s.Clock.Now()
+	forget := held.Claims.Forget(lifetimesOf(resolved.Policy), now)
+	return s.update(ctx, held.Account, func(c account.Credential) account.Credential {
+		return account.EndSession(c, held.Claims.SessionID, forget, now)
+	})
+}
+
+// EndAll ends all sessions of an account, on every replica. The error is ErrUnavailable.
+func (s *Service) EndAll(ctx context.Context, a *v1alpha1.UserAccount) error {
+	return s.update(ctx, a, account.EndSessions)
+}
+
+// update writes what change makes of the credential of an account.
+func (s *Service) update(ctx context.Context, a *v1alpha1.UserAccount, change func(account.Credential) account.Credential) error {
+	// A client that hangs up has asked nevertheless.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	for range maxConflicts {
+		record, err := s.Store.Of(ctx, a)
+		if err == nil {
+			_, err = s.Store.Update(ctx, record, change(record.Credential))
+		}
+		switch {
+		case errors.Is(err, credential.ErrConflict):
+			continue
+		case err != nil:
+			slog.Error("Session cannot be ended", "error", err, "namespace", a.Namespace, "account", a.Name)
+			return ErrUnavailable
+		}
+		return nil
+	}
+	slog.Warn("Session not ended: others keep writing first", "namespace", a.Namespace, "account", a.Name)
+	return ErrUnavailable
+}
