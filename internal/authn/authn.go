@@ -43,6 +43,8 @@ type Proof struct {
 type Request struct {
 	Account    *v1alpha1.UserAccount
 	Credential account.Credential
+	// Hashing are the parameters of the policy that applies.
+	Hashing hash.Parameters
 	// Secret as it was typed.
 	Secret string
 }
@@ -67,10 +69,34 @@ type Verifiers struct {
 
 // For returns the verifier of an account; nil where there is none for it.
 func (v Verifiers) For(a *v1alpha1.UserAccount) Verifier {
-	if a.Spec.Authentication.Type == v1alpha1.AuthenticationExternal {
-		return v.External
+	switch {
+	case a.Spec.Authentication.Type != v1alpha1.AuthenticationExternal:
+		return v.Local
+	case v.External == nil:
+		return nil
+	default:
+		return external{Verifier: v.External, verifiers: v}
 	}
-	return v.Local
+}
+
+// external has a verifier answer no sooner than a local one would: otherwise a fast answer would tell an account whose password is
+// kept elsewhere from a name that nobody has.
+type external struct {
+	Verifier
+
+	verifiers Verifiers
+}
+
+// Verify implements Verifier.
+func (e external) Verify(ctx context.Context, r Request) (Proof, error) {
+	hashed := make(chan struct{})
+	go func() {
+		defer close(hashed)
+		_ = e.verifiers.VerifyDummy(ctx, r.Hashing, r.Secret) // Only the time that it takes matters.
+	}()
+	proof, err := e.Verifier.Verify(ctx, r)
+	<-hashed
+	return proof, err
 }
 
 // VerifyDummy refuses a secret after as much work as a local password with such a hash costs. It is for names that nobody

@@ -1,7 +1,7 @@
 // Package hash owns the one-way storage of passwords: which algorithms and
 // parameters there are and what they may cost, the text form of a stored hash
 // (a PHC string, or bcrypt's own modular crypt form), creating and verifying
-// it, and the pool that bounds how many hashes are computed at once.
+// it, and what bounds how many hashes are computed at once.
 //
 // Passwords arrive prepared (PRECIS OpaqueString, RFC 8265); what a password
 // must look like is the business of package policy. Nothing here knows of
@@ -18,6 +18,6 @@
 // # Hashing is not bounded by itself
 //
 // Create, Verify and Digest occupy a CPU and, with Argon2id, the configured
-// memory until they return: they cannot be cancelled. Servers call them inside
-// Pool.Do, which bounds both.
+// memory until they return: they cannot be cancelled. Servers call them through
+// Bounded, which bounds both.
 package hash

@@ -149,5 +149,7 @@ func (s *Service) verify(ctx context.Context, l *loaded, secret string) (authn.P
 	if l.verifier == nil {
 		return authn.Proof{}, s.verifiers.VerifyDummy(ctx, l.rules.Policy.Hashing, secret)
 	}
-	return l.verifier.Verify(ctx, authn.Request{Account: l.account, Credential: l.record.Credential, Secret: secret})
+	return l.verifier.Verify(ctx, authn.Request{
+		Account: l.account, Credential: l.record.Credential, Hashing: l.rules.Policy.Hashing, Secret: secret,
+	})
 }

@@ -1,0 +1,197 @@
+package login_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/login"
+)
+
+// directory is a verifier that asks a directory server, which here is a function.
+type directory struct {
+	answer func(secret string) error
+	asked  int
+}
+
+func (*directory) Version(account.Credential) authn.Version { return "directory" }
+
+func (d *directory) Verify(_ context.Context, r authn.Request) (authn.Proof, error) {
+	d.asked++
+	if err := d.answer(r.Secret); err != nil {
+		return authn.Proof{}, err
+	}
+	return authn.Proof{Method: "directory", Version: d.Version(r.Credential)}, nil
+}
+
+// checks answers right to the right password, and wrong to any other.
+func checks(secret string) error {
+	if secret != password {
+		return authn.ErrWrong
+	}
+	return nil
+}
+
+var external = v1alpha1.UserAccountSpec{Authentication: v1alpha1.Authentication{Type: v1alpha1.AuthenticationExternal}}
+
+// withDirectory makes a world with an account whose password is kept elsewhere: its credential has none.
+func withDirectory(t *testing.T, spec v1alpha1.PasswordPolicySpec) (*world, *directory, login.Who) {
+	t.Helper()
+	w, d := newWorld(t, spec), &directory{answer: checks}
+	w.external = d
+	return w, d, w.person("eve", external, func(c *account.Credential) { c.Password = account.Password{} })
+}
+
+// TestDirectoryAnswers: each answer of a directory, and what comes of it.
+func TestDirectoryAnswers(t *testing.T) {
+	silence := errors.New("no answer in time")
+	for name, row := range map[string]struct {
+		answer   error
+		want     func(error) bool
+		failures int
+	}{
+		"right":                 {nil, func(err error) bool { return err == nil }, 0},
+		"wrong":                 {authn.ErrWrong, func(err error) bool { return errors.Is(err, login.ErrInvalidCredentials) }, 1},
+		"must change elsewhere": {authn.ErrMustChangeElsewhere, isUnavailable("ExternalMustChange"), 0},
+		"disabled elsewhere":    {authn.ErrDisabledElsewhere, isUnavailable("ExternalDisabled"), 0},
+		"no answer":             {silence, func(err error) bool { return errors.Is(err, login.ErrUnavailable) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, d, who := withDirectory(t, v1alpha1.PasswordPolicySpec{})
+			d.answer = func(string) error { return row.answer }
+			if _, err := w.service(1, 8).Login(t.Context(), who, password); !row.want(err) {
+				t.Errorf("login: %v", err)
+			}
+			if got := w.record(who).Failures.Consecutive; got != row.failures {
+				t.Errorf("%d failures are recorded, want %d", got, row.failures)
+			}
+			if d.asked != 1 {
+				t.Errorf("the directory was asked %d times", d.asked)
+			}
+		})
+	}
+}
+
+func isUnavailable(reason v1alpha1.StandingReason) func(error) bool {
+	return func(err error) bool {
+		e, ok := errors.AsType[*login.AccountUnavailableError](err)
+		return ok && e.Reason == reason
+	}
+}
+
+// TestDirectoryAccountIsLocked as any other: at the limit, for as long, over all replicas, and the directory is not asked then.
+// Every attempt costs as many reads and writes as one on a local account or on a name that nobody has.
+func TestDirectoryAccountIsLocked(t *testing.T) {
+	const limit = 4
+	w, d, who := withDirectory(t, v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(limit))}})
+	w.decoys()
+	replicas := []*login.Service{w.service(1, 8), w.service(1, 8)}
+	for _, s := range replicas { // The first read of a replica is live, whatever it is of.
+		_, _ = s.Login(t.Context(), login.Who{Namespace: team, Username: "first"}, wrong)
+	}
+	costs := func(who login.Who) (costs []string) {
+		for i := range limit + 1 {
+			reads, updates := w.reads, w.updates
+			_, err := replicas[i%len(replicas)].Login(t.Context(), who, wrong)
+			costs = append(costs, fmt.Sprintf("%d reads, %d writes", w.reads-reads, w.updates-updates))
+			if i < limit && !errors.Is(err, login.ErrInvalidCredentials) {
+				t.Fatalf("attempt %d: %v", i, err)
+			}
+			if e, ok := errors.AsType[*login.TooManyAttemptsError](err); i == limit && (!ok || e.RetryAfter != 15*time.Minute) {
+				t.Errorf("after the limit: %v, %+v", err, e)
+			}
+		}
+		return costs
+	}
+	got, local, unknown := costs(who), costs(w.person("ada", v1alpha1.UserAccountSpec{})), costs(login.Who{Namespace: team, Username: "nobody"})
+	if fmt.Sprint(got) != fmt.Sprint(local) || fmt.Sprint(got) != fmt.Sprint(unknown) {
+		t.Errorf("the attempts cost\n%v\non a local account\n%v\non a name that nobody has\n%v", got, local, unknown)
+	}
+	if d.asked != limit {
+		t.Errorf("the directory was asked %d times, want %d", d.asked, limit)
+	}
+	w.write(who, func(c *account.Credential) { c.Handled.Unlock, c.Failures = now, account.Failures{} })
+	granted, err := replicas[0].Login(t.Context(), who, password)
+	if err != nil || !w.record(who).LastSuccessTime.Equal(now) {
+		t.Errorf("after an unlock: %+v, %v", granted, err)
+	}
+}
+
+// TestDirectoryKeepsThePassword: no rule about the age of a password concerns it, and it cannot be changed here; a right password is
+// needed to be told so.
+func TestDirectoryKeepsThePassword(t *testing.T) {
+	w, _, who := withDirectory(t, v1alpha1.PasswordPolicySpec{
+		MaxAgeDays: new(int32(1)), ExistingPasswords: v1alpha1.ExistingPasswordsEnforce, Length: v1alpha1.LengthRule{Min: new(int32(200))},
+	})
+	s := w.service(1, 8)
+	if _, err := s.Login(t.Context(), who, password); err != nil {
+		t.Errorf("login: %v", err)
+	}
+	if _, err := s.Change(t.Context(), who, wrong, fresh); !errors.Is(err, login.ErrInvalidCredentials) {
+		t.Errorf("a change with a wrong password: %v", err)
+	}
+	e, ok := errors.AsType[*login.ChangeForbiddenError](must2(s.Change(t.Context(), who, password, fresh)))
+	if !ok || e.Reason != login.ChangeForbidden {
+		t.Errorf("a change with the right password: %+v", e)
+	}
+	if !w.record(who).Password.IsZero() {
+		t.Error("the credential has a password")
+	}
+}
+
+// TestDirectoryIsNotAskedForOthers: about names that nobody has, and local accounts, the directory learns nothing.
+func TestDirectoryIsNotAskedForOthers(t *testing.T) {
+	w, d, _ := withDirectory(t, v1alpha1.PasswordPolicySpec{})
+	w.decoys()
+	s := w.service(1, 8)
+	for _, who := range []login.Who{
+		w.person("ada", v1alpha1.UserAccountSpec{}), {Namespace: team, Username: "nobody"}, {Namespace: "elsewhere", Username: "eve"}, {Namespace: team, Username: "a b"},
+	} {
+		_, _ = s.Login(t.Context(), who, password)
+	}
+	if d.asked != 0 {
+		t.Errorf("it was asked %d times", d.asked)
+	}
+}
+
+// TestAccept: an assertion lets in whom it is about, whatever wrong passwords have locked, and clears no failures. It lets nobody in
+// whose account cannot be used, or who has none.
+func TestAccept(t *testing.T) {
+	w, _, who := withDirectory(t, v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(1))}})
+	w.findAccount = func(_ context.Context, a authn.Assertion) (*v1alpha1.UserAccount, error) {
+		switch a.Subject {
+		case "s-1":
+			return w.account(who), nil
+		case "s-2":
+			return nil, authn.ErrNoAccount
+		}
+		return nil, errors.New("the provider is not configured")
+	}
+	s := w.service(1, 8)
+	_, _ = s.Login(t.Context(), who, wrong)
+	granted, err := s.Accept(t.Context(), authn.Assertion{Method: "oidc", Provider: "corp", Subject: "s-1"})
+	if err != nil || granted.Record.AccountID != "id-of-eve" {
+		t.Fatalf("the subject of the account: %+v, %v", granted, err)
+	}
+	if f := w.record(who).Failures; f.Consecutive != 1 || f.LockedTime.IsZero() {
+		t.Errorf("the failures are %+v, want them and the lock to stay", f)
+	}
+	for subject, want := range map[string]error{"s-2": login.ErrInvalidCredentials, "s-3": login.ErrUnavailable} {
+		if _, err := s.Accept(t.Context(), authn.Assertion{Subject: subject}); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", subject, err, want)
+		}
+	}
+	a := w.account(who)
+	a.Spec.Access = v1alpha1.AccessDisabled
+	if err := w.client.Update(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Accept(t.Context(), authn.Assertion{Subject: "s-1"}); !isUnavailable(v1alpha1.ReasonAccountDisabled)(err) {
+		t.Errorf("a disabled account: %v", err)
+	}
+}
