@@ -7,9 +7,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Words returns the account's own words as people write them: the username, the
-// e-mail address and its local part, the display name and its parts, the
-// organisation.
+// Words returns the account's own words as people write them: the username, the e-mail address and its local part, the display name
+// and its parts, the organisation.
 func (s Subject) Words() []string {
 	local, _, _ := strings.Cut(s.Email, "@")
 	words := []string{s.Username, s.Email, local, s.DisplayName, s.Organisation}
@@ -23,12 +22,10 @@ func (s Subject) Words() []string {
 	return kept
 }
 
-// isAccountWord reports whether a whole password is one of the account's own
-// words: without regard to case and to what is neither letter nor digit ("Ada
-// Lovelace" is "adalovelace"), forwards or backwards, once or repeated, as it
-// is or under decoration ("Ada2024!", "L0velace"; see containsDecorated). A
-// password that merely has such a word in it is none: only the whole is compared,
-// as NIST SP 800-63B-4 section 3.1.1.2 asks.
+// isAccountWord reports whether a whole password is one of the account's own words: without regard to case and to what is neither
+// letter nor digit ("Ada Lovelace" is "adalovelace"), forwards or backwards, once or repeated, as it is or under decoration
+// ("Ada2024!", "L0velace"; see containsDecorated). A password with such a word and more in it passes: only the whole is compared, as
+// NIST SP 800-63B-4 section 3.1.1.2 asks.
 func isAccountWord(text string, s Subject) bool {
 	var words []string
 	add := func(word string) {
@@ -47,7 +44,7 @@ func isAccountWord(text string, s Subject) bool {
 	return own.contains(repeatedUnit(squash(folded))) || own.contains(repeatedUnit(bareWord(folded))) || own.containsDecorated(folded)
 }
 
-// squash leaves the letters, their marks and the digits.
+// squash removes everything but letters, their marks and digits.
 func squash(s string) string {
 	return strings.Map(func(r rune) rune {
 		if isWordRune(r) {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,24 +12,24 @@ import (
 //go:embed common.txt
 var commonWords sortedWords
 
-// isCommon reports whether a folded password is one that attackers try first: on the list or of a common pattern, as it
-// is, repeated, or under decoration.
+// isCommon reports whether a folded password is one that attackers try first: on the list or of a common pattern, as it is, repeated,
+// or under decoration.
 func isCommon(folded string) bool {
 	return commonWords.containsDecorated(folded) || isCommonPattern(folded)
 }
 
 const (
-	// maxCommonUnit is the length, in code points, up to which whatever is repeated makes a common password.
+	// maxCommonUnit is the length, in code points, of the longest text whose mere repetition is a common password.
 	maxCommonUnit = 4
-	// minPattern is the length, in code points, from which a pattern is looked for under decoration.
+	// minPattern is the length, in code points, of the shortest pattern that is looked for under decoration.
 	minPattern = 4
 )
 
 // isCommonPattern reports whether a folded password is nothing but a repetition of at most maxCommonUnit characters,
 // characters in sequence, keys in a row, or a date: as it is, repeated, or with at most maxDecoration digits and symbols
-// around it. Digits are not taken away from other digits: in "73912345" no sequence is found.
+// around it. Digits are not removed from other digits: "73912345" has no sequence.
 func isCommonPattern(folded string) bool {
-	if isPattern(folded) || isDate(saidOnce(undecorated(folded, isSymbol))) {
+	if isPattern(folded) || isDate(withoutRepetition(undecorated(folded, isSymbol))) {
 		return true
 	}
 	for _, isDecoration := range [...]func(rune) bool{isSymbol, isDigitOrSymbol} {
@@ -41,12 +42,13 @@ func isCommonPattern(folded string) bool {
 }
 
 func isPattern(s string) bool {
-	unit := saidOnce(s)
+	unit := withoutRepetition(s)
 	return len(unit) < len(s) && utf8.RuneCountInString(unit) <= maxCommonUnit || isSequence(unit) || isKeyboardRow(unit)
 }
 
-// saidOnce is repeatedUnit that also finds what is said twice with a few symbols in between: "1990-01-01 1990-01-01".
-func saidOnce(s string) string {
+// withoutRepetition is repeatedUnit that also finds a text that is there twice with a few symbols in between: it returns "1990-01-01"
+// of "1990-01-01 1990-01-01".
+func withoutRepetition(s string) string {
 	if unit := repeatedUnit(s); len(unit) < len(s) {
 		return unit
 	}
@@ -62,8 +64,8 @@ func saidOnce(s string) string {
 	return unit
 }
 
-// repeatedUnit returns the shortest text that, said over and over, makes up s; the last time may be cut
-// short if it was whole twice before. It is s itself if there is none.
+// repeatedUnit returns the shortest text whose repetition makes up s, or s itself if there is none. The last repetition may be cut short
+// if the text was whole twice before.
 func repeatedUnit(s string) string {
 	// The longest border leaves the shortest period.
 	period := len(s) - longestBorder(s)
@@ -73,8 +75,8 @@ func repeatedUnit(s string) string {
 	return s[:period]
 }
 
-// longestBorder returns the length, in bytes, of the longest text that s both begins and ends with, other than s
-// itself. It is found as of Knuth, Morris and Pratt, in time that grows with the length.
+// longestBorder returns the length, in bytes, of the longest text other than s that s both begins and ends with. The algorithm is that
+// of Knuth, Morris and Pratt, in linear time.
 func longestBorder(s string) int {
 	border := make([]int, len(s)+1)
 	border[0] = -1
@@ -106,7 +108,7 @@ func isSequence(s string) bool {
 	return true
 }
 
-// keyboardRows has the rows of the usual Latin keyboards and the digits as people go round them, backwards too.
+// keyboardRows has the rows of the usual Latin keyboards, and the digits over and over, forwards and backwards.
 var keyboardRows = func() []string {
 	rows := []string{
 		"`1234567890-=", "01234567890123456789012345678901234567890123456789",
@@ -134,8 +136,6 @@ func isKeyboardRow(s string) bool {
 
 func reverse(s string) string {
 	runes := []rune(s)
-	for i, j := 0, len(runes)-1; i < j; i, j = i+1, j-1 {
-		runes[i], runes[j] = runes[j], runes[i]
-	}
+	slices.Reverse(runes)
 	return string(runes)
 }

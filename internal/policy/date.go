@@ -10,25 +10,25 @@ import (
 	"unicode/utf8"
 )
 
-// datePart is a number or the name of a month in a text, with where it stands there.
+// datePart is a number or the name of a month in a text, and its place there.
 type datePart struct {
 	text       string
 	start, end int
-	month      time.Month // of a name; 0 for a number
+	month      time.Month // 0 for a number
 }
 
-// firstYear and lastYear are those of which people know dates.
+// firstYear and lastYear bound the dates that people know.
 const firstYear, lastYear = 1900, 2099
 
-// maxDateParts is how many parts a date and the digits round it have at most.
+// maxDateParts is how many parts a date and the digits around it have at most.
 const maxDateParts = 3 + maxDecoration
 
 // isDate reports whether a folded text is a date in one of the usual ways of writing, of a day or of a month:
 //
 //	1990-01-31  31.1.1990  1/31/90  19900131  310190  1990-01  31 January 1990  Jan. 31st, 90  31Jan1990  Januar 1990
 //
-// Any symbols may stand between the parts, and names are English or German. A day of the week and a time of day may be there,
-// too. Where the year has four digits (1900 to 2099), digits may go before and after the date: "1990-01-31!1", "013119901".
+// Any symbols may stand between the parts, and names are English or German. There may be a day of the week and a time of day. Where
+// the year has four digits (1900 to 2099), digits may stand before and after the date: "1990-01-31!1", "013119901".
 func isDate(s string) bool {
 	// "31:12:90" is a date with colons, and ends in what can be a time of day.
 	return isDateAlone(s) || isDateAlone(timeOfDay.ReplaceAllString(s, ""))
@@ -47,23 +47,13 @@ func isDateAlone(s string) bool {
 		for to := from + 1; to <= min(from+3, len(parts)); to++ {
 			date := withoutDigitsAround(parts[from:to])
 			around := s[:date[0].start] + s[date[len(date)-1].end:]
-			if decoration(around) <= maxDecoration && !namesMonth(parts[:from]) && !namesMonth(parts[to:]) && isFullDate(date) {
+			// Letters in what is around belong to the date: dateParts has let no others through.
+			if count(around, isDigitOrSymbol) <= maxDecoration && !namesMonth(parts[:from]) && !namesMonth(parts[to:]) && isFullDate(date) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// decoration counts the digits and symbols in what is around a date. The letters there are of words that belong to it.
-func decoration(around string) int {
-	n := 0
-	for _, r := range around {
-		if isDigitOrSymbol(r) {
-			n++
-		}
-	}
-	return n
 }
 
 func namesMonth(parts []datePart) bool {
@@ -73,11 +63,11 @@ func namesMonth(parts []datePart) bool {
 // timeOfDay is what follows a date with a time: "T12:00:00Z", " 9:05 pm", " 12.30 Uhr".
 var timeOfDay = regexp.MustCompile(`(t|\b)[0-9]{1,2}(:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?( ?(z|[+-][0-9]{2}:?[0-9]{2}|am|pm|uhr))?|[.][0-9]{2} ?uhr)$`)
 
-// yearDigits is how many digits a year has that is written in full.
+// yearDigits is how many digits a full year has.
 const yearDigits = 4
 
-// withoutDigitsAround leaves of three parts the year, where it is first or last and more digits stand directly before or behind
-// it, and of one part the eight digits that are a date.
+// withoutDigitsAround removes digits that stand directly before or after a date. Of three parts, the year keeps four digits where it
+// is first or last; of one part, the eight digits that are a date remain.
 func withoutDigitsAround(parts []datePart) []datePart {
 	parts = slices.Clone(parts)
 	first, last := &parts[0], &parts[len(parts)-1]
@@ -102,7 +92,7 @@ func withoutDigitsAround(parts []datePart) []datePart {
 	return parts
 }
 
-// isWholeDate takes a year of two digits, too: nothing else is in the text.
+// isWholeDate reports whether the parts of a whole text are a date. As there is nothing else, a year may have two digits.
 func isWholeDate(parts []datePart) bool {
 	switch len(parts) {
 	case 1:
@@ -115,7 +105,7 @@ func isWholeDate(parts []datePart) bool {
 	return false
 }
 
-// isFullDate reports whether parts are a date that nobody takes for other numbers: the year has four digits.
+// isFullDate reports whether parts are a date whose year has four digits, so that they are no other numbers by accident.
 func isFullDate(parts []datePart) bool {
 	named, fullYear := false, false
 	for _, p := range parts {
@@ -164,7 +154,7 @@ func isMonthAndNumber(month, number datePart) bool {
 	return full && inRange(month.text, 1, 12)
 }
 
-// isDay reports whether three parts are a day: the year first or last, or the month by its name anywhere.
+// isDay reports whether three parts are a day: with the year first or last, or with the name of the month.
 func isDay(parts []datePart) bool {
 	for _, order := range [...]struct{ year, month, day int }{{0, 1, 2}, {0, 2, 1}, {2, 1, 0}, {2, 0, 1}, {1, 0, 2}, {1, 2, 0}} {
 		year, _ := yearOf(parts[order.year])
@@ -183,7 +173,7 @@ func daysIn(year int, month time.Month) int {
 	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// yearOf returns the year that a part can be, -1 if none, and whether it is written in full.
+// yearOf returns the year that a part can be, or -1, and whether it has all four digits.
 func yearOf(p datePart) (year int, full bool) {
 	switch {
 	case inRange(p.text, firstYear, lastYear):
@@ -196,7 +186,7 @@ func yearOf(p datePart) (year int, full bool) {
 
 func inRange(digits string, low, high int) bool { return value(digits) >= low && value(digits) <= high }
 
-// value is the number in one to four digits, and -1 of any other text.
+// value returns the number of one to four digits, and -1 for any other text.
 func value(digits string) int {
 	n, err := strconv.ParseUint(digits, 10, 16)
 	if err != nil || len(digits) > 4 {
@@ -205,8 +195,8 @@ func value(digits string) int {
 	return int(n)
 }
 
-// dateParts cuts a text into numbers and names of months. It is false if there is anything else but symbols, days of the week
-// and words before a date (besideDates), and what belongs to a number in English ("1st of").
+// dateParts cuts a text into numbers and names of months. It returns false if there is anything else but symbols, words that stand
+// beside dates (besideDates), and what belongs to a number in English ("1st of").
 func dateParts(s string) (parts []datePart, ok bool) {
 	for at := 0; at < len(s); {
 		rest := s[at:]
@@ -247,11 +237,7 @@ func isASCIIDigit(r rune) bool { return '0' <= r && r <= '9' }
 func isLetterOrMark(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
 
 func belongsToNumber(word string) bool {
-	switch word {
-	case "st", "nd", "rd", "th", "of":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"st", "nd", "rd", "th", "of"}, word)
 }
 
 // monthNames has the months in English and German, as fold leaves them.

@@ -7,56 +7,30 @@ import (
 )
 
 const (
-	// minWord is the length of the shortest word that is looked for under decoration, in code points. Shorter ones
-	// (initials) would refuse by accident.
+	// minWord is the length of the shortest word that is looked for under decoration, in code points. Shorter ones, such as initials,
+	// are in many passwords by accident.
 	minWord = 3
-	// minWritten is how many letters a word must be written with where digits surround it. Without that, any long
-	// number would be decoration round a listed number ("8675309").
-	minWritten = 2
-	// maxDecoration is how many digits and symbols leave a word that word, in code points: enough for the longest that
-	// people are known to add, a date ("Ada19871224") or a year with symbols ("!Summer-2024!"), too few for a password
-	// whose strength is in them.
+	// minLetters is how many letters a word with digits around it must have. Otherwise any long number would be decoration around a
+	// listed number ("8675309").
+	minLetters = 2
+	// maxDecoration is how many code points of a password may be decoration. That is enough for the longest that people are known to
+	// add, a date ("Ada19871224") or a year with symbols ("!Summer-2024!"), and too few for a password whose strength is in them.
 	maxDecoration = 8
-	// maxReadings bounds the work for a text that can be read in many ways ("1" is i or l), for each place at which the word
-	// can begin. Decorated words of the common list take a few dozen; where many of 1, ! and | stand together it can be thousands.
+	// maxReadings bounds the work for a text that can be read in many ways ("1" is i or l), for each place at which the word can
+	// begin. Decorated words of the common list take a few dozen readings; many of 1, ! and | in a row can take thousands.
 	maxReadings = 2000
 )
 
-// standsFor returns the letters that a digit or a symbol is commonly written for.
-func standsFor(r rune) string {
-	switch r {
-	case '4', '@':
-		return "a"
-	case '8':
-		return "b"
-	case '(', '{', '[', '<':
-		return "c"
-	case '3', '€':
-		return "e"
-	case '6', '9':
-		return "g"
-	case '1', '!', '|':
-		return "il"
-	case '0':
-		return "o"
-	case '5', '$':
-		return "s"
-	case '7':
-		return "tl"
-	case '+':
-		return "t"
-	case '%':
-		return "x"
-	case '2':
-		return "z"
-	}
-	return ""
+// standsFor has the letters that each digit or symbol is commonly written for.
+var standsFor = map[rune]string{
+	'4': "a", '@': "a", '8': "b", '(': "c", '{': "c", '[': "c", '<': "c", '3': "e", '€': "e", '6': "g", '9': "g", '1': "il", '!': "il", '|': "il",
+	'0': "o", '5': "s", '$': "s", '7': "tl", '+': "t", '%': "x", '2': "z",
 }
 
-// containsDecorated reports whether a folded text is one of the words: as it is, repeated, or under decoration.
-// Decoration is digits and symbols in place of at most half of the letters (see standsFor), digits and symbols before the
-// word, after it and between its repetitions, and symbols between its letters; maxDecoration in all. "P@ssw0rd1!" is
-// "password", and a text with another letter in it is not.
+// containsDecorated reports whether a folded text is one of the words: as it is, repeated, or under decoration. Decoration is digits
+// and symbols in place of at most half of the letters (see standsFor), digits and symbols before the word, after it and between its
+// repetitions, and symbols between its letters; maxDecoration in all. "P@ssw0rd1!" is "password", and a text with another letter in
+// it is not.
 func (w sortedWords) containsDecorated(text string) bool {
 	unit := repeatedUnit(text)
 	if w.contains(text) || len(unit) < len(text) && w.contains(unit) {
@@ -89,12 +63,11 @@ type search struct {
 
 // reading is one way to read the text up to at: as the beginning of the words in the lines from low to high.
 type reading struct {
-	at        int
-	low, high int
-	prefix    int // the length of the beginning, in bytes
-	// Code points that are taken for decoration, and that are taken for letters that they stand for.
-	stripped, substituted int
-	digits                bool // are among those stripped
+	at                    int
+	low, high             int
+	prefix                int  // the length of the beginning, in bytes
+	stripped, substituted int  // code points that were read as decoration, and as the letters that they stand for
+	digits                bool // whether digits are among those stripped
 }
 
 func (r reading) strip(c rune) reading {
@@ -124,7 +97,7 @@ func (s *search) find(r reading) bool {
 	}
 	substituted := r
 	substituted.substituted++
-	for _, letter := range standsFor(c) {
+	for _, letter := range standsFor[c] {
 		if s.findNext(substituted, string(letter)) {
 			return true
 		}
@@ -139,7 +112,7 @@ func (s *search) findNext(r reading, letter string) bool {
 	return r.low < r.high && s.find(r)
 }
 
-// isWord reports whether what was read is a word, and whether nothing follows but the same again and decoration.
+// isWord reports whether the reading so far is a word, and nothing but repetitions of it and decoration follows.
 func (s *search) isWord(r reading) bool {
 	if r.low+r.prefix >= len(s.words) || s.words[r.low+r.prefix] != '\n' {
 		return false
@@ -148,9 +121,9 @@ func (s *search) isWord(r reading) bool {
 	if length < minWord || 2*r.substituted > length {
 		return false
 	}
-	said, rest := s.text[s.start:r.at], s.text[r.at:]
+	word, rest := s.text[s.start:r.at], s.text[r.at:]
 	for rest != "" {
-		if again, ok := strings.CutPrefix(rest, said); ok {
+		if again, ok := strings.CutPrefix(rest, word); ok {
 			rest = again
 			continue
 		}
@@ -160,20 +133,21 @@ func (s *search) isWord(r reading) bool {
 		}
 		r, rest = r.strip(c), rest[size:]
 	}
-	return !r.digits || letters(said) >= minWritten
+	return !r.digits || count(word, unicode.IsLetter) >= minLetters
 }
 
-func letters(s string) int {
+// count returns how many code points of a text are of a kind.
+func count(s string, isOfKind func(rune) bool) int {
 	n := 0
 	for _, r := range s {
-		if unicode.IsLetter(r) {
+		if isOfKind(r) {
 			n++
 		}
 	}
 	return n
 }
 
-// undecorated takes what is decoration away from both ends, unless more than maxDecoration code points would go.
+// undecorated removes decoration from both ends, unless that is more than maxDecoration code points.
 func undecorated(s string, isDecoration func(rune) bool) string {
 	bare := strings.TrimFunc(s, isDecoration)
 	if utf8.RuneCountInString(s)-utf8.RuneCountInString(bare) > maxDecoration {

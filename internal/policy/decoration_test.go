@@ -57,8 +57,8 @@ func TestDecorateCommonWords(t *testing.T) {
 	}
 }
 
-// decorate writes at most half of a word's letters as what stands for them, in either case, and puts digits and symbols
-// round it and symbols into it, maxDecoration in all. Digits are put only round words with enough letters.
+// decorate writes at most half of a word's letters as what stands for them, in either case, and puts digits and symbols around it and
+// symbols into it, maxDecoration in all. Digits are put only around words with enough letters.
 func decorate(random *rand.Rand, word string) string {
 	const symbols, signs = " !\"#$%&'()*+,-./:;<=>?@[]^_`{|}~§", " !\"#$%&'()*+,-./:;<=>?@[]^_`{|}~0123456789"
 	left := random.IntN(maxDecoration + 1)
@@ -78,7 +78,7 @@ func decorate(random *rand.Rand, word string) string {
 			core.WriteString(one(forms))
 			continue
 		}
-		if letters(string(letter)) > 0 {
+		if unicode.IsLetter(letter) {
 			written++
 		}
 		if random.IntN(4) == 0 {
@@ -87,7 +87,7 @@ func decorate(random *rand.Rand, word string) string {
 		core.WriteRune(letter)
 	}
 	around := signs
-	if written < minWritten {
+	if written < minLetters {
 		around = symbols
 	}
 	text := core.String()
@@ -105,7 +105,7 @@ func decorate(random *rand.Rand, word string) string {
 func writtenFor(letter rune) string {
 	var forms strings.Builder
 	for _, r := range "0123456789!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~€" {
-		if strings.ContainsRune(standsFor(r), letter) {
+		if strings.ContainsRune(standsFor[r], letter) {
 			forms.WriteRune(r)
 		}
 	}
@@ -123,7 +123,7 @@ func TestPassphrasesOfCommonWords(t *testing.T) {
 		}
 		for _, separator := range [...]string{"", " ", "-", "7"} {
 			phrase := strings.Join(parts[:], separator)
-			if utf8.RuneCountInString(phrase) >= 20 && saidOnce(phrase) == phrase && isCommon(phrase) {
+			if utf8.RuneCountInString(phrase) >= 20 && withoutRepetition(phrase) == phrase && isCommon(phrase) {
 				t.Errorf("%q is refused", phrase)
 			}
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
-// Subject holds the account's own words. RequirementAccountWords refuses them, and the estimate of strength knows them. Empty ones
-// are left out.
+// Subject holds the account's own words, as far as it has them. RequirementAccountWords refuses them, and the estimate of strength knows
+// them.
 type Subject struct {
 	Username, DisplayName, Email, Organisation string
 }

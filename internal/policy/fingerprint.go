@@ -26,8 +26,8 @@ func (p Policy) Fingerprint(lists ...*DenyList) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// fingerprint is what a fingerprint is the hash of: first the numbers that the first rules had from the beginning, all in one line
-// whose end RequirementMaxLength writes, and then the rest.
+// fingerprint is the text whose hash is a fingerprint: a line with the numbers of the oldest rules, which RequirementMaxLength ends, and
+// then the rest.
 type fingerprint struct {
 	numbers, rest []byte
 	lists         []*DenyList
@@ -41,7 +41,7 @@ func (f *fingerprint) write(format string, values ...any) {
 	f.rest = fmt.Appendf(f.rest, format, values...)
 }
 
-// writeLists writes the content of the lists, whatever their order, if the policy wants any.
+// writeLists writes the content of the lists, whatever their order, if the policy names any.
 func (f *fingerprint) writeLists(wanted int) {
 	if wanted == 0 {
 		return
@@ -57,7 +57,4 @@ func (f *fingerprint) writeLists(wanted int) {
 }
 
 // commonDigest reads the whole list, once and when it is first asked for.
-var commonDigest = sync.OnceValue(func() []byte {
-	sum := sha256.Sum256([]byte(commonWords))
-	return sum[:]
-})
+var commonDigest = sync.OnceValue(func() [sha256.Size]byte { return sha256.Sum256([]byte(commonWords)) })

@@ -6,9 +6,9 @@ import (
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
-// TestFingerprintsThatAreStored: a fingerprint that a former version has stored with a refused password is that of the same
-// policy still. Another one would have each of those judged, told and written anew. Whoever changes what Evaluate
-// answers raises rulesVersion, and these with it.
+// TestFingerprintsThatAreStored: former versions have stored these fingerprints with refused passwords. The same policies still have
+// them; with others, each of those passwords would be judged and written again. A change of what Evaluate answers raises rulesVersion, and
+// then these change with it.
 func TestFingerprintsThatAreStored(t *testing.T) {
 	bcrypt := hash.DefaultParameters()
 	bcrypt.Algorithm = hash.Bcrypt
@@ -19,6 +19,7 @@ func TestFingerprintsThatAreStored(t *testing.T) {
 			MinLength: 10, MaxLength: 72, MinUppercase: 1, MinLowercase: 2, MinDigits: 3, MinSymbols: 4, MinClasses: 3, MinScore: 2,
 			DenyCommon: true, DenyAccountWords: true, DenyLists: []string{"a", "b"}, HistoryCount: 5, Hashing: bcrypt,
 		}.Fingerprint(NewDenyList("one\ntwo"), NewDenyList("three")),
+		"be337b7aa37eb62c63840e4b5f4bc1c9": Policy{MinLength: 8, MaxLength: 64, MaxRepeated: 3, DenyCommon: true, DenyAccountWords: true}.Fingerprint(),
 	} {
 		if got != want {
 			t.Errorf("the fingerprint is %s, and was %s", got, want)

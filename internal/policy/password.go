@@ -14,8 +14,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxBytes is the length of the longest raw password that Prepare looks at, in
-// bytes: 256 code points, the most a policy can allow, of the longest encoding.
+// MaxBytes is the length of the longest raw password that Prepare looks at, in bytes: 256 code points, the most that a policy can allow,
+// of the longest encoding.
 const MaxBytes = 1 << 10
 
 // Errors of Prepare. They say what is wrong and never with which password.
@@ -26,37 +26,29 @@ var (
 	ErrTooLong    = errors.New("the password is longer than 1024 bytes")
 )
 
-// redacted stands wherever a password would be printed.
+// redacted is printed in the place of a password.
 const redacted = "[redacted]"
 
-// Password is a prepared plaintext password. It prints as "[redacted]" with every
-// verb of fmt, in JSON and in slog, and has no == so that Equal is what is used.
-// The zero Password is empty. It is safe for concurrent use.
+// Password is a prepared plaintext password. It prints as "[redacted]" with every verb of fmt, in JSON and in slog. It has no ==, so that
+// callers use Equal. The zero Password is empty. It is safe for concurrent use.
 type Password struct {
-	// In a closure, because fmt prints what is in an unexported field of
-	// somebody else's struct without asking its methods.
+	// A closure, because fmt prints a string in an unexported field of a caller's struct without calling the methods of Password.
 	text func() string
 }
 
-// Prepare makes the password that is counted, compared and hashed out of what a
-// person typed or a Secret holds: PRECIS OpaqueString (RFC 8265 section 4.2), which
-// turns every Unicode space into an ASCII one, composes characters (NFC) and
-// refuses controls, line breaks, other invisible characters and unassigned code
-// points. Nothing is trimmed, cut or folded.
+// Prepare makes the password that is counted, compared and hashed from what a person typed or a Secret holds: PRECIS OpaqueString (RFC
+// 8265 section 4.2), which turns every Unicode space into an ASCII one, composes characters (NFC) and refuses controls, line breaks, other
+// invisible characters and unassigned code points. Nothing is trimmed, cut or folded.
 //
-// Whatever OpaqueString accepts is prepared exactly as it says. Beyond that,
-// Prepare accepts what the profile refuses for reasons that are not those of
-// passwords:
+// What OpaqueString accepts is prepared exactly as it says. Prepare also accepts some of what the profile refuses, where the reason does
+// not concern passwords:
 //
-//   - characters with contextual rules (RFC 5892 appendix A) anywhere, not only where
-//     the rule allows them: the rules protect names that are compared by eye;
-//   - emoji: joiners and tags inside of them, and those that are newer than the
-//     Unicode tables of this build;
-//   - variation selectors 15 and 16 are left out, as one keyboard adds them to
-//     an emoji and the next does not.
+//   - characters with contextual rules (RFC 5892 appendix A) anywhere, not only where the rule allows them: the rules protect names that
+//     are compared by eye;
+//   - emoji: joiners and tags inside of them, and those that are newer than the Unicode tables of this build;
+//   - variation selectors 15 and 16 are left out, as one keyboard adds them to an emoji and the next does not.
 //
-// Errors: ErrEmpty, ErrNotUTF8, ErrDisallowed, ErrTooLong. Idempotent, and safe
-// for concurrent use.
+// Errors: ErrEmpty, ErrNotUTF8, ErrDisallowed, ErrTooLong. Prepare is idempotent and safe for concurrent use.
 func Prepare(raw string) (Password, error) {
 	switch {
 	case len(raw) > MaxBytes:
@@ -99,8 +91,8 @@ var contextual = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0x30FB, Hi: 0x30FB, Stride: 1}, // Katakana middle dot
 }, LatinOffset: 1}
 
-// pictographs has the blocks that Unicode keeps for emoji, assigned or not yet (none of them will ever
-// normalise to something else), and the tag characters of regional flags.
+// pictographs has the blocks that Unicode reserves for emoji, assigned or not yet (none of them will ever normalise to something else),
+// and the tag characters of regional flags.
 var pictographs = &unicode.RangeTable{R32: []unicode.Range32{
 	{Lo: 0x1F300, Hi: 0x1FAFF, Stride: 1},
 	{Lo: 0xE0020, Hi: 0xE007F, Stride: 1},
@@ -110,7 +102,7 @@ func disallowed(r rune) bool {
 	return !freeform.Contains(r) && !unicode.In(r, contextual, pictographs)
 }
 
-// Text returns the prepared password, to be hashed and for nothing else.
+// Text returns the prepared password. It is to be hashed, and for nothing else.
 func (p Password) Text() string {
 	if p.text == nil {
 		return ""
@@ -118,8 +110,7 @@ func (p Password) Text() string {
 	return p.text()
 }
 
-// Equal reports whether p and q are the same password, in a time that depends on
-// their lengths only.
+// Equal reports whether p and q are the same password, in a time that depends only on their lengths.
 func (p Password) Equal(q Password) bool {
 	return subtle.ConstantTimeCompare([]byte(p.Text()), []byte(q.Text())) == 1
 }

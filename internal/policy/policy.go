@@ -7,8 +7,8 @@ import (
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
-// Policy is a PasswordPolicySpec with every default filled in, in plain values.
-// Zero counts and durations mean that a rule is off, unless a field says otherwise.
+// Policy is a PasswordPolicySpec with every default filled in, in plain values. Zero counts and durations mean that a rule is off, unless
+// a field says otherwise.
 type Policy struct {
 	// Name of the PasswordPolicy; "" is the built-in default.
 	Name string
@@ -35,33 +35,19 @@ type Policy struct {
 	IdleLock                                          time.Duration
 	Hashing                                           hash.Parameters
 	SessionIdle, SessionMax, SessionRememberMe        time.Duration
-	// Unreadable names the fields of the PasswordPolicy that cannot be read, whose defaults stand here. No new password may be judged
-	// by such a policy, since what it asks for is not known.
+	// Unreadable names the fields of the PasswordPolicy that cannot be read. Their defaults are here instead. What such a policy asks for
+	// is not known, so no new password may be judged by it.
 	Unreadable []string
 }
 
 const day = 24 * time.Hour
 
-// The defaults of the PasswordPolicy schema. An object that was stored before a
-// field was there has not been defaulted by the API server, so they live here too.
-const (
-	defaultMinLength              = 8
-	defaultMaxLength              = 64
-	defaultExpiryWarningDays      = 14
-	defaultMaxFailures            = 10
-	defaultWindowMinutes          = 15
-	defaultDurationMinutes        = 15
-	defaultMaxConsecutiveFailures = 100
-	defaultIdleMinutes            = 60
-	defaultMaxMinutes             = 720
-	defaultRememberMeDays         = 30
-)
-
 // Default returns Keyturn's built-in policy, which is that of an empty spec.
 func Default() Policy { return From("", nil) }
 
-// From returns the policy of a spec, whose pointers may all be nil; so may spec
-// itself. Numbers below zero, which the schema refuses, count as zero.
+// From returns the policy of a spec. The spec and all of its pointers may be nil. From repeats the defaults of the schema, because the
+// API server has not defaulted an object that was stored before a field was there. Numbers below zero, which the schema refuses, count
+// as zero.
 func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
 	if spec == nil {
 		spec = &v1alpha1.PasswordPolicySpec{}
@@ -69,8 +55,8 @@ func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
 	p := Policy{
 		Name: name,
 
-		MinLength:    number(spec.Length.Min, defaultMinLength),
-		MaxLength:    number(spec.Length.Max, defaultMaxLength),
+		MinLength:    number(spec.Length.Min, 8),
+		MaxLength:    number(spec.Length.Max, 64),
 		MinUppercase: number(spec.Characters.Uppercase, 0),
 		MinLowercase: number(spec.Characters.Lowercase, 0),
 		MinDigits:    number(spec.Characters.Digits, 0),
@@ -85,7 +71,7 @@ func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
 
 		MinAge:                 duration(spec.MinAgeHours, 0, time.Hour),
 		MaxAge:                 duration(spec.MaxAgeDays, 0, day),
-		ExpiryWarning:          duration(spec.ExpiryWarningDays, defaultExpiryWarningDays, day),
+		ExpiryWarning:          duration(spec.ExpiryWarningDays, 14, day),
 		GraceLogins:            number(spec.GraceLogins, 0),
 		ExpiryExemptionAllowed: spec.ExpiryExemption == v1alpha1.ExpiryExemptionAllowed,
 
@@ -94,17 +80,17 @@ func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
 		ChangeWithin:         duration(spec.MustChange.WithinHours, 0, time.Hour),
 		EnforceExisting:      spec.ExistingPasswords == v1alpha1.ExistingPasswordsEnforce,
 
-		MaxFailures:            number(spec.Lockout.MaxFailures, defaultMaxFailures),
-		FailureWindow:          duration(spec.Lockout.WindowMinutes, defaultWindowMinutes, time.Minute),
-		LockDuration:           duration(spec.Lockout.DurationMinutes, defaultDurationMinutes, time.Minute),
-		MaxConsecutiveFailures: number(spec.Lockout.MaxConsecutiveFailures, defaultMaxConsecutiveFailures),
+		MaxFailures:            number(spec.Lockout.MaxFailures, 10),
+		FailureWindow:          duration(spec.Lockout.WindowMinutes, 15, time.Minute),
+		LockDuration:           duration(spec.Lockout.DurationMinutes, 15, time.Minute),
+		MaxConsecutiveFailures: number(spec.Lockout.MaxConsecutiveFailures, 100),
 		IdleLock:               duration(spec.IdleLockDays, 0, day),
 
 		Hashing: hashing(spec.Hashing),
 
-		SessionIdle:       duration(spec.Session.IdleMinutes, defaultIdleMinutes, time.Minute),
-		SessionMax:        duration(spec.Session.MaxMinutes, defaultMaxMinutes, time.Minute),
-		SessionRememberMe: duration(spec.Session.RememberMeDays, defaultRememberMeDays, day),
+		SessionIdle:       duration(spec.Session.IdleMinutes, 60, time.Minute),
+		SessionMax:        duration(spec.Session.MaxMinutes, 720, time.Minute),
+		SessionRememberMe: duration(spec.Session.RememberMeDays, 30, day),
 	}
 	p.Unreadable = spec.Unreadable
 	for _, ref := range spec.DenyList.ConfigMapRefs {
@@ -116,7 +102,7 @@ func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
 	return p
 }
 
-// hashing fills every block, as hash.DefaultParameters does, so that what an unused one says never differs.
+// hashing fills the block of every algorithm, as hash.DefaultParameters does, so that unused blocks never differ.
 func hashing(rule v1alpha1.HashingRule) hash.Parameters {
 	p := hash.DefaultParameters()
 	if rule.Algorithm != "" {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/keyturn/keyturn/internal/hash"
@@ -28,12 +29,11 @@ const (
 	RequirementNotCurrent       RequirementID = "notCurrent"
 	RequirementHistory          RequirementID = "history"
 
-	// RequirementUsable is not among those of a policy: RequirementFor returns
-	// it for what is no password at all.
+	// RequirementUsable is not a requirement of policies: RequirementFor returns it for a text that can be no password.
 	RequirementUsable RequirementID = "usable"
 )
 
-// Requirement is one demand on a password, as programs and as people read it.
+// Requirement is one demand on a password, for programs and for people.
 type Requirement struct {
 	ID RequirementID `json:"id"`
 	// Message says the requirement in English (see In).
@@ -42,8 +42,7 @@ type Requirement struct {
 	Minimum int `json:"minimum,omitempty"`
 	// Maximum is the greatest number of characters, or of times that one may stand in a row.
 	Maximum int `json:"maximum,omitempty"`
-	// MaximumBytes is the greatest length in UTF-8, where the hash has one; alone, without Maximum, where it is what was
-	// exceeded.
+	// MaximumBytes is the greatest length in UTF-8, where the hash has one. Maximum is 0 where a password has exceeded just that.
 	MaximumBytes int `json:"maximumBytes,omitempty"`
 	// Count is how many previous passwords are refused.
 	Count int `json:"count,omitempty"`
@@ -55,8 +54,7 @@ type Result struct {
 	Satisfied bool `json:"satisfied"`
 }
 
-// Requirements returns all that a person can know before choosing a password, in
-// a stable order. RequirementMinLength, RequirementMaxLength and
+// Requirements returns all that the policy asks of a new password, in a stable order. RequirementMinLength, RequirementMaxLength and
 // RequirementNotCurrent are always among them.
 func (p Policy) Requirements() []Requirement {
 	list := make([]Requirement, 0, len(rules))
@@ -91,20 +89,13 @@ func Unmet(results []Result) []Requirement {
 	return unmet
 }
 
-// Content returns the results without RequirementNotCurrent and
-// RequirementHistory: those that Evaluate has answered by itself.
+// Content returns the results without those on former passwords, which Evaluate cannot judge.
 func Content(results []Result) []Result {
-	content := make([]Result, 0, len(results))
-	for _, r := range results {
-		if r.ID.JudgedBy() != JudgedByHolder {
-			content = append(content, r)
-		}
-	}
-	return content
+	return slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return r.ID.JudgedBy() == JudgedByCaller })
 }
 
-// Messages returns what the requirements tell people, in one line such as "At
-// least 8 characters; At least 1 digit". It has nothing of the password in it.
+// Messages returns the messages of requirements in one line, such as "At least 8 characters; At least 1 digit". It has nothing of a
+// password in it.
 func Messages(requirements []Requirement) string {
 	messages := make([]string, len(requirements))
 	for i, r := range requirements {

@@ -14,7 +14,7 @@ import (
 // Source says by which rule a policy was chosen.
 type Source string
 
-// The sources, in the order in which they go before each other.
+// The sources, in order of precedence.
 const (
 	PolicyRef         Source = "PolicyRef"         // the account's policyRef
 	NamespaceLabel    Source = "NamespaceLabel"    // the namespace's label
@@ -22,8 +22,7 @@ const (
 	BuiltIn           Source = "BuiltIn"           // Default()
 )
 
-// Problem says why a policy that is asked for does not apply. The values are
-// reasons of the condition PolicyResolved.
+// Problem says why a policy that is asked for does not apply. The values are reasons of the condition PolicyResolved.
 type Problem string
 
 // The problems; "" is none.
@@ -32,9 +31,8 @@ const (
 	ProblemNotAllowed Problem = v1alpha1.ConditionReasonPolicyNotAllowed
 )
 
-// LabelsOmitted stands among the labels of a namespace that has too many to be kept,
-// in the place of all but v1alpha1.LabelPasswordPolicy. No selector matches these.
-// It is no valid label, so that nobody can set it.
+// LabelsOmitted stands for the labels of a namespace that has too many to be kept, all but v1alpha1.LabelPasswordPolicy. No selector
+// matches such labels. It is no valid label, so that nobody can set it.
 const LabelsOmitted = v1alpha1.GroupName + "/labels omitted"
 
 // Resolution is the policy that applies to an account, or to a namespace, and why.
@@ -46,21 +44,23 @@ type Resolution struct {
 	Message string
 }
 
-// Resolve returns the policy that applies to an account with this policyRef ("":
-// none) in a namespace with these labels. First comes the policyRef, if that
-// policy exists and allows the namespace; then the policy that the namespace's label
-// names, if it exists; then the one annotated as the default; then Default(). What
-// is asked for and not applied is the Problem, the account's own before the
-// namespace's. With several defaults, see DefaultPolicies. A policy that is being
-// deleted is gone, however long somebody's finalizer keeps the object: its deletion
-// was admitted, as a rule because it applied to nobody, and the end of it is no
-// deletion that could be refused.
+// Resolve returns the policy that applies to an account with this policyRef ("": none) in a namespace with these labels. It is the first
+// of these that there is:
 //
-// It goes through the policies once and copies none, as it is called at each
-// login. It neither keeps nor changes its arguments; nil policies are skipped.
+//   - the policy of the policyRef, if it allows the namespace;
+//   - the policy that the namespace's label names;
+//   - the policy that is annotated as the default (of several, see DefaultPolicies);
+//   - Default().
+//
+// Problem says why an earlier one does not apply, the account's before the namespace's. A policy that is being deleted does not exist,
+// however long a finalizer keeps the object: its deletion was admitted, as a rule because it applied to nobody, and the removal of the
+// finalizer cannot be refused.
+//
+// Resolve goes through the policies once and copies none, as it is called at each login. It neither keeps nor changes its arguments; nil
+// policies are skipped.
 func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1alpha1.PasswordPolicy) Resolution {
 	label := namespaceLabels[v1alpha1.LabelPasswordPolicy]
-	var referred, labelled, standard *v1alpha1.PasswordPolicy
+	var referred, labelled, byDefault *v1alpha1.PasswordPolicy
 	for _, p := range policies {
 		if !exists(p) {
 			continue
@@ -71,15 +71,19 @@ func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1
 		if label != "" && p.Name == label {
 			labelled = p
 		}
-		if IsDefault(p) && (standard == nil || byPrecedence(p, standard) < 0) {
-			standard = p
+		if IsDefault(p) && (byDefault == nil || byPrecedence(p, byDefault) < 0) {
+			byDefault = p
 		}
 	}
 	if referred != nil && allows(referred.Spec.AllowedNamespaces, namespaceLabels) {
 		return resolution(referred, PolicyRef)
 	}
-	r := namespacePolicy(labelled, standard)
-	switch applied := describe(r); {
+	r := namespacePolicy(labelled, byDefault)
+	applied := "the built-in policy"
+	if r.Source != BuiltIn {
+		applied = fmt.Sprintf("%q", r.Policy.Name)
+	}
+	switch {
 	case referred != nil && isOmitted(namespaceLabels) && referred.Spec.AllowedNamespaces.From == v1alpha1.NamespacesFromSelector:
 		r.Problem = ProblemNotAllowed
 		r.Message = fmt.Sprintf("PasswordPolicy %q allows namespaces by their labels, and this one has too many to be compared, %s applies: take labels off the namespace, or choose another policyRef", policyRef, applied)
@@ -96,12 +100,12 @@ func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1
 	return r
 }
 
-func namespacePolicy(labelled, standard *v1alpha1.PasswordPolicy) Resolution {
+func namespacePolicy(labelled, byDefault *v1alpha1.PasswordPolicy) Resolution {
 	switch {
 	case labelled != nil:
 		return resolution(labelled, NamespaceLabel)
-	case standard != nil:
-		return resolution(standard, DefaultAnnotation)
+	case byDefault != nil:
+		return resolution(byDefault, DefaultAnnotation)
 	}
 	return Resolution{Policy: Default(), Source: BuiltIn}
 }
@@ -110,14 +114,7 @@ func resolution(p *v1alpha1.PasswordPolicy, source Source) Resolution {
 	return Resolution{Policy: From(p.Name, &p.Spec), Source: source}
 }
 
-func describe(r Resolution) string {
-	if r.Source == BuiltIn {
-		return "the built-in policy"
-	}
-	return fmt.Sprintf("%q", r.Policy.Name)
-}
-
-// exists reports whether a policy is there, and not being deleted.
+// exists reports whether a policy is not nil, and not being deleted.
 func exists(p *v1alpha1.PasswordPolicy) bool { return p != nil && p.DeletionTimestamp == nil }
 
 // IsDefault reports whether a policy is annotated as the default. A nil one is not, nor one that is being deleted.
@@ -125,8 +122,8 @@ func IsDefault(p *v1alpha1.PasswordPolicy) bool {
 	return exists(p) && p.Annotations[v1alpha1.AnnotationDefaultPolicy] == "true"
 }
 
-// DefaultPolicies returns the policies that are annotated as the default, the
-// one that applies first: the newest, then by name, as with StorageClasses.
+// DefaultPolicies returns the policies that are annotated as the default, in order of precedence: the newest first, then by name, as with
+// StorageClasses. The first one applies.
 func DefaultPolicies(policies []*v1alpha1.PasswordPolicy) []*v1alpha1.PasswordPolicy {
 	var defaults []*v1alpha1.PasswordPolicy
 	for _, p := range policies {
@@ -150,8 +147,8 @@ func isOmitted(namespaceLabels map[string]string) bool {
 	return omitted
 }
 
-// allows reports whether accounts in a namespace with these labels may choose a policy. A selector that is
-// missing or cannot be read matches nothing, and none matches labels that are not known.
+// allows reports whether accounts in a namespace with these labels may choose a policy. A selector that is missing or cannot be read
+// matches nothing, and no selector matches LabelsOmitted.
 func allows(from v1alpha1.AllowedNamespaces, namespaceLabels map[string]string) bool {
 	switch from.From {
 	case v1alpha1.NamespacesFromAll:

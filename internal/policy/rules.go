@@ -10,13 +10,13 @@ type rule struct {
 	judgedBy JudgedBy
 	// demand returns the numbers of the requirement under a policy, and whether the policy has the requirement at all.
 	demand func(*Policy) (Requirement, bool)
-	// isMet reports whether a password meets the rule under a policy that has it. It is nil where JudgedByHolder.
+	// isMet reports whether a password meets the rule under a policy that has it. It is nil where JudgedByCaller.
 	isMet func(*Policy, *candidate) bool
 	// fingerprint writes what the policy asks for by this rule. A rule that is newer than stored fingerprints writes nothing while
 	// the policy does not have it, so that these stay as they are.
 	fingerprint func(*fingerprint, *Policy)
-	// advice returns a sentence where the policy departs from NIST SP 800-63B-4 in this rule, otherwise "". Rules may share one.
-	advice func(*Policy) string
+	// advise says where the policy departs from NIST SP 800-63B-4 by this rule. Rules may share a sentence.
+	advise func(*Policy, adviser)
 }
 
 // JudgedBy says who judges a requirement.
@@ -26,19 +26,22 @@ type JudgedBy int
 const (
 	JudgedByServer JudgedBy = iota + 1 // Evaluate alone
 	JudgedByPage                       // Evaluate, and the script of the change page (assets/page.js in internal/web/ui)
-	JudgedByHolder                     // who holds the account: it is about former passwords, whose hashes only the account has
+	JudgedByCaller                     // the caller of Evaluate, who has the account's hashes: it is about former passwords
 )
 
 // rules are in the order in which requirements are listed. Fingerprints depend on the order, too.
 var rules = []rule{
 	{
-		id: RequirementMinLength, judgedBy: JudgedByPage, advice: adviceOnMinLength,
+		id: RequirementMinLength, judgedBy: JudgedByPage,
 		demand:      func(p *Policy) (Requirement, bool) { return Requirement{Minimum: p.MinLength}, true },
 		isMet:       func(p *Policy, c *candidate) bool { return c.total >= p.MinLength },
 		fingerprint: func(f *fingerprint, p *Policy) { f.number(" %d", p.MinLength) },
+		advise: func(p *Policy, adviseIf adviser) {
+			adviseIf(p.MinLength < 15, "length.min is %d: NIST SP 800-63B-4 (3.1.1.2) asks for at least 15 characters where the password is the only factor, and for 8 where it is not. Length is what guessing costs most.", p.MinLength)
+		},
 	},
 	{
-		id: RequirementMaxLength, judgedBy: JudgedByPage, advice: adviceOnMaxLength,
+		id: RequirementMaxLength, judgedBy: JudgedByPage,
 		demand: func(p *Policy) (Requirement, bool) {
 			return Requirement{Maximum: p.MaxLength, MaximumBytes: p.byteLimit()}, true
 		},
@@ -47,21 +50,19 @@ var rules = []rule{
 		},
 		fingerprint: func(f *fingerprint, p *Policy) {
 			f.number("-%d", p.MaxLength)
-			f.write(" %d\n", p.byteLimit())
+			f.write(" %d\n", p.byteLimit()) // It ends the line of numbers.
+		},
+		advise: func(p *Policy, adviseIf adviser) {
+			adviseIf(p.MaxLength < 64, "length.max is %d: NIST SP 800-63B-4 (3.1.1.2) asks to allow at least 64 characters, so that passphrases and password managers can be used.", p.MaxLength)
 		},
 	},
-	atLeast(RequirementUppercase, JudgedByPage, adviceOnClasses,
-		func(p *Policy) int { return p.MinUppercase }, func(c *candidate) int { return c.uppercase }),
-	atLeast(RequirementLowercase, JudgedByPage, adviceOnClasses,
-		func(p *Policy) int { return p.MinLowercase }, func(c *candidate) int { return c.lowercase }),
-	atLeast(RequirementDigits, JudgedByPage, adviceOnClasses,
-		func(p *Policy) int { return p.MinDigits }, func(c *candidate) int { return c.digits }),
-	atLeast(RequirementSymbols, JudgedByPage, adviceOnClasses,
-		func(p *Policy) int { return p.MinSymbols }, func(c *candidate) int { return c.symbols }),
-	atLeast(RequirementCharacterClasses, JudgedByPage, adviceOnClasses,
-		func(p *Policy) int { return p.MinClasses }, func(c *candidate) int { return c.classes() }),
+	atLeast(RequirementUppercase, JudgedByPage, adviceOnClasses, func(p *Policy) int { return p.MinUppercase }, func(c *candidate) int { return c.uppercase }),
+	atLeast(RequirementLowercase, JudgedByPage, adviceOnClasses, func(p *Policy) int { return p.MinLowercase }, func(c *candidate) int { return c.lowercase }),
+	atLeast(RequirementDigits, JudgedByPage, adviceOnClasses, func(p *Policy) int { return p.MinDigits }, func(c *candidate) int { return c.digits }),
+	atLeast(RequirementSymbols, JudgedByPage, adviceOnClasses, func(p *Policy) int { return p.MinSymbols }, func(c *candidate) int { return c.symbols }),
+	atLeast(RequirementCharacterClasses, JudgedByPage, adviceOnClasses, func(p *Policy) int { return p.MinClasses }, func(c *candidate) int { return c.classes() }),
 	{
-		id: RequirementMaxRepeated, judgedBy: JudgedByPage, advice: adviceOnMaxRepeated,
+		id: RequirementMaxRepeated, judgedBy: JudgedByPage,
 		demand: func(p *Policy) (Requirement, bool) { return Requirement{Maximum: p.MaxRepeated}, p.MaxRepeated > 0 },
 		isMet:  func(p *Policy, c *candidate) bool { return c.repeated <= p.MaxRepeated },
 		fingerprint: func(f *fingerprint, p *Policy) {
@@ -69,48 +70,57 @@ var rules = []rule{
 				f.write("maxRepeated %d\n", p.MaxRepeated)
 			}
 		},
+		advise: func(p *Policy, adviseIf adviser) {
+			adviseIf(p.MaxRepeated > 0, "characters.maxRepeated is %d: NIST SP 800-63B-4 (3.1.1.2) asks for no rules of composition, and this one refuses strong passwords that happen to repeat a character. denyList.common refuses those that are nothing but repetitions.", p.MaxRepeated)
+		},
 	},
-	atLeast(RequirementStrength, JudgedByServer, noAdvice,
-		func(p *Policy) int { return p.MinScore }, func(c *candidate) int { return score(c.text, c.subject.Words()) }),
+	atLeast(RequirementStrength, JudgedByServer, noAdvice, func(p *Policy) int { return p.MinScore }, func(c *candidate) int { return score(c.text, c.subject.Words()) }),
 	{
-		id: RequirementCommonPassword, judgedBy: JudgedByServer, advice: adviceOnCommon,
+		id: RequirementCommonPassword, judgedBy: JudgedByServer,
 		demand: func(p *Policy) (Requirement, bool) { return Requirement{}, p.DenyCommon },
 		isMet:  func(_ *Policy, c *candidate) bool { return !isCommon(c.folded) },
 		fingerprint: func(f *fingerprint, p *Policy) {
 			f.number(" %t", p.DenyCommon)
 			if p.DenyCommon {
-				f.write("%s", commonDigest())
+				digest := commonDigest()
+				f.write("%s", digest[:])
 			}
+		},
+		advise: func(p *Policy, adviseIf adviser) {
+			adviseIf(!p.DenyCommon, "denyList.common is Disabled: NIST SP 800-63B-4 (3.1.1.2) asks to refuse passwords that are common, expected or known to attackers.")
 		},
 	},
 	{
-		id: RequirementAccountWords, judgedBy: JudgedByPage, advice: adviceOnAccountWords,
+		id: RequirementAccountWords, judgedBy: JudgedByPage,
 		demand:      func(p *Policy) (Requirement, bool) { return Requirement{}, p.DenyAccountWords },
 		isMet:       func(_ *Policy, c *candidate) bool { return !isAccountWord(c.text, c.subject) },
 		fingerprint: func(f *fingerprint, p *Policy) { f.number(" %t", p.DenyAccountWords) },
+		advise: func(p *Policy, adviseIf adviser) {
+			adviseIf(!p.DenyAccountWords, "denyList.accountWords is Disabled: NIST SP 800-63B-4 (3.1.1.2) counts the username and the name of the service among the words to refuse.")
+		},
 	},
 	{
-		id: RequirementDenyList, judgedBy: JudgedByServer, advice: noAdvice,
+		id: RequirementDenyList, judgedBy: JudgedByServer, advise: noAdvice,
 		demand:      func(p *Policy) (Requirement, bool) { return Requirement{}, len(p.DenyLists) > 0 },
 		isMet:       func(p *Policy, c *candidate) bool { return c.isOnNoList(len(p.DenyLists)) },
 		fingerprint: func(f *fingerprint, p *Policy) { f.writeLists(len(p.DenyLists)) },
 	},
 	{
-		id: RequirementNotCurrent, judgedBy: JudgedByHolder, advice: noAdvice,
+		id: RequirementNotCurrent, judgedBy: JudgedByCaller, advise: noAdvice,
 		demand:      func(*Policy) (Requirement, bool) { return Requirement{}, true },
 		fingerprint: func(*fingerprint, *Policy) {}, // Every policy has it, and has it alike.
 	},
 	{
-		id: RequirementHistory, judgedBy: JudgedByHolder, advice: noAdvice,
+		id: RequirementHistory, judgedBy: JudgedByCaller, advise: noAdvice,
 		demand:      func(p *Policy) (Requirement, bool) { return Requirement{Count: p.HistoryCount}, p.HistoryCount > 0 },
 		fingerprint: func(f *fingerprint, p *Policy) { f.number(" %d", p.HistoryCount) },
 	},
 }
 
 // atLeast is a rule that counts something in a password. A policy that asks for 0 of it does not have the rule.
-func atLeast(id RequirementID, by JudgedBy, advice func(*Policy) string, least func(*Policy) int, count func(*candidate) int) rule {
+func atLeast(id RequirementID, by JudgedBy, advise func(*Policy, adviser), least func(*Policy) int, count func(*candidate) int) rule {
 	return rule{
-		id: id, judgedBy: by, advice: advice,
+		id: id, judgedBy: by, advise: advise,
 		demand:      func(p *Policy) (Requirement, bool) { return Requirement{Minimum: least(p)}, least(p) > 0 },
 		isMet:       func(p *Policy, c *candidate) bool { return count(c) >= least(p) },
 		fingerprint: func(f *fingerprint, p *Policy) { f.number(" %d", least(p)) },

@@ -43,11 +43,11 @@ func missing(r rule, inScript []RequirementID) []string {
 		}
 	}
 	add(r.id == "", "id")
-	add(r.judgedBy < JudgedByServer || r.judgedBy > JudgedByHolder, "judgedBy")
-	add((r.isMet == nil) != (r.judgedBy == JudgedByHolder), "isMet")
+	add(r.judgedBy < JudgedByServer || r.judgedBy > JudgedByCaller, "judgedBy")
+	add((r.isMet == nil) != (r.judgedBy == JudgedByCaller), "isMet")
 	add((r.judgedBy == JudgedByPage) != slices.Contains(inScript, r.id), "case in page.js")
 	add(r.fingerprint == nil, "fingerprint")
-	add(r.advice == nil, "advice")
+	add(r.advise == nil, "advise")
 	if r.demand == nil {
 		return append(parts, "demand")
 	}
@@ -88,7 +88,7 @@ func TestRulesThatLackAPart(t *testing.T) {
 		"isMet":                 func(r *rule) { r.isMet = nil },
 		"case in page.js":       func(r *rule) { r.id = RequirementStrength },
 		"fingerprint":           func(r *rule) { r.fingerprint = nil },
-		"advice":                func(r *rule) { r.advice = nil },
+		"advise":                func(r *rule) { r.advise = nil },
 		"demand":                func(r *rule) { r.demand = nil },
 		"field in everything()": func(r *rule) { r.demand = func(*Policy) (Requirement, bool) { return Requirement{}, false } },
 		"text in de":            func(r *rule) { r.id = "noSuchText" },
@@ -139,7 +139,7 @@ func TestRequirementsInEveryLanguage(t *testing.T) {
 func TestJudgedBy(t *testing.T) {
 	for id, want := range map[RequirementID]JudgedBy{
 		RequirementMinLength: JudgedByPage, RequirementAccountWords: JudgedByPage, RequirementStrength: JudgedByServer,
-		RequirementNotCurrent: JudgedByHolder, RequirementHistory: JudgedByHolder, RequirementUsable: 0, "unknown": 0,
+		RequirementNotCurrent: JudgedByCaller, RequirementHistory: JudgedByCaller, RequirementUsable: 0, "unknown": 0,
 	} {
 		if got := id.JudgedBy(); got != want {
 			t.Errorf("%s: judged by %d, want %d", id, got, want)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestScore(t *testing.T) {
-	// Scores of zxcvbn 4.4.2 for the first half; what Keyturn's projection adds for the second.
+	// Scores of zxcvbn 4.4.2 for the first half; what asASCII adds for the second.
 	tests := []struct {
 		password string
 		words    []string
@@ -38,17 +38,17 @@ func TestScore(t *testing.T) {
 	}
 }
 
-func TestProject(t *testing.T) {
+func TestAsASCII(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "Abc 1!": "Abc 1!", "naïve": "naive", strings.Repeat("é", 100): strings.Repeat("e", 64),
 		"\u0301": "",
 	} {
-		if got := project(in); got != want {
-			t.Errorf("project(%q) = %q, want %q", in, got, want)
+		if got := asASCII(in); got != want {
+			t.Errorf("asASCII(%q) = %q, want %q", in, got, want)
 		}
 	}
 	for _, s := range samplePasswords(t) {
-		for _, b := range []byte(project(s.Prepared)) {
+		for _, b := range []byte(asASCII(s.Prepared)) {
 			if b >= 0x80 || b < 0x0E {
 				t.Errorf("%s: byte %#x", s.Name, b)
 			}

@@ -1,6 +1,5 @@
-// Command commongen makes the list of common passwords that package policy
-// embeds, from the frequency data of a Go module whose exact version and checksum
-// are in go.mod and go.sum: the same input gives the same bytes.
+// Command commongen makes the list of common passwords that package policy embeds, from the frequency data of a Go module whose exact
+// version and checksum are in go.mod and go.sum: the same input gives the same bytes.
 package main
 
 import (
@@ -17,12 +16,11 @@ import (
 	"strings"
 )
 
-// source is the module whose data/passwords.txt has a password and how often it
-// was seen on each line, most common first.
+// source is the module. Each line of its data/passwords.txt has a password and how often it was seen, the most common one first.
 const source = "github.com/trustelem/zxcvbn"
 
-// shortest is the length of the shortest password worth listing: a policy may
-// ask for fewer than the usual 8 characters, but hardly for fewer than 4.
+// shortest is the length of the shortest password worth listing: a policy may ask for fewer than the usual 8 characters, but hardly for
+// fewer than 4.
 const shortest = 4
 
 func main() {
@@ -50,8 +48,7 @@ func run(out string) error {
 	return os.WriteFile(out, list, 0o644) //nolint:gosec // a source file, which everybody may read
 }
 
-// compile returns the passwords of the frequency data in lower case, sorted by
-// bytes, each once, each followed by a newline.
+// compile returns the passwords of the frequency data in lower case, sorted by bytes, each once, each followed by a newline.
 func compile(data []byte) ([]byte, error) {
 	var words []string
 	lines := bufio.NewScanner(bytes.NewReader(data))
