@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/onsi/gomega"
 
@@ -76,16 +77,38 @@ func TestEventsOfAnAccount(t *testing.T) {
 	w.eventually(a, ready)
 	w.choose(a, own)
 	w.eventually(a, standing(v1alpha1.StandingActive, ""))
-	for range 10 {
-		w.change(a, func(rules account.Rules, c account.Credential) account.Credential { return rules.Failed(c) })
+	lockOut := func() {
+		for range 10 {
+			w.change(a, func(rules account.Rules, c account.Credential) account.Credential { return rules.Failed(c) })
+		}
+		w.eventually(a, ready, standing(v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures))
 	}
-	w.eventually(a, ready, standing(v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures))
+	lockOut()
 	w.g.Expect(a.Status.Login.LockedUntilTime).NotTo(gomega.BeNil())
 	w.clock.advance(shortLock)
 	w.barrier(a)
 	w.eventually(a, standing(v1alpha1.StandingActive, ""))
 	w.barrier(a)
-	w.g.Expect(w.events.reasons("ada")).To(gomega.Equal([]string{
-		v1alpha1.EventPasswordReset, v1alpha1.EventPasswordChanged, v1alpha1.EventLocked, v1alpha1.EventUnlocked,
-	}))
+	want := []string{v1alpha1.EventPasswordReset, v1alpha1.EventPasswordChanged, v1alpha1.EventLocked, v1alpha1.EventUnlocked}
+	w.g.Expect(w.events.reasons("ada")).To(gomega.Equal(want), "the lock ended by itself")
+
+	lockOut()
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.UnlockTime = at(w.clock.Now()) })
+	w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
+	w.barrier(a)
+	want = append(want, v1alpha1.EventLocked, v1alpha1.EventUnlocked)
+	w.g.Expect(w.events.reasons("ada")).To(gomega.Equal(want), "the lock was ended on request")
+
+	// An idle lock is no write of a credential, nor is its end by an edit of the policy.
+	idle := w.policy("idle", v1alpha1.PasswordPolicySpec{IdleLockDays: new(int32(1)), AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}})
+	edit(w, a, underPolicy(idle))
+	w.barrier(a)
+	w.clock.advance(25 * time.Hour)
+	w.barrier(a)
+	w.eventually(a, standing(v1alpha1.StandingLocked, v1alpha1.ReasonIdle))
+	edit(w, idle, func(p *v1alpha1.PasswordPolicy) { p.Spec.IdleLockDays = new(int32(0)) })
+	w.eventually(a, standing(v1alpha1.StandingActive, ""))
+	w.barrier(a)
+	want = append(want, v1alpha1.EventLocked, v1alpha1.EventUnlocked)
+	w.g.Expect(w.events.reasons("ada")).To(gomega.Equal(want), "the account was not used")
 }

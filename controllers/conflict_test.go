@@ -124,7 +124,7 @@ func TestDeclarationDuringAWrite(t *testing.T) {
 	w.barrier(a)
 	w.g.Expect(w.accepts(a, third)).To(gomega.BeTrue())
 	w.g.Expect(w.events.reasons("ada")).To(gomega.Equal([]string{
-		v1alpha1.EventPasswordReset, v1alpha1.EventPasswordChanged, v1alpha1.EventPasswordReset,
+		v1alpha1.EventPasswordReset, v1alpha1.EventPasswordChanged, v1alpha1.EventPasswordChanged, v1alpha1.EventPasswordReset,
 	}), "the other Secret's password alone was handed out")
 }
 

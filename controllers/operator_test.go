@@ -30,6 +30,7 @@ import (
 	"github.com/keyturn/keyturn/controllers/useraccount"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash/worker"
+	"github.com/keyturn/keyturn/internal/transitions"
 )
 
 // orphanGrace of the operators under test.
@@ -109,7 +110,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: w.credentials, Catalog: d,
 		LiveCatalog: live, Hashes: w.hashes, Hasher: worker.InProcess(w.hashes), Clock: o.looks,
-		Registry: o.metrics,
+		Registry: o.metrics, Transitions: transitions.Notifier{Catalog: d, Clock: w.clock},
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/throttle"
+	"github.com/keyturn/keyturn/internal/transitions"
 	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
 	"github.com/keyturn/keyturn/internal/web/ui"
@@ -105,10 +106,10 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	})
 	metrics.RegisterKeys(registry, keys)
 	counts := metrics.New(registry, bounded.Running, logins.Waiting)
-	recorder := &audit.Recorder{
-		Log: auditLog, Catalog: known, Clock: clock.RealClock{}, Owners: credentials, Locked: counts.Locked,
-	}
-	store.OnWrite = recorder.Wrote
+	recorder := &audit.Recorder{Log: auditLog, Catalog: known, Clock: clock.RealClock{}, Owners: credentials}
+	store.OnWrite = (&transitions.Notifier{
+		Catalog: known, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, counts.Transition},
+	}).Wrote
 
 	s := &server{caches: caches, contact: contact, audit: auditLog, registry: registry, hasDecoys: credentials.HasDecoys, sessions: &sessions.Service{
 		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Catalog: known, Store: store, Verifiers: verifiers, Clock: clock.RealClock{},

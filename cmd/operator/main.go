@@ -39,6 +39,7 @@ import (
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/hash/worker"
+	"github.com/keyturn/keyturn/internal/transitions"
 )
 
 // version of the build, set by the linker.
@@ -191,11 +192,12 @@ func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (ca
 
 func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, hasher hash.Hasher, auditLog *audit.Log, o *options) error {
 	d, live, now := catalog.New(mgr.GetClient(), o.systemNamespace), catalog.New(mgr.GetAPIReader(), o.systemNamespace), clock.RealClock{}
-	recorder := &audit.Recorder{Log: auditLog, Catalog: d, Clock: now}
+	recorder := &audit.Recorder{Log: auditLog, Clock: now}
+	writes := transitions.Notifier{Catalog: d, Clock: now, Listeners: []transitions.Listener{recorder.Transition}}
 	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d,
 		LiveCatalog: live, Hashes: o.hashes, Hasher: hasher, Clock: now,
-		Registry: metrics.Registry, OnWrite: recorder.Wrote,
+		Registry: metrics.Registry, Transitions: writes,
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}
@@ -203,7 +205,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache
 		return fmt.Errorf("set up policies: %w", err)
 	}
 	if err := orphan.SetupWithManager(mgr, orphan.Options{
-		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d, LiveCatalog: live, Grace: o.orphanGrace, Clock: now, OnWrite: recorder.Wrote,
+		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d, LiveCatalog: live, Grace: o.orphanGrace, Clock: now, OnWrite: writes.Wrote,
 	}); err != nil {
 		return fmt.Errorf("set up credentials: %w", err)
 	}

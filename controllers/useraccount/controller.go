@@ -106,8 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	status := project(s)
-	if err := r.writeStatus(ctx, declared, status); err != nil {
+	if err := r.writeStatus(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: s.nextLook()}, nil
@@ -292,26 +291,30 @@ func (r *Reconciler) applyCredential(ctx context.Context, s *scope, _ bool) erro
 	asked := s.rules.ApplyRequests(c)
 	c, err := r.applyReset(ctx, s, asked)
 	if err == nil {
-		return r.put(ctx, s, c, c.Reset.AppliedHash != asked.Reset.AppliedHash)
+		err = r.put(ctx, s, c)
+		if err == nil && s.trimmed && c.Reset.AppliedHash != asked.Reset.AppliedHash {
+			r.event(s.account, corev1.EventTypeNormal, v1alpha1.EventNewlineTrimmed, "Reset",
+				"The newline at the end of the Secret's value is not part of the password")
+		}
+		return err
 	}
 	if s.identity == account.IdentityOurs || s.identity == account.IdentityAdopt {
 		// What was asked for beside the reset binds at once, however long the reset has to wait.
-		if failed := r.put(ctx, s, asked, false); failed != nil {
+		if failed := r.put(ctx, s, asked); failed != nil {
 			return failed
 		}
 	}
 	return err
 }
 
-// put writes what was decided about the credential, and tells of it; reset says that a password was handed out.
-func (r *Reconciler) put(ctx context.Context, s *scope, c account.Credential, reset bool) error {
+// put writes what was decided about the credential.
+func (r *Reconciler) put(ctx context.Context, s *scope, c account.Credential) error {
 	record, err := r.records.put(ctx, s.credentialName, s.record, s.identity == account.IdentityReplace, c)
 	if err != nil {
 		return err
 	}
-	r.resets.wrote(s.rules, s.record, record, reset)
 	s.record = record
-	r.tellCredential(s, reset)
+	r.identityEvent(s)
 	return nil
 }
 

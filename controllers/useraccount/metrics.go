@@ -2,7 +2,6 @@ package useraccount
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/credential"
 )
 
 const (
@@ -54,31 +52,20 @@ func newResets(registry prometheus.Registerer) resets {
 	return counters
 }
 
-// wrote counts what was written into a credential, as the audit log tells it: a password, or that one does not meet the
-// policy. before is nil where there was no credential. A password that another policy, or an edit of it, refuses as well
-// was counted before.
-func (m resets) wrote(rules account.Rules, before, after *credential.Record, applied bool) {
-	was := account.Credential{}
-	if before != nil {
-		was = before.Credential
-	}
-	if applied {
+// transition counts a password that was applied, or that the policy refuses: it is a transitions.Listener. A password that another
+// policy, or an edit of it, refuses as well has been counted before. Values that cannot be a password are counted by condition.
+func (m resets) transition(_ context.Context, t account.Transition, _ *v1alpha1.UserAccount) {
+	switch {
+	case t.Kind == account.PasswordReset:
 		m[v1alpha1.ConditionReasonApplied].Inc()
-		return
-	}
-	known := len(was.Reset.Rejected) > 0 && was.Reset.RejectedPolicy != "" &&
-		was.Reset.Source == after.Reset.Source && was.Reset.ResetTime.Equal(after.Reset.ResetTime)
-	refused := func(t account.Transition) bool {
-		return t.Kind == account.ResetRefused && t.Reason == account.TransitionByPolicy // The others are counted when they are told.
-	}
-	if !known && slices.ContainsFunc(rules.Transitions(was, after.Credential), refused) {
+	case t.Kind == account.ResetRefused && t.Reason == account.TransitionByPolicy && !t.Already:
 		m[v1alpha1.ConditionReasonPolicyViolation].Inc()
 	}
 }
 
-// told counts what stands in the way of a declared password, when it comes to stand there. What is written is not told
-// again.
-func (m resets) told(before, after []metav1.Condition) {
+// condition counts what keeps the operator from applying a declared password, when that begins. Passwords that the policy refuses
+// are counted by transition.
+func (m resets) condition(before, after []metav1.Condition) {
 	now := meta.FindStatusCondition(after, v1alpha1.ConditionPasswordApplied)
 	if now == nil || now.Status == metav1.ConditionTrue || now.Reason == v1alpha1.ConditionReasonPolicyViolation {
 		return

@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/statuspatch"
 )
 
@@ -35,7 +34,8 @@ func (p sameObject) Data(obj client.Object) ([]byte, error) {
 }
 
 // writeStatus writes a status that differs from the one that is there, in one write, and tells what has changed.
-func (r *Reconciler) writeStatus(ctx context.Context, declared *v1alpha1.UserAccount, status v1alpha1.UserAccountStatus) error {
+func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
+	declared, status := s.account, project(s)
 	if equality.Semantic.DeepEqual(declared.Status, status) {
 		return nil
 	}
@@ -49,7 +49,8 @@ func (r *Reconciler) writeStatus(ctx context.Context, declared *v1alpha1.UserAcc
 		return fmt.Errorf("write status: %w", err)
 	}
 	r.written.Wrote(client.ObjectKeyFromObject(told).String(), told.ResourceVersion)
-	r.resets.told(declared.Status.Conditions, status.Conditions)
-	r.tellTransitions(declared, declared.Status, status)
+	r.resets.condition(declared.Status.Conditions, status.Conditions)
+	r.conditionEvents(declared, declared.Status.Conditions, status.Conditions)
+	r.lockEvent(declared, s.rules.LockWithoutWrite(&declared.Status, s.credential()), string(status.StandingReason))
 	return nil
 }

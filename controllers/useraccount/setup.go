@@ -3,6 +3,7 @@ package useraccount
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,7 @@ import (
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/transitions"
 )
 
 const (
@@ -54,8 +56,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Registry is where the metrics are registered.
 	Registry prometheus.Registerer
-	// OnWrite, if there is one, is told of every write of a credential.
-	OnWrite func(ctx context.Context, before, after *credential.Record)
+	// Transitions hears of every write of a credential by this controller. The controller adds its metrics to the listeners.
+	Transitions transitions.Notifier
 }
 
 // SetupWithManager adds the controller to a manager.
@@ -74,7 +76,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		liveCatalog: o.LiveCatalog,
 		records: newRecords(
 			&credential.Store{Reader: o.Credentials, Namespace: o.CredentialNamespace},
-			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace, OnWrite: o.OnWrite},
+			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
 		),
 		written: ledger.New(),
 		turns: newTurns(o.Hashes, func(who types.NamespacedName) {
@@ -85,6 +87,8 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		clock:  o.Clock,
 		resets: newResets(o.Registry),
 	}
+	written, watched := r.notifiers(o.Transitions)
+	r.records.live.OnWrite = written
 	secretMeta := &metav1.PartialObjectMetadata{}
 	secretMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	namespaceMeta := &metav1.PartialObjectMetadata{}
@@ -97,13 +101,29 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(namespaceMeta, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(policyChanged())).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofDenyList)).
-		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), newCredentialHandler(r.ofCredential))).
+		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), newCredentialHandler(r.ofCredential, watched))).
 		WatchesRawSource(source.TypedChannel(called, handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, who types.NamespacedName) []reconcile.Request {
 				return []reconcile.Request{{NamespacedName: who}}
 			}))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentReconciles, ReconciliationTimeout: reconciliationTimeout}).
 		Complete(r)
+}
+
+// notifiers returns the listener of this controller's own writes of credentials, and that of the updates which the watch brings.
+// Events are sent for both servers' writes, each once: the watch brings the updates of both. A credential that the watch brings
+// as a new one may come from a backup; so the event of a password in a new credential is sent by the controller that creates it.
+func (r *Reconciler) notifiers(t transitions.Notifier) (written, watched func(ctx context.Context, before, after *credential.Record)) {
+	counted, told := t, t
+	counted.Listeners = append(slices.Clone(t.Listeners), r.resets.transition)
+	told.Listeners = []transitions.Listener{r.transitionEvent}
+	written = func(ctx context.Context, before, after *credential.Record) {
+		counted.Wrote(ctx, before, after)
+		if before == nil {
+			told.Wrote(ctx, nil, after)
+		}
+	}
+	return written, told.Wrote
 }
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {

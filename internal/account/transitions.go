@@ -7,7 +7,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TransitionKind is what a write of a credential meant.
+// TransitionKind is what a write of a credential meant for the account.
 type TransitionKind string
 
 // The values of TransitionKind.
@@ -20,7 +20,7 @@ const (
 	ResetRefused TransitionKind = "ResetRefused"
 	// Locked: failed logins have locked the account, or lock it for longer. Until is when that ends by itself, if it does.
 	Locked TransitionKind = "Locked"
-	// Unlocked: a request or a reset has forgotten the failures. A lock that ends by itself is no write.
+	// Unlocked: a request or a new password has cleared the failures.
 	Unlocked TransitionKind = "Unlocked"
 	// SessionEnded: the person has ended one session. Session is its ID.
 	SessionEnded TransitionKind = "SessionEnded"
@@ -58,166 +58,207 @@ type Transition struct {
 	Reason  string
 	Session string
 	Until   time.Time
+	// Already tells that the account stood so before the write. Locked: it was locked, by failed logins or for lack of logins, and
+	// stays so for longer. Unlocked: failed logins had not locked it. ResetRefused: a policy had refused the same revision of the
+	// Secret.
+	Already bool
 }
 
-// Transitions tells what the write of a credential over another meant, in the order in which it came about. It sees every
-// write alike, whoever made it and by whichever rule, so that nothing that is done to an account can go untold. The zero
-// Credential stands for none: before the first write, and after a deletion. A transition that the policy or time alone
-// makes (an expiry, the end of a lock) is none, since it is no write.
+// Transitions returns what the write of a credential over another meant, in the order in which it came about. It compares the
+// two, whoever made the write and by whichever rule, so that no rule can forget to tell of what it does. The zero Credential
+// stands for none: before the first write, and after a deletion.
+//
+// Audit lines, metrics and Kubernetes events are made of what it returns. What time or an edit of the policy brings about (a
+// password expires, a lock ends) is no write and no transition; LockWithoutWrite finds the part of it that has an event.
 func (r Rules) Transitions(before, after Credential) []Transition {
-	w := written{rules: r, before: before, after: after, owner: after.Owner}
+	c := comparison{rules: r, before: before, after: after, owner: after.Owner}
 	if before.AccountID != "" && before.AccountID != after.AccountID {
-		if before.OrphanedTime.IsZero() { // Else it has been told.
-			w.all = append(w.all, Transition{Kind: SessionsEnded, Owner: before.Owner, Reason: TransitionByDeletion})
+		if before.OrphanedTime.IsZero() { // Else the write that set it was this transition.
+			c.all = append(c.all, Transition{Kind: SessionsEnded, Owner: before.Owner, Reason: TransitionByDeletion})
 		}
-		w.before = Credential{}
+		c.before = Credential{}
 	}
 	if after.AccountID == "" {
-		return w.all
+		return c.all
 	}
-	created := w.before.AccountID == ""
+	created := c.before.AccountID == ""
 	if !created {
-		w.adoption()
-		w.requests()
+		c.adoption()
+		c.requests()
 	}
-	w.password(created)
-	w.lock()
+	c.password(created)
+	c.lock()
 	if !created {
-		w.sessions()
+		c.sessions()
 	}
-	return w.all
+	return c.all
 }
 
-// written is a write that is being told.
-type written struct {
+// comparison collects the transitions between two credentials.
+type comparison struct {
 	rules         Rules
 	before, after Credential
 	owner         Owner
 	all           []Transition
-	// raises is how often the session generation was raised for reasons that are told.
+	// raises is how often the session generation was raised by what has been collected.
 	raises int64
-	// unlocked: the failures were forgotten on the way.
+	// unlocked tells that the failures were cleared, so that a lock of after is a new one.
 	unlocked bool
 }
 
-func (w *written) tell(kind TransitionKind, reason string) *Transition {
-	w.all = append(w.all, Transition{Kind: kind, Owner: w.owner, Reason: reason})
-	return &w.all[len(w.all)-1]
+func (c *comparison) add(kind TransitionKind, reason string) *Transition {
+	c.all = append(c.all, Transition{Kind: kind, Owner: c.owner, Reason: reason})
+	return &c.all[len(c.all)-1]
 }
 
-func (w *written) end(reason string) {
-	w.tell(SessionsEnded, reason)
-	w.raises++
+func (c *comparison) endSessions(reason string) {
+	c.add(SessionsEnded, reason)
+	c.raises++
 }
 
-func (w *written) unlock(reason string) {
-	w.tell(Unlocked, reason)
-	w.unlocked = true
+func (c *comparison) unlock(reason string) {
+	c.add(Unlocked, reason).Already = !c.rules.Lock(c.before).Locked
+	c.unlocked = true
 }
 
-// adoption tells of what Adopt does, unless it was told when the account was missed.
-func (w *written) adoption() {
+// adoption adds what Adopt does, unless the write that noted the account as missing was this transition.
+func (c *comparison) adoption() {
 	switch {
-	case w.before.Owner.UID == w.after.Owner.UID:
-	case w.before.OrphanedTime.IsZero():
-		w.end(TransitionByDeletion)
+	case c.before.Owner.UID == c.after.Owner.UID:
+	case c.before.OrphanedTime.IsZero():
+		c.endSessions(TransitionByDeletion)
 	default:
-		w.raises++
+		c.raises++
 	}
 }
 
-// requests tells of what ApplyRequests does.
-func (w *written) requests() {
-	if w.after.Handled.Unlock.After(w.before.Handled.Unlock) {
-		w.unlock(TransitionByUnlockTime)
+// requests adds what ApplyRequests does.
+func (c *comparison) requests() {
+	if c.after.Handled.Unlock.After(c.before.Handled.Unlock) {
+		c.unlock(TransitionByUnlockTime)
 	}
-	if w.after.Handled.SignOut.After(w.before.Handled.SignOut) {
-		w.end(TransitionBySignOutTime)
+	if c.after.Handled.SignOut.After(c.before.Handled.SignOut) {
+		c.endSessions(TransitionBySignOutTime)
 	}
-	if w.after.SessionsEnded && !w.before.SessionsEnded {
+	if c.after.SessionsEnded && !c.before.SessionsEnded {
 		reason := v1alpha1.ReasonAccountEnded
-		if w.rules.Spec.Access == v1alpha1.AccessDisabled {
+		if c.rules.Spec.Access == v1alpha1.AccessDisabled {
 			reason = v1alpha1.ReasonAccountDisabled
 		}
-		w.end(string(reason))
+		c.endSessions(string(reason))
 	}
 }
 
-// password tells of a new password. One that was hashed anew has the time at which it was set.
-func (w *written) password(created bool) {
-	before, after := w.before.Password, w.after.Password
+// password adds a new password, or that one was refused. One that was only hashed anew keeps the time at which it was set.
+func (c *comparison) password(created bool) {
+	before, after := c.before.Password, c.after.Password
 	isSet := !after.IsZero() && (before.IsZero() || before.SetBy != after.SetBy || !before.SetTime.Equal(after.SetTime))
 	switch {
 	case isSet && after.SetBy == v1alpha1.SetByUser:
-		w.tell(PasswordChanged, "")
-		w.forgotten(created, TransitionByChange)
+		c.add(PasswordChanged, "")
+		c.forgotten(created, TransitionByChange)
 	case isSet:
-		w.tell(PasswordReset, string(after.MustChange))
-		w.forgotten(created, TransitionByReset)
-	case w.refused():
-		w.tell(ResetRefused, TransitionByPolicy)
-	case w.unusable():
-		w.tell(ResetRefused, w.after.Reset.Unusable.ConditionReason())
+		c.add(PasswordReset, string(after.MustChange))
+		c.forgotten(created, TransitionByReset)
+	case c.refused():
+		c.add(ResetRefused, TransitionByPolicy).Already = c.sameRevision() && len(c.before.Reset.Rejected) > 0 && c.before.Reset.RejectedPolicy != ""
+	case c.unusable():
+		c.add(ResetRefused, c.after.Reset.Unusable.ConditionReason())
 	}
 }
 
-// forgotten tells of what goes with the former password: a lock, and the sessions.
-func (w *written) forgotten(created bool, reason string) {
+// forgotten adds what ends with the former password: a lock, and the sessions.
+func (c *comparison) forgotten(created bool, reason string) {
 	if created {
 		return
 	}
-	if !w.unlocked && w.rules.Lock(w.before).Locked {
-		w.unlock(reason)
+	if !c.unlocked && c.rules.Lock(c.before).Locked {
+		c.unlock(reason)
 	}
-	w.end(reason)
+	c.endSessions(reason)
 }
 
 // refused tells whether a revision of the Secret was judged, and found not to meet the policy.
-func (w *written) refused() bool {
-	before, after := w.before.Reset, w.after.Reset
+func (c *comparison) refused() bool {
+	after := c.after.Reset
 	return len(after.Rejected) > 0 && after.RejectedPolicy != "" &&
-		(before.Source != after.Source || !before.ResetTime.Equal(after.ResetTime) || before.RejectedPolicy != after.RejectedPolicy)
+		(!c.sameRevision() || c.before.Reset.RejectedPolicy != after.RejectedPolicy)
 }
 
 // unusable tells whether a revision of the Secret was looked at, and found to have nothing that could be a password.
-func (w *written) unusable() bool {
-	before, after := w.before.Reset, w.after.Reset
-	return after.Unusable != "" &&
-		(before.Source != after.Source || !before.ResetTime.Equal(after.ResetTime) || before.Unusable != after.Unusable)
+func (c *comparison) unusable() bool {
+	after := c.after.Reset
+	return after.Unusable != "" && (!c.sameRevision() || c.before.Reset.Unusable != after.Unusable)
 }
 
-// lock tells of a lock that was not there before, or ends later: the account's, or that of a device.
-func (w *written) lock() {
-	before, lock := w.rules.Lock(w.before), w.rules.Lock(w.after)
+// sameRevision tells whether the look at the Secret that after knows of was at the same revision, for the same request, as that
+// of before.
+func (c *comparison) sameRevision() bool {
+	before, after := c.before.Reset, c.after.Reset
+	return before.Source == after.Source && before.ResetTime.Equal(after.ResetTime)
+}
+
+// lock adds a lock that was not there before, or ends later: the account's, or that of a device.
+func (c *comparison) lock() {
+	before, lock := c.rules.Lock(c.before), c.rules.Lock(c.after)
 	same := before.Reason == lock.Reason && before.Until.Equal(lock.Until)
-	if lock.Locked && (w.unlocked || !same) {
-		w.tell(Locked, string(lock.Reason)).Until = lock.Until
+	if lock.Locked && (c.unlocked || !same) {
+		added := c.add(Locked, string(lock.Reason))
+		added.Until, added.Already = lock.Until, !c.unlocked && (before.Locked || c.rules.past(c.rules.idleLockTime(c.before)))
 	}
 	if lock.Locked && lock.Until.IsZero() {
 		return // For all devices.
 	}
-	for _, device := range w.after.Devices {
-		lock := w.rules.lockSince(device.LockedTime)
-		known := slices.ContainsFunc(w.before.Devices, func(d DeviceFailures) bool {
+	for _, device := range c.after.Devices {
+		lock := c.rules.lockSince(device.LockedTime)
+		known := slices.ContainsFunc(c.before.Devices, func(d DeviceFailures) bool {
 			return d.ID == device.ID && d.LockedTime.Equal(device.LockedTime)
 		})
 		if lock.Locked && !known {
-			w.tell(Locked, TransitionOfDevice).Until = lock.Until
+			c.add(Locked, TransitionOfDevice).Until = lock.Until
 		}
 	}
 }
 
-// sessions tells of sessions that ended for no reason that was told before.
-func (w *written) sessions() {
-	for _, ended := range w.after.EndedSessions {
-		if !HasEnded(w.before.EndedSessions, ended.ID) {
-			w.tell(SessionEnded, "").Session = ended.ID
+// sessions adds the sessions that ended for no reason that has been added before.
+func (c *comparison) sessions() {
+	for _, ended := range c.after.EndedSessions {
+		if !HasEnded(c.before.EndedSessions, ended.ID) {
+			c.add(SessionEnded, "").Session = ended.ID
 		}
 	}
-	if w.after.SessionGeneration > w.before.SessionGeneration+w.raises {
-		w.end(TransitionByPerson)
+	if c.after.SessionGeneration > c.before.SessionGeneration+c.raises {
+		c.endSessions(TransitionByPerson)
 	}
-	if !w.after.OrphanedTime.IsZero() && w.before.OrphanedTime.IsZero() {
-		w.tell(SessionsEnded, TransitionByDeletion)
+	if !c.after.OrphanedTime.IsZero() && c.before.OrphanedTime.IsZero() {
+		c.add(SessionsEnded, TransitionByDeletion)
 	}
+}
+
+// LockWithoutWrite compares the stored status of an account with how it stands now. It returns Locked or Unlocked where no write
+// of the credential has made the difference, and else nothing: Transitions has that. An account gets locked because it was not
+// used for too long, a lock ends after its duration, and an edit of the policy or of the account can do both.
+func (r Rules) LockWithoutWrite(before *v1alpha1.UserAccountStatus, c Credential) TransitionKind {
+	after := r.Standing(c)
+	wasLocked, isLocked := before.Standing == v1alpha1.StandingLocked, after.Standing == v1alpha1.StandingLocked
+	var login v1alpha1.LoginStatus
+	if before.Login != nil {
+		login = *before.Login
+	}
+	sameFailures := int(login.Failures) == c.Failures.Consecutive
+	switch {
+	case isLocked && !wasLocked:
+		isFirst := before.ObservedGeneration == 0 // Or the stored status was lost.
+		if sameFailures || isFirst || after.Reason == v1alpha1.ReasonIdle {
+			return Locked // A write that locks adds a failure.
+		}
+	case wasLocked && !isLocked:
+		// A write that unlocks leaves nothing of the failures. But where the lock ended by itself, a login may have cleared them
+		// since.
+		kept := !c.Failures.LockedTime.IsZero() || sameFailures && c.Failures.Consecutive > 0
+		if kept || r.past(instant(login.LockedUntilTime)) || before.StandingReason == v1alpha1.ReasonIdle {
+			return Unlocked
+		}
+	}
+	return ""
 }

@@ -13,13 +13,16 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// told is what transitions say, in words.
-func told(transitions []account.Transition) string {
-	words := make([]string, len(transitions))
+// words writes transitions as text: kind, reason, and whether the account stood so already.
+func words(transitions []account.Transition) string {
+	all := make([]string, len(transitions))
 	for i, t := range transitions {
-		words[i] = strings.TrimSuffix(string(t.Kind)+" "+t.Reason, " ")
+		all[i] = strings.TrimSuffix(string(t.Kind)+" "+t.Reason, " ")
+		if t.Already {
+			all[i] += " already"
+		}
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(all, ", ")
 }
 
 func lockable(s *state) {
@@ -67,7 +70,7 @@ func TestTransitions(t *testing.T) {
 		"failures that are recorded while it is locked": {[]func(*state){lockedOut}, account.Rules.Failed, ""},
 		"failures that make a lock endless": {[]func(*state){lockedOut}, func(r account.Rules, c account.Credential) account.Credential {
 			return r.Failed(r.Failed(c))
-		}, "Locked TooManyConsecutiveFailures"},
+		}, "Locked TooManyConsecutiveFailures already"},
 		"login after a lock has ended": {[]func(*state){lockedOut, func(s *state) { s.c.Failures.LockedTime = ago(time.Hour) }},
 			func(r account.Rules, c account.Credential) account.Credential {
 				c, _ = r.NextStep(c, account.Proven{})
@@ -88,7 +91,7 @@ func TestTransitions(t *testing.T) {
 		"unlock": {[]func(*state){lockedOut, func(s *state) { s.spec.UnlockTime = at(now) }},
 			account.Rules.ApplyRequests, "Unlocked UnlockTime"},
 		"unlock of what is not locked": {[]func(*state){lockable, func(s *state) { s.spec.UnlockTime = at(now) }},
-			account.Rules.ApplyRequests, "Unlocked UnlockTime"},
+			account.Rules.ApplyRequests, "Unlocked UnlockTime already"},
 		"unlock, and a failure that locks again": {[]func(*state){lockedOut, func(s *state) {
 			s.spec.UnlockTime, s.policy.MaxFailures = at(now), 1
 		}}, account.Rules.Failed, "Unlocked UnlockTime, Locked TooManyFailures"},
@@ -116,6 +119,21 @@ func TestTransitions(t *testing.T) {
 			return r.Reset(c, source("2"), "new", account.Digests{})
 		}, "PasswordReset, Unlocked PasswordReset, SessionsEnded PasswordReset"},
 		"reset that is refused": {nil, func(r account.Rules, c account.Credential) account.Credential {
+			return r.RejectReset(c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
+		}, "ResetRefused PolicyViolation"},
+		"reset that another policy refuses, too": {[]func(*state){func(s *state) {
+			s.c = s.rules(now).RejectReset(s.c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
+		}}, func(r account.Rules, c account.Credential) account.Credential {
+			return r.RejectReset(c, source("2"), "p2", c.Reset.Rejected)
+		}, "ResetRefused PolicyViolation already"},
+		"reset that is refused after another one": {[]func(*state){func(s *state) {
+			s.c = s.rules(now).RejectReset(s.c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
+		}}, func(r account.Rules, c account.Credential) account.Credential {
+			return r.RejectReset(c, source("3"), "p1", c.Reset.Rejected)
+		}, "ResetRefused PolicyViolation"},
+		"reset that is refused once it can be judged": {[]func(*state){func(s *state) {
+			s.c = s.rules(now).DeferReset(s.c, source("2"))
+		}}, func(r account.Rules, c account.Credential) account.Credential {
 			return r.RejectReset(c, source("2"), "p1", []policy.RequirementID{policy.RequirementMinLength})
 		}, "ResetRefused PolicyViolation"},
 		"reset that stays refused": {[]func(*state){func(s *state) {
@@ -178,8 +196,8 @@ func TestTransitions(t *testing.T) {
 			s := begin(row.edits...)
 			r := s.rules(now)
 			got := r.Transitions(s.c, row.write(r, s.c))
-			if told(got) != row.want {
-				t.Errorf("told %q, want %q", told(got), row.want)
+			if words(got) != row.want {
+				t.Errorf("told %q, want %q", words(got), row.want)
 			}
 		})
 	}
@@ -192,11 +210,11 @@ func TestTransitionsOfNewCredentials(t *testing.T) {
 	})
 	r := s.rules(now)
 	created := r.New(s.c.Owner, "a1")
-	if got := told(r.Transitions(account.Credential{}, created)); got != "" {
+	if got := words(r.Transitions(account.Credential{}, created)); got != "" {
 		t.Errorf("without a password: %q, want nothing", got)
 	}
 	handedOut := r.Reset(created, source("1"), "new", account.Digests{})
-	if got, want := told(r.Transitions(account.Credential{}, handedOut)), "PasswordReset InitialLogin"; got != want {
+	if got, want := words(r.Transitions(account.Credential{}, handedOut)), "PasswordReset InitialLogin"; got != want {
 		t.Errorf("with a password: %q, want %q", got, want)
 	}
 }
@@ -252,21 +270,21 @@ func TestTransitionsTellAll(t *testing.T) {
 			locks := r.Lock(after).Locked && !r.Lock(before).Locked
 			switch {
 			case int64(count(account.SessionsEnded)) != after.SessionGeneration-before.SessionGeneration:
-				t.Fatalf("seed %d, step %d: generation %d to %d, told %q", seed, step, before.SessionGeneration, after.SessionGeneration, told(got))
+				t.Fatalf("seed %d, step %d: generation %d to %d, told %q", seed, step, before.SessionGeneration, after.SessionGeneration, words(got))
 			case count(account.PasswordChanged, account.PasswordReset) != set:
-				t.Fatalf("seed %d, step %d: %d passwords set, told %q", seed, step, set, told(got))
+				t.Fatalf("seed %d, step %d: %d passwords set, told %q", seed, step, set, words(got))
 			case locks && count(account.Locked) != 1:
-				t.Fatalf("seed %d, step %d: a lock, told %q", seed, step, told(got))
+				t.Fatalf("seed %d, step %d: a lock, told %q", seed, step, words(got))
 			case r.Lock(before).Locked && !r.Lock(after).Locked && count(account.Unlocked) != 1:
-				t.Fatalf("seed %d, step %d: the end of a lock, told %q", seed, step, told(got))
+				t.Fatalf("seed %d, step %d: the end of a lock, told %q", seed, step, words(got))
 			case count(account.SessionEnded) != newlyEnded(before, after):
-				t.Fatalf("seed %d, step %d: %d sessions ended, told %q", seed, step, newlyEnded(before, after), told(got))
+				t.Fatalf("seed %d, step %d: %d sessions ended, told %q", seed, step, newlyEnded(before, after), words(got))
 			case count(account.ResetRefused) != refused:
-				t.Fatalf("seed %d, step %d: %d resets refused, told %q", seed, step, refused, told(got))
+				t.Fatalf("seed %d, step %d: %d resets refused, told %q", seed, step, refused, words(got))
 			case locksOfDevices(got) != newlyLocked(r, before, after):
-				t.Fatalf("seed %d, step %d: %d devices locked, told %q", seed, step, newlyLocked(r, before, after), told(got))
+				t.Fatalf("seed %d, step %d: %d devices locked, told %q", seed, step, newlyLocked(r, before, after), words(got))
 			case before.Equal(after) && len(got) > 0:
-				t.Fatalf("seed %d, step %d: nothing, told %q", seed, step, told(got))
+				t.Fatalf("seed %d, step %d: nothing, told %q", seed, step, words(got))
 			}
 			s.c = after
 		}

@@ -12,18 +12,16 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// Recorder writes down what happens. The methods of a nil Recorder do nothing.
+// Recorder writes a line for each attempt and each transition. The methods of a nil Recorder do nothing.
 type Recorder struct {
-	Log     *Log
+	Log   *Log
+	Clock clock.PassiveClock
+	// Catalog and Owners are for attempts: they find the account of a username.
 	Catalog *catalog.Catalog
-	Clock   clock.PassiveClock
-	// Owners is for attempts: it tells whose a username is.
-	Owners Owners
-	// Locked, if there is one, is told why an account was locked.
-	Locked func(reason string)
+	Owners  Owners
 }
 
-// Owners tells, from a watch, whose credential has a name; false where there is none.
+// Owners finds, in a watch, the account that the credential of a name belongs to; false where there is none.
 type Owners interface {
 	Owner(ctx context.Context, credentialName string) (account.Owner, bool)
 }
@@ -40,14 +38,14 @@ type Attempt struct {
 	SessionID string
 }
 
-// Attempt writes down an attempt.
+// Attempt writes the line of an attempt.
 func (r *Recorder) Attempt(ctx context.Context, a Attempt) {
 	if r == nil {
 		return
 	}
 	line := Line{
 		Event: EventAttempt, Outcome: OutcomeRefused, Door: a.Door, Problem: a.Problem, Reason: a.Reason, SessionID: a.SessionID,
-		Account: r.named(ctx, a.Namespace, a.Username),
+		Account: r.accountOf(ctx, a.Namespace, a.Username),
 	}
 	if a.Granted {
 		line.Outcome = OutcomeGranted
@@ -55,14 +53,16 @@ func (r *Recorder) Attempt(ctx context.Context, a Attempt) {
 	r.write(ctx, line)
 }
 
-// named tells the account of a username, or the namespace alone. What was given is never told as it is: it can be a password
-// that was typed into the wrong field.
-func (r *Recorder) named(ctx context.Context, namespace, username string) Account {
+// accountOf returns the account of a username, or the namespace alone. What was typed is never written: it can be a password in
+// the wrong field.
+func (r *Recorder) accountOf(ctx context.Context, namespace, username string) Account {
 	if folded, err := policy.FoldUsername(username); err == nil && r.Owners != nil {
-		owner, found := r.Owners.Owner(ctx, credential.Name(namespace, folded))
-		if found {
-			told, _ := r.owned(ctx, owner)
-			return told
+		if owner, found := r.Owners.Owner(ctx, credential.Name(namespace, folded)); found {
+			ua, err := r.Catalog.Account(ctx, owner.Namespace, owner.Name)
+			if err != nil || account.OwnerOf(ua) != owner {
+				ua = nil
+			}
+			return newAccount(owner, ua)
 		}
 	}
 	if !r.Catalog.HasNamespace(ctx, namespace) {
@@ -71,61 +71,26 @@ func (r *Recorder) named(ctx context.Context, namespace, username string) Accoun
 	return Account{Namespace: namespace}
 }
 
-// owned tells an account, and how it is declared; nil where it is gone, or another by now.
-func (r *Recorder) owned(ctx context.Context, owner account.Owner) (Account, *v1alpha1.UserAccount) {
-	told := Account{Namespace: owner.Namespace, Name: owner.Name, UID: owner.UID}
-	declared, err := r.Catalog.Account(ctx, owner.Namespace, owner.Name)
-	if err != nil || string(declared.UID) != owner.UID {
-		return told, nil
+// newAccount names an account; ua is nil where it is gone.
+func newAccount(owner account.Owner, ua *v1alpha1.UserAccount) Account {
+	a := Account{Namespace: owner.Namespace, Name: owner.Name, UID: owner.UID}
+	if ua != nil {
+		a.Username = ua.Username()
 	}
-	told.Username = declared.Username()
-	return told, declared
+	return a
 }
 
-// Wrote writes down what a write of a credential meant: for credential.Store's OnWrite.
-func (r *Recorder) Wrote(ctx context.Context, before, after *credential.Record) {
+// Transition writes the line of a transition: it is a transitions.Listener.
+func (r *Recorder) Transition(ctx context.Context, t account.Transition, ua *v1alpha1.UserAccount) {
 	if r == nil {
 		return
 	}
-	var was, is account.Credential
-	if before != nil {
-		was = before.Credential
-	}
-	owner := was.Owner
-	if after != nil {
-		is, owner = after.Credential, after.Owner
-	}
-	if owner == (account.Owner{}) {
-		return // A credential of nobody.
-	}
-	told, declared := r.owned(ctx, owner)
-	for _, transition := range r.rules(ctx, declared).Transitions(was, is) {
-		if transition.Kind == account.Locked && r.Locked != nil {
-			r.Locked(transition.Reason)
-		}
-		line := lineOf(transition)
-		line.Account = told
-		if transition.Owner != owner { // The former one.
-			line.Account, _ = r.owned(ctx, transition.Owner)
-		}
-		r.write(ctx, line)
-	}
+	line := lineOf(t)
+	line.Account = newAccount(t.Owner, ua)
+	r.write(ctx, line)
 }
 
-// rules returns what decides whether an account is locked. Where it cannot be known, the default policy stands in: what was
-// done is told all the same.
-func (r *Recorder) rules(ctx context.Context, declared *v1alpha1.UserAccount) account.Rules {
-	if declared == nil {
-		return account.NewRules(&v1alpha1.UserAccountSpec{}, policy.Default(), r.Clock.Now())
-	}
-	resolved, err := r.Catalog.PolicyFor(ctx, declared)
-	if err != nil {
-		resolved.Policy = policy.Default()
-	}
-	return account.NewRules(&declared.Spec, resolved.Policy, r.Clock.Now())
-}
-
-// lineOf tells a transition.
+// lineOf returns the line of a transition, without the account.
 func lineOf(t account.Transition) Line {
 	line := Line{Outcome: OutcomeDone, Reason: t.Reason, SessionID: t.Session, Until: t.Until}
 	switch t.Kind {

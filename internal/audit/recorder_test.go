@@ -23,6 +23,7 @@ import (
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/transitions"
 )
 
 var now = time.Date(2026, time.March, 1, 12, 0, 0, 123456789, time.FixedZone("", 3600))
@@ -61,7 +62,10 @@ func newWorld(t *testing.T) *world {
 		Log: newLog(w.to, "login", prometheus.NewRegistry()), Catalog: catalog.New(c, "system"), Owners: w,
 		Clock: testingclock.NewFakePassiveClock(now),
 	}
-	w.store = &credential.Store{Reader: c, Writer: c, Namespace: "credentials", OnWrite: w.recorder.Wrote}
+	writes := &transitions.Notifier{
+		Catalog: w.recorder.Catalog, Clock: w.recorder.Clock, Listeners: []transitions.Listener{w.recorder.Transition},
+	}
+	w.store = &credential.Store{Reader: c, Writer: c, Namespace: "credentials", OnWrite: writes.Wrote}
 	return w
 }
 
@@ -199,7 +203,7 @@ func TestWhoIsGone(t *testing.T) {
 func TestNothingToTellTo(t *testing.T) {
 	var r *Recorder
 	r.Attempt(t.Context(), Attempt{})
-	r.Wrote(t.Context(), nil, nil)
+	r.Transition(t.Context(), account.Transition{}, nil)
 	var l *Log
 	l.write(Line{})
 	l.Close()

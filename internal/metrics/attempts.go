@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -109,7 +110,9 @@ func (m *Metrics) Attempt(entry, outcome string, took time.Duration) {
 	m.durations.WithLabelValues(entry).Observe(took.Seconds())
 }
 
-// Locked counts an account that wrong passwords have locked, or one device of it.
-func (m *Metrics) Locked(reason string) {
-	m.lockouts.WithLabelValues(reason).Inc()
+// Transition counts an account that wrong passwords have locked, or one device of it: it is a transitions.Listener.
+func (m *Metrics) Transition(_ context.Context, t account.Transition, _ *v1alpha1.UserAccount) {
+	if t.Kind == account.Locked {
+		m.lockouts.WithLabelValues(t.Reason).Inc()
+	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/transitions"
 	"github.com/keyturn/keyturn/internal/web"
 )
 
@@ -51,9 +52,11 @@ func TestDirectoryAccount(t *testing.T) {
 	}
 	d, o, s := shared.depends, shared.logins, *shared.sessions
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: shared.hasher}, External: directory{}}
-	recorder := &audit.Recorder{Log: log, Catalog: d.Catalog, Clock: clock.RealClock{}, Owners: shared.caches.Credentials(), Locked: d.Metrics.Locked}
+	recorder := &audit.Recorder{Log: log, Catalog: d.Catalog, Clock: clock.RealClock{}, Owners: shared.caches.Credentials()}
 	o.Verifiers, s.Verifiers = verifiers, verifiers
-	o.Store = &credential.Store{Reader: shared.admin, Writer: shared.admin, Namespace: credential.DefaultNamespace, OnWrite: recorder.Wrote}
+	o.Store = &credential.Store{Reader: shared.admin, Writer: shared.admin, Namespace: credential.DefaultNamespace, OnWrite: (&transitions.Notifier{
+		Catalog: d.Catalog, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, d.Metrics.Transition},
+	}).Wrote}
 	d.Logins, d.Sessions, d.Audit = login.NewService(o), &s, recorder
 	handler := web.Handler(d)
 

@@ -25,7 +25,6 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/buildinfo"
@@ -38,6 +37,7 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
+	"github.com/keyturn/keyturn/internal/transitions"
 	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
 	"github.com/keyturn/keyturn/internal/web/ui"
@@ -205,7 +205,9 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	if shared.series, err = readSeries(shared.registry); err != nil {
 		return err
 	}
-	store.OnWrite = (&audit.Recorder{Catalog: declared, Clock: clock.RealClock{}, Locked: counts.Locked}).Wrote
+	store.OnWrite = (&transitions.Notifier{
+		Catalog: declared, Clock: clock.RealClock{}, Listeners: []transitions.Listener{counts.Transition},
+	}).Wrote
 	shared.sessions = &sessions.Service{
 		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Catalog: declared, Store: store,
 		Verifiers: verifiers, Clock: clock.RealClock{},

@@ -38,9 +38,9 @@ func TestLockout(t *testing.T) {
 
 	// It ends by itself.
 	o.age(t, "ada", 15*time.Minute, keyLockedTime)
-	p.login(t, p.password, granted)
 	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 	o.awaitEvent(t, "ada", v1alpha1.EventUnlocked)
+	p.login(t, p.password, granted)
 
 	// Or by an administrator, once per request.
 	p.lockOut(t)

@@ -83,7 +83,8 @@ var sameUsername = []reconcile.Request{
 func handled(t *testing.T, before, after *corev1.Secret) (added []reconcile.Request, later bool) {
 	t.Helper()
 	q := &recordingQueue{}
-	newCredentialHandler(func(context.Context, client.Object) []reconcile.Request { return sameUsername }).
+	ofUsername := func(context.Context, client.Object) []reconcile.Request { return sameUsername }
+	newCredentialHandler(ofUsername, func(context.Context, *credential.Record, *credential.Record) {}).
 		Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, q)
 	return q.added, q.later
 }
