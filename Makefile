@@ -47,8 +47,9 @@ build: ## Build the servers and the local cluster's runner into bin.
 ##@ Develop
 
 .PHONY: generate
-generate: ## Generate deep copies and apply configurations from the API types.
-	"$(call tool,controller-gen)" object applyconfiguration paths=./api/...
+generate: ## Generate deep copies from the API types.
+	@# No apply configurations: nothing applies. A status is patched (controllers/internal/mergepatch), since its unreadable fields have to be replaced.
+	"$(call tool,controller-gen)" object paths=./api/...
 
 .PHONY: manifests
 manifests: ## Generate the CustomResourceDefinitions. Roles are written by hand, one set per server.

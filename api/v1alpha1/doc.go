@@ -3,6 +3,5 @@
 // the meaning of the fields lives in internal/account and internal/policy.
 //
 // +kubebuilder:object:generate=true
-// +kubebuilder:ac:generate=true
 // +groupName=accounts.keyturn.dev
 package v1alpha1

@@ -20,8 +20,8 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
+	"github.com/keyturn/keyturn/controllers/internal/mergepatch"
 	"github.com/keyturn/keyturn/controllers/internal/note"
-	"github.com/keyturn/keyturn/controllers/internal/statuspatch"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -124,7 +124,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	if equality.Semantic.DeepEqual(before.Status, s.object.Status) {
 		return nil
 	}
-	if err := r.client.Status().Patch(ctx, s.object, statuspatch.From(before, before.Status.Unreadable)); err != nil {
+	if err := r.client.Status().Patch(ctx, s.object, mergepatch.From(before, before.Status.Unreadable...)); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil
 		}

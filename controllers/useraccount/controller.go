@@ -20,6 +20,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/ledger"
+	"github.com/keyturn/keyturn/controllers/internal/mergepatch"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
@@ -346,7 +347,7 @@ func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
 	if maps.Equal(marked.Annotations, s.account.Annotations) {
 		return nil
 	}
-	err := r.client.Patch(ctx, marked, sameObject{client.MergeFrom(s.account)})
+	err := r.client.Patch(ctx, marked, mergepatch.From(s.account))
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("mark account: %w", err)
 	}

@@ -1,4 +1,4 @@
-// controller-gen writes deep copies, apply configurations and CustomResourceDefinitions. A module per tool, so that none chooses
+// controller-gen writes deep copies and CustomResourceDefinitions. A module per tool, so that none chooses
 // the dependencies of another, or of Keyturn.
 module github.com/keyturn/keyturn/hack/tools/controller-gen
 

@@ -1,0 +1,169 @@
+package useraccount
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+)
+
+// condition is one condition as it is to be; an empty reason means that there is none.
+type condition struct {
+	kind, reason, message string
+	status                bool
+}
+
+func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
+	all := []condition{specReadable(s), usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
+	all = append(append(all, ready(all)...), requestPending(s))
+	for _, c := range all {
+		if c.reason == "" {
+			meta.RemoveStatusCondition(&status.Conditions, c.kind)
+			continue
+		}
+		value := metav1.ConditionFalse
+		if c.status {
+			value = metav1.ConditionTrue
+		}
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: c.kind, Status: value, Reason: c.reason, Message: c.message,
+			ObservedGeneration: s.account.Generation,
+			LastTransitionTime: metav1.NewTime(s.rules.Now.Truncate(time.Second)),
+		})
+	}
+}
+
+// specReadable tells of fields that were stored before the schema refused them, or by another version.
+func specReadable(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionSpecReadable}
+	if fields := s.account.Spec.UnreadableFields(); len(fields) > 0 {
+		c.reason = v1alpha1.ConditionReasonSpecUnreadable
+		c.message = fmt.Sprintf("These fields were stored in a form that cannot be read, and count as not given: %s. "+
+			"Set them anew as kubectl explain useraccount says (a time is one such as 2026-11-29T13:00:00Z), or take them out.", strings.Join(fields, ", "))
+	}
+	return c
+}
+
+func usernameAccepted(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionUsernameAccepted}
+	switch {
+	case s.credentialName == "":
+		c.reason = v1alpha1.ConditionReasonUsernameInvalid
+		c.message = "metadata.name cannot be a username: it has more than 128 characters. Create the account with spec.username."
+		if s.account.Spec.UsernameUnreadable() {
+			c.message = "spec.username was stored in a form that cannot be read. Create the account anew."
+		}
+	case s.identity == account.IdentityConflict:
+		c.reason = v1alpha1.ConditionReasonUsernameConflict
+		c.message = fmt.Sprintf("The username is that of UserAccount %q, which had it first. Create this account under another.", s.conflict.Name)
+	default:
+		c.status, c.reason = true, v1alpha1.ConditionReasonAccepted
+		c.message = "The username is this account's."
+	}
+	return c
+}
+
+func credentialFound(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionCredentialFound}
+	switch problem := s.credentialProblem(); {
+	case s.credentialName == "", s.identity == account.IdentityConflict:
+		c.reason = v1alpha1.ConditionReasonPending
+		c.message = "Waits for a username that is accepted."
+	case problem != nil:
+		c.reason = v1alpha1.ConditionReasonCredentialInvalid
+		c.message = fmt.Sprintf("Secret %q of credentials: %v. Restore it from a backup; or %s.", s.credentialName, problem, s.remedy())
+	case s.record == nil:
+		c.reason = v1alpha1.ConditionReasonCredentialNotFound
+		c.message = fmt.Sprintf("The account had a credential, Secret %q, that is not there. Restore it from a backup; or set spec.password.resetTime to hand out a password anew.", s.credentialName)
+	default:
+		c.status, c.reason = true, v1alpha1.ConditionReasonFound
+		c.message = "The credential of the account is stored."
+	}
+	return c
+}
+
+func policyResolved(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionPolicyResolved}
+	switch {
+	case s.policy.Problem != "":
+		c.reason, c.message = string(s.policy.Problem), s.policy.Message
+	case s.rules.ExpiryExemptionRefused():
+		c.reason = v1alpha1.ConditionReasonExpiryExemptionRefused
+		c.message = fmt.Sprintf("PasswordPolicy %s refuses spec.password.expiry Never: the password expires. Allow it there by expiryExemption, or leave it out here.", policyName(s.policy.Policy))
+	default:
+		c.status, c.reason = true, v1alpha1.ConditionReasonResolved
+		c.message = fmt.Sprintf("PasswordPolicy %s applies.", policyName(s.policy.Policy))
+	}
+	return c
+}
+
+func passwordApplied(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionPasswordApplied}
+	p := s.account.Spec.Password
+	switch {
+	case p == nil || p.SecretRef == nil || s.rules.IsExternal():
+	case s.reset == nil:
+		c.reason, c.message = v1alpha1.ConditionReasonPending, "Waits for the account's credential."
+	default:
+		c.status, c.reason, c.message = s.reset.applied, s.reset.reason, s.reset.message
+	}
+	return c
+}
+
+// requestPending tells of the requests that lie in the future. Where another account has the username, nothing will come of
+// them.
+func requestPending(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionRequestPending}
+	pending := s.rules.PendingRequests(s.credential())
+	if len(pending) == 0 || s.credentialName == "" || s.identity == account.IdentityConflict {
+		return c
+	}
+	var message strings.Builder
+	for _, request := range pending {
+		fmt.Fprintf(&message, "%s lies in the future and takes effect at %s. ", request.Field, request.Time.Format(time.RFC3339))
+	}
+	message.WriteString("If that was not intended, check the clock that wrote it and set it again.")
+	c.status, c.reason, c.message = true, v1alpha1.ConditionReasonInFuture, message.String()
+	return c
+}
+
+// stalled lists the reasons for which somebody has to act on what is declared; for the others, waiting may help.
+var stalled = map[string]bool{
+	v1alpha1.ConditionReasonSpecUnreadable:         true,
+	v1alpha1.ConditionReasonUsernameInvalid:        true,
+	v1alpha1.ConditionReasonUsernameConflict:       true,
+	v1alpha1.ConditionReasonCredentialInvalid:      true,
+	v1alpha1.ConditionReasonPolicyNotAllowed:       true,
+	v1alpha1.ConditionReasonExpiryExemptionRefused: true,
+	v1alpha1.ConditionReasonSecretNotUsable:        true,
+	v1alpha1.ConditionReasonKeyNotFound:            true,
+	v1alpha1.ConditionReasonValueInvalid:           true,
+	v1alpha1.ConditionReasonPolicyViolation:        true,
+}
+
+// ready sums up: the first condition that is not True tells why, and the first for which somebody has to act says so,
+// even where another one waits.
+func ready(all []condition) []condition {
+	summary := condition{
+		kind: v1alpha1.ConditionReady, status: true,
+		reason: v1alpha1.ConditionReasonSucceeded, message: "Everything that is declared has been applied.",
+	}
+	stall := condition{kind: v1alpha1.ConditionStalled}
+	for _, c := range all {
+		if c.reason == "" || c.status {
+			continue
+		}
+		if summary.status {
+			summary.status, summary.reason, summary.message = false, c.reason, c.message
+		}
+		if stalled[c.reason] && !stall.status {
+			stall.status, stall.reason, stall.message = true, c.reason, c.message
+		}
+	}
+	return []condition{summary, stall}
+}
