@@ -6,24 +6,20 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/test/controlplane"
 	"github.com/keyturn/keyturn/test/controlplane/process"
+	"github.com/keyturn/keyturn/test/internal/installation"
 )
 
 const (
-	systemNamespace = "keyturn-system"
+	systemNamespace = installation.Namespace
 
 	// readyTimeout is how long a server may take to become ready. It takes a second or two on an idle machine.
 	readyTimeout = time.Minute
@@ -78,12 +74,7 @@ func (e *environment) start(ctx context.Context) (err error) {
 // build makes the programs of the two servers.
 func (e *environment) build(ctx context.Context) error {
 	say("Building the operator and the login server")
-	command := exec.CommandContext(ctx, "go", "build", "-o", e.dir+string(filepath.Separator), "./cmd/...")
-	command.Stdout, command.Stderr = os.Stderr, os.Stderr
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("building the servers: %w", err)
-	}
-	return nil
+	return installation.Build(ctx, ".", e.dir)
 }
 
 func (e *environment) startPlane(ctx context.Context) (err error) {
@@ -108,23 +99,8 @@ func (e *environment) startPlane(ctx context.Context) (err error) {
 	if err := e.plane.ApplyKustomization(ctx, filepath.Join("config", "default")); err != nil {
 		return err
 	}
-	e.admin, err = newClient(e.plane.Config())
+	e.admin, err = installation.NewClient(e.plane.Config())
 	return err
-}
-
-// newClient makes a client of the kinds that are measured.
-func newClient(config *rest.Config) (client.WithWatch, error) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("building the scheme: %w", err)
-		}
-	}
-	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, fmt.Errorf("making a client: %w", err)
-	}
-	return made, nil
 }
 
 // startServers starts both, the operator first: it makes the signing key that the login server waits for.
@@ -162,12 +138,8 @@ func (e *environment) startLogin(ctx context.Context, name string, people, healt
 // startServer starts a server of a kind under the token of its ServiceAccount and waits until it is ready.
 func (e *environment) startServer(ctx context.Context, kind, name string, healthPort int, arguments ...string) error {
 	say("Starting the %s server", name)
-	config, err := e.plane.TokenFor(ctx, systemNamespace, "keyturn-"+kind)
-	if err != nil {
-		return err
-	}
 	kubeconfig := filepath.Join(e.dir, name+".kubeconfig")
-	if err := controlplane.WriteKubeconfig(kubeconfig, config); err != nil {
+	if err := installation.Kubeconfig(ctx, e.plane, kind, kubeconfig); err != nil {
 		return err
 	}
 	p, err := process.Start(process.Command{

@@ -5,27 +5,23 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/internal/installation"
 )
 
 // insecureCookies is for servers that browsers ask without TLS.
 const insecureCookies = "--insecure-cookies"
 
 const (
-	systemNamespace     = "keyturn-system"
+	systemNamespace     = installation.Namespace
 	credentialNamespace = "keyturn-credentials"
 )
 
@@ -99,7 +95,7 @@ func (s suite) Run() int {
 }
 
 func prepare(ctx context.Context, dir string) error {
-	if err := build(ctx, dir); err != nil {
+	if err := installation.Build(ctx, "../..", dir); err != nil {
 		return err
 	}
 
@@ -114,31 +110,8 @@ func prepare(ctx context.Context, dir string) error {
 	return startServers(ctx, dir)
 }
 
-// build builds the binaries into dir, as they are shipped.
-func build(ctx context.Context, dir string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/...")
-	command.Dir = "../.."
-
-	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the servers: %w\n%s", err, output)
-	}
-
-	return nil
-}
-
 func makeClients(dir string) (err error) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return err
-		}
-	}
-
-	// Warnings are for people, and these tests do what earns them.
-	config := plane.Config()
-	config.WarningHandlerWithContext = rest.NoWarnings{}
-
-	if kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if kube, err = installation.NewClient(plane.Config()); err != nil {
 		return err
 	}
 

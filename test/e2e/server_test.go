@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyturn/keyturn/test/controlplane"
 	"github.com/keyturn/keyturn/test/controlplane/process"
+	"github.com/keyturn/keyturn/test/internal/installation"
 )
 
 // server is one of Keyturn's two, which can be killed and started again. Each start has a log of its own.
@@ -33,13 +34,8 @@ var (
 
 // newServer prepares a server that runs under a token of its own ServiceAccount.
 func newServer(ctx context.Context, dir, name, health string, args ...string) (*server, error) {
-	config, err := plane.TokenFor(ctx, systemNamespace, "keyturn-"+name)
-	if err != nil {
-		return nil, err
-	}
-
 	kubeconfig := filepath.Join(dir, name+".kubeconfig")
-	if err := controlplane.WriteKubeconfig(kubeconfig, config); err != nil {
+	if err := installation.Kubeconfig(ctx, plane, name, kubeconfig); err != nil {
 		return nil, err
 	}
 

@@ -4,20 +4,16 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/test/controlplane"
 	"github.com/keyturn/keyturn/test/controlplane/binaries"
+	"github.com/keyturn/keyturn/test/internal/installation"
 )
 
 // root is the repository, from where the commands of its documentation are run.
@@ -54,11 +50,8 @@ func TestMain(m *testing.M) {
 func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	plane = c
 
-	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/...")
-	build.Dir = root
-
-	if output, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the servers: %w\n%s", err, output)
+	if err := installation.Build(ctx, root, dir); err != nil {
+		return err
 	}
 
 	kubectl, err := binaries.Find(binaries.Kubectl)
@@ -74,17 +67,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return err
-		}
-	}
-
-	config := plane.Config()
-	config.WarningHandlerWithContext = rest.NoWarnings{}
-
-	if kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if kube, err = installation.NewClient(plane.Config()); err != nil {
 		return err
 	}
 

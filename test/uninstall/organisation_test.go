@@ -12,10 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/test/internal/installation"
 )
 
 const (
-	systemNamespace     = "keyturn-system"
+	systemNamespace     = installation.Namespace
 	credentialNamespace = "keyturn-credentials"
 
 	handedOut = "Handed-Out-1843"

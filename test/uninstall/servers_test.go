@@ -12,6 +12,7 @@ import (
 
 	"github.com/keyturn/keyturn/test/controlplane"
 	"github.com/keyturn/keyturn/test/controlplane/process"
+	"github.com/keyturn/keyturn/test/internal/installation"
 )
 
 var httpClient = &http.Client{Timeout: 10 * time.Second}
@@ -49,11 +50,8 @@ func startServers(t *testing.T) *servers {
 func launch(t *testing.T, name string, args ...string) *process.Process {
 	t.Helper()
 
-	config, err := plane.TokenFor(t.Context(), systemNamespace, "keyturn-"+name)
-	must(t, err)
-
 	kubeconfig := filepath.Join(dir, name+".kubeconfig")
-	must(t, controlplane.WriteKubeconfig(kubeconfig, config))
+	must(t, installation.Kubeconfig(t.Context(), plane, name, kubeconfig))
 
 	p, err := process.Start(process.Command{
 		Name: name, Path: filepath.Join(dir, name), LogFile: filepath.Join(dir, name+".log"),
