@@ -15,7 +15,7 @@ const releaseTimeout = 2 * time.Second
 
 var errAddress = errors.New("the address of the login server must be HOST:PORT, for example 127.0.0.1:8080")
 
-// baseURL is where people reach a server that listens on address: on this machine, if it listens everywhere.
+// baseURL is the URL of a server that listens on address. If it listens on all interfaces, the URL is that of this machine.
 func baseURL(address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -33,15 +33,16 @@ func baseURL(address string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-// takesPasswords tells whether kubectl account sends a password to that address: it does so without TLS on this machine only.
-func takesPasswords(url string) bool {
+// mayTakePasswords tells whether kubectl account sends a password to this URL. Without TLS it does so on this machine only.
+func mayTakePasswords(url string) bool {
 	host, _, err := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
 	ip := net.ParseIP(host)
 
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-// checkFree says early, and in words to act on, that another program has the address.
+// checkFree fails if another program listens on the address, and says what to do. Otherwise the login server would fail later, in
+// its log.
 func checkFree(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()

@@ -22,18 +22,18 @@ type settings struct {
 	loginURL string
 }
 
-// cluster is what runs.
+// cluster is a running local cluster.
 type cluster struct {
 	settings settings
 	state    state
 	plane    *controlplane.ControlPlane
 	servers  []*process.Process
-	// ended is called, with the reason, when a process ends on its own.
+	// ended is called with the reason when a process ends on its own.
 	ended context.CancelCauseFunc
 }
 
-// runCluster starts everything, tells how to use it, and ends everything when ctx does or when one of the processes
-// ends on its own; the latter is an error.
+// runCluster starts everything and says how to use it. It ends everything when ctx ends, or when one of the processes ends on its own,
+// which is an error.
 func runCluster(ctx context.Context, s settings) (err error) {
 	if s.loginURL, err = baseURL(s.loginAddress); err != nil {
 		return err
@@ -66,7 +66,7 @@ func runCluster(ctx context.Context, s settings) (err error) {
 		return reason(ctx, err)
 	}
 
-	if err := c.introduce(ctx); err != nil {
+	if err := c.sayWhatToTry(ctx); err != nil {
 		return reason(ctx, err)
 	}
 
@@ -75,8 +75,8 @@ func runCluster(ctx context.Context, s settings) (err error) {
 	return reason(ctx, nil)
 }
 
-// reason is the error to report: that of a process that ended on its own before what followed from it, and none for an
-// end that was asked for.
+// reason is the error to report. If a process ended on its own, it is that, and not the errors which followed from it. If somebody
+// has ended the cluster, there is none.
 func reason(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 
@@ -84,7 +84,7 @@ func reason(ctx context.Context, err error) error {
 	case errors.Is(cause, process.ErrExited):
 		return cause
 	case cause != nil:
-		return nil //nolint:nilerr // what failed, failed because of the end that was asked for
+		return nil //nolint:nilerr // the step failed because the cluster is being ended
 	default:
 		return err
 	}
@@ -137,7 +137,7 @@ func (c *cluster) startControlPlane(ctx context.Context) (err error) {
 	return c.writeKubeconfigs()
 }
 
-// writeKubeconfigs writes one for the administrator, and one for the people of the sample organisation.
+// writeKubeconfigs writes a kubeconfig for the administrator, and one for the people of the sample organisation.
 func (c *cluster) writeKubeconfigs() error {
 	err := controlplane.WriteKubeconfig(filepath.Join(c.settings.dir, kubeconfigFile), c.plane.Config())
 	if err != nil {
@@ -145,8 +145,8 @@ func (c *cluster) writeKubeconfigs() error {
 	}
 
 	person := filepath.Join(c.settings.dir, personKubeconfigFile)
-	if !takesPasswords(c.settings.loginURL) {
-		if err := os.Remove(person); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a run at another address
+	if !mayTakePasswords(c.settings.loginURL) {
+		if err := os.Remove(person); err != nil && !errors.Is(err, fs.ErrNotExist) { // Left by a run at another address.
 			return fmt.Errorf("removing the kubeconfig for people: %w", err)
 		}
 
@@ -190,7 +190,7 @@ func (c *cluster) startServers(ctx context.Context) error {
 	return nil
 }
 
-// watch reports it when a process ends. Once everything is being ended the report comes too late to count.
+// watch calls ended when a process ends. While stop ends everything, that has no effect any more.
 func (c *cluster) watch(processes ...*process.Process) {
 	for _, p := range processes {
 		go func() {
@@ -202,7 +202,7 @@ func (c *cluster) watch(processes ...*process.Process) {
 
 // stop ends everything in reverse order and waits for it.
 func (c *cluster) stop() error {
-	c.ended(nil) // from here on an end is no news
+	c.ended(nil) // From here on it is expected that processes end.
 
 	if len(c.servers) > 0 || c.plane != nil {
 		say("\nEnding the local cluster ...")

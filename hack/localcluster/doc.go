@@ -4,6 +4,6 @@
 //	localcluster run      # what `make run` starts; Ctrl-C ends everything
 //	localcluster forget   # what `make clean-local` does: removes the state
 //
-// It serves development and trying out. It uses the manifests of config as they are, so that what works here has the
-// rights it will have in a cluster, and knows Keyturn's servers by their flags alone.
+// It is for development and for trying Keyturn. It applies the manifests of config as they are, so the servers have the rights that they
+// have in a cluster. Of the servers it knows only the flags.
 package main

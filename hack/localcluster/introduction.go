@@ -10,8 +10,8 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane/binaries"
 )
 
-// introduce tells that everything runs, and what to try next.
-func (c *cluster) introduce(ctx context.Context) error {
+// sayWhatToTry says that everything runs, and what to try next.
+func (c *cluster) sayWhatToTry(ctx context.Context) error {
 	kubectl, err := binaries.Find(binaries.Kubectl)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (c *cluster) introduce(ctx context.Context) error {
 	return nil
 }
 
-// introduction is the text. Programs are the folders of kubectl and of kubectl-account.
+// introduction is the text that sayWhatToTry prints. Programs are the folders of kubectl and of kubectl-account.
 func introduction(url, dir string, programs []string, person handedOut) (string, error) {
 	body, err := json.Marshal(map[string]string{
 		"namespace": person.namespace, "username": person.username, "password": person.password,
@@ -54,7 +54,7 @@ func introduction(url, dir string, programs []string, person handedOut) (string,
 	logs := filepath.Join(dir, "logs")
 	inKubernetes := ""
 
-	if takesPasswords(url) {
+	if mayTakePasswords(url) {
 		inKubernetes = `
 Be that person in Kubernetes; kubectl asks for username and password:
   kubectl --kubeconfig ` + quote(filepath.Join(dir, personKubeconfigFile)) + ` auth whoami
@@ -79,7 +79,7 @@ Logs are in %[9]s. Ctrl-C ends everything.`,
 		quote(logs), person.username, person.password, auditLogSuffix, logs, inKubernetes), nil
 }
 
-// quote makes one word of text for a POSIX shell, and leaves alone what is one.
+// quote makes one word of a text for a POSIX shell. A text that is a plain word stays as it is.
 func quote(text string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._:-"
 

@@ -19,6 +19,7 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane/process"
 )
 
+// TestBaseURL: the URL of a server follows from the address that it listens on; an address without a port number is refused.
 func TestBaseURL(t *testing.T) {
 	tests := map[string]struct {
 		address, want string
@@ -44,6 +45,7 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
+// TestTakenAddress: an address that another program has is an error that says what to do.
 func TestTakenAddress(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,6 +69,7 @@ func TestTakenAddress(t *testing.T) {
 	}
 }
 
+// TestState: the state is stored and read again, and a broken file is an error that says what to do.
 func TestState(t *testing.T) {
 	dir := t.TempDir()
 
@@ -92,6 +95,7 @@ func TestState(t *testing.T) {
 	}
 }
 
+// TestForget: forgetting removes the files of the local cluster, and no others.
 func TestForget(t *testing.T) {
 	tests := map[string]struct{ files, left []string }{
 		"state alone":   {[]string{lockFile, stateFile, kubeconfigFile, "login.kubeconfig", "etcd/member/wal", "logs/etcd.log"}, nil},
@@ -123,6 +127,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// TestForgetLeavesARunningClusterAlone: the state of a running cluster is neither removed nor used by a second one.
 func TestForgetLeavesARunningClusterAlone(t *testing.T) {
 	dir := t.TempDir()
 
@@ -160,6 +165,7 @@ func files(t *testing.T, dir string) []string {
 	return found
 }
 
+// TestReason: a process that ended on its own is the error to report, and an end that was asked for is none.
 func TestReason(t *testing.T) {
 	exited := errors.Join(process.ErrExited)
 	refused := errors.New("connection refused")
@@ -189,6 +195,7 @@ func TestReason(t *testing.T) {
 	}
 }
 
+// TestFirstHandedOut: the person to log in as is the first enabled account of the samples whose password is there.
 func TestFirstHandedOut(t *testing.T) {
 	account := func(namespace, name string, spec map[string]any) *unstructured.Unstructured {
 		return object("UserAccount", namespace, name, "spec", spec)
@@ -250,6 +257,7 @@ func object(kind, namespace, name, field string, content map[string]any) *unstru
 	return made
 }
 
+// TestIntroduction: the text has the address, the sample login and commands that can be pasted into a shell.
 func TestIntroduction(t *testing.T) {
 	text, err := introduction("http://127.0.0.1:8080", "/home/a b/.local", []string{"/cache", "/project/bin"},
 		handedOut{"acme", "jo", "it's $HOME"})
@@ -272,7 +280,7 @@ func TestIntroduction(t *testing.T) {
 	}
 }
 
-// TestIntroductionElsewhere: kubectl account sends no password without TLS to another machine, so nobody is told to try.
+// TestIntroductionElsewhere: kubectl is part of the text only where kubectl account sends a password: without TLS, on this machine alone.
 func TestIntroductionElsewhere(t *testing.T) {
 	for url, want := range map[string]bool{
 		"http://127.0.0.1:8080": true, "http://localhost:8080": true, "http://[::1]:8080": true,
@@ -284,11 +292,12 @@ func TestIntroductionElsewhere(t *testing.T) {
 		}
 
 		if got := strings.Contains(text, "person.kubeconfig"); got != want {
-			t.Errorf("at %s people are told to be somebody in Kubernetes: %t", url, got)
+			t.Errorf("at %s the text has the kubeconfig for people: %t", url, got)
 		}
 	}
 }
 
+// TestQuote: a POSIX shell reads a quoted text as the same text.
 func TestQuote(t *testing.T) {
 	for _, text := range []string{"", "plain/word-1.yaml", "two words", `it's "$HOME" \n`, "a;b", "*"} {
 		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", "printf %s "+quote(text)).Output()
@@ -298,6 +307,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+// TestUsage: wrong arguments are answered with the usage.
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{nil, {"start"}, {"run", "more"}} {
 		if err := run(t.Context(), args); !errors.Is(err, errUsage) {

@@ -18,10 +18,10 @@ var errUsage = errors.New("usage: localcluster run|forget [flags], see -help")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal changes nothing: supervisors send several, and the end is bounded in time anyway.
+	// A second signal has no effect: supervisors send several, and ending takes a bounded time anyway.
 	defer stop()
 
-	// What the API server warns about is for who writes the manifests, and tests tell them.
+	// The warnings of the API server are for those who change the manifests; tests show them.
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 
 	if err := run(ctx, os.Args[1:]); err != nil {
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string) error {
 	}
 }
 
-// explainLock makes of a held lock what a person can act on.
+// explainLock says what to do if another local cluster holds the lock.
 func explainLock(err error, dir string) error {
 	if !errors.Is(err, lock.ErrHeld) {
 		return err

@@ -13,10 +13,10 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
-// sampleOrganisation is the one of config/samples: who opens the login page need not name it.
+// sampleOrganisation is the organisation of config/samples. It is the login server's default, so people need not name it.
 const sampleOrganisation = "acme"
 
-// settleTimeout is how long the operator may take over the samples. Hashing a handful of passwords takes a second.
+// settleTimeout is how long the operator may take to reconcile the samples. Hashing a handful of passwords takes a second.
 const settleTimeout = time.Minute
 
 // samples builds the sample organisation, with its password policies and accounts.
@@ -24,8 +24,7 @@ func (c *cluster) samples(ctx context.Context) ([]*unstructured.Unstructured, er
 	return controlplane.Kustomize(ctx, filepath.Join(c.settings.root, "config", "samples"))
 }
 
-// applySamples makes the samples in the first run and waits until the operator has spoken about each account. In later
-// runs they are as they were left.
+// applySamples applies the samples in the first run, and waits until every account has a standing. Later runs leave them as they are.
 func (c *cluster) applySamples(ctx context.Context) error {
 	if c.state.SamplesApplied {
 		return nil
@@ -80,7 +79,7 @@ func (c *cluster) waitSettled(ctx context.Context, objects []*unstructured.Unstr
 
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("the operator says nothing about the sample account %s/%s, see %s: %w", object.GetNamespace(),
+				return fmt.Errorf("the sample account %s/%s has no standing, see %s: %w", object.GetNamespace(),
 					object.GetName(), filepath.Join(c.settings.dir, "logs", "operator.log"), ctx.Err())
 			case <-ticker.C:
 			}
@@ -96,10 +95,10 @@ func hasStanding(account *unstructured.Unstructured) bool {
 	return standing != ""
 }
 
-// handedOut is what a person of the sample organisation was given to log in for the first time.
+// handedOut is what a person of the sample organisation needs for the first login.
 type handedOut struct{ namespace, username, password string }
 
-// firstHandedOut finds, among the samples, the first account that is enabled and whose password is there too.
+// firstHandedOut finds the first account of the samples that is enabled and whose password is among the samples, too.
 func firstHandedOut(objects []*unstructured.Unstructured) (handedOut, bool) {
 	for _, account := range objects {
 		if account.GetKind() != "UserAccount" {

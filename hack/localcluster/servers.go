@@ -11,7 +11,7 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane/process"
 )
 
-// systemNamespace is where both servers live in a cluster.
+// systemNamespace is the namespace of both servers' ServiceAccounts.
 const systemNamespace = "keyturn-system"
 
 // auditLogSuffix ends the name of a server's audit log.
@@ -24,7 +24,7 @@ const (
 	stopGrace = 15 * time.Second
 )
 
-// server is one of Keyturn's own two.
+// server is one of Keyturn's two servers.
 type server struct {
 	name           string // of its binary and log
 	serviceAccount string
@@ -32,7 +32,7 @@ type server struct {
 	arguments      func(*cluster) []string
 }
 
-// servers lists them in the order in which they start: the operator makes what the login server needs.
+// servers lists both in the order in which they start: the operator makes the keys that the login server waits for.
 func servers() []server {
 	return []server{
 		{
@@ -43,7 +43,7 @@ func servers() []server {
 				return []string{
 					"--health-probe-bind-address=" + controlplane.Address(c.state.OperatorHealth),
 					"--metrics-bind-address=" + controlplane.Address(c.state.OperatorMetrics),
-					// The only one there is. The lease of a killed run would make it wait.
+					// There is one operator, and the lease of a run that was killed would make it wait.
 					"--leader-elect=false",
 				}
 			},

@@ -22,13 +22,13 @@ const (
 
 var ownedByControlPlane = []string{"etcd", "pki", "logs"}
 
-// state is what one run remembers for the next. Ports are preferences: one that has been taken is replaced.
+// state is kept from one run to the next. Ports are preferences: a port that is taken is replaced.
 type state struct {
 	ControlPlane    controlplane.Ports `json:"controlPlane"`
 	OperatorHealth  int                `json:"operatorHealth"`
 	OperatorMetrics int                `json:"operatorMetrics"`
 	LoginHealth     int                `json:"loginHealth"`
-	// SamplesApplied says that the samples were made once; from then on they belong to whoever uses the cluster.
+	// SamplesApplied: the samples have been applied once. From then on the person who uses the cluster may change them.
 	SamplesApplied bool `json:"samplesApplied"`
 }
 
@@ -63,11 +63,11 @@ func (s state) save(dir string) error {
 	return controlplane.WriteFile(filepath.Join(dir, stateFile), append(content, '\n'))
 }
 
-// forget removes what runs left in dir, and dir itself if nothing else is in it. A folder given by mistake loses
-// nothing that is not ours, and one in use nothing at all.
+// forget removes the state from dir, and dir itself if nothing else is in it. It removes nothing from a folder that runs have not used,
+// or that a running cluster uses.
 func forget(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, lockFile)); errors.Is(err, os.ErrNotExist) {
-		return nil // never used, or not ours
+		return nil // No local cluster has used the folder.
 	}
 
 	held, err := lock.Try(filepath.Join(dir, lockFile))
@@ -87,7 +87,7 @@ func forget(dir string) error {
 		}
 	}
 
-	_ = os.Remove(dir) // stays if others keep something there
+	_ = os.Remove(dir) // It stays if there is anything else in it.
 
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/keyturn/keyturn/hack/internal/lock"
 )
 
-// progressInterval is how often a long build says that it is still at it.
+// progressInterval is how often a long build says that it goes on.
 const progressInterval = 30 * time.Second
 
 // binary is one program to build.
@@ -20,11 +20,11 @@ type binary struct {
 	name, version string
 	module, pkg   string // the folder of the module that requires it, and its package
 	ldflags, tags string
-	takes         string // for people: how long with cold caches on two cores
+	takes         string // how long a build takes with cold caches on two cores, to tell the person who waits
 }
 
-// build makes the binary in dir unless it is there. It appears under its name in one step when it is complete; of two
-// builds at once the second waits for the first.
+// build builds the binary into dir unless it is there. It gets its name in one step, when it is complete. Of two builds at once the
+// second waits for the first.
 func (b binary) build(ctx context.Context, dir string) error {
 	target := filepath.Join(dir, b.name)
 	if exists(target) {
@@ -66,7 +66,7 @@ func (b binary) build(ctx context.Context, dir string) error {
 	return nil
 }
 
-// compile runs the go command, telling now and then that it does.
+// compile runs the go command, and reports progress.
 func (b binary) compile(ctx context.Context, output string, began time.Time) error {
 	command := exec.CommandContext(ctx, "go", "build", "-C", b.module, "-trimpath", "-tags", b.tags, "-ldflags", b.ldflags,
 		"-o", output, b.pkg)

@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	}
 }
 
-// provideControlPlane builds what is missing of the control plane. What KUBEBUILDER_ASSETS has is not built.
+// provideControlPlane builds the binaries of the control plane that are missing. Those in KUBEBUILDER_ASSETS are not built.
 func provideControlPlane(ctx context.Context) error {
 	dir, err := binaries.CacheDir()
 	if err != nil {
@@ -85,7 +85,7 @@ func provideTool(ctx context.Context, name string) (string, error) {
 	return filepath.Join(dir, name), b.build(ctx, dir)
 }
 
-// toolTags leaves out of a tool what nobody asks it for: promtool would bring the clients of every cloud, to find targets.
+// toolTags are the build tags of a tool. promtool is built without service discovery, and so without the clients of every cloud.
 func toolTags(name string) string {
 	if name == "promtool" {
 		return "remove_all_sd"
@@ -94,7 +94,7 @@ func toolTags(name string) string {
 	return ""
 }
 
-// controlPlane lists the binaries of the control plane, smallest first: whoever waits sees something happen.
+// controlPlane lists the binaries of the control plane, the smallest first, so that a person who waits sees progress early.
 func controlPlane() []binary {
 	const module = "hack/controlplane"
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 )
 
+// TestParseTool: the package of a tool and the version of its module are read from a module file.
 func TestParseTool(t *testing.T) {
 	tests := map[string]struct {
 		module string
@@ -36,6 +37,7 @@ func TestParseTool(t *testing.T) {
 	}
 }
 
+// TestEveryToolModuleIsRead: every module file below hack/tools names a tool.
 func TestEveryToolModuleIsRead(t *testing.T) {
 	modules, err := filepath.Glob("../tools/*/go.mod")
 	if err != nil || len(modules) == 0 {
@@ -49,6 +51,7 @@ func TestEveryToolModuleIsRead(t *testing.T) {
 	}
 }
 
+// TestKubernetesFlags: the linker flags stamp the version into the packages that Kubernetes reads it from.
 func TestKubernetesFlags(t *testing.T) {
 	flags := kubernetesFlags()
 	for _, want := range []string{
@@ -73,6 +76,7 @@ func sample(t *testing.T, source string) binary {
 	return binary{name: "sample", version: "v1", module: module, pkg: ".", takes: "a moment"}
 }
 
+// TestBuildTwiceAtOnce: of two builds of one binary at once, the second waits for the first.
 func TestBuildTwiceAtOnce(t *testing.T) {
 	b, dir := sample(t, "package main\n\nfunc main() {}\n"), filepath.Join(t.TempDir(), "made")
 
@@ -92,6 +96,7 @@ func TestBuildTwiceAtOnce(t *testing.T) {
 	}
 }
 
+// TestFailedBuildLeavesNoBinary: a build that fails leaves nothing under the name of the binary.
 func TestFailedBuildLeavesNoBinary(t *testing.T) {
 	b, dir := sample(t, "package main\n\nfunc main() { this does not compile }\n"), t.TempDir()
 
@@ -104,6 +109,7 @@ func TestFailedBuildLeavesNoBinary(t *testing.T) {
 	}
 }
 
+// TestRunRefusesOtherArguments: wrong arguments are answered with the usage.
 func TestRunRefusesOtherArguments(t *testing.T) {
 	for _, args := range [][]string{nil, {"tool"}, {"control-plane", "etcd"}, {"anything"}} {
 		if err := run(context.Background(), args); !errors.Is(err, errUsage) {

@@ -147,14 +147,14 @@ func (e *environment) waitReady(ctx context.Context) error {
 // measureIdle counts what is written while nobody does anything.
 func (e *environment) measureIdle(ctx context.Context) error {
 	say("Watching %d idle accounts for %.0f s", len(e.accounts), e.scale.idle.Seconds())
-	before, err := e.ledger.read()
+	before, err := e.writeLog.read()
 	if err != nil {
 		return err
 	}
 	if err := pause(ctx, e.scale.idle); err != nil {
 		return err
 	}
-	after, err := e.ledger.read()
+	after, err := e.writeLog.read()
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (e *environment) measureIdle(ctx context.Context) error {
 // listens, the bare API server writes the same objects again.
 func (e *environment) measureRestart(ctx context.Context) error {
 	say("Stopping the operator")
-	before, err := e.ledger.read()
+	before, err := e.writeLog.read()
 	if err != nil {
 		return err
 	}

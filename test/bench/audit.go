@@ -126,17 +126,17 @@ func (t tally) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// ledger follows an audit log.
-type ledger struct {
+// writeLog counts the writes in the audit log of the API server.
+type writeLog struct {
 	path   string
 	offset int64
 	counts tally
 }
 
-func newLedger(path string) *ledger { return &ledger{path: path, counts: tally{}} }
+func newWriteLog(path string) *writeLog { return &writeLog{path: path, counts: tally{}} }
 
 // read takes in what was logged since the last read, and returns a copy of all counts.
-func (l *ledger) read() (tally, error) {
+func (l *writeLog) read() (tally, error) {
 	file, err := os.Open(l.path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)

@@ -18,6 +18,8 @@ func line(stage, user, verb, object, code string) string {
 		`","user":{"username":"` + user + `"},"objectRef":{` + object + `},"responseStatus":{"code":` + code + `}}` + "\n"
 }
 
+// TestCount: the writes in an audit log of kube-apiserver are counted by user, verb and resource, without unfinished lines, and described
+// in words; Events are not in the total.
 func TestCount(t *testing.T) {
 	const (
 		done       = "ResponseComplete"
@@ -66,6 +68,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
+// TestSince: the difference of two counts has what was written in between, and leases are not in its total.
 func TestSince(t *testing.T) {
 	secrets, leases := write{Verb: "create", Resource: "secrets"}, write{Verb: "update", Resource: "leases"}
 	got := tally{secrets: 3, leases: 7}.since(tally{secrets: 3, leases: 5})
@@ -74,6 +77,7 @@ func TestSince(t *testing.T) {
 	}
 }
 
+// TestRatios: each measurement is divided by the mean of the two bare ones before and after it.
 func TestRatios(t *testing.T) {
 	samples := func(rates ...float64) []sample {
 		all := make([]sample, len(rates))
@@ -88,6 +92,7 @@ func TestRatios(t *testing.T) {
 	}
 }
 
+// TestMedian: the median of an even number of figures is the mean of the middle two.
 func TestMedian(t *testing.T) {
 	for want, numbers := range map[float64][]float64{
 		1: {1}, 2: {3, 1, 2}, 2.5: {4, 1, 2, 3}, 0.9: {0.9, 0.1, 3},
@@ -98,6 +103,7 @@ func TestMedian(t *testing.T) {
 	}
 }
 
+// TestSum: samples are added up: counts, CPU time, and a rate over the whole time.
 func TestSum(t *testing.T) {
 	got := sum([]sample{{Count: 10, Rate: 10, CPU: time.Second}, {Count: 90, Rate: 30, CPU: 3 * time.Second}})
 	if got.Count != 100 || got.each() != 40*time.Millisecond || math.Abs(got.Rate-25) > 1e-9 {
@@ -105,6 +111,7 @@ func TestSum(t *testing.T) {
 	}
 }
 
+// TestVerdicts: a figure over its budget, or one that cannot be true, fails the run; one for information does not.
 func TestVerdicts(t *testing.T) {
 	for ratio, want := range map[float64]string{1.2: verdictOK, 0.95: verdictOK, 0.949: verdictOver} {
 		if got := loginVerdict(ratio, 0.8); got != want {
@@ -122,6 +129,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// TestProcessTime: the CPU time of a process is read from /proc/PID/stat, also where its name has brackets and spaces.
 func TestProcessTime(t *testing.T) {
 	got, err := processTime([]byte("7 (a) name (x) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 9 0 100 0 0"))
 	if err != nil || got != 3*time.Second {
@@ -132,6 +140,7 @@ func TestProcessTime(t *testing.T) {
 	}
 }
 
+// TestMachineTime: the busy time of the machine is read from /proc/stat, without idle and waiting time.
 func TestMachineTime(t *testing.T) {
 	got, err := machineTime([]byte("cpu  100 10 40 9999 8888 20 30 1 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"))
 	if err != nil || got != 2010*time.Millisecond {
@@ -139,6 +148,7 @@ func TestMachineTime(t *testing.T) {
 	}
 }
 
+// TestResidentMemory: resident memory is read from /proc/PID/status.
 func TestResidentMemory(t *testing.T) {
 	got, err := residentMemory([]byte("Name:\tlogin\nVmPeak:\t 1300000 kB\nVmHWM:\t  102400 kB\nVmRSS:\t   51200 kB\nRssFile:\t  10240 kB\nThreads:\t9\n"))
 	if want := (memory{Peak: 100, Now: 50, File: 10}); err != nil || got != want {
@@ -149,6 +159,7 @@ func TestResidentMemory(t *testing.T) {
 	}
 }
 
+// TestParseWork: the operator's work is read from its metrics: reconciliations of accounts, and what waits in queues or is being done.
 func TestParseWork(t *testing.T) {
 	got, err := parseWork(strings.NewReader(`# HELP workqueue_depth Current depth of workqueue
 # TYPE workqueue_depth gauge
@@ -165,6 +176,7 @@ go_goroutines 50
 	}
 }
 
+// TestParseCounts: goroutines and verifications are read from the metrics of the login server, and are an error where they are missing.
 func TestParseCounts(t *testing.T) {
 	const text = `# TYPE go_goroutines gauge
 go_goroutines 51
@@ -181,6 +193,7 @@ keyturn_password_hash_duration_seconds_count{operation="verify"} 1.2e+03
 	}
 }
 
+// TestFloodNote: a flood of wrong passwords may be answered 401, or 503 with Retry-After; any other answer is an error.
 func TestFloodNote(t *testing.T) {
 	f := &flood{answers: map[int]int{}}
 	for _, row := range []struct {
@@ -204,7 +217,7 @@ func TestFloodNote(t *testing.T) {
 	}
 }
 
-// TestReceive: what a connection reads is what the server has sent, and an answer that it cannot read is none.
+// TestReceive: the small HTTP client of the benchmark reads complete answers, and takes nothing else for one.
 func TestReceive(t *testing.T) {
 	for text, want := range map[string]answer{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}":                           {status: 200, body: []byte("{}")},
@@ -227,7 +240,7 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// TestWithin: what was never measured is within no budget.
+// TestWithin: latencies are within a budget if the quantile is, and never if none was measured.
 func TestWithin(t *testing.T) {
 	for want, of := range map[string]revocation.Latencies{
 		verdictOK: {time.Millisecond, time.Second}, verdictOver: {time.Millisecond, time.Second + 1},
@@ -241,7 +254,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// TestFloodRows: a flood that stays in its bounds is well, and each bound is one that it can miss.
+// TestFloodRows: a flood within its bounds misses no budget, and exceeding any one bound misses exactly one.
 func TestFloodRows(t *testing.T) {
 	const resident = 200
 	run := func(edit func(*flood)) []row {
@@ -282,6 +295,7 @@ func TestFloodRows(t *testing.T) {
 	}
 }
 
+// TestRevokedRows: for each way to end a session, slow revocations miss the budget, and so do none at all.
 func TestRevokedRows(t *testing.T) {
 	run := func(change func(revoked)) []row {
 		r := revoked{}
@@ -304,6 +318,7 @@ func TestRevokedRows(t *testing.T) {
 	}
 }
 
+// TestReviewedRows: reviews of tokens miss the budget if they are slow, fewer a second than they should be, or none.
 func TestReviewedRows(t *testing.T) {
 	for _, row := range []struct {
 		of     reviewed

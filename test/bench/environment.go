@@ -40,10 +40,10 @@ type environment struct {
 	// cancel ends the run when a process ends on its own.
 	cancel context.CancelCauseFunc
 
-	dir    string
-	plane  *controlplane.ControlPlane
-	admin  client.WithWatch
-	ledger *ledger
+	dir      string
+	plane    *controlplane.ControlPlane
+	admin    client.WithWatch
+	writeLog *writeLog
 	// servers are those of Keyturn, by name, while they run.
 	servers map[string]*process.Process
 	// expected has the processes that were asked to end.
@@ -94,7 +94,7 @@ func (e *environment) startPlane(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e.ledger = newLedger(auditLog)
+	e.writeLog = newWriteLog(auditLog)
 	e.watch(e.plane.Processes()...)
 	if err := e.plane.ApplyKustomization(ctx, filepath.Join("config", "default")); err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"github.com/keyturn/keyturn/test/revocation"
 )
 
+// TestAwait: Await asks each server until that one refuses the session, and returns the time since the given instant. An answer that is
+// neither yes nor no is an error.
 func TestAwait(t *testing.T) {
 	var late, over atomic.Int64
 	serve := func(asked *atomic.Int64, refuse int64) string {
@@ -36,6 +38,7 @@ func TestAwait(t *testing.T) {
 	}
 }
 
+// TestQuantile: quantiles are latencies that were measured, by nearest rank, and printed in milliseconds.
 func TestQuantile(t *testing.T) {
 	l := make(revocation.Latencies, 200)
 	for i := range l {

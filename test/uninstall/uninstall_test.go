@@ -84,8 +84,8 @@ func kindFirst(t *testing.T, o *organisation) {
 	mustShell(t, allowDeletion+"kubectl delete customresourcedefinition passwordpolicies.accounts.keyturn.dev")
 }
 
-// TestUninstall installs and uninstalls with the commands of docs/uninstall.md. Each state but the first finds what the one
-// before has left, so that installing again is a part of the test.
+// TestUninstall: the commands of docs/uninstall.md, in every state of an installation: they end, the data that is to be kept is kept, and
+// installing again works. Each state finds what the one before has left.
 func TestUninstall(t *testing.T) {
 	run := documented(t)
 
