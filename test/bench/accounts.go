@@ -20,17 +20,17 @@ import (
 
 const (
 	organisation = "bench"
-	// replica is where the bare API server writes the same objects again, to compare.
+	// replica is the namespace into which the benchmark writes the same objects again, to compare with the bare API server.
 	replica = "bench-replica"
 
-	// writers is as many as the operator reconciles accounts at once.
+	// writers is how many objects the benchmark writes at once: as many as the operator reconciles.
 	writers = 16
 )
 
-// person is one account, and what is known of it outside.
+// person is one account, and what its person knows.
 type person struct {
 	name, password string
-	// login asks to log in; token is of the session that was granted.
+	// login is the prepared request that logs in; token is that of the session.
 	login []byte
 	token string
 }
@@ -56,7 +56,7 @@ func (p *person) objects(namespace string) (*corev1.Secret, *v1alpha1.UserAccoun
 	return secret, account
 }
 
-// measureAccounts creates the accounts under the default policy, and takes the time and the writes until all are Ready.
+// measureAccounts creates the accounts under the default policy. It measures the time until all are Ready, and counts the writes.
 func (e *environment) measureAccounts(ctx context.Context) error {
 	policies, err := controlplane.Kustomize(ctx, filepath.Join("config", "samples"))
 	if err != nil {
@@ -162,8 +162,8 @@ func (e *environment) measureIdle(ctx context.Context) error {
 	return nil
 }
 
-// measureRestart ends the operator as a rollout does and counts what the next one writes. In between, when nobody
-// listens, the bare API server writes the same objects again.
+// measureRestart ends the operator as a rollout does and counts what the next one writes. In between, while no operator watches, it
+// measures the bare API server.
 func (e *environment) measureRestart(ctx context.Context) error {
 	say("Stopping the operator")
 	before, err := e.writeLog.read()
@@ -186,7 +186,7 @@ func (e *environment) measureRestart(ctx context.Context) error {
 	return nil
 }
 
-// measureBareWrites takes the time of writing every account again as it is now, in another namespace: what the
+// measureBareWrites measures how long it takes to write every account again, as it is now, into another namespace: what the
 // administrator wrote, and the operator's three writes, with as many writers as the operator has.
 func (e *environment) measureBareWrites(ctx context.Context) error {
 	accounts, credentials := &v1alpha1.UserAccountList{}, &corev1.SecretList{}

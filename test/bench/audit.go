@@ -33,13 +33,13 @@ rules:
 // write is one kind of write, as the audit log tells it.
 type write struct {
 	User, Verb, Resource string
-	// Refused has the status code of a write that the API server refused. It is counted: it is no cheaper.
+	// Refused is the status code of a write that the API server refused, which is counted too, because it costs as much.
 	Refused int
 }
 
-// aside tells whether the budgets leave the kind of write out: events and leases, and questions to the API server that
+// isLeftOut tells whether the budgets leave the kind of write out: events and leases, and questions to the API server that
 // are asked by creating an object that is stored nowhere.
-func (w write) aside() bool {
+func (w write) isLeftOut() bool {
 	switch w.Resource {
 	case "events", "leases", "tokenreviews", "subjectaccessreviews":
 		return true
@@ -55,7 +55,7 @@ type tally map[write]int
 func (t tally) total() int {
 	n := 0
 	for w, count := range t {
-		if !w.aside() {
+		if !w.isLeftOut() {
 			n += count
 		}
 	}
@@ -77,7 +77,7 @@ func (t tally) of(resource string) int {
 func (t tally) by(user string) int {
 	n := 0
 	for w, count := range t {
-		if w.User == user && !w.aside() {
+		if w.User == user && !w.isLeftOut() {
 			n += count
 		}
 	}
@@ -98,8 +98,8 @@ func (t tally) since(earlier tally) tally {
 // String lists what was written, most first; what the budgets leave out comes last, in brackets.
 func (t tally) String() string {
 	kinds := slices.SortedFunc(maps.Keys(t), func(a, b write) int {
-		if a.aside() != b.aside() {
-			if a.aside() {
+		if a.isLeftOut() != b.isLeftOut() {
+			if a.isLeftOut() {
 				return 1
 			}
 			return -1
@@ -116,7 +116,7 @@ func (t tally) String() string {
 		if w.Refused != 0 {
 			parts[i] += fmt.Sprintf(" refused with %d", w.Refused)
 		}
-		if w.aside() {
+		if w.isLeftOut() {
 			parts[i] = "(" + parts[i] + ")"
 		}
 	}
@@ -135,7 +135,7 @@ type writeLog struct {
 
 func newWriteLog(path string) *writeLog { return &writeLog{path: path, counts: tally{}} }
 
-// read takes in what was logged since the last read, and returns a copy of all counts.
+// read counts what was logged since the last read, and returns a copy of all counts.
 func (l *writeLog) read() (tally, error) {
 	file, err := os.Open(l.path)
 	if err != nil {

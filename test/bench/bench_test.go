@@ -208,7 +208,7 @@ func TestFloodNote(t *testing.T) {
 		{http.StatusOK, "", true},
 		{http.StatusInternalServerError, "1", true},
 	} {
-		if err := f.note(answer{status: row.status, retryAfter: row.retry}, time.Second); (err != nil) != row.fails {
+		if err := f.record(answer{status: row.status, retryAfter: row.retry}, time.Second); (err != nil) != row.fails {
 			t.Errorf("status %d, Retry-After %q: %v", row.status, row.retry, err)
 		}
 	}

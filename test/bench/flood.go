@@ -25,27 +25,28 @@ import (
 )
 
 const (
-	// guessers is how many guess at once: more than may wait for their turn.
+	// guessers is how many clients guess at once: more than the server lets wait.
 	guessers = 512
-	// favourites is how many accounts every other guess goes to, so that many guess at the same one.
-	favourites = 32
+	// favouredAccounts is how many accounts get every other guess, so that many clients guess at the same account.
+	favouredAccounts = 32
 
-	// impatience is how long whoever is told to come back in a second waits instead. At once would measure how fast this
-	// benchmark and the server can talk, and not what hashing does to the rest: it is dozens of times what can be hashed as it is.
-	impatience  = 100 * time.Millisecond
-	healthEvery = 100 * time.Millisecond
-	checkEvery  = 5 * time.Millisecond
+	// floodRetryPause is how long a client waits that is told to try again in a second. If it tried again at once, the
+	// benchmark would measure how fast client and server exchange messages, and not what hashing does to the rest. As it is,
+	// the clients send dozens of times what can be hashed.
+	floodRetryPause = 100 * time.Millisecond
+	healthEvery     = 100 * time.Millisecond
+	checkEvery      = 5 * time.Millisecond
 
 	healthBudget  = time.Second
 	refusalBudget = time.Second
 	checkBudget   = 100 * time.Millisecond
-	// goroutineSlack is what a server may have more of after the flood: a connection or two that it keeps to the API server.
+	// goroutineSlack is how many goroutines more a server may have after the flood, for a connection or two to the API server.
 	goroutineSlack = 10
 	// goroutinesTimeout is how long connections may take to be closed.
 	goroutinesTimeout = 10 * time.Second
 )
 
-// flood is what a flood of wrong passwords has done.
+// flood is what was measured during a flood of wrong passwords.
 type flood struct {
 	mu sync.Mutex
 	// answers counts them by status; refusals are how long those with 503 took.
@@ -96,7 +97,7 @@ func (e *environment) measureFlood(ctx context.Context) error {
 	return err
 }
 
-// guessAndWatch floods the login server, and looks at what else it has to do.
+// guessAndWatch floods the login server, and measures session checks and health checks meanwhile.
 func (e *environment) guessAndWatch(ctx context.Context, f *flood) error {
 	if err := e.lock(ctx, f); err != nil {
 		return err
@@ -113,8 +114,8 @@ func (e *environment) guessAndWatch(ctx context.Context, f *flood) error {
 	return group.Wait()
 }
 
-// guess sends one wrong password after the other, from a loopback address of its own: the server bounds attempts by address
-// if told to, and this flood is to reach what is behind that.
+// guess sends one wrong password after the other, from a loopback address of its own: a limit of failures per address must not stop
+// this flood.
 func (e *environment) guess(ctx context.Context, f *flood, end time.Time, number int) error {
 	c, err := dialFrom(ctx, net.IPv4(127, 1, byte(number>>8), byte(number)), controlplane.Address(e.people))
 	if err != nil {
@@ -124,23 +125,23 @@ func (e *environment) guess(ctx context.Context, f *flood, end time.Time, number
 	for n := 0; time.Now().Before(end); n++ {
 		among := len(e.accounts)
 		if n%2 == 0 {
-			among = min(favourites, among)
+			among = min(favouredAccounts, among)
 		}
-		status, err := f.try(c, e.accounts[rand.IntN(among)].name, fmt.Sprintf("Guess %d of %d", n, number))
+		status, err := f.guessOnce(c, e.accounts[rand.IntN(among)].name, fmt.Sprintf("Guess %d of %d", n, number))
 		if err != nil {
 			return err
 		}
 		if status == http.StatusUnauthorized {
 			continue
 		}
-		if err := pause(ctx, impatience); err != nil {
+		if err := pause(ctx, floodRetryPause); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// lock guesses at one account until it is locked, as none may be in a short flood: all others' guesses at it have to fail.
+// lock guesses at one account until it is locked. In a short flood none may be locked otherwise.
 func (e *environment) lock(ctx context.Context, f *flood) error {
 	c, err := dial(ctx, controlplane.Address(e.people))
 	if err != nil {
@@ -148,15 +149,15 @@ func (e *environment) lock(ctx context.Context, f *flood) error {
 	}
 	defer c.close()
 	for n := range f.limit {
-		if _, err := f.try(c, e.accounts[0].name, fmt.Sprintf("Guess %d before all others", n)); err != nil {
+		if _, err := f.guessOnce(c, e.accounts[0].name, fmt.Sprintf("Guess %d before all others", n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// try sends a wrong password.
-func (f *flood) try(c *connection, username, password string) (status int, err error) {
+// guessOnce sends a wrong password.
+func (f *flood) guessOnce(c *connection, username, password string) (status int, err error) {
 	body, err := json.Marshal(map[string]string{"namespace": organisation, "username": username, "password": password})
 	if err != nil {
 		return 0, fmt.Errorf("encoding a request: %w", err)
@@ -166,11 +167,11 @@ func (f *flood) try(c *connection, username, password string) (status int, err e
 	if err != nil {
 		return 0, fmt.Errorf("guessing: %w", err)
 	}
-	return got.status, f.note(got, time.Since(began))
+	return got.status, f.record(got, time.Since(began))
 }
 
-// note takes in an answer. Errors: it is none that a wrong password can have, or does not say when to try again.
-func (f *flood) note(got answer, took time.Duration) error {
+// record counts an answer. The error says that a wrong password cannot have this answer, or that Retry-After is missing.
+func (f *flood) record(got answer, took time.Duration) error {
 	switch got.status {
 	case http.StatusUnauthorized:
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
@@ -236,7 +237,7 @@ func (e *environment) watchHealth(ctx context.Context, f *flood, end time.Time, 
 	return nil
 }
 
-// counts are what the login server says of itself.
+// counts are read from the metrics of the login server.
 type counts struct{ goroutines, verifications int }
 
 func (e *environment) loginMetrics(ctx context.Context) (counts, error) {
@@ -321,7 +322,7 @@ func (e *environment) mostFailures(ctx context.Context, limit int) (most, locked
 	return most, locked, nil
 }
 
-// rows compares with the budgets; resident is that of memory, in MiB.
+// rows compares the figures with the budgets; resident is the budget of memory, in MiB.
 func (f *flood) rows(resident float64) []row {
 	wrote := f.writes.by(loginUser)
 	return []row{
@@ -350,7 +351,7 @@ func (f *flood) rows(resident float64) []row {
 	}
 }
 
-// within compares a quantile with a budget. Where nothing was measured, it is missed.
+// within compares a quantile with a budget. If nothing was measured, the budget is missed.
 func within(what string, budget time.Duration, of revocation.Latencies, q float64) row {
 	measured := of.Quantile(q)
 	return row{
@@ -359,7 +360,7 @@ func within(what string, budget time.Duration, of revocation.Latencies, q float6
 	}
 }
 
-// String tells what came of the guesses.
+// String describes the answers to the guesses.
 func (f *flood) String() string {
 	all := 0
 	for _, n := range f.answers {

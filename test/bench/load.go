@@ -20,12 +20,12 @@ import (
 const (
 	// clients is how many people log in at once, each to an account of their own.
 	clients = 64
-	// answerTimeout is when an answer that does not come is given up.
+	// answerTimeout is how long an answer may take.
 	answerTimeout = 30 * time.Second
 )
 
-// connection is the leanest client that is still right: it keeps its connection, sends requests as they were prepared, and
-// reads of an answer what it needs, so that next to nothing of the cores that it shares with the servers goes to it.
+// connection is a small HTTP/1.1 client: it keeps its connection, sends prepared requests, and reads of an answer only what is needed.
+// So it takes next to nothing of the cores that it shares with the servers.
 type connection struct {
 	conn    net.Conn
 	answers *bufio.Reader
@@ -33,7 +33,7 @@ type connection struct {
 	stop    func() bool
 }
 
-// answer is what a server says.
+// answer is an HTTP response.
 type answer struct {
 	status int
 	// retryAfter is the header of this name.

@@ -15,7 +15,7 @@ import (
 // turn on a busy machine.
 const changers = 8
 
-// clients are the people who do something.
+// clients are the people who log in.
 func (e *environment) clients() []*person { return e.accounts[:min(clients, len(e.accounts))] }
 
 // measureLogins lets people log in over and over, in turns with the bare hash.
@@ -78,7 +78,7 @@ func (e *environment) takeTurns(ctx context.Context, address string, people []*p
 	return nil
 }
 
-// using returns what everything that runs has used during f.
+// using returns the CPU time that every process has used during f.
 func (e *environment) using(f func() error) (usage, error) {
 	pids, err := e.pids()
 	if err != nil {
@@ -95,7 +95,7 @@ func (e *environment) using(f func() error) (usage, error) {
 	return after.since(before), err
 }
 
-// choosePasswords changes the passwords of all who log in.
+// choosePasswords has everyone who will log in change the password.
 func (e *environment) choosePasswords(ctx context.Context) error {
 	people := e.clients()
 	say("Letting %d people change their handed-out passwords and log in", len(people))

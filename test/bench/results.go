@@ -98,7 +98,7 @@ func (r *results) checkRows() []row {
 	return append(rows, r.reviewed.rows()...)
 }
 
-// checkNotes tell what is behind the figures of session checks.
+// checkNotes are the figures behind the ratios of session checks.
 func (r *results) checkNotes() string {
 	var text strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(r.checks)) {
@@ -146,7 +146,7 @@ func table(rows []row) string {
 	return text.String()
 }
 
-// notes tell what is behind the figures, and what else ran.
+// notes are the figures behind the ratios, and what else ran on the machine.
 func (r *results) notes(s scale) string {
 	hashes, workers, logins := sum(r.hashes), sum(r.workers), sum(r.logins)
 	rate := median(rates(r.hashes))

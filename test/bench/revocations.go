@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// loginServers is how many have to hear of it that a session is over.
+	// loginServers is how many login servers have to refuse a session that is over.
 	loginServers = 3
 	// changeEvery is which of the revocations is a change of the password. Of the others, declareEvery is which is one
 	// of those that an administrator declares, in turns; the rest are logouts everywhere.
@@ -95,7 +95,7 @@ func (e *environment) measureRevocations(ctx context.Context) error {
 	return nil
 }
 
-// revoker is somebody who ends sessions.
+// revoker is a person who logs in and ends sessions.
 type revoker struct {
 	*person
 	password string
@@ -173,7 +173,7 @@ func (r *revoker) declare(ctx context.Context, way, next string) error {
 	return nil
 }
 
-// undo makes that the person can log in again, with a password of their own.
+// undo lets the person log in again, with a password of their own.
 func (r *revoker) undo(ctx context.Context, way, server, next string) error {
 	secret, account := r.objects(organisation)
 	switch way {
@@ -299,7 +299,7 @@ func (r revoked) rows() []row {
 	}}
 }
 
-// String tells of each way.
+// String describes the latencies of each way.
 func (r revoked) String() string {
 	var text strings.Builder
 	text.WriteString("Sessions ended, from the answer to whoever asked for it:")

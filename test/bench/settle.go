@@ -23,7 +23,7 @@ const (
 	// settlePause is how long nothing may have happened: longer than the operator puts off any write (a policy's count of
 	// its accounts: 5 s).
 	settlePause = 7 * time.Second
-	// settleTimeout is when an operator that is always busy, or writes for ever, is given up.
+	// settleTimeout is how long to wait for an operator that stays busy or goes on writing.
 	settleTimeout = 2 * time.Minute
 	settlePoll    = 500 * time.Millisecond
 )
@@ -62,7 +62,7 @@ func (e *environment) openMetrics(ctx context.Context) error {
 	return nil
 }
 
-// work is what the operator says of its work.
+// work is read from the metrics of the operator.
 type work struct {
 	// Accounts is how many reconciliations of accounts have ended since it started.
 	Accounts int
