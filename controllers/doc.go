@@ -1,3 +1,3 @@
-// Package controllers holds the operator's reconcilers, a package each, and what their caches hold; here are the tests that
-// run them together against a real API server.
+// Package controllers has the options of the operator's manager and caches. Each controller is a package of its own below. The tests here
+// run all of them together against a real API server.
 package controllers

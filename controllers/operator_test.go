@@ -81,7 +81,7 @@ func (w *world) start(intercept interceptor) *operator {
 		Scheme:                  newScheme(),
 		Logger:                  logr.FromSlogHandler(log),
 		Cache:                   caches,
-		Controller:              ctrlconfig.Controller{SkipNameValidation: new(true)},
+		Controller:              ctrlconfig.Controller{SkipNameValidation: new(true), ReconciliationTimeout: controllers.ReconciliationTimeout},
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		GracefulShutdownTimeout: &noDelay,
 	})

@@ -22,6 +22,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -161,8 +162,9 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	}
 	timeout := stopTimeout
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme,
-		Cache:  controllers.CacheOptions(o.systemNamespace),
+		Scheme:     scheme,
+		Cache:      controllers.CacheOptions(o.systemNamespace),
+		Controller: ctrlconfig.Controller{ReconciliationTimeout: controllers.ReconciliationTimeout},
 		Metrics: metricsserver.Options{
 			BindAddress: o.metricsAddress, SecureServing: true,
 			FilterProvider: filters.WithAuthenticationAndAuthorization,

@@ -1,3 +1,4 @@
-// Package decoy keeps the Secrets that count the failures of names that nobody has, so that such a name is locked as an account
-// is. The operator makes them, and makes one anew that was deleted; what is in them is the login server's, which may make none.
+// Package decoy keeps the Secrets in which the login server counts the failed logins of usernames that nobody has, so that such a
+// name gets locked as an account does. The operator creates them, and creates one again that was deleted. Their content is the
+// login server's, which may update these Secrets and create none.
 package decoy

@@ -2,7 +2,6 @@ package decoy
 
 import (
 	"context"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,17 +9,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/keyturn/keyturn/controllers/internal/gone"
 	"github.com/keyturn/keyturn/internal/credential"
 )
-
-const reconciliationTimeout = time.Minute
 
 // Options of the controller.
 type Options struct {
@@ -30,25 +26,20 @@ type Options struct {
 	CredentialNamespace string
 }
 
-// SetupWithManager adds the controller to a manager. All events are one request: it looks at all decoys.
+// SetupWithManager adds the controller to a manager. It has one request for all events, since each reconciliation looks at all decoys.
 func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	r := &Reconciler{
 		cached: o.Decoys,
 		store:  &credential.Store{Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
 	}
-	all := handler.TypedEnqueueRequestsFromMapFunc[client.Object](oneRequest(o.CredentialNamespace))
-	// The first look has no event to wait for: there may be none yet.
+	enqueue := handler.TypedEnqueueRequestsFromMapFunc[client.Object](oneRequest(o.CredentialNamespace))
+	// A new installation has no decoys, and so no event that would begin the first reconciliation.
 	first := make(chan event.TypedGenericEvent[client.Object], 1)
 	first <- event.TypedGenericEvent[client.Object]{Object: secretMetadata()}
-	onlyDeletions := predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(event.UpdateEvent) bool { return false },
-	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("decoy").
-		WatchesRawSource(source.TypedChannel(first, all)).
-		WatchesRawSource(source.TypedKind(o.Decoys, client.Object(secretMetadata()), all, onlyDeletions)).
-		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
+		WatchesRawSource(source.TypedChannel(first, enqueue)).
+		WatchesRawSource(source.TypedKind(o.Decoys, client.Object(secretMetadata()), enqueue, gone.Predicate())).
 		Complete(r)
 }
 

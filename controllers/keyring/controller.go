@@ -30,7 +30,8 @@ type Reconciler struct {
 	clock  clock.PassiveClock
 }
 
-// Reconcile makes the ring what it should be by now. A lost ring is made anew, and everyone logs in again.
+// Reconcile adds a new key and drops old ones when their time has come. Where the ring was lost it makes another, and everybody
+// has to log in again.
 func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	secret := &corev1.Secret{}
 	err := r.live.Get(ctx, r.key, secret)

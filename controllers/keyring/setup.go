@@ -1,15 +1,12 @@
 package keyring
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -17,8 +14,6 @@ import (
 
 	"github.com/keyturn/keyturn/internal/token"
 )
-
-const reconciliationTimeout = time.Minute
 
 // Options of the controller.
 type Options struct {
@@ -36,7 +31,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 		live: mgr.GetAPIReader(), writer: mgr.GetClient(), clock: o.Clock,
 		key: types.NamespacedName{Namespace: o.Namespace, Name: token.SecretName},
 	}
-	// The first look has no event to wait for: there may be no Secret yet.
+	// A new installation has no ring, and so no event that would begin the first reconciliation.
 	first := make(chan event.TypedGenericEvent[client.Object], 1)
 	secret := &corev1.Secret{}
 	secret.Namespace, secret.Name = o.Namespace, token.SecretName
@@ -46,6 +41,5 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 		WatchesRawSource(source.TypedChannel(first, &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(source.TypedKind(o.Secrets, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{},
 			predicate.NewPredicateFuncs(func(o client.Object) bool { return client.ObjectKeyFromObject(o) == r.key }))).
-		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
 		Complete(r)
 }

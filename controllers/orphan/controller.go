@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/keyturn/keyturn/controllers/internal/gone"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 )
@@ -22,7 +23,7 @@ type Reconciler struct {
 	clock  clock.PassiveClock
 }
 
-// Reconcile looks after one credential.
+// Reconcile notes when one credential has lost its account, and deletes it after the grace period.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if req.Namespace != r.store.Namespace {
 		return ctrl.Result{}, nil
@@ -38,20 +39,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	orphaned, err := r.orphaned(ctx, record)
+	orphaned, err := gone.Owner(ctx, record, r.cached, r.live)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, fmt.Errorf("look up the account of a credential: %w", err)
 	}
 	wait, err := r.sweep(ctx, record, orphaned)
 	if errors.Is(err, credential.ErrConflict) {
-		return ctrl.Result{}, nil // Another wrote it, which brings it back here.
+		return ctrl.Result{}, nil // Another writer was first; the watch of that write enqueues it again.
 	}
 	return ctrl.Result{RequeueAfter: wait}, err
 }
 
 // sweep notes when the credential was first seen without its account, and deletes it after the grace period. It returns
-// how long to wait until then. What was noted before the Secret was created came with a backup, made while there was no
-// account: the grace begins anew, since the account may be restored after its credential.
+// how long to wait until then. A time before the Secret was created comes from a backup that was made while there was no
+// account. Then the grace period begins anew, since the account may be restored after its credential.
 func (r *Reconciler) sweep(ctx context.Context, record *credential.Record, orphaned bool) (time.Duration, error) {
 	c, now := record.Credential, r.clock.Now().UTC().Round(0)
 	if !orphaned {
@@ -62,7 +63,7 @@ func (r *Reconciler) sweep(ctx context.Context, record *credential.Record, orpha
 	created := record.SecretCreatedTime()
 	if c.OrphanedTime.IsZero() || c.OrphanedTime.Before(created) {
 		c.OrphanedTime = now
-		if now.Before(created) { // By a clock that is behind the API server's.
+		if now.Before(created) { // This clock is behind the API server's.
 			c.OrphanedTime = created
 		}
 		_, err := r.store.Update(ctx, record, c)
@@ -72,29 +73,4 @@ func (r *Reconciler) sweep(ctx context.Context, record *credential.Record, orpha
 		return wait, nil
 	}
 	return 0, r.store.Delete(ctx, record)
-}
-
-// orphaned tells whether no account claims the credential. The cache may say that one does; that none does is only
-// believed when the API server says so.
-func (r *Reconciler) orphaned(ctx context.Context, record *credential.Record) (bool, error) {
-	for _, reader := range []*catalog.Catalog{r.cached, r.live} {
-		claimed, err := claims(ctx, reader, record)
-		if err != nil || claimed {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// claims tells whether the account that the credential names exists and has the credential's username.
-func claims(ctx context.Context, reader *catalog.Catalog, record *credential.Record) (bool, error) {
-	owner, err := reader.Account(ctx, record.Owner.Namespace, record.Owner.Name)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look up the account of a credential: %w", err)
-	}
-	name, err := credential.NameOf(owner)
-	return err == nil && name == record.Name(), nil
 }

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -21,8 +20,6 @@ import (
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 )
-
-const reconciliationTimeout = time.Minute
 
 // Options of the controller.
 type Options struct {
@@ -36,7 +33,7 @@ type Options struct {
 	Grace time.Duration
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// OnWrite, if there is one, is told of every write of a credential.
+	// OnWrite, if there is one, is called for every write of a credential.
 	OnWrite func(ctx context.Context, before, after *credential.Record)
 }
 
@@ -50,10 +47,9 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 		clock:  o.Clock,
 	}
 	return ctrl.NewControllerManagedBy(mgr).
-		Named("credential").
+		Named("credential"). // Its metrics bear this name.
 		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.ofAccount), builder.WithPredicates(gone.Predicate())).
 		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
 		Complete(r)
 }
 

@@ -19,9 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/controllers/internal/ledger"
+	"github.com/keyturn/keyturn/controllers/internal/eventnote"
 	"github.com/keyturn/keyturn/controllers/internal/mergepatch"
-	"github.com/keyturn/keyturn/controllers/internal/note"
+	"github.com/keyturn/keyturn/controllers/internal/writetracker"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/policy"
 )
@@ -33,7 +33,8 @@ const maxNamed = 3
 type Reconciler struct {
 	client  client.Client
 	catalog *catalog.Catalog
-	written *ledger.Ledger
+	// written tracks this controller's writes of policies.
+	written *writetracker.Tracker
 	events  events.EventRecorder
 	clock   clock.PassiveClock
 }
@@ -42,13 +43,13 @@ type Reconciler struct {
 type scope struct {
 	object *v1alpha1.PasswordPolicy
 	policy policy.Policy
-	// accounts is how many accounts it applies to.
+	// accounts is how many accounts the policy applies to.
 	accounts int
-	// defaults are all policies annotated as the default, the one that applies first.
+	// defaults are the names of all policies annotated as the default; the first one applies.
 	defaults []string
-	// missing is why a deny list cannot be read.
-	missing error
-	now     time.Time
+	// denyListError is why a deny list cannot be read.
+	denyListError error
+	now           time.Time
 }
 
 // Reconcile brings one policy's status up to date.
@@ -63,7 +64,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("look up policy: %w", err)
 	}
 	if !r.written.CaughtUp(req.Name, object.ResourceVersion) {
-		return ctrl.Result{RequeueAfter: ledger.MaxLag}, nil // What was written brings it back here, unless it was lost.
+		return ctrl.Result{RequeueAfter: writetracker.MaxLag}, nil // The watch of that write enqueues it again, unless the write was lost.
 	}
 	if gone, err := r.removeFinalizer(ctx, object); err != nil || gone {
 		return ctrl.Result{}, err
@@ -78,14 +79,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: max(0, s.policy.ChangeRequiredTime.Sub(s.now))}, nil
 }
 
-// gather observes how many accounts the policy applies to, and what it needs.
+// gather looks up what the status of a policy depends on.
 func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.PasswordPolicy) (*scope, error) {
 	s := &scope{object: object, policy: policy.From(object.Name, &object.Spec), now: r.clock.Now()}
-	applied := &v1alpha1.UserAccountList{}
-	if err := r.client.List(ctx, applied, client.MatchingFields{indexApplied: object.Name}, client.UnsafeDisableDeepCopy); err != nil {
+	accounts := &v1alpha1.UserAccountList{}
+	if err := r.client.List(ctx, accounts, client.MatchingFields{indexPolicy: object.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list accounts under the policy: %w", err)
 	}
-	s.accounts = len(applied.Items)
+	s.accounts = len(accounts.Items)
 
 	policies := &v1alpha1.PasswordPolicyList{}
 	if err := r.client.List(ctx, policies, client.UnsafeDisableDeepCopy); err != nil {
@@ -98,18 +99,18 @@ func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.PasswordPolicy
 	for _, p := range policy.DefaultPolicies(all) {
 		s.defaults = append(s.defaults, p.Name)
 	}
-	_, s.missing = r.catalog.DenyLists(ctx, s.policy)
+	_, s.denyListError = r.catalog.DenyLists(ctx, s.policy)
 	return s, nil
 }
 
-// removeFinalizer takes off the finalizer that former versions set, which would make a deletion wait for the operator. It tells
-// whether the policy is gone by that.
+// removeFinalizer removes the finalizer of former versions, with which a deletion would wait for the operator. It tells whether
+// that has completed the deletion of the policy.
 func (r *Reconciler) removeFinalizer(ctx context.Context, object *v1alpha1.PasswordPolicy) (gone bool, err error) {
 	before := object.DeepCopy()
 	if !controllerutil.RemoveFinalizer(object, v1alpha1.FinalizerInUse) {
 		return false, nil
 	}
-	// The patch carries the whole list of finalizers: nobody may have changed it in between.
+	// The patch has the whole list of finalizers, so it must fail if another writer has changed the list since.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.client.Patch(ctx, object, patch); client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("remove finalizer: %w", err)
@@ -118,6 +119,7 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, object *v1alpha1.Passw
 	return object.DeletionTimestamp != nil && len(object.Finalizers) == 0, nil
 }
 
+// writeStatus writes the status if it differs from the stored one, and sends an event when the policy ceases to be Ready.
 func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	before := s.object.DeepCopy()
 	s.object.Status = project(s)
@@ -134,12 +136,12 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
 	is := meta.FindStatusCondition(s.object.Status.Conditions, v1alpha1.ConditionReady)
 	if is.Status == metav1.ConditionFalse && (was == nil || was.Reason != is.Reason) {
-		r.events.Eventf(s.object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", note.Cut(is.Message))
+		r.events.Eventf(s.object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", eventnote.Truncate(is.Message))
 	}
 	return nil
 }
 
-// project makes the status from what is known.
+// project returns the status that a scope amounts to. Of the stored status it keeps the times at which conditions changed.
 func project(s *scope) v1alpha1.PasswordPolicyStatus {
 	status := v1alpha1.PasswordPolicyStatus{
 		ObservedGeneration: s.object.Generation,
@@ -172,24 +174,24 @@ func project(s *scope) v1alpha1.PasswordPolicyStatus {
 	return status
 }
 
-// ready tells whether the policy applies as it is declared.
+// ready returns the condition Ready, without its type and times: whether the policy applies as it is declared.
 func ready(s *scope) metav1.Condition {
-	no := func(reason, format string, args ...any) metav1.Condition {
+	notReady := func(reason, format string, args ...any) metav1.Condition {
 		return metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
 	place := slices.Index(s.defaults, s.object.Name)
 	switch {
 	case len(s.object.Spec.UnreadableFields()) > 0:
-		return no(v1alpha1.ConditionReasonSpecUnreadable, "These fields were stored in a form that cannot be read, and count as not given: %s. "+
+		return notReady(v1alpha1.ConditionReasonSpecUnreadable, "These fields were stored in a form that cannot be read, and count as not given: %s. "+
 			"Set them anew as kubectl explain passwordpolicy says (a time is one such as 2026-11-29T13:00:00Z), or take them out.",
 			strings.Join(s.object.Spec.UnreadableFields(), ", "))
-	case s.missing != nil:
-		return no(v1alpha1.ConditionReasonDenyListNotFound, "No new password can be judged: %v. Create it, or take it out of denyList.configMapRefs.", s.missing)
+	case s.denyListError != nil:
+		return notReady(v1alpha1.ConditionReasonDenyListNotFound, "No new password can be judged: %v. Create it, or take it out of denyList.configMapRefs.", s.denyListError)
 	case place > 0:
-		return no(v1alpha1.ConditionReasonSeveralDefaults, "PasswordPolicy %q, which is newer, is the default. Take the annotation %s off one of them.", s.defaults[0], v1alpha1.AnnotationDefaultPolicy)
+		return notReady(v1alpha1.ConditionReasonSeveralDefaults, "PasswordPolicy %q, which is newer, is the default. Take the annotation %s off one of them.", s.defaults[0], v1alpha1.AnnotationDefaultPolicy)
 	case place == 0 && len(s.defaults) > 1:
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonSeveralDefaults, Message: fmt.Sprintf(
-			"The policy is the default, as the newest of several that are annotated so: %s. Take the annotation %s off the others.", some(s.defaults[1:]), v1alpha1.AnnotationDefaultPolicy)}
+			"The policy is the default, as the newest of several that are annotated so: %s. Take the annotation %s off the others.", abbreviate(s.defaults[1:]), v1alpha1.AnnotationDefaultPolicy)}
 	case place == 0:
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonSucceeded, Message: "The policy is the default."}
 	case s.object.DeletionTimestamp != nil:
@@ -199,8 +201,8 @@ func ready(s *scope) metav1.Condition {
 	}
 }
 
-// some names the first of a list, and counts the rest.
-func some(names []string) string {
+// abbreviate lists the first names, and counts the rest.
+func abbreviate(names []string) string {
 	if len(names) <= maxNamed {
 		return strings.Join(names, ", ")
 	}

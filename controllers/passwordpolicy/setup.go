@@ -11,23 +11,21 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/controllers/internal/ledger"
+	"github.com/keyturn/keyturn/controllers/internal/writetracker"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
 const (
-	indexApplied = "status.policyName"
+	indexPolicy = "status.policyName"
 
-	reconciliationTimeout = time.Minute
-	// countDelay gathers what many accounts change at once into one write of a policy's number of accounts.
+	// countDelay is how late a policy's number of accounts may be, so that one write shows what many accounts have changed.
 	countDelay = 5 * time.Second
 )
 
@@ -45,7 +43,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	r := &Reconciler{
-		client: mgr.GetClient(), catalog: o.Catalog, clock: o.Clock, written: ledger.New(),
+		client: mgr.GetClient(), catalog: o.Catalog, clock: o.Clock, written: writetracker.New(),
 		events: mgr.GetEventRecorder("keyturn-operator"),
 	}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -54,32 +52,32 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(defaultChanged{})).
 		Watches(&v1alpha1.UserAccount{}, countHandler{}).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.all)).
-		WithOptions(controller.Options{ReconciliationTimeout: reconciliationTimeout}).
 		Complete(r)
 }
 
 func addIndex(ctx context.Context, indexer client.FieldIndexer) error {
 	index := func(obj client.Object) []string {
-		if a, ok := obj.(*v1alpha1.UserAccount); ok && applied(a) != "" {
-			return []string{applied(a)}
+		if ua, ok := obj.(*v1alpha1.UserAccount); ok && policyOf(ua) != "" {
+			return []string{policyOf(ua)}
 		}
 		return nil
 	}
-	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexApplied, index); err != nil {
-		return fmt.Errorf("index accounts by %s: %w", indexApplied, err)
+	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexPolicy, index); err != nil {
+		return fmt.Errorf("index accounts by %s: %w", indexPolicy, err)
 	}
 	return nil
 }
 
-// applied is the policy that applies to an account. It is not the one that the account names where that does not exist or does
-// not allow the namespace: such a reference uses no policy. Nor does an account that is being deleted.
-func applied(a *v1alpha1.UserAccount) string {
-	if a.DeletionTimestamp != nil {
+// policyOf returns the name of the policy that applies to an account. Where spec.policyRef cannot be followed, that is another
+// than it names. An account that is being deleted is under no policy.
+func policyOf(ua *v1alpha1.UserAccount) string {
+	if ua.DeletionTimestamp != nil {
 		return ""
 	}
-	return a.Status.PolicyName
+	return ua.Status.PolicyName
 }
 
+// all enqueues all policies.
 func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
 	policies := &v1alpha1.PasswordPolicyList{}
 	if err := r.client.List(ctx, policies, client.UnsafeDisableDeepCopy); err != nil {
@@ -93,7 +91,7 @@ func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Reque
 	return requests
 }
 
-// defaultChanged passes what changes which policies are annotated as the default.
+// defaultChanged passes the events that change which policies are annotated as the default.
 type defaultChanged struct{ predicate.Funcs }
 
 func isDefault(obj client.Object) bool {
@@ -104,19 +102,20 @@ func isDefault(obj client.Object) bool {
 // Create passes a new default policy.
 func (defaultChanged) Create(e event.CreateEvent) bool { return isDefault(e.Object) }
 
-// Delete passes a policy that was annotated as the default and is gone, also where the beginning of its deletion was not seen.
+// Delete passes a policy that was annotated as the default. Update has passed the beginning of its deletion, unless the watch
+// missed that.
 func (defaultChanged) Delete(e event.DeleteEvent) bool {
 	return e.Object.GetAnnotations()[v1alpha1.AnnotationDefaultPolicy] == "true"
 }
 
-// Update passes a policy that became, or ceased to be, a default one, as it does when its deletion begins.
+// Update passes a policy that becomes a default one or ceases to be one. It ceases when its deletion begins.
 func (defaultChanged) Update(e event.UpdateEvent) bool {
 	return isDefault(e.ObjectOld) != isDefault(e.ObjectNew)
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// enqueueCount enqueues policies to be counted anew.
+// enqueueCount enqueues policies whose accounts are to be counted again.
 func enqueueCount(q queue, names ...string) {
 	for _, name := range names {
 		if name != "" {
@@ -130,15 +129,15 @@ type countHandler struct{ handler.Funcs }
 
 // Create enqueues the policy of a new account.
 func (countHandler) Create(_ context.Context, e event.CreateEvent, q queue) {
-	if a, ok := e.Object.(*v1alpha1.UserAccount); ok {
-		enqueueCount(q, applied(a))
+	if ua, ok := e.Object.(*v1alpha1.UserAccount); ok {
+		enqueueCount(q, policyOf(ua))
 	}
 }
 
 // Delete enqueues the policy of an account that is gone.
 func (countHandler) Delete(_ context.Context, e event.DeleteEvent, q queue) {
-	if a, ok := e.Object.(*v1alpha1.UserAccount); ok {
-		enqueueCount(q, a.Status.PolicyName)
+	if ua, ok := e.Object.(*v1alpha1.UserAccount); ok {
+		enqueueCount(q, ua.Status.PolicyName)
 	}
 }
 
@@ -146,7 +145,7 @@ func (countHandler) Delete(_ context.Context, e event.DeleteEvent, q queue) {
 func (countHandler) Update(_ context.Context, e event.UpdateEvent, q queue) {
 	before, okBefore := e.ObjectOld.(*v1alpha1.UserAccount)
 	after, okAfter := e.ObjectNew.(*v1alpha1.UserAccount)
-	if okBefore && okAfter && applied(before) != applied(after) {
-		enqueueCount(q, applied(before), applied(after))
+	if okBefore && okAfter && policyOf(before) != policyOf(after) {
+		enqueueCount(q, policyOf(before), policyOf(after))
 	}
 }

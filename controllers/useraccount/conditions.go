@@ -12,12 +12,13 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// condition is one condition as it is to be; an empty reason means that there is none.
+// condition is what one condition has to say; without a reason, the account does not have that condition.
 type condition struct {
 	kind, reason, message string
 	status                bool
 }
 
+// setConditions sets all conditions of a status.
 func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
 	all := []condition{specReadable(s), usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
 	all = append(append(all, ready(all)...), requestPending(s))
@@ -38,7 +39,7 @@ func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
 	}
 }
 
-// specReadable tells of fields that were stored before the schema refused them, or by another version.
+// specReadable names the fields that were stored before the schema refused them, or by another version.
 func specReadable(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionSpecReadable}
 	if fields := s.account.Spec.UnreadableFields(); len(fields) > 0 {
@@ -49,6 +50,7 @@ func specReadable(s *scope) condition {
 	return c
 }
 
+// usernameAccepted says whether the account has its username.
 func usernameAccepted(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionUsernameAccepted}
 	switch {
@@ -68,6 +70,7 @@ func usernameAccepted(s *scope) condition {
 	return c
 }
 
+// credentialFound says whether the account has a credential that can be used.
 func credentialFound(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionCredentialFound}
 	switch problem := s.credentialProblem(); {
@@ -87,6 +90,7 @@ func credentialFound(s *scope) condition {
 	return c
 }
 
+// policyResolved says which policy applies, or why another than the account asks for.
 func policyResolved(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionPolicyResolved}
 	switch {
@@ -102,11 +106,11 @@ func policyResolved(s *scope) condition {
 	return c
 }
 
+// passwordApplied says what became of the password that a Secret hands out.
 func passwordApplied(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionPasswordApplied}
-	p := s.account.Spec.Password
 	switch {
-	case p == nil || p.SecretRef == nil || s.rules.IsExternal():
+	case s.rules.PasswordSecret() == nil:
 	case s.reset == nil:
 		c.reason, c.message = v1alpha1.ConditionReasonPending, "Waits for the account's credential."
 	default:
@@ -115,8 +119,7 @@ func passwordApplied(s *scope) condition {
 	return c
 }
 
-// requestPending tells of the requests that lie in the future. Where another account has the username, nothing will come of
-// them.
+// requestPending names the requests that lie in the future. An account without its username never comes to them.
 func requestPending(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionRequestPending}
 	pending := s.rules.PendingRequests(s.credential())
@@ -132,8 +135,8 @@ func requestPending(s *scope) condition {
 	return c
 }
 
-// stalled lists the reasons for which somebody has to act on what is declared; for the others, waiting may help.
-var stalled = map[string]bool{
+// stalledReasons are the reasons for which somebody has to edit what is declared. With the others, waiting may help.
+var stalledReasons = map[string]bool{
 	v1alpha1.ConditionReasonSpecUnreadable:         true,
 	v1alpha1.ConditionReasonUsernameInvalid:        true,
 	v1alpha1.ConditionReasonUsernameConflict:       true,
@@ -146,8 +149,8 @@ var stalled = map[string]bool{
 	v1alpha1.ConditionReasonPolicyViolation:        true,
 }
 
-// ready sums up: the first condition that is not True tells why, and the first for which somebody has to act says so,
-// even where another one waits.
+// ready returns the conditions Ready and Stalled, which sum up the others. Ready has the reason of the first that is not True,
+// and Stalled that of the first for which somebody has to act.
 func ready(all []condition) []condition {
 	summary := condition{
 		kind: v1alpha1.ConditionReady, status: true,
@@ -161,7 +164,7 @@ func ready(all []condition) []condition {
 		if summary.status {
 			summary.status, summary.reason, summary.message = false, c.reason, c.message
 		}
-		if stalled[c.reason] && !stall.status {
+		if stalledReasons[c.reason] && !stall.status {
 			stall.status, stall.reason, stall.message = true, c.reason, c.message
 		}
 	}

@@ -1,26 +1,23 @@
 package useraccount
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/controllers/internal/ledger"
 	"github.com/keyturn/keyturn/controllers/internal/mergepatch"
+	"github.com/keyturn/keyturn/controllers/internal/writetracker"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
@@ -28,7 +25,7 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// maxConflicts is how often a reconciliation begins again at once because another wrote the credential in between.
+// maxConflicts is how often a reconciliation begins again at once because another writer has changed the credential.
 const maxConflicts = 5
 
 // Reconciler reconciles UserAccounts.
@@ -39,54 +36,55 @@ type Reconciler struct {
 	live client.Reader
 	// catalog looks up from the cache, and liveCatalog past it.
 	catalog, liveCatalog *catalog.Catalog
-	records              *records
-	// written accounts.
-	written *ledger.Ledger
-	turns   *turns
+	credentials          *credentialCache
+	// written tracks this controller's writes of accounts.
+	written *writetracker.Tracker
+	queue   *hashQueue
 	hasher  hash.Hasher
 	events  events.EventRecorder
 	clock   clock.PassiveClock
-	resets  resets
+	resets  resetCounters
 }
 
 // scope is everything that one reconciliation knows.
 type scope struct {
 	account *v1alpha1.UserAccount
-	turn    *turn
-	policy  policy.Resolution
-	rules   account.Rules
+	slot    *hashSlot
+	// readLive asks for the credential to be read past the cache.
+	readLive bool
+	policy   policy.Resolution
+	rules    account.Rules
 
-	// credentialName is empty where the username is none.
+	// credentialName is empty where the account has no valid username.
 	credentialName string
-	// record is the credential; nil where there is none that is the account's.
+	// record is the credential that is, or becomes, the account's; nil where there is none.
 	record *credential.Record
-	// identity says how the account came by it.
+	// identity says what becomes of the credential under the username.
 	identity account.Identity
-	// conflict is the account that has the username.
+	// conflict is the other account that has the username.
 	conflict account.Owner
-	// invalid is what makes the credential unreadable.
+	// invalid is why the credential cannot be read.
 	invalid error
 
-	// reset is what became of the password that is declared; nil where none is.
+	// reset is what became of the declared password; nil where none is declared, or nobody has looked yet.
 	reset *resetResult
 	// trimmed tells that the Secret's value ended in a newline, which is not part of the password.
 	trimmed bool
 }
 
 var (
-	// errWait ends a reconciliation that waits for its turn to hash.
-	errWait = errors.New("waits for its turn to be hashed")
-	// errStale ends a reconciliation of an account that is another, declared otherwise, or gone, by now; its own event is
-	// on the way.
-	errStale = errors.New("the account is not the one that was read")
+	// errQueued ends a reconciliation that may not hash a password yet. The queue enqueues the account when it may.
+	errQueued = errors.New("waits in the queue for hashing")
+	// errOutdated ends a reconciliation whose account has been edited or deleted since it was read. The event of that enqueues it.
+	errOutdated = errors.New("the account is not the one that was read")
 )
 
 // Reconcile brings one account into the state that it declares.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	turn := r.turns.begin(req.NamespacedName)
-	defer turn.end()
-	declared := &v1alpha1.UserAccount{}
-	err := r.client.Get(ctx, req.NamespacedName, declared)
+	slot := r.queue.enter(req.NamespacedName)
+	defer slot.release()
+	ua := &v1alpha1.UserAccount{}
+	err := r.client.Get(ctx, req.NamespacedName, ua)
 	if apierrors.IsNotFound(err) {
 		r.written.Forget(req.String())
 		return ctrl.Result{}, nil
@@ -94,14 +92,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("look up account: %w", err)
 	}
-	if !r.written.CaughtUp(req.String(), declared.ResourceVersion) {
-		return ctrl.Result{RequeueAfter: ledger.MaxLag}, nil // What was written brings it back here, unless it was lost.
+	if !r.written.CaughtUp(req.String(), ua.ResourceVersion) {
+		return ctrl.Result{RequeueAfter: writetracker.MaxLag}, nil // The watch of that write enqueues it again, unless the write was lost.
 	}
-	if declared.DeletionTimestamp != nil {
+	if ua.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil
 	}
-	s, err := r.reconcile(ctx, declared, turn)
-	if errors.Is(err, errWait) || errors.Is(err, errStale) {
+	s, err := r.reconcile(ctx, ua, slot)
+	if errors.Is(err, errQueued) || errors.Is(err, errOutdated) {
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
@@ -110,35 +108,52 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.writeStatus(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: s.nextLook()}, nil
+	return ctrl.Result{RequeueAfter: s.untilNextChange()}, nil
 }
 
-// reconcile does what is to be done, again from the start where the credential was written by another in between.
-func (r *Reconciler) reconcile(ctx context.Context, declared *v1alpha1.UserAccount, turn *turn) (*scope, error) {
-	var err error
-	for try := range maxConflicts {
-		if try > 0 {
-			if err := r.confirm(ctx, declared); err != nil {
-				return nil, err
-			}
-		}
-		s := &scope{account: declared, turn: turn}
-		for _, step := range []func(context.Context, *scope, bool) error{
-			r.resolvePolicy, r.findCredential, r.applyCredential, r.mark,
-		} {
-			if err = step(ctx, s, try > 0); err != nil {
-				break
-			}
-		}
+// reconcile does everything but the status. After a conflict it decides again from the start.
+func (r *Reconciler) reconcile(ctx context.Context, ua *v1alpha1.UserAccount, slot *hashSlot) (*scope, error) {
+	s, err := r.attempt(ctx, &scope{account: ua, slot: slot})
+	for range maxConflicts - 1 {
 		if !errors.Is(err, credential.ErrConflict) {
-			return s, err
+			break
+		}
+		// The other writer may have acted on a later version of the account, over which this one must not be applied.
+		if err := r.ensureCurrent(ctx, ua); err != nil {
+			return nil, err
+		}
+		s, err = r.attempt(ctx, &scope{account: ua, slot: slot, readLive: true})
+	}
+	return s, err
+}
+
+// attempt takes the steps of a reconciliation once.
+func (r *Reconciler) attempt(ctx context.Context, s *scope) (*scope, error) {
+	for _, step := range []func(context.Context, *scope) error{
+		r.resolvePolicy, r.findCredential, r.applyToCredential, r.mark,
+	} {
+		if err := step(ctx, s); err != nil {
+			return nil, err
 		}
 	}
-	return nil, err
+	return s, nil
 }
 
-// resolvePolicy finds the policy that applies.
-func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope, _ bool) error {
+// ensureCurrent returns errOutdated unless the API server still has the account as it was read. The cache of a new leader may
+// for a moment have an account that is gone, which must not get the credential of its successor.
+func (r *Reconciler) ensureCurrent(ctx context.Context, ua *v1alpha1.UserAccount) error {
+	current, err := r.liveCatalog.Account(ctx, ua.Namespace, ua.Name)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
+	if err != nil || current.UID != ua.UID || current.Generation != ua.Generation {
+		return errOutdated
+	}
+	return nil
+}
+
+// resolvePolicy finds the policy that applies to the account.
+func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope) error {
 	resolved, err := r.catalog.PolicyFor(ctx, s.account)
 	if err != nil {
 		return err
@@ -148,13 +163,11 @@ func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope, _ bool) error 
 	return nil
 }
 
-// confirmPolicy looks live where the cache may not have the policy that applies yet (the one that is named, or the default
-// one) or the labels of the namespace. The caches of accounts, namespaces and policies follow the API server each at its own pace; what a reset is
-// judged by, while all were created together, is recorded for good.
-func (r *Reconciler) confirmPolicy(ctx context.Context, s *scope) error {
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	err := r.client.Get(ctx, client.ObjectKey{Name: s.account.Namespace}, namespace, client.UnsafeDisableDeepCopy)
+// ensurePolicy resolves the policy once more, past the cache, where the cache may lack it: it has not the policy that is named, no
+// default policy, or not the namespace with its labels. The caches of accounts, namespaces and policies are filled independently of
+// each other, and what a password was judged by is recorded for good.
+func (r *Reconciler) ensurePolicy(ctx context.Context, s *scope) error {
+	err := r.client.Get(ctx, client.ObjectKey{Name: s.account.Namespace}, metadataOf("Namespace"), client.UnsafeDisableDeepCopy)
 	switch {
 	case client.IgnoreNotFound(err) != nil:
 		return fmt.Errorf("look up namespace: %w", err)
@@ -169,148 +182,36 @@ func (r *Reconciler) confirmPolicy(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// findCredential finds what is stored under the account's username, and decides whose it is.
-func (r *Reconciler) findCredential(ctx context.Context, s *scope, fresh bool) error {
-	name, err := credential.NameOf(s.account)
-	if err != nil {
-		return nil // Told by the condition UsernameAccepted.
-	}
-	s.credentialName = name
-	record, err := r.records.get(ctx, s.credentialName, fresh)
-	switch {
-	case errors.Is(err, credential.ErrInvalid):
-		s.invalid = err
-		return nil
-	case err != nil && !errors.Is(err, credential.ErrNotFound):
-		return err
-	}
-	var found *account.Owner
-	if record != nil {
-		found = &record.Owner
-	}
-	s.identity = s.rules.Identify(s.account, found, account.OwnerUnknown)
-	if s.identity == account.IdentityCheckOwner {
-		state, err := r.ownerState(ctx, record)
-		if err != nil {
-			return err
-		}
-		s.identity = s.rules.Identify(s.account, found, state)
-	}
-	s.record = record
-	switch s.identity {
-	case account.IdentityConflict:
-		s.conflict, s.record = *found, nil
-	case account.IdentityCreate:
-		return r.yieldUsername(ctx, s)
-	case account.IdentityAdopt, account.IdentityReplace:
-		return r.confirm(ctx, s.account)
-	}
-	return nil
-}
-
-// confirm looks, live, whether the account is declared as it was read. What the cache of a new leader holds for a moment
-// longer must not be given the credential of its successor; and whoever wrote the credential in between may have known of
-// a later declaration, over which this one must not be applied.
-func (r *Reconciler) confirm(ctx context.Context, declared *v1alpha1.UserAccount) error {
-	current, err := r.liveCatalog.Account(ctx, declared.Namespace, declared.Name)
-	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
-		return err
-	}
-	if err != nil || current.UID != declared.UID || current.Generation != declared.Generation {
-		return errStale
-	}
-	return nil
-}
-
-// yieldUsername looks whether another account, whose credential is missing, keeps the username. The cache tells which
-// accounts have it, and the API server how they are now: a mark may be too young for the cache.
-func (r *Reconciler) yieldUsername(ctx context.Context, s *scope) error {
-	others := &v1alpha1.UserAccountList{}
-	err := r.client.List(ctx, others, client.MatchingFields{indexCredential: s.credentialName}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return fmt.Errorf("list accounts of the username: %w", err)
-	}
-	for _, cached := range likelyKeepers(others.Items, s.account) {
-		other, err := r.liveCatalog.Account(ctx, cached.Namespace, cached.Name)
-		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
-			return err
-		}
-		if err == nil && hasUsername(other, s.credentialName) && account.KeepsUsername(other, s.account) {
-			s.identity, s.conflict = account.IdentityConflict, account.OwnerOf(other)
-			return nil
-		}
-	}
-	return nil
-}
-
-// likelyKeepers lists the others of the accounts of a username, those first of which the cache says that they keep it, from the one that was
-// created first: as a rule the first read tells.
-func likelyKeepers(accounts []v1alpha1.UserAccount, asking *v1alpha1.UserAccount) []*v1alpha1.UserAccount {
-	var keepers, others []*v1alpha1.UserAccount
-	for i := range accounts {
-		switch other := &accounts[i]; {
-		case other.Name == asking.Name:
-		case account.KeepsUsername(other, asking):
-			keepers = append(keepers, other)
-		default:
-			others = append(others, other)
-		}
-	}
-	slices.SortFunc(keepers, func(a, b *v1alpha1.UserAccount) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
-	})
-	return append(keepers, others...)
-}
-
-// ownerState looks whether the account that a credential names still has the username. The cache may say that it has: when that ends, the
-// accounts that wait for the username are told. That it has not is only believed when the API server says so.
-func (r *Reconciler) ownerState(ctx context.Context, record *credential.Record) (account.OwnerState, error) {
-	for _, reader := range []*catalog.Catalog{r.catalog, r.liveCatalog} {
-		owner, err := reader.Account(ctx, record.Owner.Namespace, record.Owner.Name)
-		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
-			return account.OwnerUnknown, err
-		}
-		if err == nil && hasUsername(owner, record.Name()) {
-			return account.OwnerExists, nil
-		}
-	}
-	return account.OwnerGone, nil
-}
-
-// hasUsername tells whether an account's username is the one whose credential has this name.
-func hasUsername(declared *v1alpha1.UserAccount, credentialName string) bool {
-	name, err := credential.NameOf(declared)
-	return err == nil && name == credentialName
-}
-
-// applyCredential decides everything about the credential and writes it once.
-func (r *Reconciler) applyCredential(ctx context.Context, s *scope, _ bool) error {
-	c, ok := s.start()
-	if !ok {
+// applyToCredential decides everything about the credential, and writes it once.
+func (r *Reconciler) applyToCredential(ctx context.Context, s *scope) error {
+	c, found := s.beginCredential()
+	if !found {
 		return nil
 	}
-	asked := s.rules.ApplyRequests(c)
-	c, err := r.applyReset(ctx, s, asked)
-	if err == nil {
-		err = r.put(ctx, s, c)
-		if err == nil && s.trimmed && c.Reset.AppliedHash != asked.Reset.AppliedHash {
-			r.event(s.account, corev1.EventTypeNormal, v1alpha1.EventNewlineTrimmed, "Reset",
-				"The newline at the end of the Secret's value is not part of the password")
+	requested := s.rules.ApplyRequests(c)
+	decided, err := r.applyReset(ctx, s, requested)
+	if err != nil {
+		if s.identity == account.IdentityOurs || s.identity == account.IdentityAdopt {
+			// The other requests take effect now, however long the reset has to wait.
+			if failed := r.putCredential(ctx, s, requested); failed != nil {
+				return failed
+			}
 		}
 		return err
 	}
-	if s.identity == account.IdentityOurs || s.identity == account.IdentityAdopt {
-		// What was asked for beside the reset binds at once, however long the reset has to wait.
-		if failed := r.put(ctx, s, asked); failed != nil {
-			return failed
-		}
+	if err := r.putCredential(ctx, s, decided); err != nil {
+		return err
 	}
-	return err
+	if s.trimmed && decided.Reset.AppliedHash != requested.Reset.AppliedHash {
+		r.event(s.account, corev1.EventTypeNormal, v1alpha1.EventNewlineTrimmed, "Reset",
+			"The newline at the end of the Secret's value is not part of the password")
+	}
+	return nil
 }
 
-// put writes what was decided about the credential.
-func (r *Reconciler) put(ctx context.Context, s *scope, c account.Credential) error {
-	record, err := r.records.put(ctx, s.credentialName, s.record, s.identity == account.IdentityReplace, c)
+// putCredential writes what was decided about the credential.
+func (r *Reconciler) putCredential(ctx context.Context, s *scope, c account.Credential) error {
+	record, err := r.credentials.put(ctx, s.credentialName, s.record, s.identity == account.IdentityReplace, c)
 	if err != nil {
 		return err
 	}
@@ -319,25 +220,9 @@ func (r *Reconciler) put(ctx context.Context, s *scope, c account.Credential) er
 	return nil
 }
 
-// start returns the credential to begin with; false where the account may have none.
-func (s *scope) start() (account.Credential, bool) {
-	switch s.identity {
-	case account.IdentityOurs:
-		return s.record.Credential, true
-	case account.IdentityAdopt:
-		return account.Adopt(s.record.Credential, s.account), true
-	case account.IdentityCreate:
-		return s.rules.New(account.OwnerOf(s.account), newAccountID()), true
-	case account.IdentityReplace:
-		return s.rules.Succeed(s.record.Credential, account.OwnerOf(s.account), newAccountID()), true
-	default:
-		return account.Credential{}, false
-	}
-}
-
-// mark notes on the account that its credential has been created, and the last reset that it asked for. Of the API
-// server's answer it takes the annotations alone: what is declared by now is not what was applied.
-func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
+// mark notes in annotations of the account that its credential has been created, and which reset took effect last. Of the API
+// server's answer it keeps the annotations alone: the spec may be a later one than was applied here.
+func (r *Reconciler) mark(ctx context.Context, s *scope) error {
 	if s.record == nil {
 		return nil
 	}
@@ -358,7 +243,7 @@ func (r *Reconciler) mark(ctx context.Context, s *scope, _ bool) error {
 	return nil
 }
 
-// credential returns the account's credential, or one that is empty.
+// credential returns the account's credential, or an empty one.
 func (s *scope) credential() account.Credential {
 	if s.record == nil {
 		return account.Credential{}
@@ -366,8 +251,8 @@ func (s *scope) credential() account.Credential {
 	return s.record.Credential
 }
 
-// nextLook is how long until the account's standing changes by itself; 0: never.
-func (s *scope) nextLook() time.Duration {
+// untilNextChange is how long until the account's standing changes by itself; 0 where it never does.
+func (s *scope) untilNextChange() time.Duration {
 	next := s.rules.Standing(s.credential()).Next
 	if next.IsZero() {
 		return 0

@@ -1,7 +1,7 @@
-// Package useraccount reconciles UserAccounts: it finds or creates the credential of an account, applies the passwords
-// that Secrets hand out, lets the requests of administrators take effect, and projects what it sees into the status. What
-// is to be done is decided by internal/account; this package gathers what that needs, carries it out, and tells.
+// Package useraccount reconciles UserAccounts. It finds or creates the credential of an account, applies the password that a
+// Secret hands out, lets the requests of administrators take effect, and shows the result in the status. internal/account decides
+// what is to be done; this package gathers what the decision needs and carries it out.
 //
-// Every step is safe to repeat. The order of its writes is: the credential, the mark on the account, the status; an
-// account at rest causes none.
+// One reconciliation writes the credential first, then the annotations of the account, then its status. Each step can be repeated,
+// so a crash after any of them does no harm. An account for which there is nothing to do causes no write.
 package useraccount

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/controllers/internal/note"
+	"github.com/keyturn/keyturn/controllers/internal/eventnote"
 	"github.com/keyturn/keyturn/internal/account"
 )
 
@@ -71,5 +71,5 @@ func (r *Reconciler) conditionEvents(ua *v1alpha1.UserAccount, before, after []m
 
 // event sends an event about an account.
 func (r *Reconciler) event(ua *v1alpha1.UserAccount, kind, reason, action, text string) {
-	r.events.Eventf(ua, nil, kind, reason, action, "%s", note.Cut(text))
+	r.events.Eventf(ua, nil, kind, reason, action, "%s", eventnote.Truncate(text))
 }

@@ -38,8 +38,8 @@ func TestEventsOfWrites(t *testing.T) {
 	ada := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "ada", UID: "u1"}, Spec: v1alpha1.UserAccountSpec{Password: &v1alpha1.PasswordSpec{}}}
 	api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(ada).Build()
 	recorder, registry := events.NewFakeRecorder(100), prometheus.NewRegistry()
-	r := &Reconciler{events: recorder, resets: newResets(registry)}
-	written, watched := r.notifiers(transitions.Notifier{Catalog: catalog.New(api, "system"), Clock: testingclock.NewFakePassiveClock(now)})
+	r := &Reconciler{events: recorder, resets: newResetCounters(registry)}
+	written, watched := r.listeners(transitions.Notifier{Catalog: catalog.New(api, "system"), Clock: testingclock.NewFakePassiveClock(now)})
 	store := func(onWrite func(ctx context.Context, before, after *credential.Record)) *credential.Store {
 		return &credential.Store{Reader: api, Writer: api, Namespace: "credentials", OnWrite: func(ctx context.Context, before, after *credential.Record) {
 			onWrite(ctx, before, after)

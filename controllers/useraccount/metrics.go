@@ -16,36 +16,36 @@ import (
 )
 
 const (
-	// soon is how far ahead passwords that expire are counted, and soonLabel how the label says it.
-	soon      = 7 * 24 * time.Hour
-	soonLabel = "7d"
-	// standingPending is the standing of an account that has not been looked at yet.
+	// expiryHorizon is how far ahead passwords that expire are counted, and expiryLabel how the label says it.
+	expiryHorizon = 7 * 24 * time.Hour
+	expiryLabel   = "7d"
+	// standingPending is the standing of an account that has no status yet.
 	standingPending v1alpha1.Standing = "Pending"
 )
 
-// standings are the values of the label; every account is counted under one of them.
+// standings are the values of the label standing; every account is counted under one of them.
 var standings = []v1alpha1.Standing{
 	v1alpha1.StandingActive, v1alpha1.StandingChangeRequired, v1alpha1.StandingResetRequired, v1alpha1.StandingExpired,
 	v1alpha1.StandingLocked, v1alpha1.StandingDisabled, v1alpha1.StandingNoPassword, standingPending,
 }
 
-// resetOutcomes are the reasons of the condition PasswordApplied, as far as they are about a password that was declared.
+// resetOutcomes are the values of the label outcome: the reasons of the condition PasswordApplied, but for Pending.
 var resetOutcomes = []string{
 	v1alpha1.ConditionReasonApplied, v1alpha1.ConditionReasonPolicyViolation, v1alpha1.ConditionReasonSecretNotFound,
 	v1alpha1.ConditionReasonSecretNotUsable, v1alpha1.ConditionReasonKeyNotFound, v1alpha1.ConditionReasonValueInvalid,
 	v1alpha1.ConditionReasonDenyListNotFound, v1alpha1.ConditionReasonSpecUnreadable, v1alpha1.ConditionReasonCredentialInvalid,
 }
 
-// resets counts what became of declared passwords.
-type resets map[string]prometheus.Counter
+// resetCounters count what became of declared passwords, by outcome.
+type resetCounters map[string]prometheus.Counter
 
-func newResets(registry prometheus.Registerer) resets {
+func newResetCounters(registry prometheus.Registerer) resetCounters {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "keyturn_password_resets_total",
 		Help: "Declared passwords that were looked at, by outcome: a reason of the condition PasswordApplied.",
 	}, []string{"outcome"})
 	registry.MustRegister(total)
-	counters := resets{}
+	counters := resetCounters{}
 	for _, outcome := range resetOutcomes {
 		counters[outcome] = total.WithLabelValues(outcome)
 	}
@@ -54,7 +54,7 @@ func newResets(registry prometheus.Registerer) resets {
 
 // transition counts a password that was applied, or that the policy refuses: it is a transitions.Listener. A password that another
 // policy, or an edit of it, refuses as well has been counted before. Values that cannot be a password are counted by condition.
-func (m resets) transition(_ context.Context, t account.Transition, _ *v1alpha1.UserAccount) {
+func (m resetCounters) transition(_ context.Context, t account.Transition, _ *v1alpha1.UserAccount) {
 	switch {
 	case t.Kind == account.PasswordReset:
 		m[v1alpha1.ConditionReasonApplied].Inc()
@@ -65,7 +65,7 @@ func (m resets) transition(_ context.Context, t account.Transition, _ *v1alpha1.
 
 // condition counts what keeps the operator from applying a declared password, when that begins. Passwords that the policy refuses
 // are counted by transition.
-func (m resets) condition(before, after []metav1.Condition) {
+func (m resetCounters) condition(before, after []metav1.Condition) {
 	now := meta.FindStatusCondition(after, v1alpha1.ConditionPasswordApplied)
 	if now == nil || now.Status == metav1.ConditionTrue || now.Reason == v1alpha1.ConditionReasonPolicyViolation {
 		return
@@ -77,19 +77,19 @@ func (m resets) condition(before, after []metav1.Condition) {
 	}
 }
 
-// census counts the accounts of the cache when Prometheus asks. That is one pass over them, without a copy of what they
-// hold and without a request.
-type census struct {
+// accountCounts counts the accounts in the cache each time Prometheus asks. That is one pass over them, without a copy of any and
+// without a request.
+type accountCounts struct {
 	reader client.Reader
 	clock  clock.PassiveClock
-	// elected is closed when this process is the one that works: of several, only that one counts.
+	// elected is closed when this replica becomes the leader. The others count nothing.
 	elected <-chan struct{}
 
 	accounts, expiring *prometheus.Desc
 }
 
-func newCensus(reader client.Reader, now clock.PassiveClock, elected <-chan struct{}) *census {
-	return &census{
+func newAccountCounts(reader client.Reader, now clock.PassiveClock, elected <-chan struct{}) *accountCounts {
+	return &accountCounts{
 		reader: reader, clock: now, elected: elected,
 		accounts: prometheus.NewDesc("keyturn_accounts", "Accounts, by standing; Pending are those that have none yet.",
 			[]string{"standing"}, nil),
@@ -100,53 +100,54 @@ func newCensus(reader client.Reader, now clock.PassiveClock, elected <-chan stru
 }
 
 // Describe implements prometheus.Collector.
-func (c *census) Describe(to chan<- *prometheus.Desc) {
+func (c *accountCounts) Describe(to chan<- *prometheus.Desc) {
 	to <- c.accounts
 	to <- c.expiring
 }
 
 // Collect implements prometheus.Collector.
-func (c *census) Collect(to chan<- prometheus.Metric) {
+func (c *accountCounts) Collect(to chan<- prometheus.Metric) {
 	select {
 	case <-c.elected:
 	default:
 		return
 	}
-	declared := &v1alpha1.UserAccountList{}
-	if err := c.reader.List(context.Background(), declared, client.UnsafeDisableDeepCopy); err != nil {
+	accounts := &v1alpha1.UserAccountList{}
+	if err := c.reader.List(context.Background(), accounts, client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.Log.Error(err, "Accounts could not be counted from the cache")
 		return
 	}
-	by := map[v1alpha1.Standing]int{}
+	counts := map[v1alpha1.Standing]int{}
 	for _, standing := range standings {
-		by[standing] = 0
+		counts[standing] = 0
 	}
 	expiring, now := 0, c.clock.Now()
-	for i := range declared.Items {
-		if declared.Items[i].DeletionTimestamp != nil {
+	for i := range accounts.Items {
+		if accounts.Items[i].DeletionTimestamp != nil {
 			continue
 		}
-		status := &declared.Items[i].Status
+		status := &accounts.Items[i].Status
 		standing := status.Standing
-		if _, known := by[standing]; !known {
+		if _, known := counts[standing]; !known {
 			standing = standingPending
 		}
-		by[standing]++
+		counts[standing]++
 		if expiresSoon(status, now) {
 			expiring++
 		}
 	}
-	for standing, n := range by {
+	for standing, n := range counts {
 		to <- prometheus.MustNewConstMetric(c.accounts, prometheus.GaugeValue, float64(n), string(standing))
 	}
-	to <- prometheus.MustNewConstMetric(c.expiring, prometheus.GaugeValue, float64(expiring), soonLabel)
+	to <- prometheus.MustNewConstMetric(c.expiring, prometheus.GaugeValue, float64(expiring), expiryLabel)
 }
 
+// expiresSoon tells whether a password expires within expiryHorizon.
 func expiresSoon(status *v1alpha1.UserAccountStatus, now time.Time) bool {
 	if status.Standing == v1alpha1.StandingDisabled || status.Standing == v1alpha1.StandingExpired ||
 		status.Password == nil || status.Password.ExpirationTime == nil {
 		return false
 	}
 	left := status.Password.ExpirationTime.Sub(now)
-	return left > 0 && left <= soon
+	return left > 0 && left <= expiryHorizon
 }

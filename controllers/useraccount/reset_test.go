@@ -12,73 +12,75 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// hashes answers as it is told to.
-type hashes struct {
+// fakeHasher answers as a test wants.
+type fakeHasher struct {
 	same              bool
 	verified, created error
 	// digested counts the digests for the history.
 	digested int
 }
 
-func (h *hashes) Verify(context.Context, hash.Encoded, string) (bool, error) {
+func (h *fakeHasher) Verify(context.Context, hash.Encoded, string) (bool, error) {
 	return h.same, h.verified
 }
-func (h *hashes) Create(context.Context, string, hash.Parameters) (hash.Encoded, error) {
+func (h *fakeHasher) Create(context.Context, string, hash.Parameters) (hash.Encoded, error) {
 	return "new", h.created
 }
-func (h *hashes) Digest(context.Context, string, []byte) ([]byte, error) {
+func (h *fakeHasher) Digest(context.Context, string, []byte) ([]byte, error) {
 	h.digested++
 	return []byte("digest"), nil
 }
 
-// TestEvaluateReset: what is in force already is noted whatever would be found about it, what cannot be compared is told, and what
-// could not be computed is tried again. The password in force stays, but for a new one that is accepted.
-func TestEvaluateReset(t *testing.T) {
+// TestJudgeReset: the password that was last applied stays applied, whatever the policy says of it by now. A stored hash that cannot be
+// verified has a reason of the condition. What a worker could not compute is an error, to be tried again. Only a new password that meets
+// the policy takes the place of the one in force.
+func TestJudgeReset(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	broken := errors.New("no worker")
 	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
 	for name, row := range map[string]struct {
-		hashes   hashes
+		hasher   fakeHasher
 		password string
 		missing  error
-		// fails, reason of the condition, and what of the credential changes.
-		fails                    bool
-		reason                   string
+		// fails: an error is returned. reason is that of the condition.
+		fails  bool
+		reason string
+		// noted: the revision counts as looked at. applied, rejected: so is its password.
 		noted, applied, rejected bool
 	}{
-		"new":                            {hashes{}, "quiet-harbour-11", nil, false, "", true, true, false},
-		"new, and weak":                  {hashes{}, "abc", nil, false, "", true, false, true},
-		"new, and not to be judged":      {hashes{}, "quiet-harbour-11", errors.New("missing"), false, v1alpha1.ConditionReasonDenyListNotFound, true, false, true},
-		"new, and no worker":             {hashes{created: broken}, "quiet-harbour-11", nil, true, "", false, false, false},
-		"the same":                       {hashes{same: true}, "quiet-harbour-11", nil, false, "", true, false, false},
-		"the same, weak by now":          {hashes{same: true}, "abc", nil, false, "", true, false, false},
-		"the same, and not to be judged": {hashes{same: true}, "quiet-harbour-11", errors.New("missing"), false, "", true, false, false},
-		"the same, and no worker":        {hashes{same: true, created: broken}, "quiet-harbour-11", nil, false, "", true, false, false},
-		"nothing to compare with":        {hashes{verified: hash.ErrMalformed}, "quiet-harbour-11", nil, false, v1alpha1.ConditionReasonCredentialInvalid, false, false, false},
-		"too costly to compare":          {hashes{verified: hash.ErrTooCostly}, "quiet-harbour-11", nil, false, v1alpha1.ConditionReasonCredentialInvalid, false, false, false},
-		"no worker":                      {hashes{verified: broken}, "quiet-harbour-11", nil, true, "", false, false, false},
-		"out of time":                    {hashes{verified: context.DeadlineExceeded}, "abc", nil, true, "", false, false, false},
+		"new":                            {fakeHasher{}, "quiet-harbour-11", nil, false, "", true, true, false},
+		"new, and weak":                  {fakeHasher{}, "abc", nil, false, "", true, false, true},
+		"new, and not to be judged":      {fakeHasher{}, "quiet-harbour-11", errors.New("missing"), false, v1alpha1.ConditionReasonDenyListNotFound, true, false, true},
+		"new, and no worker":             {fakeHasher{created: broken}, "quiet-harbour-11", nil, true, "", false, false, false},
+		"the same":                       {fakeHasher{same: true}, "quiet-harbour-11", nil, false, "", true, false, false},
+		"the same, weak by now":          {fakeHasher{same: true}, "abc", nil, false, "", true, false, false},
+		"the same, and not to be judged": {fakeHasher{same: true}, "quiet-harbour-11", errors.New("missing"), false, "", true, false, false},
+		"the same, and no worker":        {fakeHasher{same: true, created: broken}, "quiet-harbour-11", nil, false, "", true, false, false},
+		"nothing to compare with":        {fakeHasher{verified: hash.ErrMalformed}, "quiet-harbour-11", nil, false, v1alpha1.ConditionReasonCredentialInvalid, false, false, false},
+		"too costly to compare":          {fakeHasher{verified: hash.ErrTooCostly}, "quiet-harbour-11", nil, false, v1alpha1.ConditionReasonCredentialInvalid, false, false, false},
+		"no worker":                      {fakeHasher{verified: broken}, "quiet-harbour-11", nil, true, "", false, false, false},
+		"out of time":                    {fakeHasher{verified: context.DeadlineExceeded}, "abc", nil, true, "", false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			declared := &v1alpha1.UserAccount{}
-			s := &scope{account: declared, rules: account.NewRules(&declared.Spec, policy.Default(), now), credentialName: "ada"}
+			ua := &v1alpha1.UserAccount{}
+			s := &scope{account: ua, rules: account.NewRules(&ua.Spec, policy.Default(), now), credentialName: "ada"}
 			s.policy.Policy = policy.Default()
 			password, err := policy.Prepare(row.password)
 			if err != nil {
 				t.Fatal(err)
 			}
 			before := account.Credential{Password: account.Password{Hash: "old"}, Reset: account.Reset{AppliedHash: "old"}}
-			r := &Reconciler{hasher: &row.hashes}
-			after, err := r.evaluateReset(t.Context(), s, before, source, password, resetPolicy{missing: row.missing})
+			r := &Reconciler{hasher: &row.hasher}
+			after, err := r.judgeReset(t.Context(), s, before, source, password, criteria{listsErr: row.missing})
 			if (err != nil) != row.fails {
-				t.Errorf("answers %v", err)
+				t.Errorf("returns %v", err)
 			}
 			reason := ""
 			if s.reset != nil {
 				reason = s.reset.reason
 			}
 			if reason != row.reason {
-				t.Errorf("tells %q, want %q", reason, row.reason)
+				t.Errorf("the reason is %q, want %q", reason, row.reason)
 			}
 			if noted := after.Reset.Source == source; noted != row.noted {
 				t.Errorf("the revision is noted: %t", noted)
@@ -93,16 +95,15 @@ func TestEvaluateReset(t *testing.T) {
 	}
 }
 
-// TestResetComparesNoFormerPasswords: a handed-out password that the person has or had is applied as any other, and the
-// history is looked at only to be extended. A rejection for the sake of former passwords that an earlier version stored is
-// told by nothing.
+// TestResetComparesNoFormerPasswords: a handed-out password that the person has or had is applied as any other, and the history is
+// only extended. No message names a rejection for the sake of former passwords, which an earlier version may have stored.
 func TestResetComparesNoFormerPasswords(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
-	declared := &v1alpha1.UserAccount{}
+	ua := &v1alpha1.UserAccount{}
 	p := policy.Default()
 	p.HistoryCount = 3
-	s := &scope{account: declared, rules: account.NewRules(&declared.Spec, p, now), credentialName: "ada"}
+	s := &scope{account: ua, rules: account.NewRules(&ua.Spec, p, now), credentialName: "ada"}
 	s.policy.Policy = p
 	before := account.Credential{
 		Password: account.Password{Hash: "old"},
@@ -121,8 +122,8 @@ func TestResetComparesNoFormerPasswords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			hasher := &hashes{}
-			after, err := (&Reconciler{hasher: hasher}).evaluateReset(t.Context(), s, before, source, password, resetPolicy{})
+			hasher := &fakeHasher{}
+			after, err := (&Reconciler{hasher: hasher}).judgeReset(t.Context(), s, before, source, password, criteria{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,66 +136,67 @@ func TestResetComparesNoFormerPasswords(t *testing.T) {
 		})
 	}
 	stored := append([]policy.RequirementID{policy.RequirementMinLength}, before.Reset.Rejected...)
-	if told := describe(p, stored); told != "At least 8 characters" {
-		t.Errorf("tells %q", told)
+	if text := requirementTexts(p, stored); text != "At least 8 characters" {
+		t.Errorf("the message has %q", text)
 	}
 }
 
-// TestRefusedContentIsComparedOnce: content that the policy refuses is compared with what was applied, so that a re-apply under a policy that
-// asks for more is no violation, but only where no guess could be made to be refused, and until one was wrong.
-func TestRefusedContentIsComparedOnce(t *testing.T) {
+// TestRefusedPasswordIsComparedOnce: a password that the policy refuses is compared with the one that was last applied, so that applying
+// the same Secret again under a stricter policy is no violation. It is compared only where nobody can have guesses refused, and only
+// until one comparison has failed.
+func TestRefusedPasswordIsComparedOnce(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
 	for name, row := range map[string]struct {
 		password string
-		edit     func(*v1alpha1.UserAccount, *account.Reset, *resetPolicy)
+		edit     func(*v1alpha1.UserAccount, *account.Reset, *criteria)
 		compared bool
 	}{
-		"a policy that asks for more": {"abc", func(*v1alpha1.UserAccount, *account.Reset, *resetPolicy) {}, true},
-		"the same policyRef": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+		"a policy that asks for more": {"abc", func(*v1alpha1.UserAccount, *account.Reset, *criteria) {}, true},
+		"the same policyRef": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *criteria) {
 			a.Spec.PolicyRef, r.AppliedPolicyRef = &v1alpha1.PolicyReference{Name: "strict"}, "strict"
 		}, true},
-		"a list that is missing": {"quiet-harbour-11", func(_ *v1alpha1.UserAccount, _ *account.Reset, rp *resetPolicy) {
-			rp.missing = errors.New("missing")
+		"a list that is missing": {"quiet-harbour-11", func(_ *v1alpha1.UserAccount, _ *account.Reset, by *criteria) {
+			by.listsErr = errors.New("missing")
 		}, true},
-		"a guess as displayName": {"quiet-harbour-11", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
+		"a guess as displayName": {"quiet-harbour-11", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *criteria) {
 			a.Spec.DisplayName = "quiet-harbour-11"
 		}, false},
-		"a guess as email": {"quiet-harbour-11", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
+		"a guess as email": {"quiet-harbour-11", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *criteria) {
 			a.Spec.Email = "quiet-harbour-11@example.org"
 		}, false},
-		"another policyRef": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+		"another policyRef": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *criteria) {
 			a.Spec.PolicyRef, r.AppliedPolicyRef = &v1alpha1.PolicyReference{Name: "strict"}, "lax"
 		}, false},
-		"a policyRef, and none before": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+		"a policyRef, and none before": {"abc", func(a *v1alpha1.UserAccount, r *account.Reset, _ *criteria) {
 			a.Spec.PolicyRef, r.AppliedPolicyRef = &v1alpha1.PolicyReference{Name: "strict"}, "-"
 		}, false},
-		"applied by an earlier version": {"abc", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *resetPolicy) {
+		"applied by an earlier version": {"abc", func(a *v1alpha1.UserAccount, _ *account.Reset, _ *criteria) {
 			a.Spec.PolicyRef = &v1alpha1.PolicyReference{Name: "strict"}
 		}, true},
-		"no policyRef any more": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+		"no policyRef any more": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *criteria) {
 			r.AppliedPolicyRef = "lax"
 		}, false},
-		"a guess that was refused before": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+		"a guess that was refused before": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *criteria) {
 			r.Rejected = []policy.RequirementID{policy.RequirementMinLength}
 		}, false},
-		"a value before that was no password": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *resetPolicy) {
+		"a value before that was no password": {"abc", func(_ *v1alpha1.UserAccount, r *account.Reset, _ *criteria) {
 			r.Unusable = account.UnusableEmpty
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			declared, reset, rp := &v1alpha1.UserAccount{}, account.Reset{AppliedHash: "old"}, resetPolicy{}
-			row.edit(declared, &reset, &rp)
+			ua, reset, by := &v1alpha1.UserAccount{}, account.Reset{AppliedHash: "old"}, criteria{}
+			row.edit(ua, &reset, &by)
 			password, err := policy.Prepare(row.password)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var after [2]account.Credential
 			for i, same := range []bool{false, true} {
-				s := &scope{account: declared, rules: account.NewRules(&declared.Spec, policy.Default(), now), credentialName: "ada"}
+				s := &scope{account: ua, rules: account.NewRules(&ua.Spec, policy.Default(), now), credentialName: "ada"}
 				s.policy.Policy = policy.Default()
-				r := &Reconciler{hasher: &hashes{same: same}}
-				after[i], err = r.evaluateReset(t.Context(), s, account.Credential{Password: account.Password{Hash: "old"}, Reset: reset}, source, password, rp)
+				r := &Reconciler{hasher: &fakeHasher{same: same}}
+				after[i], err = r.judgeReset(t.Context(), s, account.Credential{Password: account.Password{Hash: "old"}, Reset: reset}, source, password, by)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -202,10 +204,10 @@ func TestRefusedContentIsComparedOnce(t *testing.T) {
 					t.Error("the password in force does not stay")
 				}
 			}
-			if told := !after[0].Equal(after[1]); told != row.compared {
-				t.Errorf("the right guess is told from a wrong one: %t", told)
+			if differs := !after[0].Equal(after[1]); differs != row.compared {
+				t.Errorf("a right guess differs from a wrong one: %t", differs)
 			}
-			rules := account.NewRules(&declared.Spec, policy.Default(), now)
+			rules := account.NewRules(&ua.Spec, policy.Default(), now)
 			if rules.ComparesRefused(after[0]) {
 				t.Error("another guess would be compared")
 			}
@@ -216,20 +218,20 @@ func TestRefusedContentIsComparedOnce(t *testing.T) {
 	}
 }
 
-// TestDeferredIsJudgedByAnyPolicy: while the policy that is declared is missing, a rejected password is not judged by the one in its place,
-// and one that nobody could judge yet is.
+// TestDeferredIsJudgedByAnyPolicy: while the policy that the account names is missing, a rejected password is not judged by the policy in
+// its place. One that could not be judged yet is.
 func TestDeferredIsJudgedByAnyPolicy(t *testing.T) {
-	declared := &v1alpha1.UserAccount{}
-	rules := account.NewRules(&declared.Spec, policy.Default(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	ua := &v1alpha1.UserAccount{}
+	rules := account.NewRules(&ua.Spec, policy.Default(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
-	s := &scope{account: declared, rules: rules}
+	s := &scope{account: ua, rules: rules}
 	s.policy.Problem = policy.ProblemNotFound
 	unmet := []policy.RequirementID{policy.RequirementMinLength}
-	if !standIn(s, rules.RejectReset(account.Credential{}, source, "strict", unmet), source) {
+	if !policyMissing(s, rules.RejectReset(account.Credential{}, source, "strict", unmet), source) {
 		t.Error("a rejected password is judged by another policy")
 	}
 	deferred := rules.DeferReset(account.Credential{}, source)
-	if standIn(s, deferred, source) || !rules.ResetDue(deferred, source, "another") {
+	if policyMissing(s, deferred, source) || !rules.ResetDue(deferred, source, "another") {
 		t.Error("a password that could not be judged is held back")
 	}
 }

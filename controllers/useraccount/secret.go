@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,13 +18,12 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// passwordSecret finds the metadata of the Secret. The cache holds password Secrets only; one that is not in it is
-// looked up live, to tell one that is missing from one of another type.
+// passwordSecret finds the metadata of the Secret that hands out the password. The cache has Secrets of that type only. One that is
+// not there is looked up live, to tell a Secret that is missing from one of another type. Either is noted in s.reset, and
+// passwordSecret returns nil.
 func (r *Reconciler) passwordSecret(ctx context.Context, s *scope, c account.Credential) (*metav1.ObjectMeta, error) {
-	name := s.account.Spec.Password.SecretRef.Name
-	key := types.NamespacedName{Namespace: s.account.Namespace, Name: name}
-	cached := &metav1.PartialObjectMetadata{}
-	cached.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	key := types.NamespacedName{Namespace: s.account.Namespace, Name: s.rules.PasswordSecret().Name}
+	cached := metadataOf("Secret")
 	err := r.client.Get(ctx, key, cached)
 	if err == nil {
 		return &cached.ObjectMeta, nil
@@ -34,17 +34,14 @@ func (r *Reconciler) passwordSecret(ctx context.Context, s *scope, c account.Cre
 	return r.liveSecret(ctx, s, c, key)
 }
 
-// liveSecret looks the metadata of a Secret up live. Where it is missing or of another type, that is the result and it
-// returns nil; the content of a Secret of another type is never asked for. Whether it is there is asked first: one that is
-// created in between must not be told to be of another type.
+// liveSecret is passwordSecret past the cache. It never asks for the content of a Secret of another type. It asks first whether the
+// Secret exists, and then for its type: a Secret that is created in between must not count as one of another type.
 func (r *Reconciler) liveSecret(ctx context.Context, s *scope, c account.Credential, key types.NamespacedName) (*metav1.ObjectMeta, error) {
-	if key.Name == "" || len(content.IsPathSegmentName(key.Name)) > 0 { // Stored before the schema refused it: nothing can be asked for.
+	if key.Name == "" || len(content.IsPathSegmentName(key.Name)) > 0 { // Stored before the schema refused it: no Secret has such a name.
 		s.reset = secretMissing(s, c)
 		return nil, nil
 	}
-	found := &metav1.PartialObjectMetadata{}
-	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.live.Get(ctx, key, found)
+	err := r.live.Get(ctx, key, metadataOf("Secret"))
 	if apierrors.IsNotFound(err) {
 		s.reset = secretMissing(s, c)
 		return nil, nil
@@ -52,43 +49,23 @@ func (r *Reconciler) liveSecret(ctx context.Context, s *scope, c account.Credent
 	if err != nil {
 		return nil, fmt.Errorf("look up Secret: %w", err)
 	}
-	usable := &metav1.PartialObjectMetadataList{}
-	usable.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	err = r.live.List(ctx, usable, client.InNamespace(key.Namespace), client.MatchingFields{
+	ofType := &metav1.PartialObjectMetadataList{}
+	ofType.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	err = r.live.List(ctx, ofType, client.InNamespace(key.Namespace), client.MatchingFields{
 		metav1.ObjectNameField: key.Name, "type": string(v1alpha1.SecretTypePassword),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look up Secret: %w", err)
 	}
-	if len(usable.Items) == 0 {
+	if len(ofType.Items) == 0 {
 		s.reset = secretNotUsable(key.Name)
 		return nil, nil
 	}
-	return &usable.Items[0].ObjectMeta, nil
+	return &ofType.Items[0].ObjectMeta, nil
 }
 
-// secretMissing tells what a Secret that does not exist means: the password waits for it, unless it was applied before the
-// Secret was deleted.
-func secretMissing(s *scope, c account.Credential) *resetResult {
-	ref := s.account.Spec.Password.SecretRef
-	if !s.rules.AppliedAndGone(c, ref.Name, ref.Key) {
-		return notApplied(v1alpha1.ConditionReasonSecretNotFound,
-			"Secret %q does not exist in this namespace. The password is applied when it does.", ref.Name)
-	}
-	result := standingReset(s, c)
-	if result.applied {
-		result.message = fmt.Sprintf("The password of Secret %q has been applied. The Secret is gone since, and is not needed until a password is to be handed out again.", ref.Name)
-	}
-	return result
-}
-
-func secretNotUsable(name string) *resetResult {
-	return notApplied(v1alpha1.ConditionReasonSecretNotUsable,
-		"Secret %q is not of type %s, so it is not read. Delete it and create it with that type.", name, v1alpha1.SecretTypePassword)
-}
-
-// readSecret reads the Secret live, whose metadata said that it can be used. Where it is gone since, or of another type,
-// that is the result and it returns nil.
+// readSecret reads, live, the Secret that passwordSecret has found. Where it is gone since, or of another type, that is noted in
+// s.reset, and readSecret returns nil.
 func (r *Reconciler) readSecret(ctx context.Context, s *scope, c account.Credential, key types.NamespacedName) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	switch err := r.live.Get(ctx, key, secret); {
@@ -104,22 +81,23 @@ func (r *Reconciler) readSecret(ctx context.Context, s *scope, c account.Credent
 	return secret, nil
 }
 
-// handedOut is what a revision of a Secret has under the key.
-type handedOut struct {
+// handedOutPassword is what a revision of a Secret has under the key.
+type handedOutPassword struct {
 	source   account.Source
 	password policy.Password
-	// unusable is why there is no password.
+	// unusable is why the value cannot be a password; empty where it is one.
 	unusable account.Unusable
 }
 
-// readPassword reads the declared password, live. Where the Secret cannot be read, that is the result and it returns nil.
-func (r *Reconciler) readPassword(ctx context.Context, s *scope, c account.Credential) (*handedOut, error) {
-	ref := s.account.Spec.Password.SecretRef
+// readPassword reads the declared password, live. Where the Secret cannot be read, that is noted in s.reset, and readPassword returns
+// nil.
+func (r *Reconciler) readPassword(ctx context.Context, s *scope, c account.Credential) (*handedOutPassword, error) {
+	ref := s.rules.PasswordSecret()
 	secret, err := r.readSecret(ctx, s, c, types.NamespacedName{Namespace: s.account.Namespace, Name: ref.Name})
 	if err != nil || secret == nil {
 		return nil, err
 	}
-	read := &handedOut{source: account.Source{
+	read := &handedOutPassword{source: account.Source{
 		SecretName: ref.Name, Key: ref.Key, UID: string(secret.UID), ResourceVersion: secret.ResourceVersion,
 	}}
 	value, found := secret.Data[ref.Key]
@@ -134,15 +112,15 @@ func (r *Reconciler) readPassword(ctx context.Context, s *scope, c account.Crede
 	text, trimmed := trimNewline(string(value))
 	read.password, err = policy.Prepare(text)
 	if err != nil {
-		read.unusable = unusable(err)
+		read.unusable = unusableBy(err)
 		return read, nil
 	}
 	s.trimmed = trimmed
 	return read, nil
 }
 
-// unusable tells what an error of policy.Prepare says.
-func unusable(err error) account.Unusable {
+// unusableBy names an error of policy.Prepare.
+func unusableBy(err error) account.Unusable {
 	switch {
 	case errors.Is(err, policy.ErrEmpty):
 		return account.UnusableEmpty
@@ -155,15 +133,11 @@ func unusable(err error) account.Unusable {
 	}
 }
 
-// trimNewline leaves out one newline at the end, which pipelines add by accident.
+// trimNewline removes one newline at the end, which pipelines add by accident. It tells whether there was one.
 func trimNewline(value string) (string, bool) {
-	n := len(value)
-	if n == 0 || value[n-1] != '\n' {
+	text, found := strings.CutSuffix(value, "\n")
+	if !found {
 		return value, false
 	}
-	n--
-	if n > 0 && value[n-1] == '\r' {
-		n--
-	}
-	return value[:n], true
+	return strings.TrimSuffix(text, "\r"), true
 }

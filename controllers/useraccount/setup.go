@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +23,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/gone"
-	"github.com/keyturn/keyturn/controllers/internal/ledger"
+	"github.com/keyturn/keyturn/controllers/internal/writetracker"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
@@ -35,8 +34,7 @@ const (
 	indexSecret     = "spec.password.secretRef.name"
 	indexCredential = "credentialName"
 
-	reconciliationTimeout = time.Minute
-	// concurrentReconciles is more than the cores can hash, since most of a reconciliation is waiting for the API server.
+	// concurrentReconciles is more than the number of cores, since a reconciliation waits for the API server most of the time.
 	concurrentReconciles = 16
 )
 
@@ -46,14 +44,12 @@ type Options struct {
 	Credentials cache.Cache
 	// CredentialNamespace is where credentials are kept.
 	CredentialNamespace string
-	// Catalog looks up policies from the cache, and LiveCatalog past it.
+	// Catalog looks up accounts and policies from the cache, and LiveCatalog past it.
 	Catalog, LiveCatalog *catalog.Catalog
-	// Hashes is how many passwords are hashed at once.
+	// Hashes is how many passwords are hashed at once, by Hasher.
 	Hashes int
-	// Hasher hashes them.
 	Hasher hash.Hasher
-	// Clock tells the time.
-	Clock clock.PassiveClock
+	Clock  clock.PassiveClock
 	// Registry is where the metrics are registered.
 	Registry prometheus.Registerer
 	// Transitions hears of every write of a credential by this controller. The controller adds its metrics to the listeners.
@@ -65,84 +61,85 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	if err := o.Registry.Register(newCensus(mgr.GetClient(), o.Clock, mgr.Elected())); err != nil {
+	if err := o.Registry.Register(newAccountCounts(mgr.GetClient(), o.Clock, mgr.Elected())); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	called := make(chan event.TypedGenericEvent[types.NamespacedName], o.Hashes) // No more turns than that are granted at once.
+	type queued = event.TypedGenericEvent[types.NamespacedName]
+	mayHash := make(chan queued, o.Hashes) // It has room for as many accounts as can have a slot.
 	r := &Reconciler{
 		client:      mgr.GetClient(),
 		live:        mgr.GetAPIReader(),
 		catalog:     o.Catalog,
 		liveCatalog: o.LiveCatalog,
-		records: newRecords(
-			&credential.Store{Reader: o.Credentials, Namespace: o.CredentialNamespace},
-			&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
-		),
-		written: ledger.New(),
-		turns: newTurns(o.Hashes, func(who types.NamespacedName) {
-			called <- event.TypedGenericEvent[types.NamespacedName]{Object: who}
-		}),
-		events: mgr.GetEventRecorder("keyturn-operator"),
-		hasher: o.Hasher,
-		clock:  o.Clock,
-		resets: newResets(o.Registry),
+		written:     writetracker.New(),
+		queue:       newHashQueue(o.Hashes, func(account types.NamespacedName) { mayHash <- queued{Object: account} }),
+		hasher:      o.Hasher,
+		events:      mgr.GetEventRecorder("keyturn-operator"),
+		clock:       o.Clock,
+		resets:      newResetCounters(o.Registry),
 	}
-	written, watched := r.notifiers(o.Transitions)
-	r.records.live.OnWrite = written
-	secretMeta := &metav1.PartialObjectMetadata{}
-	secretMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	namespaceMeta := &metav1.PartialObjectMetadata{}
-	namespaceMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	written, watched := r.listeners(o.Transitions)
+	r.credentials = newCredentialCache(
+		&credential.Store{Reader: o.Credentials, Namespace: o.CredentialNamespace},
+		&credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace, OnWrite: written},
+	)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("useraccount").
 		For(&v1alpha1.UserAccount{}).
-		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(gone.Predicate())).
-		WatchesMetadata(secretMeta, handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
-		WatchesMetadata(namespaceMeta, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.waitingForUsername), builder.WithPredicates(gone.Predicate())).
+		WatchesMetadata(metadataOf("Secret"), handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
+		WatchesMetadata(metadataOf("Namespace"), handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(policyChanged())).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofDenyList)).
-		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), newCredentialHandler(r.ofCredential, watched))).
-		WatchesRawSource(source.TypedChannel(called, handler.TypedEnqueueRequestsFromMapFunc(
-			func(_ context.Context, who types.NamespacedName) []reconcile.Request {
-				return []reconcile.Request{{NamespacedName: who}}
+		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), newCredentialHandler(r.ofUsername, watched))).
+		WatchesRawSource(source.TypedChannel(mayHash, handler.TypedEnqueueRequestsFromMapFunc(
+			func(_ context.Context, account types.NamespacedName) []reconcile.Request {
+				return []reconcile.Request{{NamespacedName: account}}
 			}))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentReconciles, ReconciliationTimeout: reconciliationTimeout}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrentReconciles}).
 		Complete(r)
 }
 
-// notifiers returns the listener of this controller's own writes of credentials, and that of the updates which the watch brings.
-// Events are sent for both servers' writes, each once: the watch brings the updates of both. A credential that the watch brings
-// as a new one may come from a backup; so the event of a password in a new credential is sent by the controller that creates it.
-func (r *Reconciler) notifiers(t transitions.Notifier) (written, watched func(ctx context.Context, before, after *credential.Record)) {
-	counted, told := t, t
-	counted.Listeners = append(slices.Clone(t.Listeners), r.resets.transition)
-	told.Listeners = []transitions.Listener{r.transitionEvent}
+// listeners returns who hears of this controller's own writes of credentials, and who of the updates that the watch brings. Events
+// are sent for the writes of both servers, each once: the watch brings the updates of both. A new credential that the watch brings
+// may be one from a backup, so the controller that creates a credential sends its events.
+func (r *Reconciler) listeners(t transitions.Notifier) (written, watched func(ctx context.Context, before, after *credential.Record)) {
+	own, all := t, t
+	own.Listeners = append(slices.Clone(t.Listeners), r.resets.transition)
+	all.Listeners = []transitions.Listener{r.transitionEvent}
 	written = func(ctx context.Context, before, after *credential.Record) {
-		counted.Wrote(ctx, before, after)
+		own.Wrote(ctx, before, after)
 		if before == nil {
-			told.Wrote(ctx, nil, after)
+			all.Wrote(ctx, nil, after)
 		}
 	}
-	return written, told.Wrote
+	return written, all.Wrote
+}
+
+// metadataOf returns an empty object for the metadata of a core kind.
+func metadataOf(kind string) *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return m
 }
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	bySecret := func(obj client.Object) []string {
-		declared, ok := obj.(*v1alpha1.UserAccount)
-		if !ok || declared.Spec.Password == nil || declared.Spec.Password.SecretRef == nil {
+		ua, ok := obj.(*v1alpha1.UserAccount)
+		if !ok || ua.Spec.Password == nil || ua.Spec.Password.SecretRef == nil {
 			return nil
 		}
-		return []string{declared.Spec.Password.SecretRef.Name}
+		return []string{ua.Spec.Password.SecretRef.Name}
 	}
 	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexSecret, bySecret); err != nil {
 		return fmt.Errorf("index accounts by Secret: %w", err)
 	}
 	byCredential := func(obj client.Object) []string {
-		declared, ok := obj.(*v1alpha1.UserAccount)
+		ua, ok := obj.(*v1alpha1.UserAccount)
 		if !ok {
 			return nil
 		}
-		name, err := credential.NameOf(declared)
+		name, err := credential.NameOf(ua)
 		if err != nil {
 			return nil
 		}
@@ -154,9 +151,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// sameUsername names the accounts that wait for the username of one that was deleted. Only the owner of the credential has them wait; where
-// there is no credential, any of them may have been the one.
-func (r *Reconciler) sameUsername(ctx context.Context, obj client.Object) []reconcile.Request {
+// waitingForUsername enqueues the accounts that wait for the username of one that was deleted. If the credential belongs to yet
+// another account, they wait for that one. If there is no credential, each of them may have waited for the deleted account.
+func (r *Reconciler) waitingForUsername(ctx context.Context, obj client.Object) []reconcile.Request {
 	deleted, ok := obj.(*v1alpha1.UserAccount)
 	if !ok {
 		return nil
@@ -165,26 +162,29 @@ func (r *Reconciler) sameUsername(ctx context.Context, obj client.Object) []reco
 	if err != nil {
 		return nil
 	}
-	record, err := r.records.cached.Get(ctx, name)
+	record, err := r.credentials.cached.Get(ctx, name)
 	if err == nil && (record.Owner.Namespace != deleted.Namespace || record.Owner.Name != deleted.Name) {
-		return nil // When the credential becomes its, that is an event of its own.
+		return nil
 	}
 	return r.list(ctx, client.MatchingFields{indexCredential: name})
 }
 
+// ofUsername enqueues all accounts of the username of a credential.
+func (r *Reconciler) ofUsername(ctx context.Context, secret client.Object) []reconcile.Request {
+	return r.list(ctx, client.MatchingFields{indexCredential: secret.GetName()})
+}
+
+// ofSecret enqueues the accounts whose password a Secret hands out.
 func (r *Reconciler) ofSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	return r.list(ctx, client.InNamespace(secret.GetNamespace()), client.MatchingFields{indexSecret: secret.GetName()})
 }
 
-func (r *Reconciler) ofCredential(ctx context.Context, secret client.Object) []reconcile.Request {
-	return r.list(ctx, client.MatchingFields{indexCredential: secret.GetName()})
-}
-
+// ofNamespace enqueues the accounts of a namespace.
 func (r *Reconciler) ofNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return r.list(ctx, client.InNamespace(namespace.GetName()))
 }
 
-// ofDenyList names all accounts where a policy names the ConfigMap, and none where it is not a list of refused passwords.
+// ofDenyList enqueues all accounts if a policy names the ConfigMap as a list of refused passwords.
 func (r *Reconciler) ofDenyList(ctx context.Context, configMap client.Object) []reconcile.Request {
 	policies := &v1alpha1.PasswordPolicyList{}
 	if err := r.client.List(ctx, policies, client.UnsafeDisableDeepCopy); err != nil {
@@ -201,15 +201,17 @@ func (r *Reconciler) ofDenyList(ctx context.Context, configMap client.Object) []
 	return nil
 }
 
-// policyChanged passes what changes a policy, or which policies there are: its deletion, too, when that begins.
+// policyChanged passes the events by which a policy changes, or which policies there are; also the beginning of a deletion.
 func policyChanged() predicate.Predicate {
 	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, gone.Predicate())
 }
 
+// all enqueues all accounts.
 func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
 	return r.list(ctx)
 }
 
+// list returns requests for the accounts in the cache that match.
 func (r *Reconciler) list(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
 	accounts := &v1alpha1.UserAccountList{}
 	if err := r.client.List(ctx, accounts, append(opts, client.UnsafeDisableDeepCopy)...); err != nil {

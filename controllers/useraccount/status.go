@@ -37,7 +37,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// project makes the status from what is known. Of the status that is there, it only takes when conditions last changed.
+// project returns the status that a scope amounts to. Of the stored status it keeps the times at which conditions changed.
 func project(s *scope) v1alpha1.UserAccountStatus {
 	status := v1alpha1.UserAccountStatus{
 		ObservedGeneration: s.account.Generation,
@@ -59,7 +59,7 @@ func project(s *scope) v1alpha1.UserAccountStatus {
 	return status
 }
 
-// withoutCredential tells why there is nothing to log in with, where that is not for lack of a password.
+// withoutCredential is why the account has no credential that can be used; empty where it has one.
 func (s *scope) withoutCredential() v1alpha1.StandingReason {
 	switch {
 	case s.credentialName == "", s.identity == account.IdentityConflict:
@@ -73,7 +73,7 @@ func (s *scope) withoutCredential() v1alpha1.StandingReason {
 	}
 }
 
-// credentialProblem tells what keeps the credential from being read, or its hash from being verified.
+// credentialProblem is why the credential cannot be read, or its password hash not be verified; nil where all is well.
 func (s *scope) credentialProblem() error {
 	if s.invalid != nil || s.record == nil || s.record.Password.IsZero() {
 		return s.invalid
@@ -84,7 +84,7 @@ func (s *scope) credentialProblem() error {
 	return nil
 }
 
-// remedy says how a password is handed out anew where the credential has no use any more.
+// remedy says how an administrator hands out a new password in place of a credential that is of no use any more.
 func (s *scope) remedy() string {
 	if s.record == nil {
 		return "delete it and set spec.password.resetTime to hand out a password anew"
@@ -96,24 +96,24 @@ func projectPassword(c account.Credential, standing account.Standing) *v1alpha1.
 	if c.Password.IsZero() {
 		return nil
 	}
-	p := &v1alpha1.PasswordStatus{
-		SetTime:          when(c.Password.SetTime),
+	status := &v1alpha1.PasswordStatus{
+		SetTime:          toSecond(c.Password.SetTime),
 		SetBy:            c.Password.SetBy,
 		MustChange:       v1alpha1.ChangeNotRequired,
 		MustChangeReason: standing.MustChange,
-		ExpirationTime:   when(standing.PasswordExpires),
+		ExpirationTime:   toSecond(standing.PasswordExpires),
 	}
 	if standing.MustChange != "" {
-		p.MustChange = v1alpha1.ChangeRequired
+		status.MustChange = v1alpha1.ChangeRequired
 	}
-	return p
+	return status
 }
 
 func projectLogin(c account.Credential, standing account.Standing) *v1alpha1.LoginStatus {
 	login := v1alpha1.LoginStatus{
-		LastSuccessTime: when(c.LastSuccessTime),
+		LastSuccessTime: toSecond(c.LastSuccessTime),
 		Failures:        int32(min(c.Failures.Consecutive, 1<<30)),
-		LockedUntilTime: when(standing.Lock.Until),
+		LockedUntilTime: toSecond(standing.Lock.Until),
 	}
 	if login == (v1alpha1.LoginStatus{}) {
 		return nil
@@ -121,8 +121,8 @@ func projectLogin(c account.Credential, standing account.Standing) *v1alpha1.Log
 	return &login
 }
 
-// when tells an instant to the second, as the API does, so that a status is equal to the one that was stored.
-func when(t time.Time) *v1alpha1.Instant {
+// toSecond returns an instant with the precision of the API, so that an unchanged status is equal to the stored one.
+func toSecond(t time.Time) *v1alpha1.Instant {
 	if t.IsZero() {
 		return nil
 	}

@@ -18,9 +18,9 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-// TestWhomACredentialEnqueues: what is written of a credential is looked at for its owner, and for all accounts of the username where it has
-// another owner. A failure alone can wait to be told; a lock, or anything else that was written with it, cannot.
-func TestWhomACredentialEnqueues(t *testing.T) {
+// TestCredentialUpdatesEnqueue: an update of a credential enqueues its owner, and all accounts of the username where the owner has
+// changed. One more failed login may wait; a lock, or anything else that was written with it, may not.
+func TestCredentialUpdatesEnqueue(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	secret := func(change func(*account.Credential)) *corev1.Secret {
 		c := account.Credential{
@@ -44,7 +44,7 @@ func TestWhomACredentialEnqueues(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		change func(*account.Credential)
-		want   bool
+		later  bool
 	}{
 		"one more": {fails, true},
 		"one of a device": {func(c *account.Credential) {
@@ -58,7 +58,7 @@ func TestWhomACredentialEnqueues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			owner := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "team", Name: "ada"}}
-			if added, later := handled(t, secret(func(*account.Credential) {}), secret(row.change)); later != row.want || !slices.Equal(added, []reconcile.Request{owner}) {
+			if added, later := enqueued(t, secret(func(*account.Credential) {}), secret(row.change)); later != row.later || !slices.Equal(added, []reconcile.Request{owner}) {
 				t.Errorf("enqueued are %v, later: %t", added, later)
 			}
 		})
@@ -67,7 +67,7 @@ func TestWhomACredentialEnqueues(t *testing.T) {
 	damaged.Data["format"] = []byte("99")
 	heir := secret(func(c *account.Credential) { c.Owner.UID = "other" })
 	for name, after := range map[string]*corev1.Secret{"one that cannot be read": damaged, "another owner": heir} {
-		if added, later := handled(t, secret(func(*account.Credential) {}), after); later || !slices.Equal(added, sameUsername) {
+		if added, later := enqueued(t, secret(func(*account.Credential) {}), after); later || !slices.Equal(added, sameUsername) {
 			t.Errorf("%s: enqueued are %v, later: %t", name, added, later)
 		}
 	}
@@ -79,8 +79,8 @@ var sameUsername = []reconcile.Request{
 	{NamespacedName: types.NamespacedName{Namespace: "team", Name: "ada-too"}},
 }
 
-// handled tells which accounts an update of a credential enqueues, and whether later.
-func handled(t *testing.T, before, after *corev1.Secret) (added []reconcile.Request, later bool) {
+// enqueued returns the accounts that an update of a credential enqueues, and whether that is later.
+func enqueued(t *testing.T, before, after *corev1.Secret) (added []reconcile.Request, later bool) {
 	t.Helper()
 	q := &recordingQueue{}
 	ofUsername := func(context.Context, client.Object) []reconcile.Request { return sameUsername }

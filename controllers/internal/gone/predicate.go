@@ -5,7 +5,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
 
-// Predicate passes the events by which an object goes. An update to another UID tells of a deletion that was not seen.
+// Predicate passes the events of a watch that say an object is gone. An update to another UID is one of them: the object was
+// deleted and created again while the watch was interrupted.
 func Predicate() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool { return e.Object.GetDeletionTimestamp() != nil },

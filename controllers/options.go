@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -14,8 +16,11 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// CacheOptions are those of the manager's cache: what tenants and platform teams declare. Of the tenants' Secrets, only
-// those that hand out passwords are in it; that it holds no more than their metadata is up to who watches them.
+// ReconciliationTimeout is how long one reconciliation of any controller may take.
+const ReconciliationTimeout = time.Minute
+
+// CacheOptions are those of the manager's cache: the accounts, policies, namespaces and deny lists, and of the tenants' Secrets those
+// that hand out passwords. Whoever watches these Secrets does so by metadata, so that the cache holds none of their content.
 func CacheOptions(systemNamespace string) cache.Options {
 	return cache.Options{
 		DefaultTransform:            cache.TransformStripManagedFields(),
@@ -33,8 +38,7 @@ func CacheOptions(systemNamespace string) cache.Options {
 	}
 }
 
-// SecretCacheOptions are those of the cache of the Secrets that are Keyturn's own, which holds their content too: the
-// credentials and the ring of keys.
+// SecretCacheOptions are those of the cache of Keyturn's own Secrets, with their content: the credentials and the ring of keys.
 func SecretCacheOptions(scheme *runtime.Scheme, systemNamespace, credentialNamespace string) cache.Options {
 	return cache.Options{
 		Scheme:                      scheme,
@@ -47,7 +51,7 @@ func SecretCacheOptions(scheme *runtime.Scheme, systemNamespace, credentialNames
 	}
 }
 
-// DecoyCacheOptions are those of the cache of the decoys of unknown accounts, of which it is enough to know which are there.
+// DecoyCacheOptions are those of the cache of decoys. The operator only has to know which of them exist, so it holds their metadata.
 func DecoyCacheOptions(scheme *runtime.Scheme, credentialNamespace string) cache.Options {
 	decoys := &metav1.PartialObjectMetadata{}
 	decoys.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))

@@ -1,14 +1,14 @@
-package note_test
+package eventnote_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/keyturn/keyturn/controllers/internal/note"
+	"github.com/keyturn/keyturn/controllers/internal/eventnote"
 )
 
-func TestCut(t *testing.T) {
-	full := strings.Repeat("x", note.MaxBytes)
+func TestTruncate(t *testing.T) {
+	full := strings.Repeat("x", eventnote.MaxBytes)
 	for name, row := range map[string]struct{ text, want string }{
 		"empty":                     {"", ""},
 		"short":                     {"é", "é"},
@@ -17,10 +17,10 @@ func TestCut(t *testing.T) {
 		"a character over the edge": {full[1:] + "é", full[1:]},
 		"a wide one over the edge":  {full[3:] + "🔑", full[3:]},
 		"a wide one that fits":      {full[4:] + "🔑", full[4:] + "🔑"},
-		"many wide ones":            {strings.Repeat("é", note.MaxBytes), strings.Repeat("é", note.MaxBytes/2)},
+		"many wide ones":            {strings.Repeat("é", eventnote.MaxBytes), strings.Repeat("é", eventnote.MaxBytes/2)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := note.Cut(row.text); got != row.want {
+			if got := eventnote.Truncate(row.text); got != row.want {
 				t.Errorf("%d bytes, want %d", len(got), len(row.want))
 			}
 		})

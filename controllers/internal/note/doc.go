@@ -1,2 +1,0 @@
-// Package note makes the notes of events fit.
-package note
