@@ -10,6 +10,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/passwords"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
@@ -111,11 +112,11 @@ func mayCompareRefused(s *scope, c account.Credential) bool {
 
 // judgeReset judges the password of a revision, and applies it unless it is the one that was last applied.
 func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, by criteria) (account.Credential, error) {
-	if unmet := unmetByReset(s, password, catalog.SubjectOf(s.account), by.denyLists); len(unmet) > 0 || by.listsErr != nil {
-		return r.refuseReset(ctx, s, c, source, password, by, unmet)
+	if ids := unmet(candidate(s, c, password, catalog.SubjectOf(s.account), by)); len(ids) > 0 || by.listsErr != nil {
+		return r.refuseReset(ctx, s, c, source, password, by, ids)
 	}
 	if !mayBeUnchanged(s, c) {
-		return r.setReset(ctx, s, c, source, password)
+		return r.setReset(ctx, s, c, source, password, by)
 	}
 	// As a rule it is a new password, and the sessions of the old one go on until it is written. So both are hashed at once.
 	var (
@@ -126,7 +127,7 @@ func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credent
 		same, err = r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text())
 		return err
 	})
-	reset, failed := r.setReset(ctx, s, c, source, password)
+	reset, failed := r.setReset(ctx, s, c, source, password, by)
 	switch err := comparing.Wait(); {
 	case err != nil:
 		return c, comparisonFailed(s, err)
@@ -140,8 +141,8 @@ func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credent
 // the policy asked for more, it only notes the revision. The two are compared only where the answer tells nothing to those who
 // guess (see account.Rules.ComparesRefused): else whoever may write the Secret could have each guess refused, and the right one not.
 // A password that only the displayName or the email has refused is not compared, since a guess can be declared as either.
-func (r *Reconciler) refuseReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, by criteria, unmet []policy.RequirementID) (account.Credential, error) {
-	byFixed := by.listsErr != nil || len(unmetByReset(s, password, catalog.FixedSubjectOf(s.account), by.denyLists)) > 0
+func (r *Reconciler) refuseReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, by criteria, unmetIDs []policy.RequirementID) (account.Credential, error) {
+	byFixed := by.listsErr != nil || len(unmet(candidate(s, c, password, catalog.FixedSubjectOf(s.account), by))) > 0
 	if byFixed && mayCompareRefused(s, c) {
 		switch same, err := r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text()); {
 		case err != nil:
@@ -154,7 +155,7 @@ func (r *Reconciler) refuseReset(ctx context.Context, s *scope, c account.Creden
 		s.reset = cannotBeJudged(s, by)
 		return s.rules.DeferReset(c, source), nil
 	}
-	return s.rules.RejectReset(c, source, by.fingerprint, unmet), nil
+	return s.rules.RejectReset(c, source, by.fingerprint, unmetIDs), nil
 }
 
 // comparisonFailed returns an error that is worth another try. Where the stored hash is at fault, it notes that in s.reset instead.
@@ -166,43 +167,25 @@ func comparisonFailed(s *scope, err error) error {
 	return nil
 }
 
-// setReset hashes a new password that meets the policy. What the account's person has or had as a password is not compared with it:
-// whoever may write the Secret could guess at that, and would be told.
-func (r *Reconciler) setReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password) (account.Credential, error) {
-	digests, err := r.resetDigests(ctx, s, c, password)
+// setReset hashes a new password that meets the policy.
+func (r *Reconciler) setReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, by criteria) (account.Credential, error) {
+	hashed, _, err := passwords.Set(ctx, r.hasher, candidate(s, c, password, catalog.SubjectOf(s.account), by))
 	if err != nil {
 		return c, err
 	}
-	encoded, err := r.hasher.Create(ctx, password.Text(), s.policy.Policy.Hashing)
-	if err != nil {
-		return c, fmt.Errorf("hash password: %w", err)
-	}
-	return s.rules.Reset(c, source, encoded, digests), nil
+	return s.rules.Reset(c, source, hashed.Hash, hashed.Digests), nil
 }
 
-// resetDigests makes the history digest of a password that is applied; none where the policy keeps no history. The person
-// cannot choose that password again for as long as the history holds it.
-func (r *Reconciler) resetDigests(ctx context.Context, s *scope, c account.Credential, password policy.Password) (account.Digests, error) {
-	if s.policy.Policy.HistoryCount == 0 {
-		return account.Digests{}, nil
-	}
-	digests := account.Digests{Salt: c.History.Salt}
-	if len(digests.Salt) == 0 {
-		digests.Salt = random(accountIDSize)
-	}
-	var err error
-	if digests.New, err = r.hasher.Digest(ctx, password.Text(), digests.Salt); err != nil {
-		return account.Digests{}, fmt.Errorf("hash password: %w", err)
-	}
-	return digests, nil
+// candidate is a handed-out password, to be judged with regard to some of the account's own words.
+func candidate(s *scope, c account.Credential, password policy.Password, words policy.Subject, by criteria) passwords.Candidate {
+	return passwords.Candidate{Password: password, Policy: s.policy.Policy, Subject: words, Lists: by.denyLists, History: c.History}
 }
 
-// unmetByReset lists the requirements that the content of a handed-out password does not meet.
-func unmetByReset(s *scope, password policy.Password, subject policy.Subject, lists []*policy.DenyList) []policy.RequirementID {
-	var unmet []policy.RequirementID
-	content := policy.Content(s.policy.Policy.Evaluate(password, subject, lists...))
-	for _, requirement := range policy.Unmet(content) {
-		unmet = append(unmet, requirement.ID)
+// unmet returns the requirements that a candidate does not meet.
+func unmet(c passwords.Candidate) []policy.RequirementID {
+	var ids []policy.RequirementID
+	for _, requirement := range policy.Unmet(c.Judge()) {
+		ids = append(ids, requirement.ID)
 	}
-	return unmet
+	return ids
 }

@@ -191,57 +191,31 @@ func SameOrigin(next http.Handler, refuse Refuse) http.Handler {
 // Routed serves a mux whose own refusals (unknown path, wrong method) are answered like all others.
 func Routed(mux *http.ServeMux, refuse Refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		routing := &routedWriter{ResponseWriter: w, request: r}
-		mux.ServeHTTP(routing, r)
-		if r.Pattern != "" {
+		refusal, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
 			return
 		}
-		if routing.status != http.StatusMethodNotAllowed {
+		answer := &unsentAnswer{header: http.Header{}}
+		refusal.ServeHTTP(answer, r)
+		if answer.status != http.StatusMethodNotAllowed {
 			refuse(w, r, nothingHere())
 			return
 		}
-		allowed := routing.header.Get("Allow")
+		allowed := answer.header.Get("Allow")
 		w.Header().Set("Allow", allowed)
 		refuse(w, r, NewProgramProblem(http.StatusMethodNotAllowed, MethodNotAllowed, "Use one of: "+allowed+"."))
 	})
 }
 
-// routedWriter passes on what a handler answers, and keeps what the mux answers for itself: then no pattern has matched.
-type routedWriter struct {
-	http.ResponseWriter
-
-	request *http.Request
-	header  http.Header
-	status  int
+// unsentAnswer keeps the status and the headers of an answer that is sent to nobody.
+type unsentAnswer struct {
+	header http.Header
+	status int
 }
 
-// Header implements http.ResponseWriter.
-func (w *routedWriter) Header() http.Header {
-	if w.request.Pattern != "" {
-		return w.ResponseWriter.Header()
-	}
-	if w.header == nil {
-		w.header = http.Header{}
-	}
-	return w.header
-}
+func (a *unsentAnswer) Header() http.Header { return a.header }
 
-// Write implements http.ResponseWriter.
-func (w *routedWriter) Write(b []byte) (int, error) {
-	if w.request.Pattern != "" {
-		return w.ResponseWriter.Write(b)
-	}
-	return len(b), nil
-}
+func (a *unsentAnswer) WriteHeader(status int) { a.status = status }
 
-// WriteHeader implements http.ResponseWriter.
-func (w *routedWriter) WriteHeader(status int) {
-	if w.request.Pattern != "" {
-		w.ResponseWriter.WriteHeader(status)
-		return
-	}
-	w.status = status
-}
-
-// Unwrap is for http.ResponseController.
-func (w *routedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (*unsentAnswer) Write(content []byte) (int, error) { return len(content), nil }

@@ -136,31 +136,3 @@ func TestParseAudience(t *testing.T) {
 		}
 	}
 }
-
-func TestValidity(t *testing.T) {
-	tests := map[string]struct {
-		claims Claims
-		known  Known
-		want   Validity
-	}{
-		"same generation":                     {webClaims(), Known{UID: "uid-1", Generation: 3}, Valid},
-		"this replica has not heard of it":    {webClaims(), Known{UID: "uid-1", Generation: 2}, Valid},
-		"generation was raised":               {webClaims(), Known{UID: "uid-1", Generation: 4}, Ended},
-		"ended alone":                         {webClaims(), Known{UID: "uid-1", Generation: 3, Ended: func(string) bool { return true }}, Ended},
-		"another ended":                       {webClaims(), Known{UID: "uid-1", Generation: 3, Ended: func(string) bool { return false }}, Valid},
-		"other credential":                    {webClaims(), Known{UID: "uid-2", Generation: 3}, Unconfirmed},
-		"other credential, higher generation": {webClaims(), Known{UID: "uid-2", Generation: 9}, Unconfirmed},
-		"no credential is known":              {webClaims(), Known{}, Unconfirmed},
-		"no claims at all":                    {Claims{}, Known{}, Ended},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := tt.claims.Validity(tt.known); got != tt.want {
-				t.Errorf("got %d, want %d", got, tt.want)
-			}
-		})
-	}
-	if Validity(0) != Ended {
-		t.Error("the zero Validity lets people in")
-	}
-}

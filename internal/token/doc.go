@@ -2,7 +2,7 @@
 //
 // A session is a signed token and nothing else: no store, no state per session. [New] makes the claims of a
 // session at a login or after a change of the password, [Ring.Sign] turns them into a token, [Ring.Verify]
-// turns a token back into claims that can be trusted, and [Claims.Validity] holds these against what is known
+// turns a token back into claims that can be trusted, and package sessions holds these against what is known
 // of the account's credential: raising its session generation by one ends every session that came before.
 // Whether the account itself may still log in is not decided here.
 //

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"k8s.io/utils/lru"
 )
 
 // PublicationDelay is how long a key is in the ring before it signs, so that every replica holds it by the time
@@ -26,6 +28,10 @@ const SecretName = "keyturn-signing-keys"
 // keys that nobody else chooses.
 const keyIDBytes = 16
 
+// maxVerified bounds how many tokens a ring remembers. One takes about 500 bytes, so all of them 4 MiB. It is for clients that ask
+// many times a minute, as a page with its parts does behind a proxy.
+const maxVerified = 8192
+
 // Ring is an immutable set of signing keys; the zero Ring is empty. Any number of goroutines may use one. It
 // prints without its keys.
 type Ring struct {
@@ -35,8 +41,11 @@ type Ring struct {
 	refused map[string]hidden[[]byte]
 	// seed is what secrets are derived from that have to stay the same for longer than a key is kept. It signs nothing.
 	seed hidden[[]byte]
-	// verified are tokens that these keys have signed; nil in the zero Ring, which has no keys.
-	verified *verified
+	// verified has the claims of tokens whose form and signature are right, by the hash of the token: checking a signature takes longer
+	// than all else of a session check. Nothing that can change is remembered: times and audience are looked at each time, and so
+	// is whether the session was ended. It lives as long as the keys do, and only what they have signed gets in, so strangers
+	// cannot push others out. The zero Ring has none.
+	verified *lru.Cache
 }
 
 // key is one ES256 key pair.
@@ -53,7 +62,7 @@ func newRing(keys []*key, refused map[string]hidden[[]byte]) *Ring {
 	slices.SortFunc(keys, func(a, b *key) int {
 		return cmp.Or(a.created.Compare(b.created), strings.Compare(a.id, b.id))
 	})
-	return &Ring{keys: keys, refused: refused, verified: &verified{}}
+	return &Ring{keys: keys, refused: refused, verified: lru.New(maxVerified)}
 }
 
 // Len returns the number of usable keys. A ring without any cannot sign.

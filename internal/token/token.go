@@ -1,6 +1,7 @@
 package token
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -105,7 +106,7 @@ func (r *Ring) sign(says jwt.Claims, now time.Time) (Token, error) {
 
 // Verify returns the claims of a token that this ring's keys signed for aud and that is in its time at now. Its
 // errors are [ErrUnknownKey], [ErrExpired] (which implies that all else is right) and, for everything else,
-// [ErrInvalidToken] wrapped with a reason for logs. Whether the session was ended is for [Claims.Validity] to say.
+// [ErrInvalidToken] wrapped with a reason for logs. Whether the session was ended is for package sessions to say.
 func (r *Ring) Verify(token string, aud Audience, now time.Time) (Claims, error) {
 	s, err := r.signed(token)
 	if err != nil {
@@ -138,14 +139,23 @@ func (r *Ring) parse(token string, says jwt.Claims) error {
 	return nil
 }
 
+// signed is what a signature vouches for.
+type signed struct {
+	claims Claims
+	// notBefore is a claim of its own.
+	notBefore time.Time
+}
+
 // signed returns what a session token says if one of the ring's keys has signed it.
 func (r *Ring) signed(token string) (*signed, error) {
 	if len(token) > MaxTokenBytes {
 		return nil, invalid("it is too long")
 	}
-	sum := sumOf(token)
-	if known := r.verified.find(sum); known != nil {
-		return known, nil
+	sum := sha256.Sum256([]byte(token))
+	if r.verified != nil {
+		if known, found := r.verified.Get(sum); found {
+			return known.(*signed), nil
+		}
 	}
 	var p payload
 	if err := r.parse(token, &p); err != nil {
@@ -156,7 +166,7 @@ func (r *Ring) signed(token string) (*signed, error) {
 		return nil, err
 	}
 	s := &signed{claims: claims, notBefore: p.NotBefore.Time}
-	r.verified.add(sum, s)
+	r.verified.Add(sum, s)
 	return s, nil
 }
 

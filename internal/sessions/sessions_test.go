@@ -1,0 +1,31 @@
+package sessions
+
+import (
+	"testing"
+
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/token"
+)
+
+// TestHasEnded: what ends a session, and what does not.
+func TestHasEnded(t *testing.T) {
+	session := token.Claims{SessionID: "s-1", CredentialUID: "uid-1", Generation: 3}
+	for name, row := range map[string]struct {
+		known credential.Session
+		want  bool
+	}{
+		"same generation":                     {credential.Session{CredentialUID: "uid-1", Generation: 3}, false},
+		"this replica has not heard of it":    {credential.Session{CredentialUID: "uid-1", Generation: 2}, false},
+		"generation was raised":               {credential.Session{CredentialUID: "uid-1", Generation: 4}, true},
+		"ended alone":                         {credential.Session{CredentialUID: "uid-1", Generation: 3, Ended: []account.EndedSession{{ID: "s-2"}, {ID: "s-1"}}}, true},
+		"another ended":                       {credential.Session{CredentialUID: "uid-1", Generation: 3, Ended: []account.EndedSession{{ID: "s-2"}}}, false},
+		"other credential":                    {credential.Session{CredentialUID: "uid-2", Generation: 3}, true},
+		"other credential, higher generation": {credential.Session{CredentialUID: "uid-2", Generation: 9}, true},
+		"no credential is known":              {credential.Session{}, true},
+	} {
+		if got := hasEnded(session, row.known); got != row.want {
+			t.Errorf("%s: has ended %t, want %t", name, got, row.want)
+		}
+	}
+}
