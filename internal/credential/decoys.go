@@ -20,27 +20,28 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// DecoyType is the type of the Secrets that count the failures of names that nobody has.
+// DecoyType is the type of decoys: the Secrets in which the failed logins of usernames that nobody has are counted.
 const DecoyType corev1.SecretType = v1alpha1.GroupName + "/decoys"
 
 const (
-	// Decoys is how many of these Secrets there are, and decoyNames how many names each remembers. 2,048 names at once are
-	// far more than people mistype; whoever wants one forgotten has to guess at about as many others, each of which costs a
-	// hash and an attempt of an address.
+	// Decoys is how many decoys there are, and decoyNames how many names each of them remembers: 2,048 names are far more than people
+	// mistype. To have one of them forgotten, somebody has to try about as many others, each of which costs a hash and one of the
+	// attempts that an address has.
 	Decoys     = 256
 	decoyNames = 8
-	// decoyBytes is what a decoy is filled up to: about what a credential holds, so that reading and writing take as long.
+	// decoyBytes is the size that a decoy is padded to, about that of a credential, so that reading and writing it take as long.
 	decoyBytes = 1536
 
 	decoyPrefix = "decoy-"
 	keyNames    = "names"
-	keyFilling  = "filling"
+	keyPadding  = "filling"
 )
 
-// DecoyKey names the entries of decoys: without it nobody can tell which names were tried, nor which share a Secret.
+// DecoyKey is the key of the HMAC by which names are found in decoys. Without it nobody can tell which names were tried, nor which of
+// them share a Secret.
 type DecoyKey []byte
 
-// DecoyName returns the name of one of the Decoys.
+// DecoyName returns the name of the i-th decoy.
 func DecoyName(i int) string { return fmt.Sprintf("%s%03d", decoyPrefix, i) }
 
 // IsDecoyName tells whether a Secret has the name of a decoy.
@@ -49,7 +50,7 @@ func IsDecoyName(name string) bool {
 	return err == nil && n >= 0 && n < Decoys && name == DecoyName(n)
 }
 
-// place returns where the name of a credential is counted: the decoy, and the entry in it.
+// place returns where the failures of a credential's name are counted: the decoy, and the entry in it.
 func (k DecoyKey) place(credentialName string) (decoy, entry string) {
 	mac := hmac.New(sha256.New, k)
 	mac.Write([]byte(credentialName))
@@ -57,13 +58,13 @@ func (k DecoyKey) place(credentialName string) (decoy, entry string) {
 	return DecoyName(int(binary.BigEndian.Uint64(sum) % Decoys)), hex.EncodeToString(sum[16:])
 }
 
-// decoyEntry is what is remembered of one name.
+// decoyEntry has the failures of one name.
 type decoyEntry struct {
 	name     string
 	failures account.Failures
 }
 
-// CreateDecoy makes one of the decoys. Errors: ErrConflict where there is one already, or the API server's.
+// CreateDecoy creates a decoy without entries. Errors: ErrConflict where it exists already, or the API server's.
 func (s *Store) CreateDecoy(ctx context.Context, name string) error {
 	secret := &corev1.Secret{}
 	secret.Namespace, secret.Name = s.Namespace, name
@@ -74,9 +75,9 @@ func (s *Store) CreateDecoy(ctx context.Context, name string) error {
 	return nil
 }
 
-// GetDecoy reads what stands in for the credential of a name that nobody has: a record that has failures and nothing else,
-// and that is written by Update as any other. It costs what GetRecent does, or what Get does where live is set. Errors: as of
-// Get; ErrNotFound as long as the operator has not made the decoys.
+// GetDecoy reads a record that stands in for the credential of a name that nobody has. It has failures and nothing else, and Update
+// writes it as any other. GetDecoy costs as much as GetRecent, or as Get if live is set. Errors: as of Get; ErrNotFound as long as
+// the operator has not created the decoys.
 func (s *Store) GetDecoy(ctx context.Context, key DecoyKey, credentialName string, live bool) (*Record, error) {
 	if len(key) == 0 {
 		return nil, errors.New("there is no key of the decoys, which the operator makes")
@@ -93,12 +94,13 @@ func (s *Store) GetDecoy(ctx context.Context, key DecoyKey, credentialName strin
 	return record, nil
 }
 
-// decoyRecord is what a record of a decoy is of: one of its entries.
+// decoyRecord is what Update needs of a decoy: all its entries, and which of them the record is about.
 type decoyRecord struct {
 	name    string
 	entries []decoyEntry
 }
 
+// recordOfDecoy reads one entry of a decoy. An entry that does not exist has no failures.
 func recordOfDecoy(secret *corev1.Secret, name string) (*Record, error) {
 	if secret.Type != DecoyType {
 		return nil, fmt.Errorf("%w: Secret %s is not of type %s: delete it, and the operator makes it anew", ErrInvalid, secret.Name, DecoyType)
@@ -112,18 +114,18 @@ func recordOfDecoy(secret *corev1.Secret, name string) (*Record, error) {
 	return r, nil
 }
 
-// IsDecoy tells that the record stands in for a credential that there is not.
+// IsDecoy tells whether the record stands in for a credential that does not exist.
 func (r *Record) IsDecoy() bool { return r.decoy != nil }
 
-// encode writes the failures of the entry, which is the last of all then. The first goes where there is no room.
+// encode writes the decoy with other failures of the entry, which moves to the end. The first entry is dropped if there are too many.
 func (d *decoyRecord) encode(failures account.Failures, secret *corev1.Secret) {
 	kept := slices.DeleteFunc(slices.Clone(d.entries), func(e decoyEntry) bool { return e.name == d.name })
 	kept = append(kept, decoyEntry{name: d.name, failures: failures})
 	encodeDecoy(kept[max(0, len(kept)-decoyNames):], secret)
 }
 
-// encodeDecoy writes the entries of a decoy, a line each: name, failures in a row, when it was locked, and when attempts
-// failed, in milliseconds since 1970.
+// encodeDecoy writes the entries of a decoy, a line each: name, failures in a row, time of the lock, times of the failures. Times are in
+// milliseconds since 1970.
 func encodeDecoy(entries []decoyEntry, secret *corev1.Secret) {
 	lines := make([]string, len(entries))
 	for i, e := range entries {
@@ -137,11 +139,11 @@ func encodeDecoy(entries []decoyEntry, secret *corev1.Secret) {
 	secret.Type = DecoyType
 	secret.Data = map[string][]byte{
 		keyFormat: []byte(formatVersion), keyNames: []byte(names),
-		keyFilling: bytes.Repeat([]byte("."), max(0, decoyBytes-len(names))),
+		keyPadding: bytes.Repeat([]byte("."), max(0, decoyBytes-len(names))),
 	}
 }
 
-// decodeDecoy reads the entries of a decoy. A line that cannot be read is left out: it was somebody's who does not exist.
+// decodeDecoy reads the entries of a decoy. It skips a line that cannot be read, since no account depends on it.
 func decodeDecoy(secret *corev1.Secret) []decoyEntry {
 	entries := []decoyEntry{}
 	for line := range strings.Lines(string(secret.Data[keyNames])) {

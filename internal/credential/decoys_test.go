@@ -94,7 +94,7 @@ func TestDecoyForgetsTheLeastRecent(t *testing.T) {
 	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "credentials", Name: decoy}, secret); err != nil {
 		t.Fatal(err)
 	}
-	if size := len(secret.Data[keyNames]) + len(secret.Data[keyFilling]); size != decoyBytes {
+	if size := len(secret.Data[keyNames]) + len(secret.Data[keyPadding]); size != decoyBytes {
 		t.Errorf("it has %d bytes, want %d", size, decoyBytes)
 	}
 	if text := fmt.Sprint(secret); strings.Contains(text, "name 0") {

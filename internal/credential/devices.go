@@ -8,10 +8,10 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// notLocked stands for the time of a lock that there is none of.
+// notLocked stands in place of the time of a lock, where the device is not locked.
 const notLocked = "-"
 
-// formatDevices writes a line for each device: its ID, when it was locked, and when attempts from it failed.
+// formatDevices writes a line for each device: its ID, when it was locked, and the times of its failed logins.
 func formatDevices(devices []account.DeviceFailures) []string {
 	lines := make([]string, len(devices))
 	for i, d := range devices {
@@ -27,7 +27,7 @@ func formatDevices(devices []account.DeviceFailures) []string {
 	return lines
 }
 
-// devices fails on what it cannot read: failures would be forgotten.
+// devices reads what formatDevices writes. A line that cannot be read is an error, else its failures would be forgotten.
 func (d *decoder) devices() []account.DeviceFailures {
 	var devices []account.DeviceFailures
 	for _, line := range d.lines(keyDevices) {
@@ -38,18 +38,18 @@ func (d *decoder) devices() []account.DeviceFailures {
 		}
 		f := account.DeviceFailures{ID: words[0]}
 		if words[1] != notLocked {
-			f.LockedTime = d.instant(keyDevices, words[1])
+			f.LockedTime = d.requiredTime(keyDevices, words[1])
 		}
 		for _, word := range words[2:] {
-			f.Times = append(f.Times, d.instant(keyDevices, word))
+			f.Times = append(f.Times, d.requiredTime(keyDevices, word))
 		}
 		devices = append(devices, f)
 	}
 	return devices
 }
 
-// instant reads a time that has to be there.
-func (d *decoder) instant(key, value string) time.Time {
+// requiredTime reads a time that must be there.
+func (d *decoder) requiredTime(key, value string) time.Time {
 	t := d.parseTime(key, value)
 	if value == "" {
 		d.fail(key, errors.New("lacks a time"))

@@ -12,32 +12,32 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// attempted is an attempt at a login or a change, and how the account stood before it.
-type attempted struct {
+// attempt is a login or a change, and how the account stood before it.
+type attempt struct {
 	c        account.Credential
 	read     *corev1.Secret
 	rules    account.Rules
 	standing account.Standing
 }
 
-// check holds the invariants of every credential against the one that is stored.
+// check compares the stored credential with the model, and checks what holds of every credential.
 func (m *machine) check() {
 	c, _, ok := m.load()
 	if !ok {
 		return
 	}
 	r := m.rules()
-	if c.Failures.Consecutive != m.truth.wrong {
-		m.fatal("%d failures are recorded, %d happened", c.Failures.Consecutive, m.truth.wrong)
+	if c.Failures.Consecutive != m.model.failures {
+		m.fatal("%d failures are recorded, want %d", c.Failures.Consecutive, m.model.failures)
 	}
-	if c.UntoldFailures != m.truth.untold {
-		m.fatal("%d failures are still to be told of, want %d", c.UntoldFailures, m.truth.untold)
+	if c.UntoldFailures != m.model.unreported {
+		m.fatal("%d failures are to be reported, want %d", c.UntoldFailures, m.model.unreported)
 	}
 	if c.SessionGeneration < 1 || c.Password.GraceLoginsUsed < 0 {
 		m.fatal("generation %d, %d grace logins used", c.SessionGeneration, c.Password.GraceLoginsUsed)
 	}
-	if got := m.plain[c.Password.Hash]; got != m.truth.current {
-		m.fatal("the password in force is %q, want %q", got, m.truth.current)
+	if got := m.plaintexts[c.Password.Hash]; got != m.model.current {
+		m.fatal("the password in force is %q, want %q", got, m.model.current)
 	}
 	applied := r.ApplyRequests(c)
 	m.checkRequests(r, c, applied)
@@ -51,28 +51,28 @@ func (m *machine) check() {
 	m.checkNext(c, s)
 }
 
-// checkRequests: a request takes effect once, when it is handled, and nothing else happens with it.
+// checkRequests checks what ApplyRequests does: each request takes effect once, and nothing else changes.
 func (m *machine) checkRequests(r account.Rules, before, after account.Credential) {
-	moved := func(was, is time.Time, declared *v1alpha1.Instant) bool {
+	handled := func(was, is time.Time, declared *v1alpha1.Instant) bool {
 		if is.Equal(was) {
 			return false
 		}
 		if !is.After(was) || is.After(r.Now) || declared == nil || !declared.Equal(new(v1alpha1.NewInstant(is))) {
-			m.fatal("a request is handled out of its turn: %v after %v", is, was)
+			m.fatal("a request of %v is handled after one of %v", is, was)
 		}
 		return true
 	}
 	s := m.account.Spec
 	want := before
 	want.Handled.Unlock, want.Handled.ChangeRequired, want.Handled.SignOut = after.Handled.Unlock, after.Handled.ChangeRequired, after.Handled.SignOut
-	if moved(before.Handled.Unlock, after.Handled.Unlock, s.UnlockTime) {
+	if handled(before.Handled.Unlock, after.Handled.Unlock, s.UnlockTime) {
 		want.UntoldFailures += want.Failures.Consecutive
 		want.Failures, want.Devices = account.Failures{}, nil
 	}
-	if moved(before.Handled.ChangeRequired, after.Handled.ChangeRequired, s.Password.ChangeRequiredTime) && before.Password.MustChange == "" {
+	if handled(before.Handled.ChangeRequired, after.Handled.ChangeRequired, s.Password.ChangeRequiredTime) && before.Password.MustChange == "" {
 		want.Password.MustChange = v1alpha1.MustChangeRequested
 	}
-	if moved(before.Handled.SignOut, after.Handled.SignOut, s.SignOutTime) {
+	if handled(before.Handled.SignOut, after.Handled.SignOut, s.SignOutTime) {
 		want.SessionGeneration++
 		want.Devices = nil
 	}
@@ -87,7 +87,7 @@ func (m *machine) checkRequests(r account.Rules, before, after account.Credentia
 	}
 }
 
-// checkIdentity: an account that is not marked never gets what was another's, and one that is marked always does.
+// checkIdentity checks that an account gets the credential of a former one of its name only if it is marked as restored.
 func (m *machine) checkIdentity(got account.Identity, found *account.Owner) {
 	marked := m.account.Annotations[v1alpha1.AnnotationInitialized] == "true"
 	reset := m.account.Spec.Password.ResetTime
@@ -109,7 +109,7 @@ func (m *machine) checkIdentity(got account.Identity, found *account.Owner) {
 	}
 }
 
-// checkNext: the standing stays as it is until the instant that it tells.
+// checkNext checks that the standing does not change before the instant that it gives.
 func (m *machine) checkNext(c account.Credential, s account.Standing) {
 	last := m.now.AddDate(50, 0, 0)
 	if !s.Next.IsZero() {
@@ -125,57 +125,56 @@ func (m *machine) checkNext(c account.Credential, s account.Standing) {
 	}
 }
 
-// checkAnswer: how the account stood before explains what the login answers to the right password.
-func (m *machine) checkAnswer(a *attempted, compliance account.Compliance, answer account.Answer) {
+// checkAnswer checks that the answer to a right password follows from how the account stood before.
+func (m *machine) checkAnswer(a *attempt, compliance account.Compliance, answer account.Answer) {
 	s := a.standing
 	if m.policy.EnforceExisting && compliance == account.NotCompliant {
-		// That is known when the password is: the account stands as if it had been recorded.
+		// Only with the password could that be found: the account stands as if it had been recorded before.
 		found := a.rules.ApplyRequests(a.c)
 		if found.Password.MustChange == "" {
 			found.Password.MustChange = v1alpha1.MustChangePolicyChanged
 		}
 		s = a.rules.Standing(found)
 	}
-	type told struct {
-		outcome account.Outcome
-		reason  v1alpha1.StandingReason
-		must    v1alpha1.MustChangeReason
-		grace   bool
+	type outcome struct {
+		kind   account.Outcome
+		reason v1alpha1.StandingReason
+		must   v1alpha1.MustChangeReason
+		grace  bool
 	}
-	var want told
+	var want outcome
 	switch s.Standing {
 	case v1alpha1.StandingActive:
-		want = told{outcome: account.Granted}
+		want = outcome{kind: account.Granted}
 	case v1alpha1.StandingChangeRequired:
-		want = told{outcome: account.ChangeRequired, must: v1alpha1.MustChangeReason(s.Reason)}
+		want = outcome{kind: account.ChangeRequired, must: v1alpha1.MustChangeReason(s.Reason)}
 	case v1alpha1.StandingResetRequired:
-		want = told{outcome: account.Unavailable, reason: "ResetRequired"}
+		want = outcome{kind: account.Unavailable, reason: "ResetRequired"}
 	case v1alpha1.StandingDisabled:
-		want = told{outcome: account.Unavailable, reason: s.Reason}
-	case v1alpha1.StandingLocked: // by failures it is not verified
-		want = told{outcome: account.Unavailable, reason: v1alpha1.ReasonIdle}
+		want = outcome{kind: account.Unavailable, reason: s.Reason}
+	case v1alpha1.StandingLocked: // Locked by failures, it would not have come so far.
+		want = outcome{kind: account.Unavailable, reason: v1alpha1.ReasonIdle}
 	case v1alpha1.StandingExpired:
 		switch s.Reason {
 		case v1alpha1.ReasonGraceLogin:
-			want = told{outcome: account.Granted, grace: true}
+			want = outcome{kind: account.Granted, grace: true}
 		case v1alpha1.ReasonPasswordExpired:
-			want = told{outcome: account.ChangeRequired, must: v1alpha1.MustChangeExpired}
+			want = outcome{kind: account.ChangeRequired, must: v1alpha1.MustChangeExpired}
 		default:
-			want = told{outcome: account.Unavailable, reason: s.Reason}
+			want = outcome{kind: account.Unavailable, reason: s.Reason}
 		}
 	}
-	if got := (told{answer.Outcome, answer.Reason, answer.MustChange, answer.GraceLogin}); got != want {
+	if got := (outcome{answer.Outcome, answer.Reason, answer.MustChange, answer.GraceLogin}); got != want {
 		m.fatal("the login answers %+v, though it stood as %+v", got, s)
 	}
 	if !answer.PasswordExpires.Equal(s.PasswordExpires) || answer.FailuresBefore != a.c.UntoldFailures+a.c.Failures.Consecutive {
-		m.fatal("the login tells %+v, though it stood as %+v", answer, s)
+		m.fatal("the login answers %+v, though it stood as %+v", answer, s)
 	}
 }
 
 var machineSeed = flag.Uint64("machine-seed", 0, "run TestMachine with this seed alone")
 
-// TestMachine drives an account through random sequences of all that can happen to one. The seed of a sequence that
-// breaks an invariant is printed; -machine-seed runs it alone.
+// TestMachine runs machines with random bytes. When a check fails, it prints the seed; -machine-seed runs that one alone.
 func TestMachine(t *testing.T) {
 	runs := 150
 	if testing.Short() {
@@ -210,7 +209,7 @@ func randomBytes(seed uint64, n int) []byte {
 	return b
 }
 
-// FuzzMachine drives the same machine by the bytes of a fuzzer.
+// FuzzMachine runs a machine with the bytes of a fuzzer.
 func FuzzMachine(f *testing.F) {
 	for seed := range uint64(4) {
 		f.Add(randomBytes(seed, 300))

@@ -1,5 +1,29 @@
 package credential
 
+// This file and machine_*_test.go test the rules and the stored form together, with random histories of one account.
+//
+//	            random bytes, or a fuzzer's
+//	                       |
+//	                    choices            which step comes next, and its details
+//	                       |
+//	                  machine.run          one step after another, for as long as there are bytes
+//	                 /           \
+//	  account.Rules over          model    the same account as the test sees it, in plain text:
+//	  the stored Secret                    password in force, history, counts of failures
+//	                 \           /
+//	                 machine.check         do both agree, and do the invariants hold?
+//
+// The steps are all that can happen to an account: time passes, the person logs in or changes the password, somebody guesses, a
+// pipeline writes the Secret that hands out a password, an administrator edits the account, the policy or a request, the operator
+// reconciles, and the credential or the account is lost, restored from a backup or created again. Wherever a server writes the
+// credential, another one may write it first: that is a conflict, and the step decides again.
+//
+// Passwords are "password 1", "password 2" and so on; those that no policy accepts begin with "!". A hash is a number, and
+// machine.plaintexts knows its password.
+//
+// The steps are in machine_steps_test.go, those of the login server in machine_login_test.go, the operator's in
+// machine_operator_test.go. What is checked, and the tests themselves, are in machine_checks_test.go.
+
 import (
 	"bytes"
 	"fmt"
@@ -17,7 +41,7 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// choices is where a machine takes its decisions from: bytes, at random or of a fuzzer. It is at its end when they are.
+// choices takes decisions by the bytes it is given.
 type choices struct {
 	bytes []byte
 	taken int
@@ -39,52 +63,50 @@ func (c *choices) chance(oneIn int) bool { return c.below(oneIn) == oneIn-1 }
 
 func pick[T any](c *choices, from ...T) T { return from[c.below(len(from))] }
 
-// truth is what the machine itself knows of the account, in plain text, to hold the rules against. A backup of the
-// credential takes it along.
-type truth struct {
-	current string   // password in force; "" for none
-	applied string   // content of the Secret that was last applied; "" for none
-	sets    []string // passwords that were set since the policy keeps a history, the newest first
-	wrong   int      // failures since the last right password, unlock or reset
-	untold  int      // failures before those, of which nobody has been told
+// model is the account as the test expects it to be. It is saved in a backup along with the credential.
+type model struct {
+	current    string   // password in force; "" where there is none
+	applied    string   // password of the Secret that was last applied; "" where none was
+	history    []string // passwords that were set since the policy keeps a history, the newest first
+	failures   int      // failed logins since the last right password, unlock or reset
+	unreported int      // failed logins before those that no login has reported yet
 
 	handledReset time.Time
 }
 
-// machine drives one account through the rules as both servers do, with passwords in plain text instead of hashes.
+// machine is one account in a cluster with both servers.
 type machine struct {
 	t      *testing.T
 	choose *choices
-	log    []string
+	log    []string // the steps so far, for when a check fails
 
 	now     time.Time
 	account *v1alpha1.UserAccount
 	policy  policy.Policy
 
-	stored  *corev1.Secret // the credential; nil for none
-	version int            // of the last write
-	uids    int
+	stored  *corev1.Secret // the credential; nil where there is none
+	version int            // resource version of the last write
+	uids    int            // how many UIDs were given out
 
-	content  string // of the password Secret; "" for none
-	source   account.Source
-	contents int
+	secretValue string // of the Secret that hands out the password; "" where there is none
+	source      account.Source
+	passwords   int // how many passwords there have been
 
-	// interfering: another server is writing.
-	interfering bool
+	isInterfering bool // another server writes: nobody interferes with that
 
-	plain  map[hash.Encoded]string
-	truth  truth
-	backup *backup
+	plaintexts map[hash.Encoded]string
+	model      model
+	backup     *backup
 }
 
-// backup is of the credential.
+// backup is a copy of the credential.
 type backup struct {
 	secret *corev1.Secret
-	truth  truth
+	model  model
 }
 
 func newMachine(t *testing.T, choose *choices) *machine {
-	m := &machine{t: t, choose: choose, now: now, plain: map[hash.Encoded]string{}}
+	m := &machine{t: t, choose: choose, now: now, plaintexts: map[hash.Encoded]string{}}
 	m.account = &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "org", Name: "ada"}}
 	m.account.Spec.Password = &v1alpha1.PasswordSpec{SecretRef: &v1alpha1.PasswordSecretReference{Name: "ada", Key: "password"}}
 	m.account.UID, m.account.CreationTimestamp = m.uid(), metav1.NewTime(now)
@@ -97,6 +119,7 @@ func (m *machine) uid() types.UID {
 	return types.UID(fmt.Sprint("u", m.uids))
 }
 
+// fatal fails the test and shows the last steps.
 func (m *machine) fatal(format string, args ...any) {
 	m.t.Helper()
 	steps := m.log
@@ -114,7 +137,7 @@ func lines(steps []string) [][]byte {
 	return all
 }
 
-func (m *machine) note(format string, args ...any) {
+func (m *machine) logf(format string, args ...any) {
 	m.log = append(m.log, fmt.Sprintf("%s  %s", m.now.Format("01-02 15:04:05.999999999"), fmt.Sprintf(format, args...)))
 }
 
@@ -132,14 +155,14 @@ func (m *machine) load() (account.Credential, *corev1.Secret, bool) {
 	return c, m.stored, true
 }
 
-// write stores a decision that was made on what was read. It refuses, as the API server does, where another was
-// written since; the machine lets that happen now and then by writing in between.
+// write stores a credential over the one that was read. It returns false where another was written since, as the API server answers
+// with a conflict. Now and then it has another server write first.
 func (m *machine) write(read *corev1.Secret, c account.Credential) bool {
 	if read != nil && m.choose.chance(8) {
 		m.interfere()
 	}
 	if read != m.stored {
-		m.note("conflict")
+		m.logf("conflict")
 		return false
 	}
 	if read != nil {
@@ -171,29 +194,29 @@ func (m *machine) write(read *corev1.Secret, c account.Credential) bool {
 	return true
 }
 
-// interfere is another server that writes first: a failure, the requests that are due, or a reset.
+// interfere has another server write first: a failed login, the requests that are due, or a reset.
 func (m *machine) interfere() {
 	c, read, ok := m.load()
-	if !ok || m.interfering {
+	if !ok || m.isInterfering {
 		return
 	}
 	if m.choose.chance(3) {
-		m.note("interfere: a reset")
-		m.interfering = true
+		m.logf("interfere: a reset")
+		m.isInterfering = true
 		m.writeSecret()
 		m.operator()
-		m.interfering = false
+		m.isInterfering = false
 		return
 	}
 	r := m.rules()
-	if m.choose.below(2) == 0 && m.ours(c) && !c.Password.IsZero() && !r.Lock(r.ApplyRequests(c)).Locked {
-		m.note("interfere: a wrong password elsewhere")
-		m.applyToTruth(c, r)
-		m.truth.wrong++
+	if m.choose.below(2) == 0 && m.isOwner(c) && !c.Password.IsZero() && !r.Lock(r.ApplyRequests(c)).Locked {
+		m.logf("interfere: a wrong password elsewhere")
+		m.modelRequests(c, r)
+		m.model.failures++
 		c = r.Failed(c)
 	} else {
-		m.note("interfere: requests handled elsewhere")
-		m.applyToTruth(c, r)
+		m.logf("interfere: requests handled elsewhere")
+		m.modelRequests(c, r)
 		c = r.ApplyRequests(c)
 		c.OrphanedTime = time.Time{}
 		c.LastSuccessTime = c.LastSuccessTime.Add(1) // so that there is something to write
@@ -205,25 +228,25 @@ func (m *machine) interfere() {
 	m.stored = secret
 }
 
-// applyToTruth does to the truth what requests that are due do.
-func (m *machine) applyToTruth(c account.Credential, r account.Rules) {
+// modelRequests does to the model what the requests that are due do to the credential.
+func (m *machine) modelRequests(c account.Credential, r account.Rules) {
 	if t := m.account.Spec.UnlockTime; t != nil && t.After(c.Handled.Unlock) && !t.After(r.Now) {
-		m.truth.forgive()
+		m.model.clearFailures()
 	}
 }
 
-// forgive clears the failures, which are still to be told.
-func (t *truth) forgive() { t.untold, t.wrong = t.untold+t.wrong, 0 }
+// clearFailures clears the failures; the next login still has to report them.
+func (e *model) clearFailures() { e.unreported, e.failures = e.unreported+e.failures, 0 }
 
-// ours tells whether the login server takes the credential for the account's.
-func (m *machine) ours(c account.Credential) bool {
+// isOwner tells whether the account is the owner of a credential.
+func (m *machine) isOwner(c account.Credential) bool {
 	return m.account != nil && c.Owner == account.OwnerOf(m.account)
 }
 
-// encodedOf makes the "hash" of a password: every one another, as salts make them.
+// encodedOf returns the "hash" of a password. Each is different, as with salts.
 func (m *machine) encodedOf(password string) hash.Encoded {
-	e := hash.Encoded(fmt.Sprintf("$test$%d", len(m.plain)))
-	m.plain[e] = password
+	e := hash.Encoded(fmt.Sprintf("$test$%d", len(m.plaintexts)))
+	m.plaintexts[e] = password
 	return e
 }
 
@@ -240,28 +263,28 @@ func (m *machine) digests(c account.Credential, next, current string) account.Di
 	return d
 }
 
-// setTruth notes that a password was set.
-func (m *machine) setTruth(password, known string) {
+// modelPassword sets a password in the model; known is the former one, where it was given.
+func (m *machine) modelPassword(password, known string) {
 	switch {
 	case m.policy.HistoryCount == 0:
-		m.truth.sets = nil
-	case len(m.truth.sets) == 0 && known != "":
-		m.truth.sets = []string{password, known}
+		m.model.history = nil
+	case len(m.model.history) == 0 && known != "":
+		m.model.history = []string{password, known}
 	default:
-		m.truth.sets = append([]string{password}, m.truth.sets...)
+		m.model.history = append([]string{password}, m.model.history...)
 	}
-	if n := m.policy.HistoryCount + 1; len(m.truth.sets) > n {
-		m.truth.sets = slices.Clone(m.truth.sets[:n])
+	if n := m.policy.HistoryCount + 1; len(m.model.history) > n {
+		m.model.history = slices.Clone(m.model.history[:n])
 	}
-	m.truth.current = password
-	m.truth.forgive()
+	m.model.current = password
+	m.model.clearFailures()
 }
 
-// remembered tells, from the truth, whether the history refuses a password.
-func (m *machine) remembered(password string) bool {
-	n := min(len(m.truth.sets), m.policy.HistoryCount+1)
-	return m.policy.HistoryCount > 0 && slices.Contains(m.truth.sets[:n], password)
+// inHistory tells whether a password is among those that may not be set again, as the model has it.
+func (m *machine) inHistory(password string) bool {
+	n := min(len(m.model.history), m.policy.HistoryCount+1)
+	return m.policy.HistoryCount > 0 && slices.Contains(m.model.history[:n], password)
 }
 
-// acceptable tells whether a password meets the policy, history aside. Those with a ! in front never do.
-func acceptable(password string) bool { return password[0] != '!' }
+// meetsPolicy tells whether a password meets the policy, history aside.
+func meetsPolicy(password string) bool { return password[0] != '!' }

@@ -10,27 +10,27 @@ import (
 )
 
 const (
-	// confirmInterval is how long an answer from storage lets others come from the API server's memory. An API server that
-	// has lost its storage goes on answering from there; logins may not for longer than this.
-	confirmInterval = time.Second
-	// memoryTimeout is how long a read from memory may take. It takes milliseconds, unless memory is behind what it is asked
-	// for: then the API server waits for it, and its client tries again, for far longer than a person would.
+	// storageInterval is for how long reads may come from the API server's memory after it has answered one from storage. An API
+	// server that cannot reach etcd goes on answering from memory; logins may not rely on that for longer.
+	storageInterval = time.Second
+	// memoryTimeout is how long a read from memory may take. As a rule it takes milliseconds. But where memory does not have the
+	// version that is asked for, the API server waits for it, and the client tries again, for far longer than a person would.
 	memoryTimeout = 300 * time.Millisecond
-	// memoryPause is how long reads are live after one from memory has failed.
+	// memoryPause is for how long all reads are from storage after one from memory has failed.
 	memoryPause = 5 * time.Second
 )
 
-// recency is what a store knows of how recent its reads are.
+// recency is what a Store remembers to decide whether, and how, it may read from the API server's memory.
 type recency struct {
 	mu sync.Mutex
-	// newest is the resource version of the newest credential that was read or written; empty where none was.
+	// newest is the resource version of the newest credential that was read or written; empty where there was none yet.
 	newest string
-	// confirmed is when the API server last showed that it reaches its storage; liveUntil is set after memory has failed.
-	confirmed, liveUntil time.Time
+	// storageTime is when the API server last answered from storage. pauseEnd is when memory may be read again after a failure.
+	storageTime, pauseEnd time.Time
 }
 
-// seen notes the resource version of what was read.
-func (r *recency) seen(version string) {
+// noteVersion notes the resource version of a credential that was read.
+func (r *recency) noteVersion(version string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if order, err := resourceversion.CompareResourceVersion(version, r.newest); version != "" && (r.newest == "" || err == nil && order > 0) {
@@ -38,82 +38,83 @@ func (r *recency) seen(version string) {
 	}
 }
 
-// stored notes that the API server has reached its storage.
-func (r *recency) stored() {
+// noteStorage notes that the API server has answered from storage.
+func (r *recency) noteStorage() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.confirmed = time.Now()
+	r.storageTime = time.Now()
 }
 
-// known returns the newest resource version; empty where there is none.
-func (r *recency) known() string {
+// newestVersion returns the newest resource version; empty where there is none.
+func (r *recency) newestVersion() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.newest
 }
 
-// wrote notes the resource version of a write, and what was known when it began. A smaller one than that comes from storage
-// that was restored to an earlier state. One that is smaller than what is known by now does not: writes of others, which came
-// after it, may have been noted before it. After a restore the first write that is noted lowers what is known, to a version of the
-// restored storage. A second one that began before the restore finds that already lowered, and then only a larger version counts.
-func (r *recency) wrote(version, before string) {
-	r.stored()
-	if order, err := resourceversion.CompareResourceVersion(version, before); before == "" || err != nil || order > 0 {
-		r.seen(version)
+// noteWrite notes the resource version of a write; newestBefore is what newestVersion was when the write began. Resource versions
+// grow, so a write with a smaller one than that was made in storage that has been restored to an earlier state, and newest is lowered
+// to it. A write may have a smaller version than newest without a restore, where a later write was noted first. After a restore
+// the first write lowers newest; a second one that began before the restore only counts if its version is larger.
+func (r *recency) noteWrite(version, newestBefore string) {
+	r.noteStorage()
+	if order, err := resourceversion.CompareResourceVersion(version, newestBefore); newestBefore == "" || err != nil || order > 0 {
+		r.noteVersion(version)
 		return
 	}
 	r.mu.Lock()
-	restored, err := resourceversion.CompareResourceVersion(r.newest, before)
-	if err != nil || restored >= 0 {
+	lowered, err := resourceversion.CompareResourceVersion(r.newest, newestBefore)
+	if err != nil || lowered >= 0 {
 		r.newest = version
 	}
 	r.mu.Unlock()
-	r.seen(version)
+	r.noteVersion(version)
 }
 
-// failed makes reads live for a while.
-func (r *recency) failed() {
+// pauseMemory has all reads go to storage for a while.
+func (r *recency) pauseMemory() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.liveUntil = time.Now().Add(memoryPause)
+	r.pauseEnd = time.Now().Add(memoryPause)
 }
 
-// atLeast returns the resource version that a read from memory must not be older than; empty where it has to be live.
-func (r *recency) atLeast() string {
+// leastVersion returns the resource version that a read from memory must not be older than; empty where the read must be from
+// storage.
+func (r *recency) leastVersion() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	if now.Sub(r.confirmed) >= confirmInterval || now.Before(r.liveUntil) {
+	if now.Sub(r.storageTime) >= storageInterval || now.Before(r.pauseEnd) {
 		return ""
 	}
 	return r.newest
 }
 
-// GetRecent reads a credential from the API server's memory, at a third of the cost of reading what is stored. That follows
-// what is stored by milliseconds; it is never older than any credential that this store has read or updated, and where
-// nothing was answered from storage for a second, the read is live, as it is where memory fails or has no such credential.
-// What it returns can be written: if it was not the newest, that is a conflict, after which the caller reads live. Errors:
-// as Get.
+// GetRecent reads a credential from the API server's memory, at a third of the cost of a read from storage. Memory follows storage
+// by milliseconds, and the answer is never older than any credential that this store has read or updated. GetRecent reads from
+// storage where the API server has not answered from there within a second, and where memory fails or lacks the credential. A
+// caller may write what it returns: if that was not the newest version, the write is a conflict, and the caller reads with Get.
+// Errors: as of Get.
 func (s *Store) GetRecent(ctx context.Context, name string) (*Record, error) {
 	return s.getRecent(ctx, name, FromSecret)
 }
 
 func (s *Store) getRecent(ctx context.Context, name string, decode decodeFunc) (*Record, error) {
-	atLeast := s.recent.atLeast()
-	if atLeast == "" {
+	least := s.recent.leastVersion()
+	if least == "" {
 		return s.getLive(ctx, name, decode)
 	}
-	memory, cancel := context.WithTimeout(ctx, memoryTimeout)
+	limited, cancel := context.WithTimeout(ctx, memoryTimeout)
 	defer cancel()
-	record, err := s.get(memory, name, atLeast, decode)
+	record, err := s.get(limited, name, least, decode)
 	switch {
 	case err == nil:
-		s.recent.seen(record.ResourceVersion())
+		s.recent.noteVersion(record.ResourceVersion())
 		return record, nil
 	case errors.Is(err, ErrInvalid):
 		return nil, err
 	case !errors.Is(err, ErrNotFound):
-		s.recent.failed()
+		s.recent.pauseMemory()
 	}
 	return s.getLive(ctx, name, decode)
 }

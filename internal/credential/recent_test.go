@@ -15,61 +15,64 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// versions is an API server with one credential, which notes how recent each read has to be: "" is live.
-type versions struct {
+// fakeServer is an API server with one credential. It records the resource version that each read must not be older than; that of a read
+// from storage is "".
+type fakeServer struct {
 	client.Reader
 	client.Writer
 	version string
-	// err is the answer to reads, and cached to those from memory, where set.
-	err, cached error
-	// waits tells that a read from memory waits for as long as it may.
+	// err is the answer to all reads and writes, and memoryErr that to reads from memory, where they are set.
+	err, memoryErr error
+	// waits has a read from memory wait until its client gives up.
 	waits bool
 	asked []string
 }
 
-func (v *versions) Get(ctx context.Context, _ client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+func (f *fakeServer) Get(ctx context.Context, _ client.ObjectKey, object client.Object, opts ...client.GetOption) error {
 	o := client.GetOptions{}
 	o.ApplyOptions(opts)
 	asked := ""
 	if o.Raw != nil {
 		asked = o.Raw.ResourceVersion
 	}
-	v.asked = append(v.asked, asked)
-	if asked != "" && v.waits {
+	f.asked = append(f.asked, asked)
+	if asked != "" && f.waits {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	if asked != "" && v.cached != nil {
-		return v.cached
+	if asked != "" && f.memoryErr != nil {
+		return f.memoryErr
 	}
-	if v.err != nil {
-		return v.err
+	if f.err != nil {
+		return f.err
 	}
 	secret := object.(*corev1.Secret)
 	encode(account.Credential{AccountID: "a", Owner: account.Owner{Namespace: "team", Name: "ada", UID: "u"}, CreatedTime: time.Now()}, secret)
-	secret.ResourceVersion = v.version
+	secret.ResourceVersion = f.version
 	return nil
 }
 
-func (v *versions) Update(_ context.Context, object client.Object, _ ...client.UpdateOption) error {
-	object.SetResourceVersion(v.version)
-	return v.err
+func (f *fakeServer) Update(_ context.Context, object client.Object, _ ...client.UpdateOption) error {
+	object.SetResourceVersion(f.version)
+	return f.err
 }
 
-// last returns how recent the last read had to be, and forgets all.
-func (v *versions) last(t *testing.T, reads int) string {
+// last returns what the last of so many reads asked for, and forgets them.
+func (f *fakeServer) last(t *testing.T, reads int) string {
 	t.Helper()
-	if len(v.asked) != reads {
-		t.Fatalf("asked %q, want %d reads", v.asked, reads)
+	if len(f.asked) != reads {
+		t.Fatalf("asked %q, want %d reads", f.asked, reads)
 	}
-	last := v.asked[len(v.asked)-1]
-	v.asked = nil
+	last := f.asked[len(f.asked)-1]
+	f.asked = nil
 	return last
 }
 
+// TestRecentReads: a read from memory asks for at least the newest version that the store has read or written, and there is one from
+// storage every second.
 func TestRecentReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &versions{version: "90"}
+		server := &fakeServer{version: "90"}
 		store := &Store{Reader: server, Writer: server}
 		read := func() *Record {
 			t.Helper()
@@ -81,11 +84,11 @@ func TestRecentReads(t *testing.T) {
 		}
 		record := read()
 		if got := server.last(t, 1); got != "" {
-			t.Errorf("the first read is at %q, want live", got)
+			t.Errorf("the first read is at %q, want storage", got)
 		}
 		read()
 		if got := server.last(t, 1); got != "90" {
-			t.Errorf("the next is at %q, want as of the first", got)
+			t.Errorf("the next is at %q, want the version of the first", got)
 		}
 
 		server.version = "100" // Longer, not greater as text.
@@ -96,7 +99,7 @@ func TestRecentReads(t *testing.T) {
 		}
 		read()
 		if got := server.last(t, 1); got != "100" {
-			t.Errorf("after a write it is at %q, want as of the write", got)
+			t.Errorf("after a write it is at %q, want the version of the write", got)
 		}
 		server.version = "95"
 		if _, err := store.Get(t.Context(), "y"); err != nil {
@@ -105,33 +108,33 @@ func TestRecentReads(t *testing.T) {
 		server.asked = nil
 		read()
 		if got := server.last(t, 1); got != "100" {
-			t.Errorf("after a read of an older one it is at %q, want as of the write", got)
+			t.Errorf("after a read of an older one it is at %q, want the version of the write", got)
 		}
 
-		time.Sleep(confirmInterval) //nolint:forbidigo // of the bubble's clock
+		time.Sleep(storageInterval) //nolint:forbidigo // of the bubble's clock
 		read()
 		if got := server.last(t, 1); got != "" {
-			t.Errorf("after a second it is at %q, want live", got)
+			t.Errorf("after a second it is at %q, want storage", got)
 		}
 	})
 }
 
-// TestRecentReadsNeedStorage: an API server that has lost its storage is not believed for longer than a second.
+// TestRecentReadsNeedStorage: an API server that cannot reach its storage is relied upon for a second, and no longer.
 func TestRecentReadsNeedStorage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &versions{version: "90"}
+		server := &fakeServer{version: "90"}
 		store := &Store{Reader: server, Writer: server}
 		if _, err := store.Get(t.Context(), "x"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(confirmInterval) //nolint:forbidigo // of the bubble's clock
+		time.Sleep(storageInterval) //nolint:forbidigo // of the bubble's clock
 		server.err, server.asked = errors.New("etcdserver: request timed out"), nil
 		for range 3 {
 			if _, err := store.GetRecent(t.Context(), "x"); err == nil || errors.Is(err, ErrNotFound) {
-				t.Fatalf("answered %v, want the fault", err)
+				t.Fatalf("returned %v, want the error of the API server", err)
 			}
 			if got := server.last(t, 1); got != "" {
-				t.Errorf("read at %q, want live until one succeeds", got)
+				t.Errorf("read at %q, want storage until one succeeds", got)
 			}
 		}
 		server.err = apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "x")
@@ -143,24 +146,24 @@ func TestRecentReadsNeedStorage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if server.asked[0] != "90" {
-			t.Errorf("read at %q: that there is none shows that storage is there", server.asked[0])
+			t.Errorf("read at %q: an answer that there is no credential comes from storage, too", server.asked[0])
 		}
 		if got := server.last(t, 2); got != "" {
-			t.Errorf("read at %q, want live: it may have been created a moment ago", got)
+			t.Errorf("read at %q, want storage: it may have been created a moment ago", got)
 		}
 	})
 }
 
-// TestRecentReadsThatFail: memory that cannot answer is left alone for a while, and what is known is not forgotten.
+// TestRecentReadsThatFail: after a read from memory has failed, all reads are from storage for a while. The newest version is not forgotten.
 func TestRecentReadsThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &versions{version: "900"}
+		server := &fakeServer{version: "900"}
 		store := &Store{Reader: server, Writer: server}
 		record, err := store.Get(t.Context(), "x")
 		if err != nil {
 			t.Fatal(err)
 		}
-		server.cached, server.asked = errors.New("Too large resource version"), nil
+		server.memoryErr, server.asked = errors.New("Too large resource version"), nil
 		read := func(reads int, want string) {
 			t.Helper()
 			if _, err := store.GetRecent(t.Context(), "x"); err != nil {
@@ -173,8 +176,8 @@ func TestRecentReadsThatFail(t *testing.T) {
 		read(2, "")
 		read(1, "")
 		time.Sleep(memoryPause) //nolint:forbidigo // of the bubble's clock
-		server.cached = nil
-		read(1, "") // A second has passed since storage answered.
+		server.memoryErr = nil
+		read(1, "") // Storage has not answered for a second.
 		read(1, "900")
 
 		// Storage that was restored to an earlier state gives a smaller version to a write.
@@ -188,52 +191,52 @@ func TestRecentReadsThatFail(t *testing.T) {
 	})
 }
 
-// TestRecentReadsAreQuick: a client that waits for memory, as it does where that is behind, is not waited for.
+// TestRecentReadsAreQuick: where memory is behind, and the API server waits for it, the read goes to storage soon.
 func TestRecentReadsAreQuick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &versions{version: "900", waits: true}
+		server := &fakeServer{version: "900", waits: true}
 		store := &Store{Reader: server, Writer: server}
 		if _, err := store.Get(t.Context(), "x"); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
 		if _, err := store.GetRecent(t.Context(), "x"); err != nil || time.Since(began) > memoryTimeout {
-			t.Errorf("answered %v after %s", err, time.Since(began))
+			t.Errorf("returned %v after %s", err, time.Since(began))
 		}
 	})
 }
 
-// TestWritesOutOfOrder: of two writes that were noted the wrong way round, the later one is remembered; one that is smaller
-// than what was known when it began comes from storage that was restored.
+// TestWritesOutOfOrder: of two writes that are noted the wrong way round, the later one counts. A write with a smaller version than was
+// known when it began was made in storage that has been restored.
 func TestWritesOutOfOrder(t *testing.T) {
 	var r recency
-	r.seen("9")
-	before := r.known()
-	r.wrote("11", before)
-	r.wrote("10", before)
-	if got := r.known(); got != "11" {
+	r.noteVersion("9")
+	before := r.newestVersion()
+	r.noteWrite("11", before)
+	r.noteWrite("10", before)
+	if got := r.newestVersion(); got != "11" {
 		t.Errorf("the newest is %s, want 11", got)
 	}
-	r.wrote("5", r.known())
-	if got := r.known(); got != "5" {
+	r.noteWrite("5", r.newestVersion())
+	if got := r.newestVersion(); got != "5" {
 		t.Errorf("after a restore, the newest is %s, want 5", got)
 	}
 }
 
-// TestWritesOutOfOrderAfterARestore: of two writes that began before a restore was noticed, the later one is remembered, and a
-// read that was on its way since before the restore holds up nothing.
+// TestWritesOutOfOrderAfterARestore: of two writes that began before a restore was noticed, the later one counts. A read that began before
+// the restore does no lasting harm.
 func TestWritesOutOfOrderAfterARestore(t *testing.T) {
 	var r recency
-	r.seen("11")
-	before := r.known()
-	r.wrote("7", before)
-	r.wrote("6", before)
-	if got := r.known(); got != "7" {
+	r.noteVersion("11")
+	before := r.newestVersion()
+	r.noteWrite("7", before)
+	r.noteWrite("6", before)
+	if got := r.newestVersion(); got != "7" {
 		t.Errorf("the newest is %s, want 7", got)
 	}
-	r.seen("11")
-	r.wrote("8", r.known())
-	if got := r.known(); got != "8" {
+	r.noteVersion("11")
+	r.noteWrite("8", r.newestVersion())
+	if got := r.newestVersion(); got != "8" {
 		t.Errorf("the newest is %s, want 8", got)
 	}
 }

@@ -27,7 +27,7 @@ func TestBelongsTo(t *testing.T) {
 	for name, row := range map[string]struct {
 		secret  *corev1.Secret
 		account *v1alpha1.UserAccount
-		// record and session tell what each of them has to answer: what is known of sessions has no username.
+		// record and session: what each of them has to answer. A Session does not know the username.
 		record, session bool
 	}{
 		"its own":                        {stored("org", "ada"), accountOf("org", "ada", "", "u1"), true, true},
@@ -61,5 +61,32 @@ func TestBelongsTo(t *testing.T) {
 	record, err := recordOfDecoy(decoy, "entry")
 	if err != nil || record.BelongsTo(accountOf("org", "ada", "", "u1")) {
 		t.Errorf("a decoy belongs to an account (%v)", err)
+	}
+}
+
+// TestName: the names of credentials are all different, and never change.
+func TestName(t *testing.T) {
+	// Stored credentials have these names.
+	for _, row := range []struct{ namespace, username, want string }{
+		{"org", "ada", "account-yqdqpv4kvf4wt7ma3phun2o2pcxlrpalrbgd46gcfydqd6uhle3a"},
+		{"org", "grace.hopper@example.org", "account-47ita3twkqkyayso5cd7wpk5ccgr3gcha5jc7qjm2gqvydheg3vq"},
+	} {
+		if got := Name(row.namespace, row.username); got != row.want {
+			t.Errorf("Name(%q, %q) = %q, want %q", row.namespace, row.username, got, row.want)
+		}
+	}
+
+	seen := map[string]string{}
+	for _, namespace := range []string{"org", "or", "orga", "org-a"} {
+		for _, username := range []string{"ada", "gada", "a", "ad", "ada.", "-ada", "ada@org"} {
+			name := Name(namespace, username)
+			if other, found := seen[name]; found {
+				t.Errorf("%s/%s has the name of %s", namespace, username, other)
+			}
+			seen[name] = namespace + "/" + username
+			if len(name) > 63 || strings.ToLower(name) != name {
+				t.Errorf("%q is no name that any object may have", name)
+			}
+		}
 	}
 }

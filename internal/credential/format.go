@@ -8,10 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
@@ -22,10 +20,10 @@ import (
 // SecretType is the type of a credential's Secret.
 const SecretType corev1.SecretType = v1alpha1.GroupName + "/credential"
 
-// formatVersion of the keys below. A credential of a later one is not touched.
+// formatVersion is the version of the keys below. A credential of a later version is neither read nor written.
 const formatVersion = "1"
 
-// Annotations of a credential.
+// Annotations of a credential: what the login server follows with a watch of metadata, and the orphan controller.
 const (
 	annotationNamespace  = v1alpha1.GroupName + "/account-namespace"
 	annotationName       = v1alpha1.GroupName + "/account-name"
@@ -35,7 +33,7 @@ const (
 	annotationOrphaned   = v1alpha1.GroupName + "/orphaned-time"
 )
 
-// Keys of a credential's data.
+// Keys of a credential's data, one for each fact.
 const (
 	keyFormat    = "format"
 	keyAccountID = "accountID"
@@ -75,19 +73,20 @@ const (
 	keyResetPolicy    = "reset.rejectedPolicy"
 )
 
-// unusablePrefix begins the only line of keyResetRejected where the Secret has nothing that could be a password. It has no key
-// of its own: versions that do not know it take it for a rejection by a policy that is another by now, and look at the Secret again.
+// unusablePrefix begins the only line of keyResetRejected where the Secret has nothing that could be a password. That has no key of
+// its own, for the sake of versions that do not know it: they take the line for a rejection by another policy, and read the Secret
+// again.
 const unusablePrefix = "unusable:"
 
-// ErrInvalid: the Secret is not a credential that this version can read. It wraps what is wrong with which key, and
+// ErrInvalid: the Secret is not a credential that this version can read. The error names the keys and what is wrong with them, and
 // never a value.
 var ErrInvalid = errors.New("credential cannot be read")
 
-// ErrUnwritable: the credential that was decided could not be read again, so it was not written, and the one in force stays.
+// ErrUnwritable: the credential to be written could not be read again. It was not written, and the one in force stays.
 var ErrUnwritable = errors.New("credential is not written, since it could not be read again")
 
-// encodeChecked encodes a credential and reads it again. A credential that could not be read would lock its person out until somebody
-// restores it, so it is never written. The error wraps ErrUnwritable and tells no value.
+// encodeChecked encodes a credential, and decodes it once to see that it can be read. One that cannot would lock its person out
+// until somebody restores it. The error wraps ErrUnwritable and has no value.
 func encodeChecked(c account.Credential, secret *corev1.Secret) error {
 	encode(c, secret)
 	if _, err := decode(secret); err != nil {
@@ -96,7 +95,7 @@ func encodeChecked(c account.Credential, secret *corev1.Secret) error {
 	return nil
 }
 
-// encode writes a credential into a Secret, over what is there; keys and annotations it does not know stay.
+// encode writes a credential into a Secret. Keys and annotations that this version does not know stay as they are.
 func encode(c account.Credential, secret *corev1.Secret) {
 	secret.Type = SecretType
 	e := encoder{data: maps.Clone(secret.Data), annotations: maps.Clone(secret.Annotations)}
@@ -110,7 +109,7 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.annotate(annotationName, c.Owner.Name)
 	e.annotate(annotationUID, c.Owner.UID)
 	e.annotate(annotationGeneration, strconv.FormatInt(c.SessionGeneration, 10))
-	e.annotate(annotationEnded, formatEnded(c.EndedSessions))
+	e.annotate(annotationEnded, formatEndedSessions(c.EndedSessions))
 	e.annotate(annotationOrphaned, formatTime(c.OrphanedTime))
 
 	e.text(keyFormat, formatVersion)
@@ -156,7 +155,7 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	secret.Data, secret.Annotations = e.data, e.annotations
 }
 
-// reset stores what became of the Secret that hands out the password.
+// reset writes what became of the Secret that hands out the password.
 func (e *encoder) reset(r account.Reset) {
 	e.text(keyResetSecret, r.Source.SecretName)
 	e.text(keyResetKey, r.Source.Key)
@@ -176,7 +175,7 @@ func (e *encoder) reset(r account.Reset) {
 	e.text(keyResetPolicy, r.RejectedPolicy)
 }
 
-// decode reads a credential. The hashes are not parsed: a login or a reset that meets one it cannot verify says so.
+// decode reads a credential from a Secret. It does not look into the hashes: a login or a reset that cannot verify one says so.
 func decode(secret *corev1.Secret) (account.Credential, error) {
 	d := decoder{data: secret.Data}
 	if secret.Type != SecretType {
@@ -185,20 +184,13 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 	if format := d.text(keyFormat); format != formatVersion {
 		d.fail(keyFormat, fmt.Errorf("is not %s, the one this version of Keyturn knows", formatVersion))
 	}
-	meta := decoder{data: map[string][]byte{}}
-	for k, v := range secret.Annotations {
-		meta.data[k] = []byte(v)
-	}
+	meta := decodeAnnotations(secret.Annotations)
 	c := account.Credential{
-		AccountID:   d.required(keyAccountID),
-		CreatedTime: d.time(keyCreated),
-		Owner: account.Owner{
-			Namespace: meta.required(annotationNamespace),
-			Name:      meta.required(annotationName),
-			UID:       meta.required(annotationUID),
-		},
+		AccountID:         d.required(keyAccountID),
+		CreatedTime:       d.time(keyCreated),
+		Owner:             meta.owner(),
 		SessionGeneration: meta.generation(),
-		EndedSessions:     meta.ended(),
+		EndedSessions:     meta.endedSessions(),
 		OrphanedTime:      meta.time(annotationOrphaned),
 		Password: account.Password{
 			Hash:            hash.Encoded(d.text(keyHash)),
@@ -262,202 +254,4 @@ func (d *decoder) reset() account.Reset {
 		r.Rejected = append(r.Rejected, policy.RequirementID(line))
 	}
 	return r
-}
-
-// Session is what a metadata-only watch of credentials tells: enough to know whether a session is over.
-type Session struct {
-	// CredentialUID is the UID of the credential's Secret.
-	CredentialUID string
-	// Owner is the account that the credential belongs to.
-	Owner account.Owner
-	// Generation is the session generation: a session of a lower one is over.
-	Generation int64
-	// Ended are the sessions that were ended one by one.
-	Ended []account.EndedSession
-}
-
-// BelongsTo tells whether the credential names this very account as its owner.
-func (s *Session) BelongsTo(ua *v1alpha1.UserAccount) bool { return s.Owner == account.OwnerOf(ua) }
-
-// SessionOf reads what the metadata of a credential tells of sessions. The error wraps ErrInvalid.
-func SessionOf(meta *metav1.ObjectMeta) (Session, error) {
-	d := decoder{data: map[string][]byte{}}
-	for k, v := range meta.Annotations {
-		d.data[k] = []byte(v)
-	}
-	s := Session{
-		CredentialUID: string(meta.UID),
-		Owner: account.Owner{
-			Namespace: d.required(annotationNamespace),
-			Name:      d.required(annotationName),
-			UID:       d.required(annotationUID),
-		},
-		Generation: d.generation(),
-		Ended:      d.ended(),
-	}
-	if d.err != nil {
-		return Session{}, fmt.Errorf("%w: %w", ErrInvalid, d.err)
-	}
-	return s, nil
-}
-
-// GenerationOf reads the session generation from the metadata of a credential; -1, which nobody has, where it has none.
-func GenerationOf(meta *metav1.ObjectMeta) int64 {
-	n, err := strconv.ParseInt(meta.Annotations[annotationGeneration], 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
-}
-
-type encoder struct {
-	data        map[string][]byte
-	annotations map[string]string
-}
-
-// text stores a value; an empty one is the absence of the key.
-func (e *encoder) text(key, value string) {
-	if value == "" {
-		delete(e.data, key)
-		return
-	}
-	e.data[key] = []byte(value)
-}
-
-func (e *encoder) annotate(key, value string) {
-	if value == "" {
-		delete(e.annotations, key)
-		return
-	}
-	e.annotations[key] = value
-}
-
-func (e *encoder) time(key string, t time.Time)      { e.text(key, formatTime(t)) }
-func (e *encoder) lines(key string, values []string) { e.text(key, strings.Join(values, "\n")) }
-func (e *encoder) number(key string, n int) {
-	if n == 0 {
-		delete(e.data, key)
-		return
-	}
-	e.text(key, strconv.Itoa(n))
-}
-
-func formatTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339Nano)
-}
-
-type decoder struct {
-	data map[string][]byte
-	err  error
-}
-
-func (d *decoder) fail(key string, err error) {
-	d.err = errors.Join(d.err, fmt.Errorf("%s %w", key, err))
-}
-
-func (d *decoder) text(key string) string { return string(d.data[key]) }
-
-func (d *decoder) required(key string) string {
-	value := d.text(key)
-	if value == "" {
-		d.fail(key, errors.New("is missing"))
-	}
-	return value
-}
-
-func (d *decoder) lines(key string) []string {
-	if len(d.data[key]) == 0 {
-		return nil
-	}
-	lines := strings.Split(string(d.data[key]), "\n")
-	if slices.Contains(lines, "") {
-		d.fail(key, errors.New("has an empty line"))
-		return nil
-	}
-	return lines
-}
-
-func (d *decoder) time(key string) time.Time { return d.parseTime(key, d.text(key)) }
-
-func (d *decoder) parseTime(key, value string) time.Time {
-	if value == "" {
-		return time.Time{}
-	}
-	t, err := time.Parse(time.RFC3339Nano, value)
-	// An offset can carry a time out of the years that RFC 3339 can write, and never is written as nothing.
-	if t = t.UTC(); err != nil || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
-		d.fail(key, errors.New("is not a time of RFC 3339"))
-		return time.Time{}
-	}
-	return t
-}
-
-// generation is required: without it, sessions that have been ended would come back.
-func (d *decoder) generation() int64 {
-	n, err := strconv.ParseInt(d.required(annotationGeneration), 10, 64)
-	if d.text(annotationGeneration) != "" && (err != nil || n < 0) {
-		d.fail(annotationGeneration, errors.New("is not a whole number of 0 or more"))
-	}
-	return n
-}
-
-// formatEnded writes a line for each session that was ended: its ID and when it can be forgotten.
-func formatEnded(ended []account.EndedSession) string {
-	lines := make([]string, len(ended))
-	for i, e := range ended {
-		lines[i] = e.ID + " " + formatTime(e.ForgetTime)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// ended fails on what it cannot read: sessions that have been ended would come back.
-func (d *decoder) ended() []account.EndedSession {
-	var ended []account.EndedSession
-	for _, line := range d.lines(annotationEnded) {
-		id, forget, _ := strings.Cut(line, " ")
-		e := account.EndedSession{ID: id, ForgetTime: d.parseTime(annotationEnded, forget)}
-		if id == "" || e.ForgetTime.IsZero() {
-			d.fail(annotationEnded, errors.New("is not a session ID and a time on each line"))
-			return nil
-		}
-		ended = append(ended, e)
-	}
-	return ended
-}
-
-func (d *decoder) number(key string) int {
-	value := d.text(key)
-	if value == "" {
-		return 0
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 0 {
-		d.fail(key, errors.New("is not a whole number of 0 or more"))
-	}
-	return n
-}
-
-func (d *decoder) bytes(key, value string) []byte {
-	if value == "" {
-		return nil
-	}
-	b, err := base64.RawStdEncoding.DecodeString(value)
-	if err != nil || len(b) == 0 {
-		d.fail(key, errors.New("is not base64 without padding"))
-		return nil
-	}
-	return b
-}
-
-// oneOf reads a value that is empty or one of those allowed.
-func oneOf[T ~string](d *decoder, key string, allowed ...T) T {
-	value := T(d.text(key))
-	if value != "" && !slices.Contains(allowed, value) {
-		d.fail(key, errors.New("has a value that this version of Keyturn does not know"))
-		return ""
-	}
-	return value
 }

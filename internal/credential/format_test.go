@@ -3,7 +3,6 @@ package credential
 import (
 	"errors"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +18,7 @@ import (
 
 var now = time.Date(2026, time.March, 1, 12, 0, 0, 123456789, time.UTC)
 
-// secretText is in every value that must not be shown.
+// secretText is in every value that no error may show.
 const secretText = "c2VjcmV0"
 
 // full returns a credential in which every fact differs from its zero value.
@@ -66,6 +65,7 @@ func encoded(c account.Credential) *corev1.Secret {
 	return secret
 }
 
+// TestRoundTrip: what is written is read again.
 func TestRoundTrip(t *testing.T) {
 	for name, c := range map[string]account.Credential{"full": full(), "least": least()} {
 		t.Run(name, func(t *testing.T) {
@@ -80,8 +80,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestUnusableValues: why a Secret had no password is stored where other versions read a rejection by another policy, so that
-// they look at the Secret again. A reason of a later version is read in the same way.
+// TestUnusableValues: why a Secret had no password is stored where versions that do not know of it read a rejection by another policy,
+// so that they read the Secret again. This version does the same with a reason of a later one.
 func TestUnusableValues(t *testing.T) {
 	for _, why := range account.UnusableReasons {
 		c := full()
@@ -107,7 +107,7 @@ func TestUnusableValues(t *testing.T) {
 	}
 }
 
-// TestStoredForm: what administrators read with kubectl, and what other versions read.
+// TestStoredForm: administrators read this with kubectl, and other versions of Keyturn read it, too.
 func TestStoredForm(t *testing.T) {
 	secret := encoded(full())
 	if secret.Type != "accounts.keyturn.dev/credential" {
@@ -151,7 +151,8 @@ func TestStoredForm(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotThereIsNotStored(t *testing.T) {
+// TestEmptyValuesAreNotStored: a key whose value has become empty is removed.
+func TestEmptyValuesAreNotStored(t *testing.T) {
 	secret := encoded(full())
 	encode(least(), secret)
 	if keys := slices.Sorted(maps.Keys(secret.Data)); !slices.Equal(keys, []string{"accountID", "createdTime", "format"}) {
@@ -162,7 +163,8 @@ func TestWhatIsNotThereIsNotStored(t *testing.T) {
 	}
 }
 
-func TestEncodeKeepsWhatItDoesNotKnow(t *testing.T) {
+// TestUnknownKeysAreKept: keys and annotations of a later version, or of others, stay. The maps that encode is given do not change.
+func TestUnknownKeysAreKept(t *testing.T) {
 	was := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"example.org/note": "kept"}, Labels: map[string]string{"a": "b"}},
 		Data:       map[string][]byte{"devices.named": []byte("kept")},
@@ -179,11 +181,11 @@ func TestEncodeKeepsWhatItDoesNotKnow(t *testing.T) {
 	shared := *was
 	encode(full(), &shared)
 	if len(was.Data) != 1 || len(was.Annotations) != 1 {
-		t.Error("the maps that were given are written to")
+		t.Error("encode has changed the maps of the Secret it was given")
 	}
 }
 
-// TestMalformed: each key that cannot be read gives ErrInvalid and its name, and nothing of any value.
+// TestMalformed: the error of a key that cannot be read wraps ErrInvalid and has the name of the key, and nothing of any value.
 func TestMalformed(t *testing.T) {
 	const annotations = "accounts.keyturn.dev/"
 	bad := secretText + "!"
@@ -246,6 +248,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// checkInvalid fails unless decode returns an error that has these names.
 func checkInvalid(t *testing.T, secret *corev1.Secret, names ...string) {
 	t.Helper()
 	c, err := decode(secret)
@@ -261,14 +264,15 @@ func checkInvalid(t *testing.T, secret *corev1.Secret, names ...string) {
 		t.Errorf("%q shows a value", err)
 	}
 	if !c.Equal(account.Credential{}) {
-		t.Error("comes with a credential")
+		t.Error("decode returns a credential besides the error")
 	}
 	if _, err := FromSecret(secret); !errors.Is(err, ErrInvalid) {
 		t.Errorf("FromSecret() = %v, want ErrInvalid", err)
 	}
 }
 
-func TestMalformedInSeveralPlacesNamesAll(t *testing.T) {
+// TestMalformedInSeveralPlaces: the error has the names of all keys that cannot be read.
+func TestMalformedInSeveralPlaces(t *testing.T) {
 	secret := encoded(full())
 	secret.Type = corev1.SecretTypeOpaque
 	secret.Annotations = nil
@@ -278,141 +282,20 @@ func TestMalformedInSeveralPlacesNamesAll(t *testing.T) {
 		annotationNamespace, annotationName, annotationUID, annotationGeneration)
 }
 
-func TestOtherSecretIsNotACredential(t *testing.T) {
+// TestSecretOfAnotherType: a Secret of another type is no credential, whatever its data.
+func TestSecretOfAnotherType(t *testing.T) {
 	checkInvalid(t, &corev1.Secret{}, "type", "format", "accountID")
 	opaque := encoded(full())
 	opaque.Type = v1alpha1.SecretTypePassword
 	checkInvalid(t, opaque, "type")
 }
 
-// TestHashIsNotJudged: one that cannot be verified keeps nothing else from being read.
-func TestHashIsNotJudged(t *testing.T) {
+// TestHashIsNotParsed: all else can be read of a credential whose hash cannot be verified.
+func TestHashIsNotParsed(t *testing.T) {
 	c := full()
 	c.Password.Hash, c.Reset.AppliedHash = "edited by hand", "$argon2id$"
 	got, err := decode(encoded(c))
 	if err != nil || !got.Equal(c) {
 		t.Errorf("decode() = %+v, %v", got, err)
 	}
-}
-
-func TestSessionOf(t *testing.T) {
-	secret := encoded(full())
-	secret.UID = "c1"
-	got, err := SessionOf(&secret.ObjectMeta)
-	want := Session{CredentialUID: "c1", Owner: account.Owner{Namespace: "org", Name: "ada", UID: "u1"}, Generation: 7,
-		Ended: full().EndedSessions}
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("SessionOf() = %+v, %v; want %+v", got, err, want)
-	}
-
-	for _, key := range []string{annotationNamespace, annotationName, annotationUID, annotationGeneration} {
-		meta := secret.DeepCopy().ObjectMeta
-		delete(meta.Annotations, key)
-		if got, err := SessionOf(&meta); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), key) || !reflect.DeepEqual(got, Session{}) {
-			t.Errorf("without %s: %+v, %v", key, got, err)
-		}
-	}
-	for _, value := range []string{"sid", "sid never", " 2026-11-22T10:00:00Z", "sid 2026-11-22T10:00:00Z\n"} {
-		meta := secret.DeepCopy().ObjectMeta
-		meta.Annotations[annotationEnded] = value
-		if _, err := SessionOf(&meta); !errors.Is(err, ErrInvalid) {
-			t.Errorf("ended sessions %q: %v", value, err)
-		}
-	}
-	for _, value := range []string{"-1", "many", "1.5", "9223372036854775808"} {
-		meta := secret.DeepCopy().ObjectMeta
-		meta.Annotations[annotationGeneration] = value
-		if _, err := SessionOf(&meta); !errors.Is(err, ErrInvalid) {
-			t.Errorf("generation %s: %v", value, err)
-		}
-	}
-}
-
-func TestName(t *testing.T) {
-	// What is stored lies under these names: they may never change.
-	for _, row := range []struct{ namespace, username, want string }{
-		{"org", "ada", "account-yqdqpv4kvf4wt7ma3phun2o2pcxlrpalrbgd46gcfydqd6uhle3a"},
-		{"org", "grace.hopper@example.org", "account-47ita3twkqkyayso5cd7wpk5ccgr3gcha5jc7qjm2gqvydheg3vq"},
-	} {
-		if got := Name(row.namespace, row.username); got != row.want {
-			t.Errorf("Name(%q, %q) = %q, want %q", row.namespace, row.username, got, row.want)
-		}
-	}
-
-	seen := map[string]string{}
-	for _, namespace := range []string{"org", "or", "orga", "org-a"} {
-		for _, username := range []string{"ada", "gada", "a", "ad", "ada.", "-ada", "ada@org"} {
-			name := Name(namespace, username)
-			if other, found := seen[name]; found {
-				t.Errorf("%s/%s has the name of %s", namespace, username, other)
-			}
-			seen[name] = namespace + "/" + username
-			if len(name) > 63 || strings.ToLower(name) != name {
-				t.Errorf("%q is no name that any object may have", name)
-			}
-		}
-	}
-}
-
-// decodable builds a Secret from parts that a fuzzer turns.
-func decodable(secretType, data, annotations string) *corev1.Secret {
-	secret := &corev1.Secret{Type: corev1.SecretType(secretType), Data: map[string][]byte{}}
-	secret.Annotations = map[string]string{}
-	for line := range strings.SplitSeq(data, "\n") {
-		key, value, _ := strings.Cut(line, "=")
-		secret.Data[key] = []byte(strings.ReplaceAll(value, `\n`, "\n"))
-	}
-	for line := range strings.SplitSeq(annotations, "\n") {
-		key, value, _ := strings.Cut(line, "=")
-		secret.Annotations[v1alpha1.GroupName+"/"+key] = value
-	}
-	return secret
-}
-
-// parts are those of which decodable builds a credential.
-func parts(c account.Credential) (data, annotations string) {
-	secret := encoded(c)
-	var lines, notes []string
-	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
-		lines = append(lines, key+"="+strings.ReplaceAll(string(secret.Data[key]), "\n", `\n`))
-	}
-	for _, key := range slices.Sorted(maps.Keys(secret.Annotations)) {
-		notes = append(notes, strings.TrimPrefix(key, v1alpha1.GroupName+"/")+"="+secret.Annotations[key])
-	}
-	return strings.Join(lines, "\n"), strings.Join(notes, "\n")
-}
-
-// FuzzDecode: decode never panics, shows nothing of a hash in its errors, and what it reads comes back the same.
-func FuzzDecode(f *testing.F) {
-	for _, c := range []account.Credential{full(), least()} {
-		data, annotations := parts(c)
-		f.Add(string(SecretType), data, annotations)
-	}
-	f.Fuzz(func(t *testing.T, secretType, data, annotations string) {
-		secret := decodable(secretType, data, annotations)
-		c, err := decode(secret)
-		_, _ = SessionOf(&secret.ObjectMeta)
-		if err != nil {
-			if !errors.Is(err, ErrInvalid) {
-				t.Fatalf("decode() = %v, want ErrInvalid", err)
-			}
-			if h := string(secret.Data[keyHash]); len(h) > 16 && strings.Contains(err.Error(), h) {
-				t.Fatal("the error shows the hash")
-			}
-			return
-		}
-		if c.Failures.Consecutive < 0 || c.Password.GraceLoginsUsed < 0 || c.SessionGeneration < 0 {
-			t.Fatalf("a count below zero: %+v", c)
-		}
-		again := secret.DeepCopy()
-		encode(c, again)
-		got, err := decode(again)
-		if err != nil || !got.Equal(c) {
-			t.Fatalf("decode(encode(c)) = %+v, %v; want\n%+v", got, err, c)
-		}
-		fresh, err := decode(encoded(c))
-		if err != nil || !fresh.Equal(c) {
-			t.Fatalf("in a new Secret: %+v, %v", fresh, err)
-		}
-	})
 }
