@@ -57,8 +57,8 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 func addIndex(ctx context.Context, indexer client.FieldIndexer) error {
 	index := func(obj client.Object) []string {
-		if ua, ok := obj.(*v1alpha1.UserAccount); ok && policyOf(ua) != "" {
-			return []string{policyOf(ua)}
+		if a, ok := obj.(*v1alpha1.UserAccount); ok && policyOf(a) != "" {
+			return []string{policyOf(a)}
 		}
 		return nil
 	}
@@ -70,11 +70,11 @@ func addIndex(ctx context.Context, indexer client.FieldIndexer) error {
 
 // policyOf returns the name of the policy that applies to an account. Where spec.policyRef cannot be followed, that is another
 // than it names. An account that is being deleted is under no policy.
-func policyOf(ua *v1alpha1.UserAccount) string {
-	if ua.DeletionTimestamp != nil {
+func policyOf(a *v1alpha1.UserAccount) string {
+	if a.DeletionTimestamp != nil {
 		return ""
 	}
-	return ua.Status.PolicyName
+	return a.Status.PolicyName
 }
 
 // all enqueues all policies.
@@ -129,15 +129,15 @@ type countHandler struct{ handler.Funcs }
 
 // Create enqueues the policy of a new account.
 func (countHandler) Create(_ context.Context, e event.CreateEvent, q queue) {
-	if ua, ok := e.Object.(*v1alpha1.UserAccount); ok {
-		enqueueCount(q, policyOf(ua))
+	if a, ok := e.Object.(*v1alpha1.UserAccount); ok {
+		enqueueCount(q, policyOf(a))
 	}
 }
 
 // Delete enqueues the policy of an account that is gone.
 func (countHandler) Delete(_ context.Context, e event.DeleteEvent, q queue) {
-	if ua, ok := e.Object.(*v1alpha1.UserAccount); ok {
-		enqueueCount(q, ua.Status.PolicyName)
+	if a, ok := e.Object.(*v1alpha1.UserAccount); ok {
+		enqueueCount(q, a.Status.PolicyName)
 	}
 }
 

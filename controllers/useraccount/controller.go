@@ -83,8 +83,8 @@ var (
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	slot := r.queue.enter(req.NamespacedName)
 	defer slot.release()
-	ua := &v1alpha1.UserAccount{}
-	err := r.client.Get(ctx, req.NamespacedName, ua)
+	a := &v1alpha1.UserAccount{}
+	err := r.client.Get(ctx, req.NamespacedName, a)
 	if apierrors.IsNotFound(err) {
 		r.written.Forget(req.String())
 		return ctrl.Result{}, nil
@@ -92,13 +92,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("look up account: %w", err)
 	}
-	if !r.written.CaughtUp(req.String(), ua.ResourceVersion) {
+	if !r.written.CaughtUp(req.String(), a.ResourceVersion) {
 		return ctrl.Result{RequeueAfter: writetracker.MaxLag}, nil // The watch of that write enqueues it again, unless the write was lost.
 	}
-	if ua.DeletionTimestamp != nil {
+	if a.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil
 	}
-	s, err := r.reconcile(ctx, ua, slot)
+	s, err := r.reconcile(ctx, a, slot)
 	if errors.Is(err, errQueued) || errors.Is(err, errOutdated) {
 		return ctrl.Result{}, nil
 	}
@@ -112,17 +112,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // reconcile does everything but the status. After a conflict it decides again from the start.
-func (r *Reconciler) reconcile(ctx context.Context, ua *v1alpha1.UserAccount, slot *hashSlot) (*scope, error) {
-	s, err := r.attempt(ctx, &scope{account: ua, slot: slot})
+func (r *Reconciler) reconcile(ctx context.Context, a *v1alpha1.UserAccount, slot *hashSlot) (*scope, error) {
+	s, err := r.attempt(ctx, &scope{account: a, slot: slot})
 	for range maxConflicts - 1 {
 		if !errors.Is(err, credential.ErrConflict) {
 			break
 		}
 		// The other writer may have acted on a later version of the account, over which this one must not be applied.
-		if err := r.ensureCurrent(ctx, ua); err != nil {
+		if err := r.ensureCurrent(ctx, a); err != nil {
 			return nil, err
 		}
-		s, err = r.attempt(ctx, &scope{account: ua, slot: slot, readLive: true})
+		s, err = r.attempt(ctx, &scope{account: a, slot: slot, readLive: true})
 	}
 	return s, err
 }
@@ -141,12 +141,12 @@ func (r *Reconciler) attempt(ctx context.Context, s *scope) (*scope, error) {
 
 // ensureCurrent returns errOutdated unless the API server still has the account as it was read. The cache of a new leader may
 // for a moment have an account that is gone, which must not get the credential of its successor.
-func (r *Reconciler) ensureCurrent(ctx context.Context, ua *v1alpha1.UserAccount) error {
-	current, err := r.liveCatalog.Account(ctx, ua.Namespace, ua.Name)
+func (r *Reconciler) ensureCurrent(ctx context.Context, a *v1alpha1.UserAccount) error {
+	current, err := r.liveCatalog.Account(ctx, a.Namespace, a.Name)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return err
 	}
-	if err != nil || current.UID != ua.UID || current.Generation != ua.Generation {
+	if err != nil || current.UID != a.UID || current.Generation != a.Generation {
 		return errOutdated
 	}
 	return nil

@@ -13,27 +13,27 @@ import (
 )
 
 // transitionEvent sends the event of a transition, if it has one: it is a transitions.Listener.
-func (r *Reconciler) transitionEvent(_ context.Context, t account.Transition, ua *v1alpha1.UserAccount) {
-	if ua == nil || t.Already || t.Reason == account.TransitionOfDevice {
+func (r *Reconciler) transitionEvent(_ context.Context, t account.Transition, a *v1alpha1.UserAccount) {
+	if a == nil || t.Already || t.Reason == account.TransitionOfDevice {
 		return // Nobody looks for events of an account that is gone. A lock of one device does not change the account's standing.
 	}
 	switch t.Kind {
 	case account.PasswordReset:
-		r.event(ua, corev1.EventTypeNormal, v1alpha1.EventPasswordReset, "Reset", "The password of the Secret was applied")
+		r.event(a, corev1.EventTypeNormal, v1alpha1.EventPasswordReset, "Reset", "The password of the Secret was applied")
 	case account.PasswordChanged:
-		r.event(ua, corev1.EventTypeNormal, v1alpha1.EventPasswordChanged, "Change", "The person changed the password")
+		r.event(a, corev1.EventTypeNormal, v1alpha1.EventPasswordChanged, "Change", "The person changed the password")
 	case account.Locked, account.Unlocked:
-		r.lockEvent(ua, t.Kind, t.Reason)
+		r.lockEvent(a, t.Kind, t.Reason)
 	}
 }
 
 // lockEvent sends the event of a lock that begins or ends.
-func (r *Reconciler) lockEvent(ua *v1alpha1.UserAccount, kind account.TransitionKind, reason string) {
+func (r *Reconciler) lockEvent(a *v1alpha1.UserAccount, kind account.TransitionKind, reason string) {
 	switch kind {
 	case account.Locked:
-		r.event(ua, corev1.EventTypeWarning, v1alpha1.EventLocked, "Lock", "The account is locked: "+reason)
+		r.event(a, corev1.EventTypeWarning, v1alpha1.EventLocked, "Lock", "The account is locked: "+reason)
 	case account.Unlocked:
-		r.event(ua, corev1.EventTypeNormal, v1alpha1.EventUnlocked, "Unlock", "The account is no longer locked")
+		r.event(a, corev1.EventTypeNormal, v1alpha1.EventUnlocked, "Unlock", "The account is no longer locked")
 	}
 }
 
@@ -51,7 +51,7 @@ func (r *Reconciler) identityEvent(s *scope) {
 
 // conditionEvents sends an event for each condition that tells something new. A first status has events, too: of what is wrong.
 // A request that lies in the future is not wrong, since it may be meant: its event is a normal one.
-func (r *Reconciler) conditionEvents(ua *v1alpha1.UserAccount, before, after []metav1.Condition) {
+func (r *Reconciler) conditionEvents(a *v1alpha1.UserAccount, before, after []metav1.Condition) {
 	for _, c := range after {
 		if c.Type == v1alpha1.ConditionReady || c.Type == v1alpha1.ConditionStalled {
 			continue // They repeat the others.
@@ -62,14 +62,14 @@ func (r *Reconciler) conditionEvents(ua *v1alpha1.UserAccount, before, after []m
 		}
 		switch {
 		case c.Type == v1alpha1.ConditionRequestPending:
-			r.event(ua, corev1.EventTypeNormal, c.Reason, "Reconcile", c.Message)
+			r.event(a, corev1.EventTypeNormal, c.Reason, "Reconcile", c.Message)
 		case c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ConditionReasonPending:
-			r.event(ua, corev1.EventTypeWarning, c.Reason, "Reconcile", c.Message)
+			r.event(a, corev1.EventTypeWarning, c.Reason, "Reconcile", c.Message)
 		}
 	}
 }
 
 // event sends an event about an account.
-func (r *Reconciler) event(ua *v1alpha1.UserAccount, kind, reason, action, text string) {
-	r.events.Eventf(ua, nil, kind, reason, action, "%s", eventnote.Truncate(text))
+func (r *Reconciler) event(a *v1alpha1.UserAccount, kind, reason, action, text string) {
+	r.events.Eventf(a, nil, kind, reason, action, "%s", eventnote.Truncate(text))
 }

@@ -62,8 +62,8 @@ func TestJudgeReset(t *testing.T) {
 		"out of time":                    {fakeHasher{verified: context.DeadlineExceeded}, "abc", nil, true, "", false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ua := &v1alpha1.UserAccount{}
-			s := &scope{account: ua, rules: account.NewRules(&ua.Spec, policy.Default(), now), credentialName: "ada"}
+			a := &v1alpha1.UserAccount{}
+			s := &scope{account: a, rules: account.NewRules(&a.Spec, policy.Default(), now), credentialName: "ada"}
 			s.policy.Policy = policy.Default()
 			password, err := policy.Prepare(row.password)
 			if err != nil {
@@ -100,10 +100,10 @@ func TestJudgeReset(t *testing.T) {
 func TestResetComparesNoFormerPasswords(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
-	ua := &v1alpha1.UserAccount{}
+	a := &v1alpha1.UserAccount{}
 	p := policy.Default()
 	p.HistoryCount = 3
-	s := &scope{account: ua, rules: account.NewRules(&ua.Spec, p, now), credentialName: "ada"}
+	s := &scope{account: a, rules: account.NewRules(&a.Spec, p, now), credentialName: "ada"}
 	s.policy.Policy = p
 	before := account.Credential{
 		Password: account.Password{Hash: "old"},
@@ -185,15 +185,15 @@ func TestRefusedPasswordIsComparedOnce(t *testing.T) {
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ua, reset, by := &v1alpha1.UserAccount{}, account.Reset{AppliedHash: "old"}, criteria{}
-			row.edit(ua, &reset, &by)
+			a, reset, by := &v1alpha1.UserAccount{}, account.Reset{AppliedHash: "old"}, criteria{}
+			row.edit(a, &reset, &by)
 			password, err := policy.Prepare(row.password)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var after [2]account.Credential
 			for i, same := range []bool{false, true} {
-				s := &scope{account: ua, rules: account.NewRules(&ua.Spec, policy.Default(), now), credentialName: "ada"}
+				s := &scope{account: a, rules: account.NewRules(&a.Spec, policy.Default(), now), credentialName: "ada"}
 				s.policy.Policy = policy.Default()
 				r := &Reconciler{hasher: &fakeHasher{same: same}}
 				after[i], err = r.judgeReset(t.Context(), s, account.Credential{Password: account.Password{Hash: "old"}, Reset: reset}, source, password, by)
@@ -207,7 +207,7 @@ func TestRefusedPasswordIsComparedOnce(t *testing.T) {
 			if differs := !after[0].Equal(after[1]); differs != row.compared {
 				t.Errorf("a right guess differs from a wrong one: %t", differs)
 			}
-			rules := account.NewRules(&ua.Spec, policy.Default(), now)
+			rules := account.NewRules(&a.Spec, policy.Default(), now)
 			if rules.ComparesRefused(after[0]) {
 				t.Error("another guess would be compared")
 			}
@@ -221,10 +221,10 @@ func TestRefusedPasswordIsComparedOnce(t *testing.T) {
 // TestDeferredIsJudgedByAnyPolicy: while the policy that the account names is missing, a rejected password is not judged by the policy in
 // its place. One that could not be judged yet is.
 func TestDeferredIsJudgedByAnyPolicy(t *testing.T) {
-	ua := &v1alpha1.UserAccount{}
-	rules := account.NewRules(&ua.Spec, policy.Default(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	a := &v1alpha1.UserAccount{}
+	rules := account.NewRules(&a.Spec, policy.Default(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	source := account.Source{SecretName: "ada", Key: "password", UID: "s", ResourceVersion: "2"}
-	s := &scope{account: ua, rules: rules}
+	s := &scope{account: a, rules: rules}
 	s.policy.Problem = policy.ProblemNotFound
 	unmet := []policy.RequirementID{policy.RequirementMinLength}
 	if !policyMissing(s, rules.RejectReset(account.Credential{}, source, "strict", unmet), source) {

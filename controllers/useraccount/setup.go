@@ -125,21 +125,21 @@ func metadataOf(kind string) *metav1.PartialObjectMetadata {
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	bySecret := func(obj client.Object) []string {
-		ua, ok := obj.(*v1alpha1.UserAccount)
-		if !ok || ua.Spec.Password == nil || ua.Spec.Password.SecretRef == nil {
+		a, ok := obj.(*v1alpha1.UserAccount)
+		if !ok || a.Spec.Password == nil || a.Spec.Password.SecretRef == nil {
 			return nil
 		}
-		return []string{ua.Spec.Password.SecretRef.Name}
+		return []string{a.Spec.Password.SecretRef.Name}
 	}
 	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexSecret, bySecret); err != nil {
 		return fmt.Errorf("index accounts by Secret: %w", err)
 	}
 	byCredential := func(obj client.Object) []string {
-		ua, ok := obj.(*v1alpha1.UserAccount)
+		a, ok := obj.(*v1alpha1.UserAccount)
 		if !ok {
 			return nil
 		}
-		name, err := credential.NameOf(ua)
+		name, err := credential.NameOf(a)
 		if err != nil {
 			return nil
 		}

@@ -58,11 +58,11 @@ func (r *Recorder) Attempt(ctx context.Context, a Attempt) {
 func (r *Recorder) accountOf(ctx context.Context, namespace, username string) Account {
 	if folded, err := policy.FoldUsername(username); err == nil && r.Owners != nil {
 		if owner, found := r.Owners.Owner(ctx, credential.Name(namespace, folded)); found {
-			ua, err := r.Catalog.Account(ctx, owner.Namespace, owner.Name)
-			if err != nil || account.OwnerOf(ua) != owner {
-				ua = nil
+			a, err := r.Catalog.Account(ctx, owner.Namespace, owner.Name)
+			if err != nil || account.OwnerOf(a) != owner {
+				a = nil
 			}
-			return newAccount(owner, ua)
+			return newAccount(owner, a)
 		}
 	}
 	if !r.Catalog.HasNamespace(ctx, namespace) {
@@ -71,22 +71,22 @@ func (r *Recorder) accountOf(ctx context.Context, namespace, username string) Ac
 	return Account{Namespace: namespace}
 }
 
-// newAccount names an account; ua is nil where it is gone.
-func newAccount(owner account.Owner, ua *v1alpha1.UserAccount) Account {
-	a := Account{Namespace: owner.Namespace, Name: owner.Name, UID: owner.UID}
-	if ua != nil {
-		a.Username = ua.Username()
+// newAccount names an account in a line; a is nil where it is gone.
+func newAccount(owner account.Owner, a *v1alpha1.UserAccount) Account {
+	named := Account{Namespace: owner.Namespace, Name: owner.Name, UID: owner.UID}
+	if a != nil {
+		named.Username = a.Username()
 	}
-	return a
+	return named
 }
 
 // Transition writes the line of a transition: it is a transitions.Listener.
-func (r *Recorder) Transition(ctx context.Context, t account.Transition, ua *v1alpha1.UserAccount) {
+func (r *Recorder) Transition(ctx context.Context, t account.Transition, a *v1alpha1.UserAccount) {
 	if r == nil {
 		return
 	}
 	line := lineOf(t)
-	line.Account = newAccount(t.Owner, ua)
+	line.Account = newAccount(t.Owner, a)
 	r.write(ctx, line)
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// decoyStore returns a store that has the decoys of a key's names.
+// decoyStore returns a store with all decoys.
 func decoyStore(t *testing.T) (*Store, client.Client) {
 	t.Helper()
 	c := fake.NewClientBuilder().Build()
@@ -50,6 +50,7 @@ func failuresOf(t *testing.T, s *Store, key DecoyKey, name string) account.Failu
 	return r.Failures
 }
 
+// TestDecoyRemembers: the failures of a name are read again with the same key, and with no other.
 func TestDecoyRemembers(t *testing.T) {
 	s, _ := decoyStore(t)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 123e6, time.UTC)
@@ -67,7 +68,8 @@ func TestDecoyRemembers(t *testing.T) {
 	}
 }
 
-// TestDecoyForgetsTheLeastRecent of the names that share one, and is as large as a credential all the time.
+// TestDecoyForgetsTheLeastRecent: of the names that share a decoy, the one is forgotten that was not tried for the longest time. The
+// decoy is as large as a credential all the time.
 func TestDecoyForgetsTheLeastRecent(t *testing.T) {
 	s, c := decoyStore(t)
 	key := DecoyKey("k")
@@ -98,7 +100,7 @@ func TestDecoyForgetsTheLeastRecent(t *testing.T) {
 		t.Errorf("it has %d bytes, want %d", size, decoyBytes)
 	}
 	if text := fmt.Sprint(secret); strings.Contains(text, "name 0") {
-		t.Error("it tells what was typed")
+		t.Error("the decoy has a name that was typed")
 	}
 }
 
@@ -123,7 +125,7 @@ func TestDecoyPlaces(t *testing.T) {
 	}
 }
 
-// TestDamagedDecoy loses what cannot be read, and nothing else.
+// TestDamagedDecoy: of a decoy that was edited by hand, only the lines are lost that cannot be read.
 func TestDamagedDecoy(t *testing.T) {
 	s, c := decoyStore(t)
 	key := DecoyKey("k")
@@ -157,7 +159,7 @@ func TestDamagedDecoy(t *testing.T) {
 	}
 }
 
-// TestDecoyIsNoCredential: nobody logs in with one.
+// TestDecoyIsNoCredential: a decoy cannot be read as a credential.
 func TestDecoyIsNoCredential(t *testing.T) {
 	s, _ := decoyStore(t)
 	if _, err := s.Get(t.Context(), DecoyName(0)); !errors.Is(err, ErrInvalid) {

@@ -155,7 +155,8 @@ func TestStoreUpdateWritesNothingWhenEqual(t *testing.T) {
 	wantRecord(t, s, record, full())
 }
 
-func TestStoreUpdateKeepsAndReplaceDropsWhatItDoesNotKnow(t *testing.T) {
+// TestStoreUnknownKeys: an update keeps keys and annotations that this version does not know. A replacement, for a new person, drops them.
+func TestStoreUnknownKeys(t *testing.T) {
 	s, api := newStore(t)
 	create(t, s, least())
 	secret := &corev1.Secret{}
@@ -251,7 +252,7 @@ func TestStoreGetInvalid(t *testing.T) {
 	}
 }
 
-// TestStoreErrorsShowNoHash: whatever the API server refuses, or however it fails.
+// TestStoreErrorsShowNoHash: no error shows a hash, whatever the API server refuses, or however it fails.
 func TestStoreErrorsShowNoHash(t *testing.T) {
 	s, api := newStore(t)
 	record := create(t, s, full())
@@ -274,23 +275,23 @@ func TestStoreErrorsShowNoHash(t *testing.T) {
 	}
 }
 
-// TestStoreOnWrite: every write that was made is told, and nothing else.
+// TestStoreOnWrite: OnWrite is called once for every write that was made, and for nothing else.
 func TestStoreOnWrite(t *testing.T) {
 	s, _ := newStore(t)
 	var writes []string
 	s.OnWrite = func(_ context.Context, before, after *Record) {
-		tell := func(r *Record) string {
+		brief := func(r *Record) string {
 			if r == nil {
 				return "none"
 			}
 			return fmt.Sprint(r.AccountID, "/", r.Failures.Consecutive)
 		}
-		writes = append(writes, tell(before)+" "+tell(after))
+		writes = append(writes, brief(before)+" "+brief(after))
 	}
 	want := func(lines ...string) {
 		t.Helper()
 		if !slices.Equal(writes, lines) {
-			t.Errorf("told %q, want %q", writes, lines)
+			t.Errorf("called with %q, want %q", writes, lines)
 		}
 		writes = nil
 	}

@@ -14,7 +14,7 @@ import (
 
 // Listener is called for each transition, with the account that it is about: nil where that is gone, or another one has its
 // name by now. ctx is that of the write. A listener must not block, nor change the account.
-type Listener func(ctx context.Context, transition account.Transition, ua *v1alpha1.UserAccount)
+type Listener func(ctx context.Context, transition account.Transition, a *v1alpha1.UserAccount)
 
 // Notifier computes the transitions of writes and hands them to listeners.
 type Notifier struct {
@@ -36,9 +36,9 @@ func (n *Notifier) Wrote(ctx context.Context, before, after *credential.Record) 
 	if latest.IsDecoy() {
 		return
 	}
-	ua := n.accountOf(ctx, latest)
-	for _, transition := range n.rules(ctx, ua).Transitions(was, is) {
-		about := ua
+	a := n.accountOf(ctx, latest)
+	for _, transition := range n.rules(ctx, a).Transitions(was, is) {
+		about := a
 		if transition.Owner != latest.Owner {
 			about = n.accountOf(ctx, before) // The credential has passed from one account to another.
 		}
@@ -50,22 +50,22 @@ func (n *Notifier) Wrote(ctx context.Context, before, after *credential.Record) 
 
 // accountOf returns the account that a credential belongs to; nil where there is none.
 func (n *Notifier) accountOf(ctx context.Context, record *credential.Record) *v1alpha1.UserAccount {
-	ua, err := n.Catalog.Account(ctx, record.Owner.Namespace, record.Owner.Name)
-	if err != nil || !record.BelongsTo(ua) {
+	a, err := n.Catalog.Account(ctx, record.Owner.Namespace, record.Owner.Name)
+	if err != nil || !record.BelongsTo(a) {
 		return nil
 	}
-	return ua
+	return a
 }
 
 // rules returns the rules that decide whether the account is locked. Where its policy cannot be known, the default policy takes
 // its place: the other transitions are the same under any policy.
-func (n *Notifier) rules(ctx context.Context, ua *v1alpha1.UserAccount) account.Rules {
-	if ua == nil {
+func (n *Notifier) rules(ctx context.Context, a *v1alpha1.UserAccount) account.Rules {
+	if a == nil {
 		return account.NewRules(&v1alpha1.UserAccountSpec{}, policy.Default(), n.Clock.Now())
 	}
-	resolved, err := n.Catalog.PolicyFor(ctx, ua)
+	resolved, err := n.Catalog.PolicyFor(ctx, a)
 	if err != nil {
 		resolved.Policy = policy.Default()
 	}
-	return account.NewRules(&ua.Spec, resolved.Policy, n.Clock.Now())
+	return account.NewRules(&a.Spec, resolved.Policy, n.Clock.Now())
 }
