@@ -12,13 +12,13 @@ type Event string
 const (
 	// EventAttempt: somebody gave a password, to log in or to change it.
 	EventAttempt Event = "attempt"
-	// EventChange: a person's new password is in force.
+	// EventChange: a person has changed the password.
 	EventChange Event = "change"
 	// EventReset: a handed-out password is in force, or was refused.
 	EventReset Event = "reset"
 	// EventLock: failed logins have locked an account.
 	EventLock Event = "lock"
-	// EventUnlock: an administrator has ended that.
+	// EventUnlock: a request or a new password has cleared the failed logins.
 	EventUnlock Event = "unlock"
 	// EventLogout: a person has ended one session.
 	EventLogout Event = "logout"
@@ -26,35 +26,35 @@ const (
 	EventRevocation Event = "revocation"
 )
 
-// Outcome is what came of it.
+// Outcome is what came of an event.
 type Outcome string
 
 // The values of Outcome.
 const (
-	// OutcomeGranted of an attempt.
+	// OutcomeGranted: the attempt succeeded.
 	OutcomeGranted Outcome = "granted"
-	// OutcomeRefused of an attempt or a reset.
+	// OutcomeRefused: the attempt or the reset was refused.
 	OutcomeRefused Outcome = "refused"
-	// OutcomeDone of everything else.
+	// OutcomeDone: it happened. All events have it but attempts and refused resets.
 	OutcomeDone Outcome = "done"
 )
 
-// Line is one line of the audit log. Fields are added, and never change their meaning.
+// Line is one line of the audit log. Later versions may add fields; no field changes its meaning.
 type Line struct {
-	// Time is that of the answer, or of the write, in UTC.
+	// Time of the answer, or of the write, in UTC.
 	Time time.Time `json:"time"`
-	// Server is the one that did it: login or operator.
+	// Server that did it: login or operator.
 	Server  string  `json:"server"`
 	Event   Event   `json:"event"`
 	Outcome Outcome `json:"outcome"`
-	// Door that an attempt came by: login or password.
+	// Door is the endpoint that an attempt came to: login, or password for a change.
 	Door string `json:"door,omitempty"`
 	// Problem is the ID of the problem that a refused attempt was answered with.
 	Problem string `json:"problem,omitempty"`
-	// Reason why, in a word of the API of UserAccounts or of docs/audit.md.
+	// Reason is a word of the API of UserAccounts or of docs/audit.md.
 	Reason  string  `json:"reason,omitempty"`
 	Account Account `json:"account"`
-	// SessionID is of the session that a granted attempt began, or a logout ended. It gives no access.
+	// SessionID of the session that a granted attempt began, or a logout ended. It gives no access.
 	SessionID string `json:"sessionID,omitempty"`
 	// Until is when a lock ends by itself.
 	Until time.Time `json:"until,omitzero"`
@@ -63,8 +63,8 @@ type Line struct {
 	RequestID string     `json:"requestID,omitempty"`
 }
 
-// Account tells an account. Of a name that nobody has, there is the namespace alone, and that only if it exists: people type
-// passwords into every field.
+// Account names an account. Where no account has the username that was typed, there is the namespace alone, and that only if it
+// exists: people type passwords into every field.
 type Account struct {
 	Namespace string `json:"namespace,omitempty"`
 	// Name and UID of the UserAccount.

@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// Stdout names standard output.
+	// Stdout is the path that stands for standard output.
 	Stdout = "-"
-	// maxWaiting bounds the lines that wait to be written; of about 400 bytes each, they take 2 MiB at most.
+	// maxWaiting is how many lines may wait to be written. At about 400 bytes each, they take 2 MiB at most.
 	maxWaiting = 4096
-	// closeTimeout bounds how long the last lines may take. A pipe that nobody reads would hold the process.
+	// closeTimeout is how long writing the last lines may take. A pipe that nobody reads would keep the process from ending.
 	closeTimeout = 2 * time.Second
 )
 
-// Log is a stream of lines. Its methods may be called from several goroutines; those of a nil Log do nothing.
+// Log is a stream of lines. It is safe for concurrent use. The methods of a nil Log do nothing.
 type Log struct {
 	server string
 	to     io.WriteCloser
@@ -39,11 +39,11 @@ type Log struct {
 	written, dropped prometheus.Counter
 }
 
-// Open opens the audit log of a server: Stdout, or a file, which is made with access for its owner alone and appended to.
+// Open opens the audit log of a server: Stdout, or a file, to which it appends. A new file is readable for its owner alone.
 func Open(path, server string, registry prometheus.Registerer) (*Log, error) {
 	to := os.Stdout
 	if path == Stdout {
-		// Go ends a program whose standard output nobody reads any more. This one loses lines, and counts them.
+		// By default, Go ends a program when nobody reads its standard output any more. This one loses lines, and counts them.
 		signal.Ignore(syscall.SIGPIPE)
 	} else {
 		var err error
@@ -72,18 +72,18 @@ func newLog(to io.WriteCloser, server string, registry prometheus.Registerer) *L
 	return l
 }
 
-// write takes a line, to be written soon. It never blocks.
+// write hands a line to the goroutine that writes. It never blocks.
 func (l *Log) write(line Line) {
 	if l == nil {
 		return
 	}
 	line.Server, line.Time = l.server, line.Time.UTC().Round(0)
 	text, err := json.Marshal(line)
-	if err != nil { // It cannot be: a line has nothing but text and times.
+	if err != nil { // Never: a line has nothing but text and times.
 		l.dropped.Inc()
 		return
 	}
-	l.mu.RLock() // What is let in before the end is written before it.
+	l.mu.RLock() // Close waits for the lock, so that it writes this line, too.
 	defer l.mu.RUnlock()
 	if l.closed {
 		l.dropped.Inc()
@@ -96,7 +96,7 @@ func (l *Log) write(line Line) {
 	}
 }
 
-// run writes lines, as many at a time as there are.
+// run writes all lines that are waiting, in one go, and waits for the next.
 func (l *Log) run() {
 	defer close(l.stopped)
 	out := batch{buffer: bufio.NewWriterSize(l.to, 64<<10), log: l}
@@ -118,7 +118,7 @@ func (l *Log) run() {
 	}
 }
 
-// drain writes what waits.
+// drain writes the lines that are waiting.
 func (l *Log) drain(out *batch) {
 	for {
 		select {
@@ -131,7 +131,7 @@ func (l *Log) drain(out *batch) {
 	}
 }
 
-// Close writes what waits, for a moment at most, and closes the stream.
+// Close writes the lines that are waiting, for closeTimeout at most, and closes the stream.
 func (l *Log) Close() {
 	if l == nil {
 		return
@@ -150,11 +150,13 @@ func (l *Log) Close() {
 	})
 }
 
-// batch is what was given to the stream, and not yet taken by it for certain.
+// batch is a number of lines on their way into the stream.
 type batch struct {
 	buffer *bufio.Writer
 	log    *Log
-	lines  int
+	// lines in the buffer.
+	lines int
+	// failed tells that the last flush has failed.
 	failed bool
 }
 
@@ -163,13 +165,13 @@ func (b *batch) add(line []byte) {
 		b.flush()
 	}
 	if b.failed && b.lines == 0 {
-		_ = b.buffer.WriteByte('\n') // The line before may have been cut off.
+		_ = b.buffer.WriteByte('\n') // The stream may end in a part of a line.
 	}
-	_, _ = b.buffer.Write(line) // A failure stays until the next flush.
+	_, _ = b.buffer.Write(line) // flush returns the error.
 	b.lines++
 }
 
-// flush hands over what there is, whole lines at a time. Where that fails, those lines are lost, and the next are tried again.
+// flush writes the lines to the stream. Where that fails, they are lost; the next flush tries again with the lines after them.
 func (b *batch) flush() {
 	if b.lines == 0 {
 		return

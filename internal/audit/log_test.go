@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// stream is where lines go in a test.
+// stream is a stream in memory that can fail or block.
 type stream struct {
 	mu sync.Mutex
 	bytes.Buffer
@@ -73,7 +73,7 @@ func TestLogWritesAllBeforeItCloses(t *testing.T) {
 	}
 }
 
-// TestLogWritesWhatCameLast, while it was writing what came before.
+// TestLogWritesWhatCameLast: lines that come while others are being written are written, too.
 func TestLogWritesWhatCameLast(t *testing.T) {
 	for range 20 { // What the writer sees first is left to chance.
 		synctest.Test(t, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestLogWritesWhatCameLast(t *testing.T) {
 	}
 }
 
-// TestLogCountsEveryLine: also those that come while it is being closed are either written or counted as lost.
+// TestLogCountsEveryLine: each line is counted as written or as lost, also those that come while the log is being closed.
 func TestLogCountsEveryLine(t *testing.T) {
 	const writers, each = 8, 50
 	for range 200 {
@@ -115,7 +115,7 @@ func TestLogCountsEveryLine(t *testing.T) {
 	}
 }
 
-// TestLogNeverBlocks: a pipe that nobody reads holds neither a login nor the end of the process.
+// TestLogNeverBlocks: a pipe that nobody reads delays neither a login nor the end of the process.
 func TestLogNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &stream{blocked: make(chan struct{})}
@@ -136,7 +136,7 @@ func TestLogNeverBlocks(t *testing.T) {
 	})
 }
 
-// TestStdoutThatNobodyReads does not end the program.
+// TestStdoutThatNobodyReads: the program goes on when nobody reads its standard output any more.
 func TestStdoutThatNobodyReads(t *testing.T) {
 	const child = "KEYTURN_AUDIT_CHILD"
 	if os.Getenv(child) != "" {
@@ -165,7 +165,7 @@ func TestStdoutThatNobodyReads(t *testing.T) {
 	_ = writer.Close()
 }
 
-// TestLogGoesOnAfterAFault, and counts what it has lost.
+// TestLogGoesOnAfterAFault: after a failed write the log counts the lines that were lost, and writes the next.
 func TestLogGoesOnAfterAFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &stream{}
@@ -187,7 +187,8 @@ func TestLogGoesOnAfterAFault(t *testing.T) {
 	})
 }
 
-// TestOpen: the file is its owner's alone, is appended to, and can be cut off while it is open, as rotation does.
+// TestOpen: a new file is readable for its owner alone, lines are appended, and the file can be truncated while it is open, as log
+// rotation does.
 func TestOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")
 	write := func(reasons ...string) {

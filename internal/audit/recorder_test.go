@@ -31,7 +31,7 @@ var now = time.Date(2026, time.March, 1, 12, 0, 0, 123456789, time.FixedZone("",
 // world is a cluster with one organisation and one account, whose username is not its name.
 type world struct {
 	store    *credential.Store
-	declared *v1alpha1.UserAccount
+	account  *v1alpha1.UserAccount
 	recorder *Recorder
 	to       *stream
 	// owners by the names of credentials.
@@ -51,13 +51,13 @@ func newWorld(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
-	w := &world{to: &stream{}, declared: &v1alpha1.UserAccount{
+	w := &world{to: &stream{}, account: &v1alpha1.UserAccount{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "ada", UID: "u1"},
 		Spec:       v1alpha1.UserAccountSpec{Username: "Ada.L", Password: &v1alpha1.PasswordSpec{}},
 	}}
 	c := fake.NewClientBuilder().WithScheme(scheme).
-		WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, w.declared).Build()
-	w.owners = map[string]account.Owner{credential.Name("acme", "ada.l"): account.OwnerOf(w.declared)}
+		WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, w.account).Build()
+	w.owners = map[string]account.Owner{credential.Name("acme", "ada.l"): account.OwnerOf(w.account)}
 	w.recorder = &Recorder{
 		Log: newLog(w.to, "login", prometheus.NewRegistry()), Catalog: catalog.New(c, "system"), Owners: w,
 		Clock: testingclock.NewFakePassiveClock(now),
@@ -69,14 +69,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// request is where everything in these tests comes from.
+// request returns the context of a request.
 func request(t *testing.T) context.Context {
 	t.Helper()
 	return WithRequest(t.Context(), &Request{ID: "R1", Address: netip.MustParseAddr("192.0.2.1")})
 }
 
-// told closes the log and returns what it holds.
-func (w *world) told() []string {
+// lines closes the log and returns its lines.
+func (w *world) lines() []string {
 	w.recorder.Log.Close()
 	return w.to.lines()
 }
@@ -120,20 +120,20 @@ func TestAttempt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.recorder.Attempt(request(t), row.attempt)
-			if got, want := w.told(), []string{begin + row.want + end}; !slices.Equal(got, want) {
-				t.Errorf("told\n%s\nwant\n%s", got, want)
+			if got, want := w.lines(), []string{begin + row.want + end}; !slices.Equal(got, want) {
+				t.Errorf("lines are\n%s\nwant\n%s", got, want)
 			}
 		})
 	}
 }
 
-// TestWrites: each write of a credential is told, by whoever made it, with the account and the request.
+// TestWrites: each transition of a write has a line, with the account and the request.
 func TestWrites(t *testing.T) {
 	w := newWorld(t)
 	ctx := request(t)
-	rules := account.NewRules(&w.declared.Spec, policy.Default(), now)
+	rules := account.NewRules(&w.account.Spec, policy.Default(), now)
 	record, err := w.store.Create(ctx, credential.Name("acme", "ada.l"), rules.Reset(
-		rules.New(account.OwnerOf(w.declared), "a1"), account.Source{SecretName: "ada", ResourceVersion: "1"}, "hash-1", account.Digests{}))
+		rules.New(account.OwnerOf(w.account), "a1"), account.Source{SecretName: "ada", ResourceVersion: "1"}, "hash-1", account.Digests{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestWrites(t *testing.T) {
 	for range policy.Default().MaxFailures {
 		write(rules.Failed(record.Credential))
 	}
-	w.declared.Spec.UnlockTime = new(v1alpha1.NewInstant(now))
+	w.account.Spec.UnlockTime = new(v1alpha1.NewInstant(now))
 	write(rules.ApplyRequests(record.Credential))
 	write(rules.Change(record.Credential, "hash-2", account.Digests{}))
 	write(account.EndSession(record.Credential, "S1", now.Add(time.Hour), now))
@@ -157,7 +157,7 @@ func TestWrites(t *testing.T) {
 	if err := w.store.Delete(ctx, record); err != nil {
 		t.Fatal(err)
 	}
-	got := w.told()
+	got := w.lines()
 	want := []string{
 		`"reset","outcome":"done","reason":"InitialLogin",` + about,
 		`"lock","outcome":"done","reason":"TooManyFailures",` + about + `,"until":"2026-03-01T11:15:01.123456789Z"`,
@@ -173,34 +173,34 @@ func TestWrites(t *testing.T) {
 		want[i] = begin + want[i] + end
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("lines are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if text := strings.Join(got, "\n"); strings.Contains(text, "hash-") {
-		t.Error("a hash is told")
+		t.Error("a line has a hash")
 	}
 }
 
-// TestWhoIsGone has no username any more, and is told by name.
-func TestWhoIsGone(t *testing.T) {
+// TestAccountThatIsGone: the line of an account that is gone has its name, and no username.
+func TestAccountThatIsGone(t *testing.T) {
 	w := newWorld(t)
 	ctx := request(t)
-	rules := account.NewRules(&w.declared.Spec, policy.Default(), now)
+	rules := account.NewRules(&w.account.Spec, policy.Default(), now)
 	former := account.Owner{Namespace: "acme", Name: "ada", UID: "u0"}
 	record, err := w.store.Create(ctx, credential.Name("acme", "ada.l"), rules.New(former, "a0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.store.Replace(ctx, record, rules.Succeed(record.Credential, account.OwnerOf(w.declared), "a1")); err != nil {
+	if _, err := w.store.Replace(ctx, record, rules.Succeed(record.Credential, account.OwnerOf(w.account), "a1")); err != nil {
 		t.Fatal(err)
 	}
 	want := begin + `"revocation","outcome":"done","reason":"AccountDeleted","account":{"namespace":"acme","name":"ada","uid":"u0"}` + end
-	if got := w.told(); !slices.Equal(got, []string{want}) {
-		t.Errorf("told\n%s\nwant\n%s", got, want)
+	if got := w.lines(); !slices.Equal(got, []string{want}) {
+		t.Errorf("lines are\n%s\nwant\n%s", got, want)
 	}
 }
 
-// TestNothingToTellTo: without a recorder or a log, nothing happens.
-func TestNothingToTellTo(t *testing.T) {
+// TestNilRecorder: without a recorder or a log, nothing happens.
+func TestNilRecorder(t *testing.T) {
 	var r *Recorder
 	r.Attempt(t.Context(), Attempt{})
 	r.Transition(t.Context(), account.Transition{}, nil)

@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// Request is where something came from.
+// Request is the HTTP request that an event came of.
 type Request struct {
-	// ID of the request, as the log and the answer tell it.
+	// ID of the request, as the log and the answer have it.
 	ID string
 	// Address of the client.
 	Address netip.Addr
@@ -15,12 +15,12 @@ type Request struct {
 
 type requestKey struct{}
 
-// WithRequest returns a context of a request, which must not change any more, for whatever is done on its behalf.
+// WithRequest returns a context for what is done for a request, which must not change any more.
 func WithRequest(ctx context.Context, r *Request) context.Context {
 	return context.WithValue(ctx, requestKey{}, r)
 }
 
-// RequestOf returns the request that something is done for; the zero value where there is none.
+// RequestOf returns the request of a context; the zero value where it has none.
 func RequestOf(ctx context.Context) Request {
 	if r, ok := ctx.Value(requestKey{}).(*Request); ok {
 		return *r
