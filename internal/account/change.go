@@ -46,7 +46,7 @@ type Digests struct {
 func (r Rules) Change(c Credential, encoded hash.Encoded, digests Digests) Credential {
 	c = r.setPassword(c, Password{Hash: encoded, SetTime: r.Now, SetBy: v1alpha1.SetByUser}, digests)
 	c.LastSuccessTime = r.Now
-	c.UntoldFailures = 0 // The answer of MayChange has their number.
+	c.UnnotifiedFailures = 0 // The answer of MayChange has their number.
 	return c
 }
 

@@ -75,8 +75,8 @@ func TestMayChangeClearsFailuresWhateverTheAnswer(t *testing.T) {
 		s := begin(edit)
 		s.c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 3}
 		c, answer := s.rules(now).MayChange(s.c, account.Proven{})
-		if c.Failures.Consecutive != 0 || c.Failures.Times != nil || answer.FailuresBefore != 3 || c.UntoldFailures != 3 {
-			t.Errorf("failures are %+v, told of %d, to be told of %d", c.Failures, answer.FailuresBefore, c.UntoldFailures)
+		if c.Failures.Consecutive != 0 || c.Failures.Times != nil || answer.FailuresBefore != 3 || c.UnnotifiedFailures != 3 {
+			t.Errorf("failures are %+v, told of %d, to be told of %d", c.Failures, answer.FailuresBefore, c.UnnotifiedFailures)
 		}
 	}
 }

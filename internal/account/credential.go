@@ -34,9 +34,9 @@ type Credential struct {
 	// Devices are the failures from devices that have logged in before, each counted on its own; at most MaxDevices.
 	Devices []DeviceFailures
 
-	// UntoldFailures counts the failures that were cleared before anybody who logged in was told of them. The next login or
-	// change that is granted tells of them.
-	UntoldFailures int
+	// UnnotifiedFailures counts the failures that were cleared, for example by an unlock, before the person was notified of them. The
+	// answer to the next login or change that is granted has their number.
+	UnnotifiedFailures int
 
 	// LastSuccessTime is when a login last succeeded, to within LastSuccessGrain.
 	LastSuccessTime time.Time

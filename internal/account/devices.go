@@ -37,7 +37,7 @@ func (r Rules) device(c Credential) (own DeviceFailures, others []DeviceFailures
 // and do not count where the policy counts failures until a success.
 func (r Rules) clearFailuresOfOrigin(c Credential) Credential {
 	_, others, counted := r.device(c)
-	c.UntoldFailures += c.Failures.Consecutive
+	c.UnnotifiedFailures += c.Failures.Consecutive
 	c.Failures.Consecutive = 0
 	switch {
 	case !counted:

@@ -105,7 +105,7 @@ func (r Rules) withinWindow(times []time.Time) []time.Time {
 
 // clearFailures clears the failures. The person is still notified of their number, at the next login or change.
 func (c Credential) clearFailures() Credential {
-	c.UntoldFailures += c.Failures.Consecutive
+	c.UnnotifiedFailures += c.Failures.Consecutive
 	c.Failures, c.Devices = Failures{}, nil
 	return c
 }

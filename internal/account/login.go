@@ -113,7 +113,7 @@ func (r Rules) NextStep(c Credential, p Proven) (Credential, Answer) {
 	if answer.Outcome != Granted {
 		return c, answer
 	}
-	c.UntoldFailures = 0 // The answer has their number.
+	c.UnnotifiedFailures = 0 // The answer has their number.
 	answer.WarnExpiry = answer.GraceLogin || r.expiresSoon(s.PasswordExpires)
 	if r.Now.Sub(c.LastSuccessTime).Abs() >= LastSuccessGrain {
 		c.LastSuccessTime = r.Now
@@ -143,7 +143,7 @@ func (r Rules) recordSuccess(c Credential, p Proven) (Credential, Answer) {
 	if !p.Asserted {
 		c = r.clearFailuresOfOrigin(c)
 	}
-	answer := Answer{FailuresBefore: c.UntoldFailures, LastSuccessTime: c.LastSuccessTime}
+	answer := Answer{FailuresBefore: c.UnnotifiedFailures, LastSuccessTime: c.LastSuccessTime}
 	if r.Policy.EnforceExisting && p.Compliance == NotCompliant && c.Password.MustChange == "" {
 		c.Password.MustChange = v1alpha1.MustChangePolicyChanged
 	}

@@ -83,7 +83,7 @@ func TestLoginAnswers(t *testing.T) {
 // TestLoginWrites: what a login with the right password changes in the credential, and nothing else.
 func TestLoginWrites(t *testing.T) {
 	failed := func(s *state) { s.c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 7} }
-	untold := func(s *state) { s.c.UntoldFailures = 2 }
+	untold := func(s *state) { s.c.UnnotifiedFailures = 2 }
 	for _, row := range []struct {
 		name  string
 		edits []func(*state)
@@ -97,13 +97,13 @@ func TestLoginWrites(t *testing.T) {
 			c.Failures, c.LastSuccessTime = account.Failures{}, now
 		}},
 		{"so are those from before", edits(failed, untold), func(c *account.Credential) {
-			c.Failures, c.UntoldFailures, c.LastSuccessTime = account.Failures{}, 0, now
+			c.Failures, c.UnnotifiedFailures, c.LastSuccessTime = account.Failures{}, 0, now
 		}},
 		{"failures are kept for later where a change is asked for", edits(failed, untold, handOut(v1alpha1.MustChangeReset, 0)), func(c *account.Credential) {
-			c.Failures, c.UntoldFailures = account.Failures{}, 9
+			c.Failures, c.UnnotifiedFailures = account.Failures{}, 9
 		}},
 		{"failures are kept for later where the account is disabled", edits(failed, disable, func(s *state) { s.c.SessionsEnded = true }), func(c *account.Credential) {
-			c.Failures, c.UntoldFailures = account.Failures{}, 7
+			c.Failures, c.UnnotifiedFailures = account.Failures{}, 7
 		}},
 		{"a refusal without new failures writes nothing", edits(untold, handOut(v1alpha1.MustChangeReset, 0)), func(*account.Credential) {}},
 		{"a grace login is used up", edits(expire, grace(3, 1)), func(c *account.Credential) {
@@ -128,7 +128,7 @@ func TestLoginWrites(t *testing.T) {
 }
 
 func TestLoginTellsWhatWasBefore(t *testing.T) {
-	s := begin(func(s *state) { s.c.Failures.Consecutive, s.c.UntoldFailures = 3, 1 })
+	s := begin(func(s *state) { s.c.Failures.Consecutive, s.c.UnnotifiedFailures = 3, 1 })
 	_, answer := s.rules(now).NextStep(s.c, account.Proven{})
 	if answer.FailuresBefore != 4 || !answer.LastSuccessTime.Equal(ago(time.Hour)) {
 		t.Errorf("tells of %d failures since %v, want 4 since an hour ago", answer.FailuresBefore, answer.LastSuccessTime)

@@ -25,7 +25,7 @@ var requests = []request{
 		declare: func(s *state, t *v1alpha1.Instant) { s.spec.UnlockTime = t },
 		handled: func(c *account.Credential) *time.Time { return &c.Handled.Unlock },
 		effect: func(before, after account.Credential) bool {
-			return before.Failures.Consecutive > 0 && after.Failures.Consecutive == 0 && after.UntoldFailures == before.Failures.Consecutive
+			return before.Failures.Consecutive > 0 && after.Failures.Consecutive == 0 && after.UnnotifiedFailures == before.Failures.Consecutive
 		},
 		prepare: func(c *account.Credential) {
 			c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 3, LockedTime: ago(time.Hour)}

@@ -147,7 +147,7 @@ func TestReset(t *testing.T) {
 	})
 	want := s.c
 	want.Password = account.Password{Hash: "hash of the next", SetTime: now, SetBy: v1alpha1.SetByReset, MustChange: v1alpha1.MustChangeReset}
-	want.Failures, want.UntoldFailures = account.Failures{}, 3
+	want.Failures, want.UnnotifiedFailures = account.Failures{}, 3
 	want.SessionGeneration = 6
 	want.History = account.History{Salt: []byte("salt"), Digests: [][]byte{digest(2), digest(1)}}
 	want.Handled.Reset = ago(time.Minute)

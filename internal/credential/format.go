@@ -51,7 +51,7 @@ const (
 	keyFailureTimes = "failures.times"
 	keyConsecutive  = "failures.consecutive"
 	keyLockedTime   = "failures.lockedTime"
-	keyUntold       = "failures.untold"
+	keyUnnotified       = "failures.untold"
 	keyDevices      = "failures.devices"
 
 	keyLastSuccess   = "login.lastSuccessTime"
@@ -136,7 +136,7 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.lines(keyFailureTimes, times)
 	e.number(keyConsecutive, c.Failures.Consecutive)
 	e.time(keyLockedTime, c.Failures.LockedTime)
-	e.number(keyUntold, c.UntoldFailures)
+	e.number(keyUnnotified, c.UnnotifiedFailures)
 	e.lines(keyDevices, formatDevices(c.Devices))
 
 	e.time(keyLastSuccess, c.LastSuccessTime)
@@ -205,7 +205,7 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 			LockedTime:  d.time(keyLockedTime),
 		},
 		Devices:         d.devices(),
-		UntoldFailures:  d.number(keyUntold),
+		UnnotifiedFailures:  d.number(keyUnnotified),
 		LastSuccessTime: d.time(keyLastSuccess),
 		SessionsEnded:   oneOf(&d, keySessionsEnded, "true") == "true",
 		Handled: account.Requests{

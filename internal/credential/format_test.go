@@ -37,7 +37,7 @@ func full() account.Credential {
 		Devices: []account.DeviceFailures{
 			{ID: "D1", Times: []time.Time{minutes(17), minutes(18)}}, {ID: "D2", LockedTime: minutes(19)},
 		},
-		UntoldFailures:    3,
+		UnnotifiedFailures:    3,
 		LastSuccessTime:   minutes(6),
 		SessionGeneration: 7,
 		EndedSessions:     []account.EndedSession{{ID: "one", ForgetTime: minutes(15)}, {ID: "two", ForgetTime: minutes(16)}},

@@ -30,8 +30,8 @@ func (m *machine) check() {
 	if c.Failures.Consecutive != m.model.failures {
 		m.fatal("%d failures are recorded, want %d", c.Failures.Consecutive, m.model.failures)
 	}
-	if c.UntoldFailures != m.model.unreported {
-		m.fatal("%d failures are to be reported, want %d", c.UntoldFailures, m.model.unreported)
+	if c.UnnotifiedFailures != m.model.unreported {
+		m.fatal("%d failures are to be reported, want %d", c.UnnotifiedFailures, m.model.unreported)
 	}
 	if c.SessionGeneration < 1 || c.Password.GraceLoginsUsed < 0 {
 		m.fatal("generation %d, %d grace logins used", c.SessionGeneration, c.Password.GraceLoginsUsed)
@@ -66,7 +66,7 @@ func (m *machine) checkRequests(r account.Rules, before, after account.Credentia
 	want := before
 	want.Handled.Unlock, want.Handled.ChangeRequired, want.Handled.SignOut = after.Handled.Unlock, after.Handled.ChangeRequired, after.Handled.SignOut
 	if handled(before.Handled.Unlock, after.Handled.Unlock, s.UnlockTime) {
-		want.UntoldFailures += want.Failures.Consecutive
+		want.UnnotifiedFailures += want.Failures.Consecutive
 		want.Failures, want.Devices = account.Failures{}, nil
 	}
 	if handled(before.Handled.ChangeRequired, after.Handled.ChangeRequired, s.Password.ChangeRequiredTime) && before.Password.MustChange == "" {
@@ -167,7 +167,7 @@ func (m *machine) checkAnswer(a *attempt, compliance account.Compliance, answer 
 	if got := (outcome{answer.Outcome, answer.Reason, answer.MustChange, answer.GraceLogin}); got != want {
 		m.fatal("the login answers %+v, though it stood as %+v", got, s)
 	}
-	if !answer.PasswordExpires.Equal(s.PasswordExpires) || answer.FailuresBefore != a.c.UntoldFailures+a.c.Failures.Consecutive {
+	if !answer.PasswordExpires.Equal(s.PasswordExpires) || answer.FailuresBefore != a.c.UnnotifiedFailures+a.c.Failures.Consecutive {
 		m.fatal("the login answers %+v, though it stood as %+v", answer, s)
 	}
 }

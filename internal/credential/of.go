@@ -17,7 +17,7 @@ func (s *Store) Of(ctx context.Context, a *v1alpha1.UserAccount) (*Record, error
 	if err != nil {
 		return nil, err
 	}
-	if record.Owner.UID != string(a.UID) {
+	if !record.BelongsTo(a) {
 		return nil, ErrNotFound
 	}
 	return record, nil

@@ -66,7 +66,7 @@ func TestStoredCredentials(t *testing.T) {
 				{ID: "DEVICEONE", Times: []time.Time{at(t, "2026-03-01T11:00:00Z")}},
 				{ID: "DEVICETWO", LockedTime: at(t, "2026-03-01T11:30:00Z")},
 			},
-			UntoldFailures: 3, LastSuccessTime: at(t, "2026-02-27T07:00:00Z"), SessionGeneration: 12,
+			UnnotifiedFailures: 3, LastSuccessTime: at(t, "2026-02-27T07:00:00Z"), SessionGeneration: 12,
 			EndedSessions: []account.EndedSession{{ID: "SESSIONONE", ForgetTime: at(t, "2026-03-02T00:00:00Z")}},
 			SessionsEnded: true,
 			Handled: account.Requests{

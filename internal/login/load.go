@@ -119,11 +119,8 @@ func (s *Service) accountOf(ctx context.Context, t target, record *credential.Re
 	if errors.Is(err, catalog.ErrNotFound) {
 		return nil, nil
 	}
-	if err != nil {
+	if err != nil || !record.BelongsTo(a) {
 		return nil, err
-	}
-	if name, err := credential.NameOf(a); err != nil || name != t.key.credential || string(a.UID) != record.Owner.UID {
-		return nil, nil
 	}
 	return a, nil
 }

@@ -111,7 +111,7 @@ func (s *Service) Check(ctx context.Context, text string, audience token.Audienc
 		return Session{}, ErrInvalid
 	case err != nil:
 		return Session{}, unavailable(err)
-	case string(a.UID) != known.Owner.UID, account.UnavailableReason(&a.Spec, s.Clock.Now()) != "", s.Verifiers.For(a) == nil:
+	case !known.BelongsTo(a), account.UnavailableReason(&a.Spec, s.Clock.Now()) != "", s.Verifiers.For(a) == nil:
 		return Session{}, ErrInvalid
 	}
 	return Session{Account: a, Claims: claims}, nil
