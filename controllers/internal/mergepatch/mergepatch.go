@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -45,12 +46,8 @@ func (p patch) Data(object client.Object) ([]byte, error) {
 
 // replaceStatus sets fields of a patch's status to what an object has; null, which removes a field, where it has none.
 func replaceStatus(status map[string]any, object client.Object, fields []string) error {
-	text, err := json.Marshal(object)
+	whole, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
-		return fmt.Errorf("encode %T: %w", object, err)
-	}
-	var whole map[string]any
-	if err := json.Unmarshal(text, &whole); err != nil {
 		return fmt.Errorf("read %T: %w", object, err)
 	}
 	for _, field := range fields {

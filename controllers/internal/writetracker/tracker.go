@@ -1,9 +1,10 @@
 package writetracker
 
 import (
-	"strconv"
 	"sync"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
 // MaxLag is for how long a controller waits for its cache. As a rule the cache is milliseconds behind; when a watch has to be opened
@@ -43,7 +44,8 @@ func (t *Tracker) CaughtUp(name, version string) bool {
 	if !found {
 		return true
 	}
-	if !atLeast(version, last.version) && time.Since(last.time) < MaxLag {
+	order, err := resourceversion.CompareResourceVersion(version, last.version)
+	if (err != nil || order < 0) && time.Since(last.time) < MaxLag {
 		return false
 	}
 	delete(t.writes, name)
@@ -55,11 +57,4 @@ func (t *Tracker) Forget(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.writes, name)
-}
-
-// atLeast compares two resource versions of one kind of object, which are numbers that grow (KEP-5504).
-func atLeast(version, other string) bool {
-	a, errA := strconv.ParseUint(version, 10, 64)
-	b, errB := strconv.ParseUint(other, 10, 64)
-	return errA == nil && errB == nil && a >= b
 }
