@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// storageInterval is for how long reads may come from the API server's memory after it has answered one from storage. An API
-	// server that cannot reach etcd goes on answering from memory; logins may not rely on that for longer.
+	// storageInterval is how long reads may come from the API server's memory (its watch cache) since its last answer from storage
+	// (etcd). An API server that cannot reach etcd goes on answering from memory; logins may not rely on that for longer.
 	storageInterval = time.Second
-	// memoryTimeout is how long a read from memory may take. As a rule it takes milliseconds. But where memory does not have the
-	// version that is asked for, the API server waits for it, and the client tries again, for far longer than a person would.
+	// memoryTimeout is how long a read from memory may take. As a rule it takes milliseconds. But if memory does not have the
+	// version that is asked for, the API server waits for it, and the client tries again, for far longer than a person would wait.
 	memoryTimeout = 300 * time.Millisecond
-	// memoryPause is for how long all reads are from storage after one from memory has failed.
+	// memoryPause is how long all reads are from storage after one from memory has failed.
 	memoryPause = 5 * time.Second
 )
 
@@ -29,13 +29,22 @@ type recency struct {
 	storageTime, pauseEnd time.Time
 }
 
-// noteVersion notes the resource version of a credential that was read.
+// noteVersion notes the resource version of a credential that was read or written.
 func (r *recency) noteVersion(version string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if order, err := resourceversion.CompareResourceVersion(version, r.newest); version != "" && (r.newest == "" || err == nil && order > 0) {
+	if isLater(version, r.newest) {
 		r.newest = version
 	}
+}
+
+// isLater compares resource versions. Every version is later than none; one that cannot be compared is not.
+func isLater(version, other string) bool {
+	if version == "" || other == "" {
+		return version != ""
+	}
+	order, err := resourceversion.CompareResourceVersion(version, other)
+	return err == nil && order > 0
 }
 
 // noteStorage notes that the API server has answered from storage.
@@ -52,23 +61,20 @@ func (r *recency) newestVersion() string {
 	return r.newest
 }
 
-// noteWrite notes the resource version of a write; newestBefore is what newestVersion was when the write began. Resource versions
-// grow, so a write with a smaller one than that was made in storage that has been restored to an earlier state, and newest is lowered
-// to it. A write may have a smaller version than newest without a restore, where a later write was noted first. After a restore
-// the first write lowers newest; a second one that began before the restore only counts if its version is larger.
+// noteWrite notes the resource version of a write that changed something; newestBefore is what newestVersion was when it began.
+//
+// Resource versions grow, so a version above newestBefore is an ordinary write. One that is not shows that etcd was restored to an
+// earlier state, and newest has to go back: else reads from memory would wait for a version that is far away. If another write
+// has lowered newest already, this one only counts if it is later than that.
 func (r *recency) noteWrite(version, newestBefore string) {
 	r.noteStorage()
-	if order, err := resourceversion.CompareResourceVersion(version, newestBefore); newestBefore == "" || err != nil || order > 0 {
-		r.noteVersion(version)
-		return
-	}
 	r.mu.Lock()
-	lowered, err := resourceversion.CompareResourceVersion(r.newest, newestBefore)
-	if err != nil || lowered >= 0 {
+	defer r.mu.Unlock()
+	isRestored := !isLater(version, newestBefore)
+	isLowered := isLater(newestBefore, r.newest)
+	if isRestored && !isLowered || isLater(version, r.newest) {
 		r.newest = version
 	}
-	r.mu.Unlock()
-	r.noteVersion(version)
 }
 
 // pauseMemory has all reads go to storage for a while.
@@ -90,11 +96,11 @@ func (r *recency) leastVersion() string {
 	return r.newest
 }
 
-// GetRecent reads a credential from the API server's memory, at a third of the cost of a read from storage. Memory follows storage
-// by milliseconds, and the answer is never older than any credential that this store has read or updated. GetRecent reads from
-// storage where the API server has not answered from there within a second, and where memory fails or lacks the credential. A
-// caller may write what it returns: if that was not the newest version, the write is a conflict, and the caller reads with Get.
-// Errors: as of Get.
+// GetRecent reads a credential from the API server's memory, at a third of the cost of a read from storage (ADR 0016). Memory follows
+// storage by milliseconds, and the answer is never older than any credential that this store has read or updated. GetRecent reads
+// from storage if the last answer from there is more than a second old, or if memory fails or lacks the credential. A caller may
+// write what it returns: if that was not the newest version, the write is a conflict, and the caller reads with Get. Errors: as
+// of Get.
 func (s *Store) GetRecent(ctx context.Context, name string) (*Record, error) {
 	return s.getRecent(ctx, name, FromSecret)
 }
@@ -111,7 +117,7 @@ func (s *Store) getRecent(ctx context.Context, name string, decode decodeFunc) (
 	case err == nil:
 		s.recent.noteVersion(record.ResourceVersion())
 		return record, nil
-	case errors.Is(err, ErrInvalid):
+	case errors.Is(err, ErrInvalid), ctx.Err() != nil:
 		return nil, err
 	case !errors.Is(err, ErrNotFound):
 		s.recent.pauseMemory()
@@ -119,8 +125,5 @@ func (s *Store) getRecent(ctx context.Context, name string, decode decodeFunc) (
 	return s.getLive(ctx, name, decode)
 }
 
-// IsNewer tells whether a resource version is later than the one at which the credential was read.
-func (r *Record) IsNewer(version string) bool {
-	order, err := resourceversion.CompareResourceVersion(version, r.ResourceVersion())
-	return err == nil && order > 0
-}
+// IsOlderThan tells whether the credential was read at an earlier resource version than this one.
+func (r *Record) IsOlderThan(version string) bool { return isLater(version, r.ResourceVersion()) }

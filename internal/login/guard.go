@@ -9,6 +9,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/policy"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 	finishTimeout = 10 * time.Second
 )
 
-// decision is what becomes of an attempt whose secret is right: the credential to write, and the error to answer with, if any.
+// decision is what becomes of an attempt: the credential to write, and the error to answer with, if any.
 type decision struct {
 	credential account.Credential
 	answer     account.Answer
@@ -29,31 +30,32 @@ type decision struct {
 // decideFunc decides about an attempt whose secret is right.
 type decideFunc func(context.Context, *loaded, account.Proven) (decision, error)
 
-// attempt runs an attempt from beginning to end. decide is called when the secret is right, and again from the start when another
-// server has written the credential before the decision was written.
+// attempt runs an attempt from beginning to end. decide is called when the secret is right, and again with the credential read anew
+// when another server has written it before the decision was written.
 func (s *Service) attempt(ctx context.Context, who Who, secret string, decide decideFunc) (*Result, error) {
 	name := credentialName(who)
 	known, err := s.watch.Known(ctx, name)
 	if err != nil {
-		return nil, s.cannotKnow(err, nil)
+		return nil, s.unavailable(err, nil)
 	}
 	t := target{who: who, key: lockKey{credential: name}}
 	if known != nil {
-		t.exists, t.key.device = true, who.on(known.UID, known.Generation)
+		t.exists, t.key.device = true, who.deviceFor(known.UID, known.Generation)
 	}
 	result, err := s.admit(ctx, t, secret, decide)
 	if errors.Is(err, errDeviceEnded) {
-		t.key.device = ""
+		t.key.device = "" // Begin again, as an attempt from anywhere.
 		result, err = s.admit(ctx, t, secret, decide)
 	}
 	if s.apiServerFailing.Load() && (errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)) {
-		return nil, ErrUnavailable // There is no crowd, but attempts that wait for an API server that does not answer.
+		return nil, ErrUnavailable // Not overload: the attempts wait for an API server that does not answer.
 	}
 	return result, err
 }
 
-// admit waits for the lock of the account, and until few enough attempts are under way. Attempts from a device that has logged in
-// before have a lock of their own: somebody who floods the account from elsewhere does not keep them waiting.
+// admit runs an attempt when it is its turn: it refuses at once where too many wait already, and else waits for the lock of the
+// account, then for one of the slots. Attempts from a device that has logged in before have a lock of their own: somebody who
+// floods the account from elsewhere does not keep them waiting.
 func (s *Service) admit(ctx context.Context, t target, secret string, decide decideFunc) (*Result, error) {
 	select {
 	case s.admission <- struct{}{}:
@@ -75,63 +77,44 @@ func (s *Service) admit(ctx context.Context, t target, secret string, decide dec
 	return s.run(ctx, t, secret, decide)
 }
 
-// guess is what was found out about the secret of an attempt.
-type guess struct {
-	// version that the secret was compared with; nil before it was.
+// verdict is what the verifier said about the secret of an attempt. It holds for one version of what the secret was compared with.
+type verdict struct {
+	// version is nil as long as the secret was not compared with anything.
 	version authn.Version
-	// right tells whether it was proven, and proven how.
-	right  bool
-	proven account.Proven
-	proof  authn.Proof
-	// failure to record where it was wrong.
+	// right tells whether the secret is right; if so, proven is what the rules have to know of it, and password what was typed.
+	right    bool
+	proven   account.Proven
+	password policy.Password
+	// failure is what to record if the secret is wrong.
 	failure failure
 }
 
-// run begins again as long as another server writes the credential in between. What was found out about the secret holds for the
-// version that it was compared with, and no longer.
+// run loads, verifies and writes, and begins again when another server has written the credential in between. The secret is
+// verified anew only if what it was compared with has changed. From the first verification on, the attempt goes on when the client
+// has gone, for finishTimeout.
 func (s *Service) run(ctx context.Context, t target, secret string, decide decideFunc) (result *Result, err error) {
-	finish, giveUp := context.WithCancel(context.WithoutCancel(ctx))
-	defer giveUp()
-	var g guess
+	var v verdict
 	defer func() {
 		// A wrong secret counts, whatever kept the failure from being recorded.
-		if g.version != nil && !g.right && !errors.Is(err, ErrInvalidCredentials) {
-			s.unrecorded.add(t.key.credential, g.failure)
+		if v.version != nil && !v.right && !errors.Is(err, ErrInvalidCredentials) {
+			s.unrecorded.add(t.key.credential, v.failure)
 		}
 	}()
 	for try := range maxConflicts {
-		ctx := ctx
-		if g.version != nil {
-			ctx = finish
-		}
-		l, err := s.load(ctx, t, try > 0)
-		if err != nil {
-			return nil, err
-		}
-		if err := s.recordPending(ctx, t.key, l); err != nil {
-			if errors.Is(err, credential.ErrConflict) {
-				continue
-			}
-			return nil, s.cannotKnow(err, l)
-		}
-		if lock := l.rules.AttemptLock(l.rules.ApplyRequests(l.record.Credential)); lock.Locked {
-			return nil, locked(lock, l.rules.Now)
-		}
-		if g.version != l.version {
-			isFirst := g.version == nil
-			again, err := s.find(ctx, t, l, secret, &g)
-			if err != nil {
-				return nil, err
-			}
+		l, err := s.loadUnlocked(ctx, t, try > 0)
+		if err == nil && v.version != l.version {
+			isFirst := v.version == nil
+			err = s.verify(ctx, l, secret, &v)
 			if isFirst {
-				defer time.AfterFunc(finishTimeout, giveUp).Stop()
-			}
-			if again {
-				continue
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+				defer cancel()
 			}
 		}
-		l.password = g.proof.Password
-		result, err := s.settle(finish, l, g, decide)
+		if err == nil {
+			l.password = v.password
+			result, err = s.settle(ctx, l, v, decide)
+		}
 		if !errors.Is(err, credential.ErrConflict) {
 			return result, err
 		}
@@ -139,44 +122,58 @@ func (s *Service) run(ctx context.Context, t target, secret string, decide decid
 	return nil, ErrOverloaded
 }
 
-// find finds out whether the secret is right. It returns true where that has to be decided again, because the watch knows that the
-// credential was written meanwhile; a wrong secret finds that out when it is recorded.
-func (s *Service) find(ctx context.Context, t target, l *loaded, secret string, g *guess) (again bool, err error) {
-	proof, err := s.verify(ctx, l, secret)
-	proven, right := authn.Proven(err)
-	switch {
-	case right, errors.Is(err, authn.ErrWrong):
-	case ctx.Err() != nil:
-		return false, ctx.Err() // Nobody waits any more, and the secret was not looked at.
-	default:
-		return false, s.cannotKnow(err, l)
-	}
-	*g = guess{version: l.version, right: right, proven: proven, proof: proof, failure: l.failure()}
-	known, err := s.watch.Known(ctx, t.key.credential)
+// loadUnlocked loads what decides about an attempt, records the failures that could not be recorded before, and refuses an account
+// that is locked. It returns credential.ErrConflict where another server has written the credential meanwhile.
+func (s *Service) loadUnlocked(ctx context.Context, t target, live bool) (*loaded, error) {
+	l, err := s.load(ctx, t, live)
 	if err != nil {
-		return false, s.cannotKnow(err, l)
+		return nil, err
 	}
-	return right && known != nil && l.record.IsNewer(known.Version), nil
+	if err := s.recordPending(ctx, t.key, l); err != nil {
+		return nil, s.unavailableUnlessConflict(err, l)
+	}
+	if lock := l.rules.AttemptLock(l.rules.ApplyRequests(l.record.Credential)); lock.Locked {
+		return nil, lockedError(lock, l.rules.Now)
+	}
+	return l, nil
 }
 
-// settle writes what an attempt means. It returns credential.ErrConflict where that has to be decided again.
-func (s *Service) settle(ctx context.Context, l *loaded, g guess, decide decideFunc) (*Result, error) {
-	var d decision
-	if g.right {
-		var err error
-		if d, err = decide(ctx, l, g.proven); err != nil {
-			return nil, s.cannotKnow(err, l)
+// verify has the verifier of the account look at a secret.
+func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdict) error {
+	proof, err := s.askVerifier(ctx, l, secret)
+	proven, right := authn.Proven(err) // An error may mean: right, but its owner may not log in.
+	switch {
+	case right, errors.Is(err, authn.ErrWrong):
+		*v = verdict{version: l.version, right: right, proven: proven, password: proof.Password, failure: l.failure()}
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err() // Nobody waits any more, and the secret was not looked at.
+	default:
+		return s.unavailable(err, l)
+	}
+}
+
+// settle writes the outcome of an attempt. It returns credential.ErrConflict where the credential was written since it was read. A
+// login that needs no write cannot meet a conflict, so a right secret is also held against what the watch knows.
+func (s *Service) settle(ctx context.Context, l *loaded, v verdict, decide decideFunc) (*Result, error) {
+	d := decision{credential: l.rules.Failed(l.record.Credential), refusal: ErrInvalidCredentials}
+	if v.right {
+		known, err := s.watch.Known(ctx, l.record.Name())
+		if err == nil && known != nil && l.record.IsOlderThan(known.Version) {
+			return nil, credential.ErrConflict
 		}
-	} else {
-		d = decision{credential: l.rules.Failed(l.record.Credential), refusal: ErrInvalidCredentials}
+		if err == nil {
+			d, err = decide(ctx, l, v.proven)
+		}
+		if err != nil {
+			return nil, s.unavailable(err, l)
+		}
 	}
 	record, err := s.store.Update(ctx, l.record, d.credential)
-	switch {
-	case errors.Is(err, credential.ErrConflict):
-		return nil, err
-	case err != nil:
-		return nil, s.cannotKnow(err, l)
-	case d.refusal != nil:
+	if err != nil {
+		return nil, s.unavailableUnlessConflict(err, l)
+	}
+	if d.refusal != nil {
 		return nil, d.refusal
 	}
 	return &Result{Account: l.account, Record: record, Policy: l.rules.Policy, Answer: d.answer}, nil
@@ -201,8 +198,8 @@ func (s *Service) recordPending(ctx context.Context, key lockKey, l *loaded) err
 	return nil
 }
 
-// cannotKnow logs why an attempt cannot be decided, and refuses it.
-func (s *Service) cannotKnow(err error, l *loaded) error {
+// unavailable logs why an attempt cannot be decided, and refuses it.
+func (s *Service) unavailable(err error, l *loaded) error {
 	attrs := []any{"error", err}
 	if l != nil && l.account != nil {
 		attrs = append(attrs, "namespace", l.account.Namespace, "account", l.account.Name)
@@ -211,7 +208,16 @@ func (s *Service) cannotKnow(err error, l *loaded) error {
 	return ErrUnavailable
 }
 
-func locked(lock account.Lock, now time.Time) error {
+// unavailableUnlessConflict returns a conflict as it is, so that the attempt begins again, and refuses after every other error.
+func (s *Service) unavailableUnlessConflict(err error, l *loaded) error {
+	if errors.Is(err, credential.ErrConflict) {
+		return err
+	}
+	return s.unavailable(err, l)
+}
+
+// lockedError refuses an attempt on a locked account. A lock without an end is until an administrator unlocks it.
+func lockedError(lock account.Lock, now time.Time) error {
 	if lock.Until.IsZero() {
 		return &TooManyAttemptsError{}
 	}

@@ -35,7 +35,7 @@ type loaded struct {
 	rules  account.Rules
 	// verifier is nil where no secret can be right; then a dummy hash is verified.
 	verifier authn.Verifier
-	// version of what a secret is compared with: a proof of another version does not hold.
+	// version changes with what a secret is compared with, such as the stored hash. It is never nil.
 	version authn.Version
 	// password that was proven.
 	password policy.Password
@@ -49,27 +49,28 @@ func (l *loaded) failure() failure {
 	}
 }
 
-// words are the account's own: they may be told to somebody who has proven the password.
+// words are the account's own words, which a new password must not contain, such as the display name. Only somebody who has proven
+// the password may see them.
 func (l *loaded) words() []string { return catalog.SubjectOf(l.account).Words() }
 
-// load reads what decides about an attempt. For a name that nobody has, as the watch knows, it reads a decoy in place of the
-// credential: the attempt then costs as much, is counted and locked alike, and no secret is right. An account that no secret can
-// prove (it has no password, or nobody verifies it) counts in its own credential, and no secret is right either.
+// load reads what decides about an attempt. For a name that nobody has, it reads a decoy in place of the credential: the attempt then
+// costs as much, is counted and locked alike, and no secret is right. No secret is right either for an account without a password,
+// or one that no verifier is for; its failures are counted in its own credential.
 //
-// After a conflict the read has to be live. Before, one that is a moment behind does no harm: what is decided from it and
-// written meets a conflict, and what needs no write is decided again if the watch knows a later version.
+// The first read need not be live. If it is a moment old, what is written after it meets a conflict, and what needs no write is
+// decided again if the watch knows a later version. The reads after a conflict are live.
 func (s *Service) load(ctx context.Context, t target, live bool) (*loaded, error) {
 	record, err := s.readRecord(ctx, t, live)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	s.apiServerFailing.Store(err != nil && !errors.Is(err, credential.ErrInvalid)) // A damaged credential was answered.
+	s.apiServerFailing.Store(err != nil && !errors.Is(err, credential.ErrInvalid)) // It did answer, if with a damaged credential.
 	if err != nil {
-		return nil, s.cannotKnow(err, nil)
+		return nil, s.unavailable(err, nil)
 	}
 	a, err := s.accountOf(ctx, t, record)
 	if err != nil {
-		return nil, s.cannotKnow(err, nil)
+		return nil, s.unavailable(err, nil)
 	}
 	l := &loaded{account: a, record: record}
 	if a != nil {
@@ -81,14 +82,15 @@ func (s *Service) load(ctx context.Context, t target, live bool) (*loaded, error
 	if l.version != nil {
 		resolved, err := s.catalog.PolicyFor(ctx, a)
 		if err != nil {
-			return nil, s.cannotKnow(err, l)
+			return nil, s.unavailable(err, l)
 		}
 		l.rules = account.NewRules(&a.Spec, resolved.Policy, s.clock.Now())
 	} else if err := s.useDummyHash(ctx, t, l); err != nil {
-		return nil, s.cannotKnow(err, l)
+		return nil, s.unavailable(err, l)
 	}
 	if t.key.device != "" {
-		if l.rules.Device = t.who.on(record.UID(), record.SessionGeneration); l.rules.Device != t.key.device {
+		l.rules.Device = t.who.deviceFor(record.UID(), record.SessionGeneration)
+		if l.rules.Device != t.key.device {
 			return nil, errDeviceEnded
 		}
 	}
@@ -105,12 +107,13 @@ func (s *Service) readRecord(ctx context.Context, t target, live bool) (*credent
 		record, err := read(ctx, t.key.credential)
 		if !errors.Is(err, credential.ErrNotFound) {
 			return record, err
-		} // It was deleted a moment ago.
+		}
 	}
+	// There is none, or it was deleted a moment ago.
 	return s.store.GetDecoy(ctx, s.decoyKey(), t.key.credential, live)
 }
 
-// accountOf returns the account that a credential belongs to; nil where there is none of this name, or another one.
+// accountOf returns the account that a credential belongs to; nil for a decoy, or if the account is gone or another one has its name.
 func (s *Service) accountOf(ctx context.Context, t target, record *credential.Record) (*v1alpha1.UserAccount, error) {
 	if record.IsDecoy() || record.Owner.Namespace != t.who.Namespace {
 		return nil, nil
@@ -125,8 +128,8 @@ func (s *Service) accountOf(ctx context.Context, t target, record *credential.Re
 	return a, nil
 }
 
-// useDummyHash makes an attempt one that cannot succeed, and that otherwise is like one on an account under the policy of its
-// namespace: an unknown name costs the same as a known one.
+// useDummyHash has the attempt verify a dummy hash, under the policy of the namespace: unknown users cost the same as known ones,
+// and no secret is right.
 func (s *Service) useDummyHash(ctx context.Context, t target, l *loaded) error {
 	resolved, err := s.catalog.NamespacePolicy(ctx, t.who.Namespace)
 	if err != nil {
@@ -141,8 +144,8 @@ func (s *Service) useDummyHash(ctx context.Context, t target, l *loaded) error {
 	return nil
 }
 
-// verify asks the verifier of the account about a secret.
-func (s *Service) verify(ctx context.Context, l *loaded, secret string) (authn.Proof, error) {
+// askVerifier asks the verifier of the account about a secret, or verifies the dummy hash.
+func (s *Service) askVerifier(ctx context.Context, l *loaded, secret string) (authn.Proof, error) {
 	if l.verifier == nil {
 		return authn.Proof{}, s.verifiers.VerifyDummy(ctx, l.rules.Policy.Hashing, secret)
 	}

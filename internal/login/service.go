@@ -130,14 +130,14 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 		return nil, ErrInvalidCredentials
 	}
 	if err != nil {
-		return nil, s.cannotKnow(err, nil)
+		return nil, s.unavailable(err, nil)
 	}
 	for range maxConflicts {
 		l, err := s.loadOwn(ctx, found)
 		if err != nil {
-			return nil, s.cannotKnow(err, nil)
+			return nil, s.unavailable(err, nil)
 		}
-		result, err := s.settle(ctx, l, guess{right: true, proven: account.Proven{Asserted: true}},
+		result, err := s.settle(ctx, l, verdict{right: true, proven: account.Proven{Asserted: true}},
 			func(_ context.Context, l *loaded, p account.Proven) (decision, error) { return s.nextStep(l, p), nil })
 		if !errors.Is(err, credential.ErrConflict) {
 			return result, err

@@ -22,8 +22,8 @@ type Device struct {
 	Generation    int64
 }
 
-// on returns the ID of the device that holds for a credential; empty where there is none.
-func (w Who) on(uid string, generation int64) string {
+// deviceFor returns the ID of the device that has logged in to a credential in this session generation; empty if none has.
+func (w Who) deviceFor(uid string, generation int64) string {
 	for _, d := range w.Devices {
 		if d.CredentialUID == uid && d.Generation == generation {
 			return d.ID
