@@ -18,7 +18,9 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-// findCredential reads the credential under the account's username, and decides what becomes of it.
+// findCredential reads the credential under the account's username into s.record, and decides in s.identity what it is to the account:
+// its own, one to adopt (the account was restored and has another UID), one to replace (its account is gone, and this is another
+// person), one to create, or the credential of another account, which s.conflict names.
 func (r *Reconciler) findCredential(ctx context.Context, s *scope) error {
 	name, err := credential.NameOf(s.account)
 	if err != nil {
@@ -61,8 +63,9 @@ func (r *Reconciler) findCredential(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// checkUsernameIsFree looks for another account of the username that keeps it while its credential is missing. The cache says which
-// accounts have the username. How they are marked is read live, since a mark may be too young for the cache.
+// checkUsernameIsFree looks for another account that has a right to the username although the credential is missing: it may be
+// restored. The cache says which accounts ask for the username. Whether one was initialized (an annotation) is read live, since that
+// may be too new for the cache.
 func (r *Reconciler) checkUsernameIsFree(ctx context.Context, s *scope) error {
 	others := &v1alpha1.UserAccountList{}
 	err := r.client.List(ctx, others, client.MatchingFields{indexCredential: s.credentialName}, client.UnsafeDisableDeepCopy)
@@ -86,8 +89,8 @@ func (r *Reconciler) checkUsernameIsFree(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// likelyKeepersFirst lists the other accounts of a username. Those that keep it, as the cache has them, come first, in the order in
-// which they were created: as a rule the first read answers the question.
+// likelyKeepersFirst lists the other accounts of a username, which are all of one namespace. Those that have a right to it, as far as
+// the cache knows, come first, by age: if there is such an account, the first live read usually finds it.
 func likelyKeepersFirst(accounts []v1alpha1.UserAccount, asking *v1alpha1.UserAccount) []*v1alpha1.UserAccount {
 	var keepers, others []*v1alpha1.UserAccount
 	for i := range accounts {
@@ -105,7 +108,7 @@ func likelyKeepersFirst(accounts []v1alpha1.UserAccount, asking *v1alpha1.UserAc
 	return append(keepers, others...)
 }
 
-// beginCredential returns the credential that all further decisions begin with; false where the account may have none.
+// beginCredential returns the credential that the decisions of this reconciliation start from; false if the account may have none.
 func (s *scope) beginCredential() (account.Credential, bool) {
 	switch s.identity {
 	case account.IdentityOurs:
@@ -124,10 +127,8 @@ func (s *scope) beginCredential() (account.Credential, bool) {
 // accountIDSize in bytes: 128 random bits.
 const accountIDSize = 16
 
-func newAccountID() string { return hex.EncodeToString(random(accountIDSize)) }
-
-func random(size int) []byte {
-	b := make([]byte, size)
-	_, _ = rand.Read(b) // Never fails, says its documentation.
-	return b
+func newAccountID() string {
+	id := make([]byte, accountIDSize)
+	_, _ = rand.Read(id) // Never fails, says its documentation.
+	return hex.EncodeToString(id)
 }
