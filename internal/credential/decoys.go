@@ -20,15 +20,16 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// DecoyType is the type of decoys: the Secrets in which the failed logins of usernames that nobody has are counted.
+// DecoyType is the type of decoys: the Secrets in which the failed logins of usernames that nobody has are counted. Such a username
+// locks, and costs, as much as an account, so that nobody can find out which usernames exist.
 const DecoyType corev1.SecretType = v1alpha1.GroupName + "/decoys"
 
 const (
-	// Decoys is how many decoys there are, and decoyNames how many names each of them remembers: 2,048 names are far more than people
-	// mistype. To have one of them forgotten, somebody has to try about as many others, each of which costs a hash and one of the
-	// attempts that an address has.
-	Decoys     = 256
-	decoyNames = 8
+	// Decoys is the number of decoys, and namesPerDecoy how many names each of them remembers. Together that is 2,048, far more than
+	// people mistype. To have a name forgotten, somebody has to try about as many others, each of which costs a hash and one of
+	// the attempts that an IP address has.
+	Decoys        = 256
+	namesPerDecoy = 8
 	// decoyBytes is the size that a decoy is padded to, about that of a credential, so that reading and writing it take as long.
 	decoyBytes = 1536
 
@@ -50,8 +51,9 @@ func IsDecoyName(name string) bool {
 	return err == nil && n >= 0 && n < Decoys && name == DecoyName(n)
 }
 
-// place returns where the failures of a credential's name are counted: the decoy, and the entry in it.
-func (k DecoyKey) place(credentialName string) (decoy, entry string) {
+// place returns where the failures of a credential's name are counted: the decoy, and the tag of the entry in it. They come from
+// different halves of an HMAC.
+func (k DecoyKey) place(credentialName string) (decoy, tag string) {
 	mac := hmac.New(sha256.New, k)
 	mac.Write([]byte(credentialName))
 	sum := mac.Sum(nil)
@@ -60,7 +62,7 @@ func (k DecoyKey) place(credentialName string) (decoy, entry string) {
 
 // decoyEntry has the failures of one name.
 type decoyEntry struct {
-	name     string
+	tag      string
 	failures account.Failures
 }
 
@@ -80,14 +82,14 @@ func (s *Store) CreateDecoy(ctx context.Context, name string) error {
 // the operator has not created the decoys.
 func (s *Store) GetDecoy(ctx context.Context, key DecoyKey, credentialName string, live bool) (*Record, error) {
 	if len(key) == 0 {
-		return nil, errors.New("there is no key of the decoys, which the operator makes")
+		return nil, errors.New("there is no key of the decoys: see whether the operator runs, which makes it")
 	}
-	decoy, entry := key.place(credentialName)
+	decoy, tag := key.place(credentialName)
 	read := s.getRecent
 	if live {
 		read = s.getLive
 	}
-	record, err := read(ctx, decoy, func(secret *corev1.Secret) (*Record, error) { return recordOfDecoy(secret, entry) })
+	record, err := read(ctx, decoy, func(secret *corev1.Secret) (*Record, error) { return recordOfDecoy(secret, tag) })
 	if err != nil {
 		return nil, fmt.Errorf("read %s, which the operator makes: %w", decoy, err)
 	}
@@ -96,18 +98,18 @@ func (s *Store) GetDecoy(ctx context.Context, key DecoyKey, credentialName strin
 
 // decoyRecord is what Update needs of a decoy: all its entries, and which of them the record is about.
 type decoyRecord struct {
-	name    string
+	tag     string
 	entries []decoyEntry
 }
 
 // recordOfDecoy reads one entry of a decoy. An entry that does not exist has no failures.
-func recordOfDecoy(secret *corev1.Secret, name string) (*Record, error) {
+func recordOfDecoy(secret *corev1.Secret, tag string) (*Record, error) {
 	if secret.Type != DecoyType {
 		return nil, fmt.Errorf("%w: Secret %s is not of type %s: delete it, and the operator makes it anew", ErrInvalid, secret.Name, DecoyType)
 	}
-	r := &Record{secret: secret, decoy: &decoyRecord{name: name, entries: decodeDecoy(secret)}}
+	r := &Record{secret: secret, decoy: &decoyRecord{tag: tag, entries: decodeDecoy(secret)}}
 	for _, e := range r.decoy.entries {
-		if e.name == name {
+		if e.tag == tag {
 			r.Failures = e.failures
 		}
 	}
@@ -117,19 +119,20 @@ func recordOfDecoy(secret *corev1.Secret, name string) (*Record, error) {
 // IsDecoy tells whether the record stands in for a credential that does not exist.
 func (r *Record) IsDecoy() bool { return r.decoy != nil }
 
-// encode writes the decoy with other failures of the entry, which moves to the end. The first entry is dropped if there are too many.
+// encode writes the decoy with new failures of the record's entry, which moves to the end. If there are too many entries, the first is
+// dropped: nobody has tried its name for the longest time.
 func (d *decoyRecord) encode(failures account.Failures, secret *corev1.Secret) {
-	kept := slices.DeleteFunc(slices.Clone(d.entries), func(e decoyEntry) bool { return e.name == d.name })
-	kept = append(kept, decoyEntry{name: d.name, failures: failures})
-	encodeDecoy(kept[max(0, len(kept)-decoyNames):], secret)
+	kept := slices.DeleteFunc(slices.Clone(d.entries), func(e decoyEntry) bool { return e.tag == d.tag })
+	kept = append(kept, decoyEntry{tag: d.tag, failures: failures})
+	encodeDecoy(kept[max(0, len(kept)-namesPerDecoy):], secret)
 }
 
-// encodeDecoy writes the entries of a decoy, a line each: name, failures in a row, time of the lock, times of the failures. Times are in
+// encodeDecoy writes the entries of a decoy, a line each: tag, failures in a row, time of the lock, times of the failures. Times are in
 // milliseconds since 1970.
 func encodeDecoy(entries []decoyEntry, secret *corev1.Secret) {
 	lines := make([]string, len(entries))
 	for i, e := range entries {
-		words := []string{e.name, strconv.Itoa(e.failures.Consecutive), formatMilliseconds(e.failures.LockedTime)}
+		words := []string{e.tag, strconv.Itoa(e.failures.Consecutive), formatMilliseconds(e.failures.LockedTime)}
 		for _, t := range e.failures.Times {
 			words = append(words, formatMilliseconds(t))
 		}
@@ -159,14 +162,14 @@ func parseDecoyEntry(words []string) (decoyEntry, error) {
 		return decoyEntry{}, errors.New("too short")
 	}
 	consecutive, err := strconv.Atoi(words[1])
-	e := decoyEntry{name: words[0], failures: account.Failures{Consecutive: consecutive}}
+	e := decoyEntry{tag: words[0], failures: account.Failures{Consecutive: consecutive}}
 	for i, word := range words[2:] {
 		milliseconds, parseErr := strconv.ParseInt(word, 10, 64)
 		err = errors.Join(err, parseErr)
 		switch at := time.UnixMilli(milliseconds).UTC(); {
 		case i > 0:
 			e.failures.Times = append(e.failures.Times, at)
-		case milliseconds != 0:
+		case milliseconds != 0: // 0: not locked.
 			e.failures.LockedTime = at
 		}
 	}

@@ -75,14 +75,14 @@ func TestDecoyForgetsTheLeastRecent(t *testing.T) {
 	key := DecoyKey("k")
 	decoy, _ := key.place("name 0")
 	var sharing []string
-	for i := 0; len(sharing) < decoyNames+1; i++ {
+	for i := 0; len(sharing) < namesPerDecoy+1; i++ {
 		name := fmt.Sprint("name ", i)
 		if place, _ := key.place(name); place == decoy {
 			sharing = append(sharing, name)
 		}
 	}
-	last := sharing[decoyNames]
-	for _, name := range sharing[:decoyNames] {
+	last := sharing[namesPerDecoy]
+	for _, name := range sharing[:namesPerDecoy] {
 		fail(t, s, key, name, account.Failures{Consecutive: 1})
 	}
 	fail(t, s, key, sharing[0], account.Failures{Consecutive: 2})

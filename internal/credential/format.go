@@ -51,7 +51,7 @@ const (
 	keyFailureTimes = "failures.times"
 	keyConsecutive  = "failures.consecutive"
 	keyLockedTime   = "failures.lockedTime"
-	keyUnnotified       = "failures.untold"
+	keyUnnotified   = "failures.untold"
 	keyDevices      = "failures.devices"
 
 	keyLastSuccess   = "login.lastSuccessTime"
@@ -204,10 +204,10 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 			Consecutive: d.number(keyConsecutive),
 			LockedTime:  d.time(keyLockedTime),
 		},
-		Devices:         d.devices(),
-		UnnotifiedFailures:  d.number(keyUnnotified),
-		LastSuccessTime: d.time(keyLastSuccess),
-		SessionsEnded:   oneOf(&d, keySessionsEnded, "true") == "true",
+		Devices:            d.devices(),
+		UnnotifiedFailures: d.number(keyUnnotified),
+		LastSuccessTime:    d.time(keyLastSuccess),
+		SessionsEnded:      oneOf(&d, keySessionsEnded, "true") == "true",
 		Handled: account.Requests{
 			Reset:          d.time(keyHandledReset),
 			ChangeRequired: d.time(keyHandledChange),

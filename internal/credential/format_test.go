@@ -37,12 +37,12 @@ func full() account.Credential {
 		Devices: []account.DeviceFailures{
 			{ID: "D1", Times: []time.Time{minutes(17), minutes(18)}}, {ID: "D2", LockedTime: minutes(19)},
 		},
-		UnnotifiedFailures:    3,
-		LastSuccessTime:   minutes(6),
-		SessionGeneration: 7,
-		EndedSessions:     []account.EndedSession{{ID: "one", ForgetTime: minutes(15)}, {ID: "two", ForgetTime: minutes(16)}},
-		SessionsEnded:     true,
-		Handled:           account.Requests{Reset: minutes(8), ChangeRequired: minutes(9), Unlock: minutes(10), SignOut: minutes(11)},
+		UnnotifiedFailures: 3,
+		LastSuccessTime:    minutes(6),
+		SessionGeneration:  7,
+		EndedSessions:      []account.EndedSession{{ID: "one", ForgetTime: minutes(15)}, {ID: "two", ForgetTime: minutes(16)}},
+		SessionsEnded:      true,
+		Handled:            account.Requests{Reset: minutes(8), ChangeRequired: minutes(9), Unlock: minutes(10), SignOut: minutes(11)},
 		Reset: account.Reset{
 			Source:    account.Source{SecretName: "ada-password", Key: "password", UID: "s1", ResourceVersion: "12"},
 			ResetTime: minutes(13), AppliedHash: "$2b$12$" + secretText, AppliedPolicyRef: "strong",
