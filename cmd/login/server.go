@@ -3,18 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/authn"
@@ -43,45 +40,33 @@ var (
 	errNoKeys    = errors.New("waiting for a signing key: is the operator running?")
 )
 
-// server is everything wired together.
+// server has the parts of the login server that run uses.
 type server struct {
 	caches   *watch.Caches
-	contact  *watch.Contact
 	sessions *sessions.Service
-	// audit is to be closed when nothing is answered any more.
+	// audit must be closed after the last request.
 	audit *audit.Log
 	// people and webhooks are the handlers of the ports.
 	people, webhooks http.Handler
 	registry         *prometheus.Registry
 
-	// hasDecoys tells whether unknown names can be counted; decoys, that they could once: the operator makes what gets lost.
+	// hasDecoys tells whether the watch has all decoys, which attempts with unknown usernames are counted on.
 	hasDecoys func(context.Context) bool
-
-	synced, decoys atomic.Bool
+	// hadDecoys is true after that was so once: the operator makes decoys again that get lost.
+	synced, hadDecoys atomic.Bool
 }
 
 func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *options) (*server, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = "keyturn-login"
-	// Each login reads its credential from the API server: the client's own limit, made for controllers, would be that of logins. The
-	// turns of attempts bound how many reads go on at once, and the API server has a limit of its own.
+	// Each login reads its credential live, so the client's own limit, meant for controllers, would limit logins. --hashes and
+	// --hash-queue bound how many reads run at once, and the API server has limits of its own.
 	config.QPS = -1
 
-	namespaces := watch.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace}
-	contact := watch.NewContact(config, namespaces, o.maxStaleness)
-	live, err := newClient(config)
+	caches, err := watch.NewCaches(ctx, config, watch.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace}, o.maxStaleness)
 	if err != nil {
 		return nil, err
 	}
-	caches, err := watch.NewCaches(ctx, config, live, contact, namespaces)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := caches.Keys(ctx)
-	if err != nil {
-		return nil, err
-	}
-
 	pages, err := ui.New(o.pages)
 	if err != nil {
 		return nil, err
@@ -96,26 +81,26 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 		return nil, err
 	}
 
-	known, credentials := catalog.New(caches.Reader(), o.systemNamespace), caches.Credentials()
-	store := &credential.Store{Reader: live, Writer: live, Namespace: o.credentialNamespace}
+	accounts, credentials, keys := catalog.New(caches.Reader(), o.systemNamespace), caches.Credentials(), caches.Keys()
+	store := &credential.Store{Reader: caches.Live(), Writer: caches.Live(), Namespace: o.credentialNamespace}
 	bounded := hash.NewBounded(metrics.MeasureHasher(registry, hasher), o.hashes)
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}}
 	logins := login.NewService(login.Options{
-		Catalog: known, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,
+		Catalog: accounts, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,
 		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
 	})
 	metrics.RegisterKeys(registry, keys)
 	counts := metrics.New(registry, bounded.Running, logins.Waiting)
-	recorder := &audit.Recorder{Log: auditLog, Catalog: known, Clock: clock.RealClock{}, Owners: credentials}
+	recorder := &audit.Recorder{Log: auditLog, Catalog: accounts, Clock: clock.RealClock{}, Owners: credentials}
 	store.OnWrite = (&transitions.Notifier{
-		Catalog: known, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, counts.Transition},
+		Catalog: accounts, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, counts.Transition},
 	}).Wrote
 
-	s := &server{caches: caches, contact: contact, audit: auditLog, registry: registry, hasDecoys: credentials.HasDecoys, sessions: &sessions.Service{
-		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Catalog: known, Store: store, Verifiers: verifiers, Clock: clock.RealClock{},
+	s := &server{caches: caches, audit: auditLog, registry: registry, hasDecoys: credentials.HasDecoys, sessions: &sessions.Service{
+		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Catalog: accounts, Store: store, Verifiers: verifiers, Clock: clock.RealClock{},
 	}}
 	s.people = web.Handler(web.Dependencies{
-		Logins: logins, Catalog: known, Sessions: s.sessions, Metrics: counts, UI: pages, Cookies: httpkit.Cookies{OverHTTP: o.insecureCookies},
+		Logins: logins, Catalog: accounts, Sessions: s.sessions, Metrics: counts, UI: pages, Cookies: httpkit.Cookies{OverHTTP: o.insecureCookies},
 		DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
 		TellEmail: o.tellEmail,
@@ -124,26 +109,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	return s, nil
 }
 
-// apiTimeout bounds each request to the API server, those of watches aside. Whoever waits for it gets an answer while there is
-// time for one.
-const apiTimeout = 5 * time.Second
-
-// newClient returns a client that asks the API server itself.
-func newClient(config *rest.Config) (client.Client, error) {
-	scheme, err := watch.NewScheme()
-	if err != nil {
-		return nil, err
-	}
-	config = rest.CopyConfig(config)
-	config.Timeout = apiTimeout
-	live, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
-	}
-	return live, nil
-}
-
-// newRegistry returns a registry with what is known of the process.
+// newRegistry returns a registry with the metrics of the process.
 func newRegistry(o *options) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -152,24 +118,24 @@ func newRegistry(o *options) *prometheus.Registry {
 	return registry
 }
 
-// ready tells what the server waits for.
+// ready returns what the server waits for; nil if it is ready.
 func (s *server) ready() error {
 	switch {
 	case !s.synced.Load():
 		return errNotSynced
 	case !s.sessions.Ready():
 		return errNoKeys
-	case !s.decoys.Load() && !s.hasDecoys(context.Background()):
+	case !s.hadDecoys.Load() && !s.hasDecoys(context.Background()):
 		return errNoDecoys
 	}
-	s.decoys.Store(true)
-	return s.contact.Err()
+	s.hadDecoys.Store(true)
+	return s.caches.Health()
 }
 
 func (s *server) awaitSync(ctx context.Context) {
 	if s.caches.WaitForSync(ctx) {
 		s.synced.Store(true)
-		debug.FreeOSMemory() // Whole objects were read, of which little is kept.
+		debug.FreeOSMemory() // The caches keep little of the objects that were read.
 		slog.Info("Login server knows the accounts")
 	}
 }

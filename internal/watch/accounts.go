@@ -14,40 +14,35 @@ import (
 
 var errAccountsUnknown = errors.New("the watch of accounts has not told all of them yet")
 
-// Accounts finds declared accounts where the watch keeps them. A reader would copy each one that a session check looks at.
+// Accounts finds accounts in the store of their watch. Unlike a client.Reader it copies no object, and session checks are many.
 type Accounts struct {
 	watched toolscache.Indexer
 	synced  toolscache.InformerSynced
 }
 
-func watchedAccounts(ctx context.Context, watched cache.Cache) (*Accounts, error) {
-	informer, err := watched.GetInformer(ctx, &v1alpha1.UserAccount{}, cache.BlockUntilSynced(false))
+func newAccounts(ctx context.Context, watched cache.Cache) (*Accounts, error) {
+	informer, err := informerOf(ctx, watched, &v1alpha1.UserAccount{})
 	if err != nil {
-		return nil, fmt.Errorf("prepare watch of accounts: %w", err)
+		return nil, err
 	}
-	shared, ok := informer.(toolscache.SharedIndexInformer)
-	if !ok {
-		return nil, fmt.Errorf("prepare watch of accounts: %T has no index", informer)
-	}
-	return &Accounts{watched: shared.GetIndexer(), synced: shared.HasSynced}, nil
+	return &Accounts{watched: informer.GetIndexer(), synced: informer.HasSynced}, nil
 }
 
-// Account returns a declared account, which must not be changed. Errors: catalog.ErrNotFound where there is none, another
-// where that cannot be known yet.
+// Account returns an account, which the caller must not change. The error is catalog.ErrNotFound if there is none, and another
+// while the watch has not synced.
 func (a *Accounts) Account(_ context.Context, namespace, name string) (*v1alpha1.UserAccount, error) {
-	synced := a.synced() // before the look: what comes in between is found
+	synced := a.synced() // Before the look-up: an account that the watch adds in between is found.
 	found, _, err := a.watched.GetByKey(namespace + "/" + name)
 	if err != nil {
 		return nil, fmt.Errorf("look up account: %w", err)
 	}
-	if declared, ok := found.(*v1alpha1.UserAccount); ok {
-		if declared.DeletionTimestamp != nil {
-			return nil, catalog.ErrNotFound // As catalog.Account says.
-		}
-		return declared, nil
-	}
-	if !synced {
+	account, ok := found.(*v1alpha1.UserAccount)
+	switch {
+	case ok && account.DeletionTimestamp == nil:
+		return account, nil
+	case ok || synced: // catalog.Account does not return an account that is being deleted either.
+		return nil, catalog.ErrNotFound
+	default:
 		return nil, errAccountsUnknown
 	}
-	return nil, catalog.ErrNotFound
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/keyturn/keyturn/internal/catalog"
 )
 
-// TestAccounts: what the watch has told is found at once, and that there is none is said only when it has told all.
+// TestAccounts: an account is found as soon as the watch has it. "Not found" is answered only after the watch has synced.
 func TestAccounts(t *testing.T) {
-	synced, during := false, func() {}
+	synced, afterSynced := false, func() {}
 	watched := toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, toolscache.Indexers{})
-	a := &Accounts{watched: watched, synced: func() bool { was := synced; during(); return was }}
+	a := &Accounts{watched: watched, synced: func() bool { was := synced; afterSynced(); return was }}
 	add := func(name string) {
 		if err := watched.Add(&v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name}}); err != nil {
 			t.Fatal(err)
@@ -31,7 +31,7 @@ func TestAccounts(t *testing.T) {
 	add("ada")
 	expect("ada", nil)
 	expect("bob", errAccountsUnknown)
-	during = func() { synced = true; add("bob") } // while it is looked for
+	afterSynced = func() { synced = true; add("bob") } // between the two steps of a look-up
 	expect("bob", nil)
 	expect("ada", nil)
 	expect("carol", catalog.ErrNotFound)

@@ -2,7 +2,9 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -20,7 +22,10 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// Namespaces that the login server reads besides those of accounts.
+// apiTimeout bounds each live read and write, so that people get an answer while there is time for one.
+const apiTimeout = 5 * time.Second
+
+// Namespaces are those that the login server reads besides the namespaces of accounts.
 type Namespaces struct {
 	// System has the ConfigMaps of refused passwords and the signing keys.
 	System string
@@ -30,37 +35,62 @@ type Namespaces struct {
 
 // Caches are the watches of the login server.
 type Caches struct {
-	// objects has all but the signing keys.
+	// objects watches all kinds but the signing keys.
 	objects cache.Cache
-	// keys has one Secret by its name, which is all that the server may read there.
-	keys cache.Cache
-	// sessions has what credentials tell of sessions, once sessionsSynced says so.
-	sessions       *known
+	// keys watches one Secret by its name: the server may read no other in that namespace.
+	keys     cache.Cache
+	keyRing  *Keys
+	accounts *Accounts
+	// sessions is complete when sessionsSynced returns true.
+	sessions       *sessionIndex
 	sessionsSynced toolscache.InformerSynced
-	accounts       *Accounts
-	contact        *Contact
-	// live reads past the caches.
-	live       client.Reader
-	namespaces Namespaces
+	health         *watchHealth
+	live           client.Client
+	namespaces     Namespaces
 }
 
 // NewScheme returns the scheme of every kind that the server reads.
 func NewScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("build scheme: %w", err)
-		}
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("build scheme: %w", err)
 	}
 	return scheme, nil
 }
 
-// NewCaches prepares the watches; Start begins them. live reads from the API server itself. Both are made with config, in which
-// contact listens.
-func NewCaches(ctx context.Context, config *rest.Config, live client.Client, contact *Contact, namespaces Namespaces) (*Caches, error) {
+// NewCaches prepares the watches; Start begins them. When the API server cannot be followed for maxStaleness, Health fails.
+func NewCaches(ctx context.Context, config *rest.Config, namespaces Namespaces, maxStaleness time.Duration) (*Caches, error) {
+	scheme, err := NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	config = rest.CopyConfig(config)
+	c := &Caches{health: newWatchHealth(config, namespaces.Credentials, maxStaleness), namespaces: namespaces}
+	liveConfig := rest.CopyConfig(config)
+	liveConfig.Timeout = apiTimeout // Not for watches, which last for minutes.
+	if c.live, err = client.New(liveConfig, client.Options{Scheme: scheme}); err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	if err := c.prepareCaches(ctx, config); err != nil {
+		return nil, err
+	}
+	if c.accounts, err = newAccounts(ctx, c.objects); err != nil {
+		return nil, err
+	}
+	if c.sessions, c.sessionsSynced, err = newSessionIndex(ctx, c.objects); err != nil {
+		return nil, err
+	}
+	if c.keyRing, err = newKeys(ctx, c.keys, c.live, namespaces.System); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// prepareCaches makes the caches, with an informer for each kind that Reader reads.
+func (c *Caches) prepareCaches(ctx context.Context, config *rest.Config) (err error) {
 	only := func(namespace string) map[string]cache.Config { return map[string]cache.Config{namespace: {}} }
 	options := cache.Options{
-		Scheme: live.Scheme(), Mapper: live.RESTMapper(),
+		Scheme: c.live.Scheme(), Mapper: c.live.RESTMapper(),
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            cache.TransformStripManagedFields(),
 	}
@@ -68,91 +98,94 @@ func NewCaches(ctx context.Context, config *rest.Config, live client.Client, con
 	objects.ByObject = map[client.Object]cache.ByObject{
 		&v1alpha1.UserAccount{}:    {Transform: trimAccount},
 		&v1alpha1.PasswordPolicy{}: {Transform: catalog.TrimPolicy},
-		namespaceMetadata():        {Transform: catalog.TrimNamespace},
-		credentialMetadata():       {Namespaces: only(namespaces.Credentials)},
-		&corev1.ConfigMap{}:        {Namespaces: only(namespaces.System), Transform: catalog.TrimAll},
+		metadataOf("Namespace"):    {Transform: catalog.TrimNamespace},
+		secretMetadata():           {Namespaces: only(c.namespaces.Credentials)},
+		&corev1.ConfigMap{}:        {Namespaces: only(c.namespaces.System), Transform: catalog.TrimAll},
 	}
-	// By a selector of its namespace too, and not by Namespaces: the watch is of that namespace then, and has one store, which
-	// Keys reads.
+	// The namespace is selected by a field, not by Namespaces: so the informer has one store, which Keys reads.
 	keys.ByObject = map[client.Object]cache.ByObject{&corev1.Secret{}: {Field: fields.SelectorFromSet(fields.Set{
-		metav1.ObjectNameField: token.SecretName, "metadata.namespace": namespaces.System,
+		metav1.ObjectNameField: token.SecretName, "metadata.namespace": c.namespaces.System,
 	})}}
-
-	c := &Caches{live: live, contact: contact, namespaces: namespaces}
-	var err error
 	if c.objects, err = cache.New(config, objects); err != nil {
-		return nil, fmt.Errorf("prepare watches: %w", err)
+		return fmt.Errorf("prepare watches: %w", err)
 	}
 	if c.keys, err = cache.New(config, keys); err != nil {
-		return nil, fmt.Errorf("prepare watch of signing keys: %w", err)
+		return fmt.Errorf("prepare watch of signing keys: %w", err)
 	}
-	for _, kind := range []client.Object{
-		&v1alpha1.UserAccount{}, &v1alpha1.PasswordPolicy{}, &corev1.ConfigMap{}, namespaceMetadata(), credentialMetadata(),
-	} {
+	for kind := range objects.ByObject {
 		if _, err := c.objects.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
-			return nil, fmt.Errorf("prepare watch of %T: %w", kind, err)
+			return fmt.Errorf("prepare watch of %T: %w", kind, err)
 		}
 	}
-	if c.accounts, err = watchedAccounts(ctx, c.objects); err != nil {
-		return nil, err
+	return nil
+}
+
+// informerOf returns the informer of a kind that a cache watches, with the store that the informer fills.
+func informerOf(ctx context.Context, watched cache.Cache, kind client.Object) (toolscache.SharedIndexInformer, error) {
+	informer, err := watched.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("prepare watch of %T: %w", kind, err)
 	}
-	if c.sessions, c.sessionsSynced, err = watchSessions(ctx, c.objects); err != nil {
-		return nil, err
+	shared, ok := informer.(toolscache.SharedIndexInformer)
+	if !ok {
+		return nil, fmt.Errorf("prepare watch of %T: %T has no index", kind, informer)
 	}
-	return c, nil
+	return shared, nil
 }
 
 // Start runs the watches until the context ends.
 func (c *Caches) Start(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, one := range []cache.Cache{c.objects, c.keys} {
-		group.Go(func() error { return one.Start(ctx) })
-	}
-	group.Go(func() error { c.contact.Run(ctx, c.live); return nil })
+	group.Go(func() error { return c.objects.Start(ctx) })
+	group.Go(func() error { return c.keys.Start(ctx) })
+	group.Go(func() error { c.health.run(ctx, c.live); return nil })
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("follow the cluster: %w", err)
 	}
 	return nil
 }
 
-// WaitForSync waits until all that was there at the start is known. It returns false when the context ended before.
+// WaitForSync waits until the watches have all objects that were there at the start. It returns false if the context ends before.
 func (c *Caches) WaitForSync(ctx context.Context) bool {
 	return c.objects.WaitForCacheSync(ctx) && c.keys.WaitForCacheSync(ctx) &&
 		toolscache.WaitForCacheSync(ctx.Done(), c.sessionsSynced)
 }
 
+// Health returns an error that wraps credential.ErrStale when the watches that session checks read may be out of date.
+func (c *Caches) Health() error { return c.health.err() }
+
+// Live returns the client that reads from the API server itself, and writes.
+func (c *Caches) Live() client.Client { return c.live }
+
 // Reader reads accounts, policies, namespaces (by metadata) and the ConfigMaps of the system namespace from the watches.
 func (c *Caches) Reader() client.Reader { return c.objects }
 
-// Accounts returns what the watch knows of accounts.
+// Accounts returns the accounts, for session checks.
 func (c *Caches) Accounts() *Accounts { return c.accounts }
 
-// Credentials returns what the watches know of credentials.
+// Credentials returns the metadata of credentials.
 func (c *Caches) Credentials() *Credentials {
-	return newCredentials(c.sessions, c.contact, c.objects, c.live, c.namespaces.Credentials)
+	return newCredentials(c.sessions, c.health.err, c.objects, c.live, c.namespaces.Credentials)
 }
 
 // Keys returns the key ring.
-func (c *Caches) Keys(ctx context.Context) (*Keys, error) {
-	return newKeys(ctx, c.keys, c.live, c.namespaces.System)
+func (c *Caches) Keys() *Keys { return c.keyRing }
+
+// metadataOf returns an object of a core kind that stands for its metadata alone.
+func metadataOf(kind string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: kind}}
 }
 
-func namespaceMetadata() *metav1.PartialObjectMetadata {
-	m := &metav1.PartialObjectMetadata{}
-	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	return m
-}
+func secretMetadata() *metav1.PartialObjectMetadata { return metadataOf("Secret") }
 
-func credentialMetadata() *metav1.PartialObjectMetadata {
-	m := &metav1.PartialObjectMetadata{}
-	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	return m
+func secretMetadataList() *metav1.PartialObjectMetadataList {
+	return &metav1.PartialObjectMetadataList{TypeMeta: metadataOf("SecretList").TypeMeta}
 }
 
 // trimAccount leaves out what the server never reads of an account, the status included.
 func trimAccount(obj any) (any, error) {
-	if declared, ok := obj.(*v1alpha1.UserAccount); ok {
-		declared.Status = v1alpha1.UserAccountStatus{}
+	if account, ok := obj.(*v1alpha1.UserAccount); ok {
+		account.Status = v1alpha1.UserAccountStatus{}
 	}
 	return catalog.TrimAccount(obj)
 }

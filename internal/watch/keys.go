@@ -21,18 +21,17 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// reloadInterval and reloadBurst bound how often the ring is read live because of an unknown key: anybody can make up a key ID.
+// reloadInterval and reloadBurst bound how often the ring is read live: anybody can send a token with an invented key ID.
 const (
 	reloadInterval = time.Second
 	reloadBurst    = 5
 )
 
-// Keys is the key ring as it is in the cluster: what the watch holds, and nothing else.
+// Keys is the key ring as the watch of its Secret has it.
 //
-// The ring has one writer, the watch, which may be late but ends with what is stored. A live read is used for the request that
-// asked for it, and never kept: its answer can be on its way while the watch tells that the ring was deleted and made anew.
-// Resource versions cannot tell which of the two is later. A ring that is not there has none, and storage that was restored
-// to an earlier state begins with smaller ones.
+// Only the watch changes the ring: it may be late, but it ends with what is stored. The result of a live read serves the request
+// that caused it and is not kept, because the watch may report in the meantime that the ring was deleted and made anew. Comparing
+// resource versions does not help: a missing Secret has none, and storage that was restored from a backup begins with smaller ones.
 type Keys struct {
 	live    client.Reader
 	key     client.ObjectKey
@@ -42,33 +41,29 @@ type Keys struct {
 	watchedName string
 
 	mu sync.Mutex
-	// decoded is the ring of the Secret that was asked about last. It spares decoding it anew, and decides nothing.
+	// decoded saves decoding the same Secret for every request.
 	decoded atomic.Pointer[decodedRing]
 }
 
-// decodedRing is the ring of a Secret that the watch has held; nil for that there was none.
+// decodedRing is the ring of a Secret that the watch has had; secret is nil if there was none.
 type decodedRing struct {
 	secret *corev1.Secret
 	ring   *token.Ring
 }
 
 func newKeys(ctx context.Context, watched cache.Cache, live client.Reader, namespace string) (*Keys, error) {
-	informer, err := watched.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
+	informer, err := informerOf(ctx, watched, &corev1.Secret{})
 	if err != nil {
-		return nil, fmt.Errorf("prepare watch of signing keys: %w", err)
-	}
-	shared, ok := informer.(toolscache.SharedIndexInformer)
-	if !ok {
-		return nil, fmt.Errorf("prepare watch of signing keys: %T has no index", informer)
+		return nil, err
 	}
 	key := client.ObjectKey{Namespace: namespace, Name: token.SecretName}
 	return &Keys{
 		live: live, key: key, reloads: rate.NewLimiter(rate.Every(reloadInterval), reloadBurst),
-		watched: shared.GetIndexer(), watchedName: key.String(),
+		watched: informer.GetIndexer(), watchedName: key.String(),
 	}, nil
 }
 
-// Ring returns the ring as the watch holds it; it has no keys until the operator has made the first.
+// Ring returns the ring as the watch has it. It has no keys until the operator has made the first.
 func (k *Keys) Ring() *token.Ring {
 	if last := k.decoded.Load(); last != nil && last.secret == k.secret() {
 		return last.ring
@@ -76,8 +71,8 @@ func (k *Keys) Ring() *token.Ring {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := &decodedRing{secret: k.secret()}
-	if last := k.decoded.Load(); last != nil && last.hasDataOf(next.secret) {
-		next.ring = last.ring // Another request has decoded it in the meantime, or the watch began anew and found the same keys.
+	if last := k.decoded.Load(); last != nil && last.hasSameData(next.secret) {
+		next.ring = last.ring // It remembers the tokens that it has verified.
 	} else {
 		next.ring = decodeRing(next.secret)
 	}
@@ -85,32 +80,31 @@ func (k *Keys) Ring() *token.Ring {
 	return next.ring
 }
 
-// hasDataOf tells whether a Secret has the very keys that were decoded. The ring is kept then, with the tokens that it has verified.
-func (d *decodedRing) hasDataOf(secret *corev1.Secret) bool {
+// hasSameData tells whether a Secret has the data that was decoded, as after a change of its labels.
+func (d *decodedRing) hasSameData(secret *corev1.Secret) bool {
 	if d.secret == nil || secret == nil {
 		return d.secret == secret
 	}
 	return maps.EqualFunc(d.secret.Data, secret.Data, bytes.Equal)
 }
 
-// secret returns the Secret that the watch holds; nil where it holds none. The watch puts another object in its place where it
-// has changed, so two that are the same pointer are the same ring.
+// secret returns the Secret that the watch has; nil if it has none. The watch replaces the object when it has changed, so the same
+// pointer means the same ring.
 func (k *Keys) secret() *corev1.Secret {
-	found, _, _ := k.watched.GetByKey(k.watchedName) // A store in memory has no errors.
+	found, _, _ := k.watched.GetByKey(k.watchedName) // A store in memory returns no errors.
 	secret, _ := found.(*corev1.Secret)
 	return secret
 }
 
-// decoyPurpose is what the key of the decoys is derived for. Another one makes all their counts begin anew.
+// decoyPurpose is what the key of the decoys is derived for. With another purpose all their counts would begin anew.
 const decoyPurpose = "decoys"
 
-// DecoyKey returns the key of the decoys; nil as long as the operator has made none.
+// DecoyKey returns the key of the decoys; nil until the operator has made the key ring.
 func (k *Keys) DecoyKey() credential.DecoyKey { return k.Ring().Derive(decoyPurpose) }
 
-// Reload reads the ring live, for one request with a token of a key that the watch does not know, and returns it for that request
-// alone. Where that was done too often of late it returns the ring that the watch holds: a key is published for minutes before
-// it signs, so one that is still unknown is as good as no key, and where the ring was lost and made anew the watch knows that
-// within a moment. The error is the API server's.
+// Reload reads the ring live, for one request whose token is signed with a key that the watch does not have. If that was done too
+// often of late, it returns the ring of the watch instead. That loses little: a new key is published for minutes before it signs,
+// and a ring that was lost and made anew reaches the watch within a moment. The error is the API server's.
 func (k *Keys) Reload(ctx context.Context) (*token.Ring, error) {
 	if !k.reloads.Allow() {
 		return k.Ring(), nil
@@ -126,7 +120,7 @@ func (k *Keys) Reload(ctx context.Context) (*token.Ring, error) {
 	return decodeRing(secret), nil
 }
 
-// decodeRing returns the ring of a Secret, with the keys of it that can be used; nil has none.
+// decodeRing returns the ring of a Secret, without the keys that cannot be used. It is empty for nil.
 func decodeRing(secret *corev1.Secret) *token.Ring {
 	if secret == nil {
 		return &token.Ring{}

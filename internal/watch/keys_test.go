@@ -23,8 +23,7 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// keyServer is an API server that has the Secret of the key ring, or none. Its watch is as far behind as a test wants: it tells
-// only what the test has it tell.
+// keyServer is an API server that has the Secret of the key ring, or none. Its watch reports only the events that the test sends.
 type keyServer struct {
 	client.Reader
 
@@ -34,18 +33,18 @@ type keyServer struct {
 	// listed is what a watch that has to begin anew lists.
 	listed *corev1.Secret
 	opened *apiwatch.FakeWatcher
-	// reading is called while the answer to a live read is on its way.
-	reading func()
-	err     error
-	reads   int
+	// afterRead is called after a live read and before its answer arrives.
+	afterRead func()
+	err       error
+	reads     int
 }
 
 // Get answers a live read.
 func (s *keyServer) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
 	s.reads++
 	found, err := s.stored, s.err
-	if s.reading != nil {
-		s.reading()
+	if s.afterRead != nil {
+		s.afterRead()
 	}
 	switch {
 	case err != nil:
@@ -86,8 +85,8 @@ func (w keyWatch) Watch(metav1.ListOptions) (apiwatch.Interface, error) {
 	return w.server.opened, nil
 }
 
-// tell has the watch tell of an event.
-func (s *keyServer) tell(event apiwatch.EventType, secret *corev1.Secret) {
+// send has the watch report an event.
+func (s *keyServer) send(event apiwatch.EventType, secret *corev1.Secret) {
 	s.mu.Lock()
 	opened := s.opened
 	s.mu.Unlock()
@@ -95,7 +94,7 @@ func (s *keyServer) tell(event apiwatch.EventType, secret *corev1.Secret) {
 	synctest.Wait()
 }
 
-// breakWatch has the watch begin anew, with a list of what is there.
+// breakWatch interrupts the watch, so that it begins anew with a list.
 func (s *keyServer) breakWatch(listed *corev1.Secret) {
 	s.mu.Lock()
 	s.listed = listed
@@ -147,7 +146,7 @@ func ringSecret(t *testing.T, version int) *corev1.Secret {
 	}
 }
 
-// deletedAt is what the watch tells of the deletion of a Secret.
+// deletedAt is the object in the event of a deletion.
 func deletedAt(secret *corev1.Secret, version int) *corev1.Secret {
 	gone := secret.DeepCopy()
 	gone.ResourceVersion = fmt.Sprint(version)
@@ -166,45 +165,45 @@ func expectRing(t *testing.T, what string, ring *token.Ring, want *corev1.Secret
 	}
 }
 
-// TestKeysWhileALiveReadIsOnItsWay: whatever the watch tells while the answer to a live read is on its way, the ring is
-// afterwards what the watch has told last, and stays that. The answer counts for the request that asked, and for no other.
-func TestKeysWhileALiveReadIsOnItsWay(t *testing.T) {
+// TestKeysDuringALiveRead: whatever the watch reports during a live read, the ring is afterwards what the watch reported last. The
+// answer of the live read serves the request that caused it, and no other.
+func TestKeysDuringALiveRead(t *testing.T) {
 	for name, during := range map[string]func(t *testing.T, s *keyServer, first, second *corev1.Secret) (answer, after *corev1.Secret){
 		"found nothing, and the ring is made anew": func(_ *testing.T, s *keyServer, first, second *corev1.Secret) (_, after *corev1.Secret) {
 			s.stored = nil
-			s.reading = func() {
-				s.tell(apiwatch.Deleted, deletedAt(first, 11))
-				s.tell(apiwatch.Added, second)
+			s.afterRead = func() {
+				s.send(apiwatch.Deleted, deletedAt(first, 11))
+				s.send(apiwatch.Added, second)
 			}
 			return nil, second
 		},
-		"found nothing, and the watch has not told that yet": func(_ *testing.T, s *keyServer, first, _ *corev1.Secret) (_, after *corev1.Secret) {
+		"found nothing, and the watch has not reported that yet": func(_ *testing.T, s *keyServer, first, _ *corev1.Secret) (_, after *corev1.Secret) {
 			s.stored = nil
 			return nil, first
 		},
 		"found the ring, and it is deleted": func(_ *testing.T, s *keyServer, first, _ *corev1.Secret) (answer, _ *corev1.Secret) {
-			s.reading = func() { s.tell(apiwatch.Deleted, deletedAt(first, 11)) }
+			s.afterRead = func() { s.send(apiwatch.Deleted, deletedAt(first, 11)) }
 			return first, nil
 		},
 		"found the ring, and it is replaced": func(_ *testing.T, s *keyServer, first, second *corev1.Secret) (answer, after *corev1.Secret) {
-			s.reading = func() { s.tell(apiwatch.Modified, second) }
+			s.afterRead = func() { s.send(apiwatch.Modified, second) }
 			return first, second
 		},
-		"found a ring, and that is deleted before the watch has told of it": func(_ *testing.T, s *keyServer, first, second *corev1.Secret) (answer, _ *corev1.Secret) {
+		"found a ring, and the watch reports later that it was made and deleted": func(_ *testing.T, s *keyServer, first, second *corev1.Secret) (answer, _ *corev1.Secret) {
 			s.stored = second
-			s.reading = func() {
-				s.tell(apiwatch.Deleted, deletedAt(first, 11))
-				s.tell(apiwatch.Added, second)
-				s.tell(apiwatch.Deleted, deletedAt(second, 21))
+			s.afterRead = func() {
+				s.send(apiwatch.Deleted, deletedAt(first, 11))
+				s.send(apiwatch.Added, second)
+				s.send(apiwatch.Deleted, deletedAt(second, 21))
 			}
 			return second, nil
 		},
-		"found a ring of which the watch has not told yet": func(_ *testing.T, s *keyServer, first, second *corev1.Secret) (answer, after *corev1.Secret) {
+		"found a ring that the watch has not reported yet": func(_ *testing.T, s *keyServer, first, second *corev1.Secret) (answer, after *corev1.Secret) {
 			s.stored = second
 			return second, first
 		},
 		"failed": func(_ *testing.T, s *keyServer, first, _ *corev1.Secret) (_, after *corev1.Secret) {
-			s.err = errors.New("away")
+			s.err = errors.New("down")
 			return nil, first
 		},
 	} {
@@ -227,14 +226,14 @@ func TestKeysWhileALiveReadIsOnItsWay(t *testing.T) {
 	}
 }
 
-// TestKeysFollowTheWatch: the ring is what the watch holds, however the watch came to it. Resource versions play no part:
+// TestKeysFollowTheWatch: the ring is what the watch holds, in whichever order the events come. Resource versions play no part:
 // storage that was restored to an earlier state begins with smaller ones, and may give one of them to another ring.
 func TestKeysFollowTheWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k, server := followKeys(t, nil)
 		expectRing(t, "before there is a Secret", k.Ring(), nil)
 		first := ringSecret(t, 10)
-		server.tell(apiwatch.Added, first)
+		server.send(apiwatch.Added, first)
 		expectRing(t, "made", k.Ring(), first)
 		once := k.Ring()
 		relabelled := first.DeepCopy()
@@ -243,30 +242,30 @@ func TestKeysFollowTheWatch(t *testing.T) {
 			if once != k.Ring() {
 				t.Error("the same keys are decoded again, which forgets the tokens that they have verified")
 			}
-			server.tell(apiwatch.Modified, relabelled)
+			server.send(apiwatch.Modified, relabelled)
 		}
 		rotated := ringSecret(t, 20)
-		server.tell(apiwatch.Modified, rotated)
+		server.send(apiwatch.Modified, rotated)
 		expectRing(t, "rotated", k.Ring(), rotated)
 
 		server.breakWatch(nil)
-		expectRing(t, "deleted while the watch was away", k.Ring(), nil)
+		expectRing(t, "deleted while the watch was interrupted", k.Ring(), nil)
 		anew := ringSecret(t, 40)
 		server.breakWatch(anew)
-		expectRing(t, "made anew while the watch was away", k.Ring(), anew)
+		expectRing(t, "made anew while the watch was interrupted", k.Ring(), anew)
 		server.breakWatch(first)
 		expectRing(t, "restored to an earlier state", k.Ring(), first)
 		other := ringSecret(t, 10)
 		server.breakWatch(other)
 		expectRing(t, "restored, and the same version is another ring's", k.Ring(), other)
-		server.tell(apiwatch.Modified, ringSecret(t, 11))
-		server.tell(apiwatch.Deleted, deletedAt(other, 12))
+		server.send(apiwatch.Modified, ringSecret(t, 11))
+		server.send(apiwatch.Deleted, deletedAt(other, 12))
 		expectRing(t, "deleted", k.Ring(), nil)
 	})
 }
 
-// TestKeysThatAreDamaged: one entry that cannot be read leaves the others in use, and a Secret with nothing else has no keys.
-func TestKeysThatAreDamaged(t *testing.T) {
+// TestDamagedKeys: the keys beside a damaged entry stay in use, and a Secret with damaged entries alone has no keys.
+func TestDamagedKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		whole := ringSecret(t, 10)
 		damaged := whole.DeepCopy()
@@ -279,17 +278,17 @@ func TestKeysThatAreDamaged(t *testing.T) {
 			damaged.Data[name] = []byte("-----BEGIN nonsense")
 		}
 		damaged.ResourceVersion = "11"
-		server.tell(apiwatch.Modified, damaged)
+		server.send(apiwatch.Modified, damaged)
 		if k.Ring().Len() != 0 {
 			t.Errorf("%v, want no key", k.Ring())
 		}
 		whole.ResourceVersion = "12"
-		server.tell(apiwatch.Modified, whole)
+		server.send(apiwatch.Modified, whole)
 		expectRing(t, "mended", k.Ring(), whole)
 	})
 }
 
-// TestKeysAreReadLiveRarely: anybody can make up the ID of a key.
+// TestKeysAreReadLiveRarely: anybody can send tokens with invented key IDs, so live reads have a limit.
 func TestKeysAreReadLiveRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		watched := ringSecret(t, 10)

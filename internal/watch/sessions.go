@@ -13,71 +13,69 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-// known is what the watch of credentials has told of sessions, by the UID of the credential: each session check looks here,
-// and reads nothing out of annotations. It follows the watch by microseconds.
-type known struct {
+// sessionIndex has the session state of every watched credential, decoded, by the UID of the credential. So a session check
+// decodes no annotations. The index is some microseconds behind the watch.
+type sessionIndex struct {
 	mu    sync.RWMutex
-	byUID map[types.UID]knownSession
+	byUID map[types.UID]indexedSession
 }
 
-// knownSession is what credential.SessionOf made of a credential.
-type knownSession struct {
+// indexedSession is what credential.SessionOf returned for a credential.
+type indexedSession struct {
 	session credential.Session
 	err     error
 }
 
-// watchSessions has the watch of credentials tell a new index. The function tells whether all that was there at the start
-// is in it.
-func watchSessions(ctx context.Context, watched cache.Cache) (*known, toolscache.InformerSynced, error) {
-	k := &known{byUID: map[types.UID]knownSession{}}
-	informer, err := watched.GetInformer(ctx, credentialMetadata(), cache.BlockUntilSynced(false))
+// newSessionIndex returns an index that follows the watch of credentials, and a function that tells whether it has all
+// credentials that were there at the start.
+func newSessionIndex(ctx context.Context, watched cache.Cache) (*sessionIndex, toolscache.InformerSynced, error) {
+	index := &sessionIndex{byUID: map[types.UID]indexedSession{}}
+	informer, err := informerOf(ctx, watched, secretMetadata())
+	if err != nil {
+		return nil, nil, err
+	}
+	registration, err := informer.AddEventHandler(index)
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare watch of credentials: %w", err)
 	}
-	registration, err := informer.AddEventHandler(k)
-	if err != nil {
-		return nil, nil, fmt.Errorf("prepare watch of credentials: %w", err)
-	}
-	return k, registration.HasSynced, nil
+	return index, registration.HasSynced, nil
 }
 
-// find returns what is known of the credential with a UID.
-func (k *known) find(uid string) (found knownSession, ok bool) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	found, ok = k.byUID[types.UID(uid)]
+// find returns the session state of the credential with a UID.
+func (i *sessionIndex) find(uid string) (found indexedSession, ok bool) {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
+	found, ok = i.byUID[types.UID(uid)]
 	return found, ok
 }
 
 // OnAdd implements toolscache.ResourceEventHandler.
-func (k *known) OnAdd(obj any, _ bool) { k.OnUpdate(nil, obj) }
+func (i *sessionIndex) OnAdd(obj any, _ bool) { i.OnUpdate(nil, obj) }
 
-// OnUpdate implements toolscache.ResourceEventHandler. A watch that was away for a while tells of a credential that was
-// deleted and created again as of one that has changed.
-func (k *known) OnUpdate(before, obj any) {
+// OnUpdate implements toolscache.ResourceEventHandler. When a credential was deleted and created again while the watch was
+// interrupted, the informer reports an update, with another UID.
+func (i *sessionIndex) OnUpdate(before, obj any) {
 	meta, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return
 	}
-	told, err := credential.SessionOf(&meta.ObjectMeta)
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	session, err := credential.SessionOf(&meta.ObjectMeta)
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if former, ok := before.(*metav1.PartialObjectMetadata); ok && former.UID != meta.UID {
-		delete(k.byUID, former.UID)
+		delete(i.byUID, former.UID)
 	}
-	k.byUID[meta.UID] = knownSession{session: told, err: err}
+	i.byUID[meta.UID] = indexedSession{session: session, err: err}
 }
 
 // OnDelete implements toolscache.ResourceEventHandler.
-func (k *known) OnDelete(obj any) {
-	if unseen, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
-		obj = unseen.Obj
+func (i *sessionIndex) OnDelete(obj any) {
+	if missed, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = missed.Obj
 	}
-	meta, ok := obj.(*metav1.PartialObjectMetadata)
-	if !ok {
-		return
+	if meta, ok := obj.(*metav1.PartialObjectMetadata); ok {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		delete(i.byUID, meta.UID)
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.byUID, meta.UID)
 }

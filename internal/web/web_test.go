@@ -169,24 +169,15 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}
 	config.QPS = -1
 	namespaces := watch.Namespaces{System: systemNamespace, Credentials: credential.DefaultNamespace}
-	contact := watch.NewContact(config, namespaces, time.Minute)
-	live, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
+	if shared.caches, err = watch.NewCaches(ctx, config, namespaces, time.Minute); err != nil {
 		return err
 	}
+	live, keys := shared.caches.Live(), shared.caches.Keys()
 	shared.store = &credential.Store{Reader: live, Writer: shared.admin, Namespace: credential.DefaultNamespace}
 	for i := range credential.Decoys {
 		if err := shared.store.CreateDecoy(ctx, credential.DecoyName(i)); err != nil {
 			return err
 		}
-	}
-	shared.caches, err = watch.NewCaches(ctx, config, live, contact, namespaces)
-	if err != nil {
-		return err
-	}
-	keys, err := shared.caches.Keys(ctx)
-	if err != nil {
-		return err
 	}
 	declared := catalog.New(shared.caches.Reader(), systemNamespace)
 	shared.registry = prometheus.NewRegistry()
