@@ -1,6 +1,5 @@
-// Command login is the login server: it answers people and applications over HTTP. It wires packages together and decides
-// nothing. It has no leader; run any number.
+// Command login is the login server: it answers people and applications over HTTP. Any number of replicas can run; they have no leader.
 //
-// It owns the flags, the logger, the caps on memory and connections, and the order of starting and stopping. Which ports there are is
-// decided here; internal/httpserver runs them.
+// It has the flags, the logger, the limits of connections, the list of ports, and the order of starting and stopping. All else
+// is in the packages that it connects.
 package main

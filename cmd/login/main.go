@@ -20,8 +20,8 @@ import (
 	"github.com/keyturn/keyturn/internal/httpserver"
 )
 
-// maxPeople and maxAPIServers bound the connections of the ports. Proxies and API servers share theirs among all who are behind
-// them.
+// maxPeople and maxAPIServers bound the connections of the two ports. A proxy or an API server sends the requests of many people over
+// one connection.
 const maxPeople, maxAPIServers = 4096, 1024
 
 // version of the build, set by the linker.
@@ -49,14 +49,14 @@ func main() {
 	}
 }
 
-// headroomBytes is how much more garbage may lie about before it is collected: 8 MiB. By itself the collector waits for as much as
-// there is of use, which is so little here that it would run five times a second while sessions are checked. Unlike a higher
-// GOGC it costs no more where there are more accounts.
+// headroomBytes is how much more garbage may be allocated before the collector runs: 8 MiB. By default it runs when the heap has doubled,
+// and the heap is so small that this would be five times a second while sessions are checked. Unlike a higher GOGC it does not
+// grow with the number of accounts.
 const headroomBytes = 8 << 20
 
 // run serves until stop ends or something fails.
 func run(stop context.Context, o *options) error {
-	headroom := make([]byte, headroomBytes) // Never touched, so not resident, but the collector and GOMEMLIMIT count it.
+	headroom := make([]byte, headroomBytes) // Never written to, so not resident, but the collector and GOMEMLIMIT count it.
 	defer runtime.KeepAlive(headroom)
 	config, err := ctrlconfig.GetConfig()
 	if err != nil {
@@ -76,7 +76,7 @@ func run(stop context.Context, o *options) error {
 		return err
 	}
 
-	// The watches go on until the last request is answered.
+	// The watches run until the last request is answered.
 	running, end := context.WithCancel(context.WithoutCancel(stop))
 	defer end()
 	hasher, err := worker.Start(o.hashWorker, o.hashes)

@@ -118,7 +118,7 @@ func TestLifecycle(t *testing.T) {
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	_ = response.Body.Close()
 	g.Expect(response.StatusCode).To(gomega.Equal(http.StatusOK))
-	g.Expect(response.Close).To(gomega.BeTrue(), "lets go of the connection")
+	g.Expect(response.Close).To(gomega.BeTrue(), "the connection is closed after the answer")
 	g.Eventually(ended, 20*time.Second).Should(gomega.Receive(gomega.BeNil()))
 	status, _ := get("http://" + o.bindAddress + "/api/v1/requirements")
 	g.Expect(status).To(gomega.BeZero())
@@ -144,7 +144,7 @@ func makeKeys(t *testing.T, namespace string) {
 	}
 }
 
-// makeDecoys does what the operator does beside.
+// makeDecoys makes the decoys, as the operator does.
 func makeDecoys(t *testing.T, namespace string) {
 	t.Helper()
 	c, err := client.New(shared.Config(), client.Options{})

@@ -61,7 +61,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.logFormat, "log-format", "json", "Format of the log: json or text.")
 }
 
-// validate tells of flags that cannot be meant.
+// validate returns an error for flags that make no sense.
 func (o *options) validate() error {
 	switch {
 	case o.hashes < 1:

@@ -10,8 +10,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpserver"
 )
 
-// defaultAudience is what kubeadm, and who follows it, gives an API server as --service-account-issuer, and so as
-// --api-audiences.
+// defaultAudience is kubeadm's --service-account-issuer of API servers, and so the default of their --api-audiences.
 const defaultAudience = "https://kubernetes.default.svc.cluster.local"
 
 // webhookOptions are the flags of the port for API servers.
@@ -29,7 +28,7 @@ func (o *webhookOptions) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.audiences, "webhook-audiences", defaultAudience, "Audiences of the API servers that ask, separated by commas: their --api-audiences, or else their --service-account-issuer.")
 }
 
-// validate tells of flags that cannot be meant.
+// validate returns an error for flags that make no sense.
 func (o *webhookOptions) validate() error {
 	switch {
 	case o.bindAddress == "" && (o.certFile != "" || o.keyFile != ""):
@@ -54,7 +53,8 @@ func (o *webhookOptions) audienceList() []string {
 	return list
 }
 
-// listen opens the port for API servers, if there is to be one, and returns nil if not. People are served without its certificate.
+// listen opens the port for API servers. It returns nil if there is no --webhook-bind-address. A missing certificate is no error: the
+// people's port works without it.
 func (o *webhookOptions) listen(ports *httpserver.Server) (*httpserver.Port, error) {
 	if o.bindAddress == "" {
 		slog.Info("Tokens are not reviewed for API servers: there is no --webhook-bind-address")

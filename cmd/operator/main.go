@@ -1,4 +1,4 @@
-// Command operator reconciles accounts, policies, credentials and signing keys. It has no port that people reach.
+// Command operator reconciles accounts, policies, credentials and signing keys. It has no port for people.
 package main
 
 import (
@@ -117,9 +117,9 @@ func run(ctx context.Context, o *options) error {
 	}
 	passwordSecrets := &metav1.PartialObjectMetadata{}
 	passwordSecrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	for _, after := range []giveBack{{mgr.GetCache(), &v1alpha1.UserAccount{}, false}, {mgr.GetCache(), passwordSecrets, true}} {
+	for _, after := range []freeAfterSync{{mgr.GetCache(), &v1alpha1.UserAccount{}, false}, {mgr.GetCache(), passwordSecrets, true}} {
 		if err := mgr.Add(after); err != nil {
-			return fmt.Errorf("add what follows the first look: %w", err)
+			return fmt.Errorf("add the release of memory after the first read: %w", err)
 		}
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -131,17 +131,17 @@ func run(ctx context.Context, o *options) error {
 	return mgr.Start(ctx)
 }
 
-// giveBack gives memory back once all objects of a kind have been read: whole objects, of which little is kept, took far more.
-type giveBack struct {
+// freeAfterSync returns memory to the system when all objects of a kind have been read: the cache keeps little of them.
+type freeAfterSync struct {
 	cache cache.Cache
 	kind  client.Object
-	// leader tells that only the replica that leads reads the kind.
+	// leader means that only the leading replica reads the kind.
 	leader bool
 }
 
 // Start implements manager.Runnable.
-func (g giveBack) Start(ctx context.Context) error {
-	// It returns when all have been read. An error must not end the operator: whoever watches the kind tries again.
+func (g freeAfterSync) Start(ctx context.Context) error {
+	// GetInformer returns after the sync. An error must not end the operator: the controllers try again.
 	if _, err := g.cache.GetInformer(ctx, g.kind); err != nil {
 		slog.Debug("Memory of the first look is left to the garbage collector", "error", err)
 		return nil
@@ -151,7 +151,7 @@ func (g giveBack) Start(ctx context.Context) error {
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (g giveBack) NeedLeaderElection() bool { return g.leader }
+func (g freeAfterSync) NeedLeaderElection() bool { return g.leader }
 
 func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	scheme := apiruntime.NewScheme()
@@ -183,7 +183,7 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// secretCache caches the Secrets that are Keyturn's own, with their content: the credentials and the ring of keys.
+// secretCache caches the Secrets of Keyturn, with their content: the credentials and the key ring.
 func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (cache.Cache, error) {
 	secrets, err := cache.New(config, controllers.SecretCacheOptions(scheme, o.systemNamespace, o.credentialNamespace))
 	if err != nil {

@@ -37,7 +37,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.BoolVar(&o.debug, "debug", false, "Log more")
 }
 
-// validate tells what cannot be meant.
+// validate returns an error for flags that make no sense.
 func (o *options) validate() error {
 	switch {
 	case o.hashes < 1:

@@ -11,9 +11,9 @@ import (
 // finishTimeout bounds a hash that has begun.
 const finishTimeout = 10 * time.Second
 
-// Bounded computes hashes with another Hasher, so many at once at most, and with them CPU and memory. Further ones wait, first
-// come, first served, until their context ends. A hash that has begun is computed to its end, for ten seconds at most, also when
-// its context ends: who hangs up has guessed nevertheless. It is safe for concurrent use.
+// Bounded is a Hasher that bounds how many hashes are computed at once, and with them CPU and memory. Further calls wait in the order in
+// which they came, until their context ends. A hash that has begun is finished even if its context ends: an attacker who hangs up early
+// has made a guess all the same. It is safe for concurrent use.
 type Bounded struct {
 	hasher  Hasher
 	slots   *semaphore.Weighted

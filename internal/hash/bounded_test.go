@@ -44,7 +44,7 @@ func (s *slowHasher) Digest(ctx context.Context, _ string, _ []byte) ([]byte, er
 	return []byte("digest"), s.compute(ctx)
 }
 
-// hashOne calls one of the operations of a hasher, in turns.
+// hashOne calls Verify, Create or Digest, depending on i.
 func hashOne(ctx context.Context, h Hasher, i int) (err error) {
 	switch i % 3 {
 	case 0:
@@ -66,7 +66,7 @@ func hashOne(ctx context.Context, h Hasher, i int) (err error) {
 	return err
 }
 
-// TestBoundedHoldsItsBound: of many hashes, no more than the bound are computed at once, and all are computed.
+// TestBoundedHoldsItsBound: many hashes are all computed, and never more at once than the bound.
 func TestBoundedHoldsItsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &slowHasher{}
@@ -89,7 +89,7 @@ func TestBoundedHoldsItsBound(t *testing.T) {
 	})
 }
 
-// TestBoundedWhenTheClientHangsUp: one who waits goes away, and a hash that has begun is computed to its end.
+// TestBoundedWhenTheClientHangsUp: a call that waits ends, and a hash that has begun is finished.
 func TestBoundedWhenTheClientHangsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &slowHasher{}
@@ -102,13 +102,13 @@ func TestBoundedWhenTheClientHangsUp(t *testing.T) {
 		synctest.Wait()
 		hangUp()
 		if err := <-waits; !errors.Is(err, context.Canceled) {
-			t.Errorf("one who waited: %v", err)
+			t.Errorf("a call that waited: %v", err)
 		}
 		if err := <-begun; err != nil || slow.done.Load() != 1 {
-			t.Errorf("one that has begun: %v, %d computed", err, slow.done.Load())
+			t.Errorf("a hash that had begun: %v, %d computed", err, slow.done.Load())
 		}
 		if err := hashOne(ctx, b, 0); !errors.Is(err, context.Canceled) || slow.done.Load() != 1 {
-			t.Errorf("one who has hung up before: %v, %d computed", err, slow.done.Load())
+			t.Errorf("a call after hanging up: %v, %d computed", err, slow.done.Load())
 		}
 		if err := hashOne(t.Context(), b, 0); err != nil {
 			t.Errorf("the next: %v", err)
@@ -138,8 +138,8 @@ func TestBoundedIsFirstComeFirstServed(t *testing.T) {
 	})
 }
 
-// TestBoundedSurvivesAFault: a hasher that panics gives its place back.
-func TestBoundedSurvivesAFault(t *testing.T) {
+// TestBoundedSurvivesAPanic: a hash that panics no longer counts as one that is being computed.
+func TestBoundedSurvivesAPanic(t *testing.T) {
 	slow := &slowHasher{panics: true}
 	b := NewBounded(slow, 1)
 	for range 3 {

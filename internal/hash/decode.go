@@ -32,8 +32,8 @@ const (
 )
 
 var (
-	// ErrMalformed is returned for text that is no stored hash of ours. The text
-	// of the error says which part is wrong and shows nothing of it.
+	// ErrMalformed is returned for text that is no stored hash. The error says
+	// which part is wrong and shows nothing of it.
 	ErrMalformed = errors.New("malformed password hash: reset the password")
 	// ErrTooCostly is returned for a stored hash whose parameters are beyond the
 	// caps; it is not computed.

@@ -1,7 +1,7 @@
 // Package hash owns the one-way storage of passwords: which algorithms and
 // parameters there are and what they may cost, the text form of a stored hash
 // (a PHC string, or bcrypt's own modular crypt form), creating and verifying
-// it, and what bounds how many hashes are computed at once.
+// it, and a bound on how many hashes are computed at once.
 //
 // Passwords arrive prepared (PRECIS OpaqueString, RFC 8265); what a password
 // must look like is the business of package policy. Nothing here knows of
@@ -10,10 +10,10 @@
 //
 // # Cost of a stored hash
 //
-// A stored hash brings its own parameters, and whoever verifies it pays for
-// them. A credential can be edited by hand, so parameters are checked against
-// the Max constants before any work is done; what is beyond them is ErrTooCostly
-// and is never computed. Create accepts nothing that Verify would refuse.
+// A stored hash has its own parameters, which decide what verifying it costs. A
+// credential can be edited by hand, so parameters are checked against the Max
+// constants before any work is done: a hash beyond them is never computed
+// (ErrTooCostly). Create refuses all parameters that Verify would refuse.
 //
 // # Hashing is not bounded by itself
 //

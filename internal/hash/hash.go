@@ -23,8 +23,8 @@ var (
 	// HMAC pad with NUL, so that different passwords would share a hash; prepared
 	// passwords never hold one.
 	ErrNUL = errors.New("password must not contain a NUL character")
-	// ErrNoText is returned by Create for what no prepared password is: nothing at all, or bytes that are not UTF-8. HMAC replaces a
-	// long key by its hash, so that the bytes of SHA-512(password) would be right beside a long password.
+	// ErrNoText is returned by Create for a password that is empty or not UTF-8, which no prepared password is. HMAC replaces a long key
+	// by its hash, so the bytes of SHA-512(password) would be accepted in place of a long password.
 	ErrNoText = errors.New("password must be UTF-8 text of one character or more")
 )
 

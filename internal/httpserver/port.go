@@ -14,11 +14,11 @@ const maxHeaderBytes = 16 << 10
 
 // timeouts bound how long a client holds a connection.
 type timeouts struct {
-	// read is for all of a request, from its beginning, and for a TLS handshake. The headers have no limit of their own, which
-	// would be one more timer for each request.
+	// read is for all of a request, from its beginning, and for a TLS handshake. The headers have no limit of their own: it
+	// would take one more timer for each request.
 	read time.Duration
-	// write begins with the headers. It leaves room for the slowest request there is, a login: its body takes its time, and the
-	// attempt waits 15 s for its turn, 10 s for its hash, and takes 10 s to finish.
+	// write begins with the headers. It leaves room for the slowest request, a login: reading its body, up to 15 s of waiting until
+	// it is hashed, 10 s for the hash, and 10 s to finish.
 	write time.Duration
 	// idle is between two requests.
 	idle time.Duration
@@ -86,7 +86,7 @@ func (p *Port) closeWhenDraining(draining *atomic.Bool) http.Handler {
 }
 
 // crowded tells whether more than half of the connections are taken. The other half is kept for clients that have something to ask:
-// a connection that stays open without a request would take their place.
+// a connection that stays open without a request would block them.
 func (p *Port) crowded() bool { return p.connections.Load() > int64(p.maxConnections/2) }
 
 func newHTTPServer(handler http.Handler, t timeouts) *http.Server {

@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// drainDelay is how long a server that was told to stop still takes connections: load balancers need a moment to see
-	// that it is no longer ready.
+	// drainDelay is how long a stopping server still accepts connections: load balancers need a moment to see that it is no
+	// longer ready.
 	drainDelay = 2 * time.Second
 	// drainTimeout bounds the requests that are under way; Kubernetes kills after 30 s.
 	drainTimeout = 25 * time.Second
 )
 
-// Server is the ports of one program. Use it in this order: Listen and its siblings, Run, Close.
+// Server is the ports of one program. Call Listen, ListenTLS and ListenHealth first, then Run, then Close.
 type Server struct {
 	// Ready returns what the server waits for; nil when it can answer clients. It must be set before the server runs.
 	Ready func() error
-	// Metrics are what the health port tells Prometheus. They must be set before the server runs.
+	// Metrics are served on the health port. They must be set before the server runs.
 	Metrics prometheus.Gatherer
 
 	ports    []*Port
@@ -37,8 +37,8 @@ type Server struct {
 	timeouts timeouts
 }
 
-// Listen opens a port without TLS. Each connection, whatever it is for, takes some 20 KiB, and more with TLS: those beyond
-// maxConnections wait until others are closed. The error is the system's.
+// Listen opens a port without TLS. Each connection takes some 20 KiB, and more with TLS: those beyond maxConnections wait
+// until others are closed. The error is the system's.
 func (s *Server) Listen(address string, maxConnections int) (*Port, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -32,7 +32,7 @@ var attemptOutcomes = map[string][]string{
 	},
 }
 
-// lockoutReasons are those of locks that wrong passwords cause.
+// lockoutReasons are the reasons of the locks that wrong passwords cause.
 var lockoutReasons = []string{
 	string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures), account.TransitionOfDevice,
 }
@@ -45,7 +45,7 @@ type Metrics struct {
 	checks    [entries][outcomes]prometheus.Counter
 }
 
-// New registers the metrics of attempts and session checks, and of the load: how many hashes are computed at present, and how many
+// New registers the metrics of attempts and session checks, and two gauges: how many hashes are being computed, and how many
 // attempts wait.
 func New(registry prometheus.Registerer, hashing, waiting func() int) *Metrics {
 	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -82,7 +82,7 @@ func New(registry prometheus.Registerer, hashing, waiting func() int) *Metrics {
 	return m
 }
 
-// makeSeries makes every series there can be.
+// makeSeries makes all possible series.
 func (m *Metrics) makeSeries(checks *prometheus.CounterVec) {
 	for entry, outcomes := range attemptOutcomes {
 		m.durations.WithLabelValues(entry)
@@ -105,12 +105,12 @@ func (m *Metrics) Attempt(entry, outcome string, took time.Duration) {
 	m.attempts.WithLabelValues(entry, outcome).Inc()
 	switch outcome {
 	case httpkit.TooManyAttempts, httpkit.Overloaded, httpkit.Unavailable:
-		return // Nobody looked at the password: in a flood these would hide how long people wait.
+		return // No password was checked. During a flood these would hide how long people wait.
 	}
 	m.durations.WithLabelValues(entry).Observe(took.Seconds())
 }
 
-// Transition counts an account that wrong passwords have locked, or one device of it: it is a transitions.Listener.
+// Transition counts accounts, and devices of them, that wrong passwords have locked. It is a transitions.Listener.
 func (m *Metrics) Transition(_ context.Context, t account.Transition, _ *v1alpha1.UserAccount) {
 	if t.Kind == account.Locked {
 		m.lockouts.WithLabelValues(t.Reason).Inc()

@@ -1,4 +1,4 @@
-// Package metrics is what the login server counts for Prometheus. Each metric is documented in docs/metrics.md. No label names an
-// account or an organisation: there would be no end to them, and strangers would choose them. All series that there can be exist
-// from the start: an increase from nothing to one is none to Prometheus.
+// Package metrics has the login server's metrics for Prometheus, which docs/metrics.md documents. No label names an account or an
+// organisation: strangers could make up any number of them. All possible series exist from the start, because Prometheus sees no
+// increase when a series appears with the value 1.
 package metrics

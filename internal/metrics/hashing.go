@@ -40,8 +40,7 @@ func MeasureHasher(registry prometheus.Registerer, hasher hash.Hasher) hash.Hash
 	}
 }
 
-// RegisterLimits tells how many passwords can be hashed at once and how many attempts can wait, for what is running and
-// waiting to be compared with.
+// RegisterLimits registers the limits of two gauges of New: of hashes that are being computed, and of attempts that wait.
 func RegisterLimits(registry prometheus.Registerer, hashes, queue int) {
 	running := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "keyturn_password_hashes_running_limit",

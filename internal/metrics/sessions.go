@@ -30,11 +30,11 @@ var entryNames = [entries]string{EntryAPI: "api", EntryPage: "page", EntryVerify
 // The outcomes of session checks.
 const (
 	outcomeValid = iota
-	// outcomeNone: no token was presented, which is how every visit begins.
+	// outcomeNone: no token was presented, as in the first request of every visit.
 	outcomeNone
-	// outcomeInvalid: it is over, or was never ours.
+	// outcomeInvalid: the session is over, or the token is forged.
 	outcomeInvalid
-	// outcomeUnavailable: it could not be known.
+	// outcomeUnavailable: the token could not be checked.
 	outcomeUnavailable
 
 	outcomes
@@ -44,7 +44,7 @@ var outcomeNames = [outcomes]string{
 	outcomeValid: "valid", outcomeNone: "none", outcomeInvalid: "invalid", outcomeUnavailable: "unavailable",
 }
 
-// RegisterKeys tells of the keys that sign sessions, as this process knows them.
+// RegisterKeys registers the metrics of the key ring, as this process has it.
 func RegisterKeys(registry prometheus.Registerer, keys sessions.Keys) {
 	registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxConflicts is how often a write is decided again because another server wrote the credential in between.
+	// maxConflicts is how often a write is tried when other servers keep writing the credential first.
 	maxConflicts = 8
-	// endTimeout bounds the end of a session, which goes on when the client has gone.
+	// endTimeout bounds the end of a session.
 	endTimeout = 10 * time.Second
 )
 
@@ -36,9 +36,9 @@ func (s *Service) EndAll(ctx context.Context, a *v1alpha1.UserAccount) error {
 	return s.update(ctx, a, account.EndSessions)
 }
 
-// update writes what change makes of the credential of an account.
+// update changes the credential of an account. It tries again after a conflict.
 func (s *Service) update(ctx context.Context, a *v1alpha1.UserAccount, change func(account.Credential) account.Credential) error {
-	// A client that hangs up has asked nevertheless.
+	// It goes on when the client hangs up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	for range maxConflicts {

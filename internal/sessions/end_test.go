@@ -25,7 +25,7 @@ import (
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// TestEnd: what is written is decided on what is stored at last, and never on another account's credential.
+// TestEnd: a session is ended in the latest version of the credential, and never in the credential of another account.
 func TestEnd(t *testing.T) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {

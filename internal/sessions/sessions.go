@@ -1,7 +1,7 @@
-// Package sessions issues sessions, tells whether they hold, renews and ends them. A session is a signed token (package token)
-// and nothing else: whether it has been ended is in the credential of its account, whose metadata every replica watches.
+// Package sessions issues, checks, renews and ends sessions. A session is a signed token (package token). Whether it has ended is in the
+// credential of its account, whose metadata every replica watches.
 //
-// The package knows no HTTP: who carries a token, in which header or cookie, is for the servers to say.
+// The package does not know HTTP: servers decide in which header or cookie a token travels.
 package sessions
 
 import (
@@ -22,10 +22,9 @@ import (
 )
 
 var (
-	// ErrInvalid means that there is no session, or that it is over; which of the two is not told.
+	// ErrInvalid means that there is no session, or that it is over. Clients do not learn which.
 	ErrInvalid = errors.New("session is not valid")
-	// ErrUnavailable means that it cannot be known at present whether the session holds, or that it could not be ended. It is
-	// refused.
+	// ErrUnavailable means that the session could not be checked, and so is refused, or that it could not be ended.
 	ErrUnavailable = errors.New("session cannot be checked at present")
 )
 
@@ -33,20 +32,20 @@ var (
 type Keys interface {
 	// Ring returns the ring as the watch holds it; it may have no keys.
 	Ring() *token.Ring
-	// Reload reads the ring live, unless that was done too often of late, and returns it for the request that asked.
+	// Reload reads the ring live, for one request, unless that was done too often of late.
 	Reload(ctx context.Context) (*token.Ring, error)
 }
 
-// Credentials is what sessions need to know of credentials.
+// Credentials finds the session state of credentials.
 type Credentials interface {
-	// Session returns what is known of the credential with a UID, for a token that was issued at a time. The error is
-	// credential.ErrNotFound where there is certainly none, credential.ErrStale where what is known may be out of date.
+	// Session returns the session state of the credential with a UID, for a token that was issued at a time. The error is
+	// credential.ErrNotFound if there is certainly no such credential, credential.ErrStale if the state may be out of date.
 	Session(ctx context.Context, uid string, issued time.Time) (credential.Session, error)
 }
 
 // Accounts finds accounts.
 type Accounts interface {
-	// Account returns an account, which must not be changed. The error is catalog.ErrNotFound where there is certainly none.
+	// Account returns an account, which must not be changed. The error is catalog.ErrNotFound if there is certainly none.
 	Account(ctx context.Context, namespace, name string) (*v1alpha1.UserAccount, error)
 }
 
@@ -56,20 +55,20 @@ type Service struct {
 	Credentials Credentials
 	Accounts    Accounts
 	Catalog     *catalog.Catalog
-	// Store reads credentials live, and writes which sessions have ended.
+	// Store records which sessions have ended.
 	Store *credential.Store
-	// Verifiers are those that people can log in by: an account that has none has no session.
+	// Verifiers are the ways to log in: an account that can use none of them has no session.
 	Verifiers authn.Verifiers
 	Clock     clock.PassiveClock
 }
 
-// Session is a session that holds.
+// Session is a valid session.
 type Session struct {
 	Account *v1alpha1.UserAccount
 	Claims  token.Claims
 }
 
-// Login is what a session begins with.
+// Login is a login, or a change of password, that succeeded.
 type Login struct {
 	Record *credential.Record
 	Policy policy.Policy
@@ -79,7 +78,7 @@ type Login struct {
 // Ready tells whether sessions can be issued.
 func (s *Service) Ready() bool { return s.Keys.Ring().Len() > 0 }
 
-// Issue makes a new session after a login or a change that was granted.
+// Issue makes a new session.
 func (s *Service) Issue(l Login, audience token.Audience, remember bool) (token.Token, token.Claims, error) {
 	now := s.Clock.Now()
 	claims := token.New(l.Record.AccountID, l.Record.UID(), l.Record.SessionGeneration, audience, lifetimesOf(l.Policy), remember, now)
@@ -94,7 +93,7 @@ func (s *Service) Check(ctx context.Context, text string, audience token.Audienc
 	if err != nil {
 		return Session{}, err
 	}
-	known, err := s.Credentials.Session(ctx, claims.CredentialUID, claims.IssuedTime)
+	state, err := s.Credentials.Session(ctx, claims.CredentialUID, claims.IssuedTime)
 	switch {
 	case errors.Is(err, credential.ErrNotFound):
 		return Session{}, ErrInvalid
@@ -102,28 +101,28 @@ func (s *Service) Check(ctx context.Context, text string, audience token.Audienc
 		return Session{}, ErrUnavailable // The log says so once, for all sessions.
 	case err != nil:
 		return Session{}, unavailable(err)
-	case hasEnded(claims, known):
+	case hasEnded(claims, state):
 		return Session{}, ErrInvalid
 	}
-	a, err := s.Accounts.Account(ctx, known.Owner.Namespace, known.Owner.Name)
+	a, err := s.Accounts.Account(ctx, state.Owner.Namespace, state.Owner.Name)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
 		return Session{}, ErrInvalid
 	case err != nil:
 		return Session{}, unavailable(err)
-	case !known.BelongsTo(a), account.UnavailableReason(&a.Spec, s.Clock.Now()) != "", s.Verifiers.For(a) == nil:
+	case !state.BelongsTo(a), account.UnavailableReason(&a.Spec, s.Clock.Now()) != "", s.Verifiers.For(a) == nil:
 		return Session{}, ErrInvalid
 	}
 	return Session{Account: a, Claims: claims}, nil
 }
 
-// hasEnded holds a session against the credential of its account. A session of a higher generation than the known one holds: it
-// is newer than what this replica has heard.
-func hasEnded(c token.Claims, known credential.Session) bool {
-	return c.CredentialUID != known.CredentialUID || c.Generation < known.Generation || account.HasEnded(known.Ended, c.SessionID)
+// hasEnded compares a session with the state of its credential. A higher generation than that of the state is valid: this replica's watch
+// is a little behind the replica that issued the session.
+func hasEnded(c token.Claims, state credential.Session) bool {
+	return c.CredentialUID != state.CredentialUID || c.Generation < state.Generation || account.HasEnded(state.Ended, c.SessionID)
 }
 
-// verify looks at the token alone. A key that is not in the ring may be newer than the ring.
+// verify checks the token itself. It reloads the key ring for an unknown key, which may be newer than the ring.
 func (s *Service) verify(ctx context.Context, text string, audience token.Audience) (token.Claims, error) {
 	claims, err := s.Keys.Ring().Verify(text, audience, s.Clock.Now())
 	if errors.Is(err, token.ErrUnknownKey) {
@@ -139,8 +138,8 @@ func (s *Service) verify(ctx context.Context, text string, audience token.Audien
 	return claims, nil
 }
 
-// Renew makes a new token for a session that holds, which lasts from now on. Errors: ErrInvalid where its time is over by the
-// policy of now, ErrUnavailable.
+// Renew makes a new token for a valid session, whose lifetime begins now. Errors: ErrInvalid if the session is over by the current
+// policy, ErrUnavailable.
 func (s *Service) Renew(ctx context.Context, held Session) (token.Token, token.Claims, error) {
 	claims, err := s.renewed(ctx, held)
 	if err != nil {
@@ -149,8 +148,8 @@ func (s *Service) Renew(ctx context.Context, held Session) (token.Token, token.C
 	return s.sign(claims)
 }
 
-// RenewHalfway is Renew for a session half of whose time is over. It returns false where it is not, or where a new token would not
-// last longer than the one that there is: a signature that nobody needs costs more than the whole check.
+// RenewHalfway renews a session when half of its lifetime is over. It returns false before that, or if the new token would not last
+// longer than the old one: a signature costs more than the whole check.
 func (s *Service) RenewHalfway(ctx context.Context, held Session) (token.Token, token.Claims, bool) {
 	c := held.Claims
 	if s.Clock.Now().Before(c.IssuedTime.Add(c.ExpiresTime.Sub(c.IssuedTime) / 2)) {
@@ -164,7 +163,7 @@ func (s *Service) RenewHalfway(ctx context.Context, held Session) (token.Token, 
 	return signed, claims, err == nil
 }
 
-// renewed returns the claims of a session as they would be renewed now. Errors: as Renew.
+// renewed returns the claims of a renewed session. Errors: as Renew.
 func (s *Service) renewed(ctx context.Context, held Session) (token.Claims, error) {
 	resolved, err := s.Catalog.PolicyFor(ctx, held.Account)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Audience is the kind of door that a session opens. Each door accepts its own audience only, so that an
-// application that was handed a person's web session cannot use it against the cluster.
+// Audience says where a session is accepted. Each entry point accepts one audience, so that an application that
+// gets a person's web session cannot use it in the cluster.
 type Audience string
 
 const (
@@ -36,18 +36,18 @@ func ParseAudience(name string) (Audience, error) {
 // maxClaimBytes bounds every text in the claims. UIDs have 36 bytes, session IDs 26.
 const maxClaimBytes = 128
 
-// Lifetimes says how long sessions last, as the account's policy has it.
+// Lifetimes says how long sessions last, by the policy of the account.
 type Lifetimes struct {
 	// Idle is how long a token lasts when it is not renewed.
 	Idle time.Duration
 	// Max is how long a session lasts from its login on, however often it is renewed.
 	Max time.Duration
-	// RememberMe takes the place of both for people who asked to be remembered; 0 or less: nobody can be.
+	// RememberMe replaces both for people who asked to be remembered. 0 or less: nobody can be remembered.
 	RememberMe time.Duration
 }
 
-// LongestToken returns the longest that one token can last under these lifetimes, which is how long the key that
-// signed it has to be kept (see [Ring.Rotate]). Renewal makes a new token, with the key of its own day.
+// LongestToken returns how long one token can last, and so how long its key has to be kept (see [Ring.Rotate]).
+// A renewed session has a new token, signed with the key of that time.
 func (l Lifetimes) LongestToken() time.Duration { return max(min(l.Idle, l.Max), l.RememberMe) }
 
 // Claims is what a session says about itself. All instants are whole seconds in UTC.
@@ -61,7 +61,7 @@ type Claims struct {
 	CredentialUID string
 	// Generation is the credential's session generation when the session was issued; never negative (claim "gen").
 	Generation int64
-	// Audience is the one kind of door that the session opens (claim "aud").
+	// Audience says where the session is accepted (claim "aud").
 	Audience Audience
 	// LoginTime is when the person gave a password; it does not move when the session is renewed (claim "auth_time").
 	LoginTime time.Time
@@ -69,7 +69,7 @@ type Claims struct {
 	IssuedTime time.Time
 	// ExpiresTime is the first moment at which this token is not accepted any more (claim "exp").
 	ExpiresTime time.Time
-	// RememberMe says which of the lifetimes a renewal goes by (claim "remember").
+	// RememberMe says by which of the lifetimes the session is renewed (claim "remember").
 	RememberMe bool
 	// PreviousLogin is when the login before this one was, zero where there was none (claim "prev"), and FailedAttempts
 	// how many failed in between (claim "fails"): the person is shown both, to notice an intruder.
@@ -77,8 +77,8 @@ type Claims struct {
 	FailedAttempts int
 }
 
-// Renew returns the claims of the same session with a new time to expire: of a remembered one life.RememberMe after the
-// login, else now + Idle, but no later than Max after the login. It returns false where that is over already.
+// Renew returns the claims of the same session with a new expiry: life.RememberMe after the login if it is remembered, else
+// now + Idle, but no later than Max after the login. It returns false if that is in the past.
 func (c Claims) Renew(life Lifetimes, now time.Time) (Claims, bool) {
 	now = wholeSecond(now)
 	c.RememberMe = c.RememberMe && life.RememberMe > 0
@@ -97,8 +97,8 @@ func (c Claims) Renew(life Lifetimes, now time.Time) (Claims, bool) {
 	return c, c.ExpiresTime.After(c.IssuedTime)
 }
 
-// Forget returns when the last token that this session can have by now expires: the one it has, or one that another
-// replica is renewing just now. What is remembered longer than that takes room from other sessions.
+// Forget returns when a credential can forget that this session was ended: when its last token expires, which is this
+// one or one that another replica is making just now.
 func (c Claims) Forget(life Lifetimes, now time.Time) time.Time {
 	last := c.ExpiresTime
 	if renewed, ok := c.Renew(life, now); ok && renewed.ExpiresTime.After(last) {
@@ -130,8 +130,8 @@ func New(accountID, credentialUID string, generation int64, aud Audience, life L
 	}
 }
 
-// check says what is wrong with claims that no session can have. It is the same for those that are about to be
-// signed and for those that were read, and its errors hold no values.
+// check returns an error for claims that no session can have, before they are signed and after they are read. The
+// error contains no values.
 func (c Claims) check() error {
 	for _, text := range []struct{ name, value string }{
 		{"account ID", c.AccountID},

@@ -8,19 +8,19 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// deviceAudience keeps device tokens from opening any door, and sessions from passing for devices.
+// deviceAudience keeps device tokens from being accepted as sessions, and sessions as device tokens.
 const deviceAudience Audience = "device"
 
-// DeviceLifetime is how long a device counts as one that has logged in before. A login there begins it anew, if a week has passed.
+// DeviceLifetime is how long a device counts as one that has logged in before. A login renews it after a week.
 const DeviceLifetime = 90 * 24 * time.Hour
 
-// Device is what a device that has logged in to an account carries (OWASP, Authentication Cheat Sheet, device cookies). It
-// logs nobody in. All instants are whole seconds in UTC.
+// Device is the content of the cookie of a device that has logged in to an account (OWASP, Authentication Cheat Sheet, device
+// cookies). It is no session. All instants are whole seconds in UTC.
 type Device struct {
 	// ID is random, at least 128 bits (claim "sid").
 	ID string
 	// CredentialUID is the UID of the Secret that holds the account's credential (claim "cred"), and Generation its session
-	// generation at the login (claim "gen"): what ends all sessions ends this too.
+	// generation at the login (claim "gen"): raising it ends devices as it ends sessions.
 	CredentialUID string
 	Generation    int64
 	// IssuedTime is when the token was made (claim "iat").
@@ -78,7 +78,7 @@ func (r *Ring) VerifyDevice(token string, now time.Time) (Device, error) {
 	return d, nil
 }
 
-// check says what is wrong with a device that there cannot be. Its errors hold no values.
+// check returns an error for a device that cannot exist. The error contains no values.
 func (d Device) check() error {
 	for _, text := range []string{d.ID, d.CredentialUID} {
 		if text == "" || len(text) > maxClaimBytes {

@@ -2,14 +2,13 @@
 //
 // A session is a signed token and nothing else: no store, no state per session. [New] makes the claims of a
 // session at a login or after a change of the password, [Ring.Sign] turns them into a token, [Ring.Verify]
-// turns a token back into claims that can be trusted, and package sessions holds these against what is known
-// of the account's credential: raising its session generation by one ends every session that came before.
-// Whether the account itself may still log in is not decided here.
+// turns a token back into claims that can be trusted, and package sessions compares these with the account's
+// credential: raising its session generation by one ends all earlier sessions.
+// Whether the account may still log in is not decided here.
 //
 // Tokens are JWTs (RFC 7519) signed with ES256 (RFC 7518, section 3.4), after the advice of RFC 8725: one
-// algorithm, one type, one issuer, one audience per token. They are meant for this software alone; nobody else
-// needs to understand their claims, so they are refused unless they look as Sign writes them. Only further claims,
-// which a newer version may write during a rolling update, are ignored.
+// algorithm, one type, one issuer, one audience per token. Only Keyturn reads them, so they are refused unless they
+// look as Sign writes them. Further claims, which a newer version may write during a rolling update, are ignored.
 //
 // A [Ring] is an immutable set of signing keys. [Decode] and [Ring.Encode] give it the form of a Secret's data,
 // [Ring.Rotate] says what the ring should be at a given time. Storing it, watching it, and loading it again

@@ -28,7 +28,7 @@ const (
 	entryNote = "Keyturn session signing key (ES256). Deleting this entry ends the sessions that it signed."
 )
 
-// EntryError says why one entry of a stored ring cannot be used. It holds nothing of the entry but its name.
+// EntryError says why one entry of a stored ring cannot be used. It contains the name of the entry, and nothing of its content.
 type EntryError struct {
 	// Name of the entry.
 	Name string

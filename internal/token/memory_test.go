@@ -8,8 +8,8 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// TestSessionsCostNoMemory: what a server keeps of tokens, to spare work, has a bound, however many there are. Half a kilobyte
-// each would be three times as much at the end of this, and half a gigabyte for a million.
+// TestSessionsCostNoMemory: the memory for verified tokens has a bound, however many tokens there are. Without one, half a kilobyte for
+// each would be three times the bound at the end of this test.
 func TestSessionsCostNoMemory(t *testing.T) {
 	const (
 		rounds, tokens = 3, 12_000
@@ -41,7 +41,7 @@ func TestSessionsCostNoMemory(t *testing.T) {
 	runtime.KeepAlive(ring)
 }
 
-// heap is the memory of what is in use, in bytes.
+// heap returns how many bytes of the heap are in use.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC() // The first may have left what finalizers held.

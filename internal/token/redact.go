@@ -9,8 +9,8 @@ import (
 // redacted stands wherever a token would be printed.
 const redacted = "[redacted]"
 
-// hidden keeps a secret in a closure. Nothing less will do: fmt cannot call the methods of an unexported field in
-// somebody else's struct and prints what is inside, following pointers for verbs it finds unfitting.
+// hidden keeps a secret in a closure, because fmt prints unexported fields of structs without calling their methods,
+// and follows pointers for some verbs.
 type hidden[T any] struct{ get func() T }
 
 func hide[T any](secret T) hidden[T] { return hidden[T]{get: func() T { return secret }} }

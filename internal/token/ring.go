@@ -17,8 +17,8 @@ import (
 	"k8s.io/utils/lru"
 )
 
-// PublicationDelay is how long a key is in the ring before it signs, so that every replica holds it by the time
-// it meets a token of it.
+// PublicationDelay is how long a key is in the ring before it signs, so that every replica has it when the first of
+// its tokens arrives.
 const PublicationDelay = 5 * time.Minute
 
 // SecretName is the name of the Secret that holds the ring, in Keyturn's own namespace.
@@ -39,12 +39,11 @@ type Ring struct {
 	keys []*key
 	// refused are entries that Decode could not use and Encode gives back, by name. A damaged key is still a secret.
 	refused map[string]hidden[[]byte]
-	// seed is what secrets are derived from that have to stay the same for longer than a key is kept. It signs nothing.
+	// seed is what Derive derives secrets from. It is kept for ever, unlike keys, and signs nothing.
 	seed hidden[[]byte]
-	// verified has the claims of tokens whose form and signature are right, by the hash of the token: checking a signature takes longer
-	// than all else of a session check. Nothing that can change is remembered: times and audience are looked at each time, and so
-	// is whether the session was ended. It lives as long as the keys do, and only what they have signed gets in, so strangers
-	// cannot push others out. The zero Ring has none.
+	// verified has the claims of tokens whose form and signature were found right, by the hash of the token: checking a signature takes
+	// longer than the rest of a session check. Times, audience and whether the session has ended are still checked each time.
+	// Only tokens that the keys have signed are added, so strangers cannot displace others. The zero Ring has none.
 	verified *lru.Cache
 }
 
@@ -68,8 +67,8 @@ func newRing(keys []*key, refused map[string]hidden[[]byte]) *Ring {
 // Len returns the number of usable keys. A ring without any cannot sign.
 func (r *Ring) Len() int { return len(r.keys) }
 
-// Derive returns 32 bytes that nobody knows who does not have the ring, that are the same on all replicas, and that rotation does
-// not change (HKDF, RFC 5869). Each purpose has its own. It returns nil where the ring has no seed, as before its first rotation.
+// Derive returns a secret of 32 bytes for a purpose, the same on all replicas and after rotations (HKDF, RFC 5869). It returns nil if
+// the ring has no seed, as before its first rotation.
 func (r *Ring) Derive(purpose string) []byte {
 	if r.seed.get == nil {
 		return nil
@@ -81,7 +80,7 @@ func (r *Ring) Derive(purpose string) []byte {
 	return derived
 }
 
-// NewestCreatedTime is when the newest usable key was made; zero where there is none.
+// NewestCreatedTime is when the newest usable key was made; zero if there is none.
 func (r *Ring) NewestCreatedTime() time.Time {
 	if len(r.keys) == 0 {
 		return time.Time{}
@@ -151,7 +150,7 @@ func keyID(public *ecdsa.PublicKey) (string, error) {
 	return hex.EncodeToString(sum[:keyIDBytes]), nil
 }
 
-// isKeyID tells whether id could be one, before anybody reloads a ring because of it.
+// isKeyID tells whether id has the form of a key ID: the ring is not reloaded for others.
 func isKeyID(id string) bool {
 	return len(id) == hex.EncodedLen(keyIDBytes) && strings.Trim(id, "0123456789abcdef") == ""
 }

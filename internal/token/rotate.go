@@ -16,8 +16,8 @@ const (
 	// room for keys that a wrong clock made.
 	MaxKeys = 16
 
-	// retentionMargin is added to the time for which a key is kept after its last turn: for replicas whose clock
-	// is behind, or who have not yet read the ring in which they are told to sign with another.
+	// retentionMargin is how much longer a key is kept: replicas whose clock is behind, or which have not yet read the
+	// ring with the next key, may still sign with it.
 	retentionMargin = PublicationDelay
 )
 
@@ -28,15 +28,14 @@ var ErrRingFull = errors.New("the ring of signing keys is full: delete the entri
 // Rotate returns what the ring should be at now. It is a pure function but for the random key it may make; the
 // caller stores next if it changed, on top of the very version that was read, and decides anew on a conflict.
 //
-// An empty ring gets its first key, and a ring without a seed one that stays. When the newest key is older than every, a successor is added, which signs
-// once it has been published for [PublicationDelay]. A key that was superseded is dropped after keep and a margin
+// An empty ring gets its first key and its seed. When the newest key is older than every, a successor is added, which signs
+// when it has been published for [PublicationDelay]. A key that was superseded is dropped after keep and a margin
 // of five minutes more, where keep must be at least as long as the longest token any policy allows or lately
 // allowed ([Lifetimes.LongestToken]): tokens whose key is gone are refused. To hold no more than [MaxKeys], the
 // ring rotates every keep/8 if every is shorter than that. The newest key is never dropped.
 //
-// The times of creation are all that is stored, and they never change; so a clock that goes back and comes right
-// again finds every key in its old role. A key that a wrong clock has stamped more than every ahead of now does
-// not hold up rotation.
+// Which key signs follows from the times of creation, which never change: so a clock that goes back and is set right
+// again changes nothing. A key that a wrong clock has dated more than every ahead of now does not delay rotation.
 //
 // Until nextTime, Rotate changes nothing (a clock that steps apart). Errors leave the ring as it is: every shorter
 // than [MinRotation], keep not positive, [ErrRingFull].

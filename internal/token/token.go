@@ -29,12 +29,12 @@ const (
 
 // Errors of [Ring.Verify] and [Ring.Sign]. Their texts, wrapped or not, hold nothing of the token.
 var (
-	// ErrInvalidToken: no token of ours, or not for this door, or not yet valid.
+	// ErrInvalidToken: not a token of this software, or for another audience, or not yet valid.
 	ErrInvalidToken = errors.New("session token is not valid")
-	// ErrExpired: ours, but its time is over; log in again.
+	// ErrExpired: valid once, but its time is over; log in again.
 	ErrExpired = errors.New("session has expired")
-	// ErrUnknownKey: well-formed, but signed with a key that is not in this ring. It may be newer than the ring:
-	// load the ring again, at a limited rate, and verify once more; then the token is not valid.
+	// ErrUnknownKey: well-formed, but signed with a key that is not in this ring. The key may be newer than the ring:
+	// load the ring again, at a limited rate, and verify once more.
 	ErrUnknownKey = errors.New("session token is signed with an unknown key")
 	// ErrNoSigningKey: the ring holds no key. The operator makes the first one; see its log.
 	ErrNoSigningKey = errors.New("there is no key to sign sessions with")
@@ -60,7 +60,7 @@ type payload struct {
 	Failed        int              `json:"fails,omitempty"`
 }
 
-// Sign makes a token of claims with the key whose turn it is at now. It returns [ErrNoSigningKey] if the ring is
+// Sign makes a token of claims with the key that signs at now. It returns [ErrNoSigningKey] if the ring is
 // empty, and refuses claims that Verify would refuse.
 func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 	if err := claims.check(); err != nil {
@@ -89,13 +89,13 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 	}, now)
 }
 
-// sign makes a token of what it is to say.
-func (r *Ring) sign(says jwt.Claims, now time.Time) (Token, error) {
+// sign makes a token with a payload.
+func (r *Ring) sign(payload jwt.Claims, now time.Time) (Token, error) {
 	key := r.signingKey(now)
 	if key == nil {
 		return Token{}, ErrNoSigningKey
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, says)
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, payload)
 	token.Header["kid"] = key.id
 	text, err := token.SignedString(key.private.get())
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *Ring) sign(says jwt.Claims, now time.Time) (Token, error) {
 
 // Verify returns the claims of a token that this ring's keys signed for aud and that is in its time at now. Its
 // errors are [ErrUnknownKey], [ErrExpired] (which implies that all else is right) and, for everything else,
-// [ErrInvalidToken] wrapped with a reason for logs. Whether the session was ended is for package sessions to say.
+// [ErrInvalidToken] wrapped with a reason for logs. Package sessions checks whether the session was ended.
 func (r *Ring) Verify(token string, aud Audience, now time.Time) (Claims, error) {
 	s, err := r.signed(token)
 	if err != nil {
@@ -125,15 +125,15 @@ func (r *Ring) Verify(token string, aud Audience, now time.Time) (Claims, error)
 	return claims, nil
 }
 
-// parse reads what a token says if a key of the ring has signed it.
-func (r *Ring) parse(token string, says jwt.Claims) error {
+// parse reads the payload of a token if a key of the ring has signed it.
+func (r *Ring) parse(token string, payload jwt.Claims) error {
 	if len(token) > MaxTokenBytes {
 		return invalid("it is too long")
 	}
 	if strings.Trim(token, tokenAlphabet) != "" {
 		return invalid("it is malformed")
 	}
-	if _, err := parser.ParseWithClaims(token, says, r.verificationKey); err != nil {
+	if _, err := parser.ParseWithClaims(token, payload, r.verificationKey); err != nil {
 		return parseError(err)
 	}
 	return nil
@@ -184,7 +184,7 @@ func (r *Ring) verificationKey(token *jwt.Token) (any, error) {
 	return key.public, nil
 }
 
-// claims returns what a token says if it says everything that a token must.
+// claims returns the claims of a token if none is missing.
 func (p *payload) claims() (Claims, error) {
 	switch {
 	case p.Issuer != Issuer:
@@ -215,7 +215,7 @@ func (p *payload) claims() (Claims, error) {
 	return claims, nil
 }
 
-// parseError puts the library's errors, which quote from the token, into words of our own.
+// parseError replaces the library's errors, which quote from the token.
 func parseError(err error) error {
 	switch {
 	case errors.Is(err, ErrUnknownKey):

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestVerifiedTwice: what is remembered of a token is its signature alone.
+// TestVerifiedTwice: a token that was verified before is still refused when it is expired, early, or for another audience.
 func TestVerifiedTwice(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	ring, _, _, err := (&Ring{}).Rotate(now, 24*time.Hour, 24*time.Hour)
@@ -32,12 +32,12 @@ func TestVerifiedTwice(t *testing.T) {
 		at       time.Time
 		want     error
 	}{
-		"expired":       {token.Text(), Web, now.Add(time.Hour), ErrExpired},
-		"not yet valid": {token.Text(), Web, now.Add(-time.Hour), ErrInvalidToken},
-		"another door":  {token.Text(), Kubernetes, now, ErrInvalidToken},
-		"cut":           {token.Text()[:len(token.Text())-1], Web, now, ErrInvalidToken},
-		"longer":        {token.Text() + "A", Web, now, ErrInvalidToken},
-		"a line break":  {token.Text() + "\n", Web, now, ErrInvalidToken},
+		"expired":        {token.Text(), Web, now.Add(time.Hour), ErrExpired},
+		"not yet valid":  {token.Text(), Web, now.Add(-time.Hour), ErrInvalidToken},
+		"other audience": {token.Text(), Kubernetes, now, ErrInvalidToken},
+		"cut":            {token.Text()[:len(token.Text())-1], Web, now, ErrInvalidToken},
+		"longer":         {token.Text() + "A", Web, now, ErrInvalidToken},
+		"a line break":   {token.Text() + "\n", Web, now, ErrInvalidToken},
 	} {
 		if _, err := ring.Verify(row.text, row.audience, row.at); !errors.Is(err, row.want) {
 			t.Errorf("%s: %v, want %v", what, err, row.want)

@@ -1,2 +1,2 @@
-// Package webhook is the login server's port for API servers: they ask whose token it is that somebody sent them.
+// Package webhook serves the login server's port for API servers, which ask to whom a bearer token belongs (TokenReview).
 package webhook

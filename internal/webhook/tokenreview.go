@@ -22,22 +22,22 @@ import (
 // reviewTimeout bounds one review: API servers give up after ten seconds.
 const reviewTimeout = 5 * time.Second
 
-// What API servers write into their logs where a token is refused. It is the same for every token that is.
+// Why a token is refused, for the logs of API servers. No text says more about the token.
 const (
 	reviewErrorSession  = "no Keyturn session, or one that is over: log in again"
 	reviewErrorAudience = "Keyturn vouches for none of the audiences asked for: compare --webhook-audiences with the API server's --api-audiences"
 )
 
-// TokenReview serves POST /webhooks/tokenreview: API servers ask whose token it is that somebody sent them
-// (authentication.k8s.io/v1). Only tokens of the audience "kubernetes" are anybody's.
+// TokenReview serves POST /webhooks/tokenreview: API servers ask to whom a bearer token belongs (authentication.k8s.io/v1).
+// Only tokens of the audience "kubernetes" are accepted.
 type TokenReview struct {
 	Sessions *sessions.Service
 	Metrics  *metrics.Metrics
-	// Audiences are those of the API servers that ask: their --api-audiences, by default their --service-account-issuer.
+	// Audiences are those of the API servers: their --api-audiences, by default their --service-account-issuer.
 	Audiences []string
 }
 
-// Handler returns the port for API servers: the endpoint, behind what every port has.
+// Handler returns the handler of the port for API servers: the endpoint, behind the middleware of every port.
 func Handler(review *TokenReview) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhooks/tokenreview", review)
@@ -62,7 +62,7 @@ func (h *TokenReview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	status, err := h.review(ctx, spec)
 	if err != nil {
-		// Without Retry-After: API servers would ask again for up to two minutes, while a person waits. So they refuse at once.
+		// Without Retry-After, API servers refuse at once. With it they would retry for up to two minutes, while a person waits.
 		p := httpkit.NewUnavailable("session")
 		p.RetryAfter = 0
 		p.Write(w)
@@ -79,7 +79,7 @@ func (h *TokenReview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// readReview reads what is asked. Fields that are not known here are left alone: a newer API server may send some.
+// readReview reads the request. It ignores unknown fields, which a newer API server may send.
 func readReview(w http.ResponseWriter, r *http.Request) (authenticationv1.TokenReviewSpec, *httpkit.Problem) {
 	var review authenticationv1.TokenReview
 	body, refusal := httpkit.ReadBody(w, r)
@@ -100,7 +100,7 @@ func readReview(w http.ResponseWriter, r *http.Request) (authenticationv1.TokenR
 	return review.Spec, nil
 }
 
-// review tells whose token it is. The error is sessions.ErrUnavailable.
+// review checks the token and returns whose it is. The error is sessions.ErrUnavailable.
 func (h *TokenReview) review(ctx context.Context, spec authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
 	audiences := h.shared(spec.Audiences)
 	if len(spec.Audiences) > 0 && len(audiences) == 0 {
@@ -129,8 +129,8 @@ func (h *TokenReview) review(ctx context.Context, spec authenticationv1.TokenRev
 	}, nil
 }
 
-// shared returns which of the audiences asked for are ours. None asked for is the API server's own business: then none are
-// answered, which says that the token is for it.
+// shared returns which of the requested audiences are among Audiences. An API server that requests none gets none in the answer, which
+// means that the token is for that API server.
 func (h *TokenReview) shared(asked []string) []string {
 	var both []string
 	for _, audience := range asked {

@@ -22,12 +22,12 @@ import (
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
-// Argument is the only argument of a process that is a worker, for programs that are something else too.
+// Argument is the only argument of a worker process. Test binaries that act as workers too recognize it.
 const Argument = "serve"
 
-// Main is the whole of a worker. It returns when its input ends; the error says what broke.
+// Main runs a worker until its input ends.
 func Main() error {
-	// What ends the server ends its worker too, but not before: a terminal signals both at once.
+	// A terminal sends signals to the server and its workers at once; a worker has to end last, with its input.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	yieldToOthers()
 	debug.SetGCPercent(-1)
@@ -45,7 +45,7 @@ type Pool struct {
 }
 
 // Start starts size workers, each a process of a program that calls Main; none named means hash-worker beside this program. The
-// error says what to do where there is no such program, or is the system's.
+// error says what to do if there is no such program, or is the system's.
 func Start(program string, size int) (*Pool, error) {
 	if program == "" {
 		self, err := os.Executable()
@@ -61,7 +61,7 @@ func Start(program string, size int) (*Pool, error) {
 	return p, err
 }
 
-// InProcess returns a pool whose workers are goroutines of this process: for tests of what hashes.
+// InProcess returns a pool whose workers are goroutines of this process, for tests.
 func InProcess(size int) *Pool {
 	p, _ := newPool(size, func() (*worker, error) { return startGoroutine(), nil }) // That does not fail.
 	return p
@@ -87,8 +87,8 @@ func newPool(size int, start func() (*worker, error)) (*Pool, error) {
 	return p, nil
 }
 
-// greet asks for a hash, to learn whether it is a worker; what is none may say nothing for ever. The hash also has the worker take
-// its memory from the system, which can take longer than the hash: nobody waits for it yet.
+// greet asks for a first hash. It shows whether the program is a worker of this version, and has the worker take its memory from the
+// system, which can take longer than a hash, before somebody waits.
 func (w *worker) greet() error {
 	ctx, cancel := context.WithTimeout(context.Background(), greetTimeout)
 	defer cancel()
@@ -134,8 +134,8 @@ func (p *Pool) Digest(ctx context.Context, password string, salt []byte) ([]byte
 	return r.Digest, err
 }
 
-// compute has a worker compute. One that broke is replaced, and the hash begun again once: it may have been killed for
-// lack of memory while it was idle.
+// compute has a worker compute a hash. If the worker breaks, another is started and tries once more: the first may have been killed
+// for lack of memory while it was idle.
 func (p *Pool) compute(ctx context.Context, q *request) (reply, error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, err
@@ -185,7 +185,7 @@ func newWorker(requests io.Writer, replies io.Reader, end func()) *worker {
 	return &worker{requests: gob.NewEncoder(requests), replies: gob.NewDecoder(replies), end: sync.OnceFunc(end)}
 }
 
-// ask sends a request and reads the answer. When the context ends, so does the worker: there is no other way to stop it.
+// ask sends a request and reads the answer. It ends the worker when the context ends: there is no other way to stop a hash.
 func (w *worker) ask(ctx context.Context, q *request) (r reply, err error) {
 	stop := context.AfterFunc(ctx, w.end)
 	defer func() {
@@ -202,7 +202,7 @@ func (w *worker) ask(ctx context.Context, q *request) (r reply, err error) {
 
 func startProcess(program string) (*worker, error) {
 	command := exec.Command(program, Argument) //nolint:noctx // it outlives the call that starts it: end ends it
-	// One hash at a time needs one core. Little else of the environment concerns it.
+	// One hash at a time needs one core.
 	command.Env = []string{"GOMAXPROCS=1"}
 	if settings := os.Getenv("GODEBUG"); settings != "" {
 		command.Env = append(command.Env, "GODEBUG="+settings) // It chooses FIPS 140, for one.
@@ -222,7 +222,7 @@ func startProcess(program string) (*worker, error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = command.Wait() // How it ended is told by whoever asked it, and got no answer.
+		_ = command.Wait() // compute logs that a worker has ended.
 	}()
 	return newWorker(requests, replies, func() {
 		_ = command.Process.Kill() // It may have ended already.

@@ -6,13 +6,13 @@ import (
 	"syscall"
 )
 
-// niceness of workers. A quarter of a core is left to each at least, while one other thread of their container wants all of it.
+// niceness of workers. A worker still gets a quarter of a core while one other thread of its container wants all of it.
 const niceness = 5
 
-// yieldToOthers has this process go after others where the CPU is short: a hash takes long anyway, while a session check, a
-// health check or an answer to a flood takes a moment. Where it may not, it goes on as it is.
+// yieldToOthers lowers the CPU priority of this process, if the system allows it: a hash takes long anyway, while a session check, a
+// health check or the answer to a flood takes a moment.
 func yieldToOthers() {
-	// To Linux each thread is a process in this; those that are begun later are as the one that begins them.
+	// Linux has a priority for each thread. A new thread inherits it.
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return

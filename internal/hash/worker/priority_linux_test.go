@@ -18,7 +18,7 @@ func statOf(path string) []string {
 	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 }
 
-// TestWorkersYield: what takes a moment goes before a hash, whichever thread of a worker computes it.
+// TestWorkersYield: every thread of a worker has the lower priority.
 func TestWorkersYield(t *testing.T) {
 	const parent, nice = 4 - 3, 19 - 3
 	started(t, 2)
@@ -43,6 +43,6 @@ func TestWorkersYield(t *testing.T) {
 		}
 	}
 	if workers != 2 {
-		t.Errorf("%d workers were looked at, want 2", workers)
+		t.Errorf("found %d workers, want 2", workers)
 	}
 }

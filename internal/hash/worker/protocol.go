@@ -22,7 +22,7 @@ const (
 	opDigest
 )
 
-// request is one hash. It is encoded with gob, which keeps every byte of a password, valid text or not.
+// request is one hash. gob keeps every byte of a password, even if it is not UTF-8.
 type request struct {
 	Operation  operation
 	Password   string
@@ -31,7 +31,7 @@ type request struct {
 	Salt       []byte          // of opDigest
 }
 
-// String keeps what a request holds out of whatever prints it.
+// String keeps the password out of logs and errors.
 func (*request) String() string { return "hash request" }
 
 // GoString is String.
@@ -40,10 +40,10 @@ func (q *request) GoString() string { return q.String() }
 // LogValue is String.
 func (q *request) LogValue() slog.Value { return slog.StringValue(q.String()) }
 
-// protocolVersion is raised when requests or replies change: fields that one side does not know are left out silently.
+// protocolVersion must be raised when requests or replies change: gob ignores fields that the other side does not know.
 const protocolVersion = 1
 
-// reply is the answer. Failed is 1 and more for one of failures, -1 for any other error, which Text tells.
+// reply is the answer. Failed is 0 for no error, i+1 for failures[i], -1 for any other error; Text is the text of the error.
 type reply struct {
 	Version int
 	Right   bool
@@ -53,7 +53,7 @@ type reply struct {
 	Text    string
 }
 
-// failures are the errors that callers tell apart.
+// failures are the errors that callers distinguish.
 var failures = []error{hash.ErrMalformed, hash.ErrTooCostly, hash.ErrTooLong, hash.ErrNUL, hash.ErrParameters}
 
 // answer computes a hash.
@@ -84,7 +84,7 @@ func (q *request) answer() (r reply) {
 	return r
 }
 
-// err is the error that a worker met.
+// err returns the error of the worker.
 func (r *reply) err() error {
 	switch {
 	case r.Failed == 0:
@@ -96,7 +96,7 @@ func (r *reply) err() error {
 	}
 }
 
-// failure is an error of package hash that has come through a pipe.
+// failure is an error of package hash that came from a worker.
 type failure struct {
 	text string
 	kind error
@@ -105,8 +105,7 @@ type failure struct {
 func (f *failure) Error() string { return f.text }
 func (f *failure) Unwrap() error { return f.kind }
 
-// keptMemory is the memory, in bytes, that a worker keeps for the next hash. What a costlier hash has taken beyond that is
-// given back to the system.
+// keptMemory is how many bytes of memory a worker keeps for the next hash. It returns all to the system after a costlier hash.
 const keptMemory = 64 << 20
 
 // serve answers requests until there are no more. free runs after each.
@@ -126,7 +125,7 @@ func serve(in io.Reader, out io.Writer, free func()) error {
 	}
 }
 
-// freeMemory frees what the last hash has used, after its answer.
+// freeMemory frees the memory of the last hash.
 func freeMemory() {
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(heap)
