@@ -108,16 +108,13 @@ func (r *Ring) sign(payload jwt.Claims, now time.Time) (Token, error) {
 // errors are [ErrUnknownKey], [ErrExpired] (which implies that all else is right) and, for everything else,
 // [ErrInvalidToken] wrapped with a reason for logs. Package sessions checks whether the session was ended.
 func (r *Ring) Verify(token string, aud Audience, now time.Time) (Claims, error) {
-	s, err := r.signed(token)
-	if err != nil {
-		return Claims{}, err
-	}
-	claims := s.claims
-	earliest := now.Add(ClockSkew)
+	claims, err := r.signedClaims(token)
 	switch {
+	case err != nil:
+		return Claims{}, err
 	case claims.Audience != aud:
 		return Claims{}, invalid("it is for another audience")
-	case claims.IssuedTime.After(earliest), s.notBefore.After(earliest):
+	case claims.IssuedTime.After(now.Add(ClockSkew)):
 		return Claims{}, invalid("it is not valid yet: compare the clocks of the replicas")
 	case !claims.ExpiresTime.After(now):
 		return Claims{}, ErrExpired
@@ -139,35 +136,27 @@ func (r *Ring) parse(token string, payload jwt.Claims) error {
 	return nil
 }
 
-// signed is what a signature vouches for.
-type signed struct {
-	claims Claims
-	// notBefore is a claim of its own.
-	notBefore time.Time
-}
-
-// signed returns what a session token says if one of the ring's keys has signed it.
-func (r *Ring) signed(token string) (*signed, error) {
+// signedClaims returns the claims of a session token if a key of the ring has signed it.
+func (r *Ring) signedClaims(token string) (Claims, error) {
 	if len(token) > MaxTokenBytes {
-		return nil, invalid("it is too long")
+		return Claims{}, invalid("it is too long")
 	}
 	sum := sha256.Sum256([]byte(token))
 	if r.verified != nil {
 		if known, found := r.verified.Get(sum); found {
-			return known.(*signed), nil
+			return known.(Claims), nil
 		}
 	}
 	var p payload
 	if err := r.parse(token, &p); err != nil {
-		return nil, err
+		return Claims{}, err
 	}
 	claims, err := p.claims()
 	if err != nil {
-		return nil, err
+		return Claims{}, err
 	}
-	s := &signed{claims: claims, notBefore: p.NotBefore.Time}
-	r.verified.Add(sum, s)
-	return s, nil
+	r.verified.Add(sum, claims)
+	return claims, nil
 }
 
 // verificationKey is a [jwt.Keyfunc]. The header must be what Sign writes, member for member: that leaves no room
@@ -193,6 +182,8 @@ func (p *payload) claims() (Claims, error) {
 		return Claims{}, invalid("it does not have exactly one audience")
 	case p.ExpiresAt == nil, p.NotBefore == nil, p.IssuedAt == nil, p.LoginTime == nil, p.Generation == nil:
 		return Claims{}, invalid("a claim is missing")
+	case !p.NotBefore.Equal(p.IssuedAt.Time):
+		return Claims{}, invalid("it is not valid from when it was issued")
 	}
 	claims := Claims{
 		AccountID:      p.Subject,
