@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -88,19 +89,14 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	secrets, err := secretCache(config, mgr.GetScheme(), o)
+	// secrets has the Secrets of Keyturn, with their content: the credentials and the key ring.
+	secrets, err := addCache(mgr, config, controllers.SecretCacheOptions(mgr.GetScheme(), o.systemNamespace, o.credentialNamespace))
 	if err != nil {
-		return err
+		return fmt.Errorf("set up cache of credentials: %w", err)
 	}
-	if err := mgr.Add(secrets); err != nil {
-		return fmt.Errorf("add cache of credentials: %w", err)
-	}
-	decoys, err := cache.New(config, controllers.DecoyCacheOptions(mgr.GetScheme(), o.credentialNamespace))
+	decoys, err := addCache(mgr, config, controllers.DecoyCacheOptions(mgr.GetScheme(), o.credentialNamespace))
 	if err != nil {
 		return fmt.Errorf("set up cache of decoys: %w", err)
-	}
-	if err := mgr.Add(decoys); err != nil {
-		return fmt.Errorf("add cache of decoys: %w", err)
 	}
 	auditLog, err := audit.Open(o.auditLog, "operator", metrics.Registry)
 	if err != nil {
@@ -122,11 +118,8 @@ func run(ctx context.Context, o *options) error {
 			return fmt.Errorf("add the release of memory after the first read: %w", err)
 		}
 	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("add health check: %w", err)
-	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("add readiness check: %w", err)
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+		return fmt.Errorf("add health checks: %w", err)
 	}
 	return mgr.Start(ctx)
 }
@@ -155,12 +148,9 @@ func (g freeAfterSync) NeedLeaderElection() bool { return g.leader }
 
 func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	scheme := apiruntime.NewScheme()
-	for _, add := range []func(*apiruntime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("build scheme: %w", err)
-		}
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("build scheme: %w", err)
 	}
-	timeout := stopTimeout
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:     scheme,
 		Cache:      controllers.CacheOptions(o.systemNamespace),
@@ -175,7 +165,7 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       o.systemNamespace,
 		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       &timeout,
+		GracefulShutdownTimeout:       new(stopTimeout),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up manager: %w", err)
@@ -183,13 +173,13 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// secretCache caches the Secrets of Keyturn, with their content: the credentials and the key ring.
-func secretCache(config *rest.Config, scheme *apiruntime.Scheme, o *options) (cache.Cache, error) {
-	secrets, err := cache.New(config, controllers.SecretCacheOptions(scheme, o.systemNamespace, o.credentialNamespace))
+// addCache makes a cache that starts with the manager.
+func addCache(mgr ctrl.Manager, config *rest.Config, options cache.Options) (cache.Cache, error) {
+	added, err := cache.New(config, options)
 	if err != nil {
-		return nil, fmt.Errorf("set up cache of credentials: %w", err)
+		return nil, err
 	}
-	return secrets, nil
+	return added, mgr.Add(added)
 }
 
 func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache.Cache, hasher hash.Hasher, auditLog *audit.Log, o *options) error {
