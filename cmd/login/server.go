@@ -83,7 +83,8 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 
 	accounts, credentials, keys := catalog.New(caches.Reader(), o.systemNamespace), caches.Credentials(), caches.Keys()
 	store := &credential.Store{Reader: caches.Live(), Writer: caches.Live(), Namespace: o.credentialNamespace}
-	bounded := hash.NewBounded(metrics.MeasureHasher(registry, hasher), o.hashes)
+	bounded := hash.NewBounded(hasher, o.hashes)
+	bounded.Observe = metrics.ObserveHashes(registry)
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}}
 	logins := login.NewService(login.Options{
 		Catalog: accounts, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,

@@ -73,7 +73,7 @@ func (here) Verify(_ context.Context, e Encoded, password string) (bool, error) 
 	return Verify(e, password)
 }
 
-// BenchmarkBounded is a login server's way: many callers, few hashes at once. Run both with several values of GOGC and GOMEMLIMIT.
+// BenchmarkBounded hashes as a login server does: for many callers, and few at once. Run both with several values of GOGC and GOMEMLIMIT.
 func BenchmarkBounded(b *testing.B) {
 	liveHeap(b)
 	e := Decoy(DefaultParameters())

@@ -28,11 +28,13 @@ var (
 	ErrNoText = errors.New("password must be UTF-8 text of one character or more")
 )
 
-// Create hashes a prepared password with a fresh random salt. It accepts what
-// the caps allow, also below what Validate asks of a policy. Errors: ErrTooLong,
+// Refusals are the errors about what Create or Verify was given. They come before any work.
+var Refusals = []error{ErrMalformed, ErrTooCostly, ErrTooLong, ErrNUL, ErrParameters, ErrNoText}
+
+// Create hashes a prepared password with a fresh random salt. Errors: ErrTooLong,
 // ErrNUL, ErrNoText, ErrParameters.
 func Create(password string, p Parameters) (Encoded, error) {
-	if err := p.computable(); err != nil {
+	if err := p.Validate(); err != nil {
 		return "", err
 	}
 	if strings.ContainsRune(password, 0) {
@@ -147,7 +149,7 @@ var decoyKey = func() []byte {
 // long as the process lives. Parameters that Create refuses give the decoy of
 // DefaultParameters, so that there is always something to verify against.
 func Decoy(p Parameters) Encoded {
-	if p.computable() != nil {
+	if p.Validate() != nil {
 		p = DefaultParameters()
 	}
 	d := decoded{params: p.active(), minor: 'b'}

@@ -17,40 +17,30 @@ const (
 	PBKDF2SHA512 Algorithm = "PBKDF2SHA512" // RFC 8018 with HMAC-SHA-512
 )
 
-// What a policy may ask for, and what a stored hash may cost. The schema of
-// PasswordPolicy states the same numbers. The Min constants are the weakest
-// settings of OWASP's Password Storage sheet and bind policies only: weaker
-// hashes that exist already (imported ones) still verify and are then rehashed.
-// The Max constants bind stored hashes too; on one core of 2024 each of them
-// stays in the order of two seconds.
+// What a stored hash may cost. The schema of PasswordPolicy has the same upper
+// bounds; on one core of 2024 each of them stays in the order of two seconds. Its
+// lower bounds, the weakest settings of OWASP's Password Storage sheet, bind policies
+// only: weaker hashes that exist already (imported ones) still verify and are then
+// rehashed.
 const (
-	// MinArgon2idMemoryKiB is the memory of the smallest OWASP setting (7 MiB).
-	MinArgon2idMemoryKiB = 7168
 	// MaxArgon2idMemoryKiB is 256 MiB, four times RFC 9106's setting for
 	// memory-constrained environments.
 	MaxArgon2idMemoryKiB = 256 << 10
 	// MaxArgon2idIterations is the largest number of passes.
 	MaxArgon2idIterations = 10
-	// MinArgon2idWork is the smallest memory (KiB) times iterations: the work of
-	// OWASP's 7 MiB with 5 passes, which none of its other settings is below.
-	MinArgon2idWork = MinArgon2idMemoryKiB * 5
 	// MaxArgon2idWork is the largest memory (KiB) times iterations: 1 GiB is
 	// filled at most, about 27 times the default.
 	MaxArgon2idWork = 1 << 20
 	// MaxArgon2idParallelism is the largest number of lanes. Each is a goroutine.
 	MaxArgon2idParallelism = 16
 
-	// MinBcryptCost is OWASP's minimum; the cost is a power of two.
-	MinBcryptCost = 10
-	// MaxBcryptCost is 32 times the work of MinBcryptCost.
+	// MaxBcryptCost is 32 times the work of OWASP's minimum, a cost of 10.
 	MaxBcryptCost = 15
 	// MaxBcryptPasswordBytes is what bcrypt can hash. Longer passwords are
 	// refused with ErrTooLong, never cut.
 	MaxBcryptPasswordBytes = 72
 
-	// MinPBKDF2Iterations is OWASP's minimum for HMAC-SHA-512.
-	MinPBKDF2Iterations = 220_000
-	// MaxPBKDF2Iterations is about 23 times the work of MinPBKDF2Iterations.
+	// MaxPBKDF2Iterations is about 23 times the work of OWASP's minimum.
 	MaxPBKDF2Iterations = 5_000_000
 )
 
@@ -60,7 +50,7 @@ const (
 	DefaultArgon2idIterations  = 2
 	DefaultArgon2idParallelism = 1
 	DefaultBcryptCost          = 12
-	DefaultPBKDF2Iterations    = MinPBKDF2Iterations
+	DefaultPBKDF2Iterations    = 220_000 // OWASP's minimum for HMAC-SHA-512
 )
 
 // The technical floor: below it the algorithm is not defined.
@@ -69,8 +59,7 @@ const (
 	lowestBcryptCost         = 4
 )
 
-// ErrParameters is returned for parameters that are not defined, too weak for a
-// policy or beyond the caps. The text names the number and its bounds.
+// ErrParameters is returned for parameters that are not defined or beyond the caps. The text names the number and its bounds.
 var ErrParameters = errors.New("unusable hashing parameters")
 
 // Argon2idParameters are m, t and p of RFC 9106.
@@ -115,36 +104,10 @@ func DefaultParameters() Parameters {
 	}
 }
 
-// Validate reports whether a policy may ask for p: at least OWASP's minimum and
-// within the caps. The error is ErrParameters and names the offending number.
+// Validate reports whether hashes with p are computed: whether p is defined by its
+// algorithm and within the caps. The error is ErrParameters and names the
+// offending number. The schema of PasswordPolicy asks for more.
 func (p Parameters) Validate() error {
-	if err := p.computable(); err != nil {
-		return err
-	}
-	switch p.Algorithm {
-	case Argon2id:
-		a := p.Argon2id
-		if a.MemoryKiB < MinArgon2idMemoryKiB {
-			return fmt.Errorf("%w: argon2id memory of %d KiB is below %d", ErrParameters, a.MemoryKiB, MinArgon2idMemoryKiB)
-		}
-		if work := a.work(); work < MinArgon2idWork {
-			return fmt.Errorf("%w: argon2id memory (KiB) times iterations is %d, below %d: raise either", ErrParameters, work, MinArgon2idWork)
-		}
-	case Bcrypt:
-		if p.Bcrypt.Cost < MinBcryptCost {
-			return fmt.Errorf("%w: bcrypt cost %d is below %d", ErrParameters, p.Bcrypt.Cost, MinBcryptCost)
-		}
-	case PBKDF2SHA512:
-		if p.PBKDF2.Iterations < MinPBKDF2Iterations {
-			return fmt.Errorf("%w: %d PBKDF2 iterations are below %d", ErrParameters, p.PBKDF2.Iterations, MinPBKDF2Iterations)
-		}
-	}
-	return nil
-}
-
-// computable reports whether p is defined by its algorithm and within the caps,
-// which is all that Create and Verify ask. Policies answer to Validate.
-func (p Parameters) computable() error {
 	if err := p.defined(); err != nil {
 		return err
 	}

@@ -1,8 +1,8 @@
 package metrics
 
 import (
-	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,17 +10,10 @@ import (
 	"github.com/keyturn/keyturn/internal/hash"
 )
 
-// The label "operation" of hashing.
-const (
-	operationVerify = "verify"
-	operationCreate = "create"
-	operationDigest = "digest"
-)
-
-// MeasureHasher returns the hasher with every hash that it computes measured. What it refuses before any work, and what
-// breaks before there is an answer, is no hash: so the count of operation "verify" is that of the guesses that were looked
-// at, those for unknown usernames included.
-func MeasureHasher(registry prometheus.Registerer, hasher hash.Hasher) hash.Hasher {
+// ObserveHashes registers the metrics of hashes, and returns the function that counts one: the Observe of hash.Bounded. A hash that
+// was refused or that failed is not in the durations. So their count for the operation "verify" is the number of guesses that
+// were checked, those for unknown usernames included.
+func ObserveHashes(registry prometheus.Registerer) func(operation string, took time.Duration, err error) {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "keyturn_password_hash_duration_seconds",
 		Help: "Time to compute a hash once its turn has come, by operation: verify a password, create the hash of one, digest one for the history.",
@@ -32,11 +25,16 @@ func MeasureHasher(registry prometheus.Registerer, hasher hash.Hasher) hash.Hash
 		Help: "Hashes that could not be computed, by operation: no worker was to be had, or it took too long.",
 	}, []string{"operation"})
 	registry.MustRegister(durations, failures)
-	of := func(operation string) hashMeter {
-		return hashMeter{took: durations.WithLabelValues(operation), failed: failures.WithLabelValues(operation)}
+	for _, operation := range []string{hash.OperationVerify, hash.OperationCreate, hash.OperationDigest} {
+		durations.WithLabelValues(operation)
+		failures.WithLabelValues(operation)
 	}
-	return &measuredHasher{
-		hasher: hasher, verify: of(operationVerify), create: of(operationCreate), digest: of(operationDigest),
+	return func(operation string, took time.Duration, err error) {
+		if err == nil {
+			durations.WithLabelValues(operation).Observe(took.Seconds())
+		} else if !slices.ContainsFunc(hash.Refusals, func(refusal error) bool { return errors.Is(err, refusal) }) {
+			failures.WithLabelValues(operation).Inc()
+		}
 	}
 }
 
@@ -53,49 +51,4 @@ func RegisterLimits(registry prometheus.Registerer, hashes, queue int) {
 	})
 	waiting.Set(float64(queue))
 	registry.MustRegister(running, waiting)
-}
-
-type measuredHasher struct {
-	hasher                 hash.Hasher
-	verify, create, digest hashMeter
-}
-
-// Verify implements hash.Hasher.
-func (m *measuredHasher) Verify(ctx context.Context, encoded hash.Encoded, password string) (right bool, err error) {
-	defer m.verify.since(time.Now(), &err)
-	return m.hasher.Verify(ctx, encoded, password)
-}
-
-// Create implements hash.Hasher.
-func (m *measuredHasher) Create(ctx context.Context, password string, parameters hash.Parameters) (encoded hash.Encoded, err error) {
-	defer m.create.since(time.Now(), &err)
-	return m.hasher.Create(ctx, password, parameters)
-}
-
-// Digest implements hash.Hasher.
-func (m *measuredHasher) Digest(ctx context.Context, password string, salt []byte) (digest []byte, err error) {
-	defer m.digest.since(time.Now(), &err)
-	return m.hasher.Digest(ctx, password, salt)
-}
-
-// hashMeter measures one operation.
-type hashMeter struct {
-	took   prometheus.Observer
-	failed prometheus.Counter
-}
-
-// refusals are package hash's: what was asked for cannot be computed by anybody.
-var refusals = []error{hash.ErrMalformed, hash.ErrTooCostly, hash.ErrTooLong, hash.ErrNUL, hash.ErrParameters}
-
-func (m hashMeter) since(began time.Time, err *error) {
-	if *err == nil {
-		m.took.Observe(time.Since(began).Seconds())
-		return
-	}
-	for _, refusal := range refusals {
-		if errors.Is(*err, refusal) {
-			return
-		}
-	}
-	m.failed.Inc()
 }

@@ -14,10 +14,18 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 )
 
-// TestHashesAreCountedExactly: proofs of how many guesses were looked at rest on this count.
+// failingHasher cannot compute anything.
+type failingHasher struct{ hash.Hasher }
+
+func (failingHasher) Verify(context.Context, hash.Encoded, string) (bool, error) {
+	return false, context.DeadlineExceeded
+}
+
+// TestHashesAreCountedExactly: tests of how many guesses were checked rely on this count.
 func TestHashesAreCountedExactly(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	hasher := metrics.MeasureHasher(registry, worker.InProcess(1))
+	hasher := hash.NewBounded(worker.InProcess(1), 1)
+	hasher.Observe = metrics.ObserveHashes(registry)
 	cheap := hash.DefaultParameters()
 	cheap.Argon2id = hash.Argon2idParameters{MemoryKiB: 64, Iterations: 1, Parallelism: 1}
 	encoded, err := hasher.Create(t.Context(), password, cheap)
@@ -32,7 +40,7 @@ func TestHashesAreCountedExactly(t *testing.T) {
 	if _, err := hasher.Digest(t.Context(), password, []byte("sixteen bytes ..")); err != nil {
 		t.Fatal(err)
 	}
-	// Neither what is no hash nor what cannot be made into one is computed.
+	// What is refused, or given up while it waits, is not computed, and is no failure.
 	if _, err := hasher.Verify(t.Context(), "no hash", password); !errors.Is(err, hash.ErrMalformed) {
 		t.Fatal(err)
 	}
@@ -42,6 +50,12 @@ func TestHashesAreCountedExactly(t *testing.T) {
 	over, end := context.WithCancel(t.Context())
 	end()
 	if _, err := hasher.Verify(over, encoded, password); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	// What cannot be computed is a failure.
+	broken := hash.NewBounded(failingHasher{}, 1)
+	broken.Observe = hasher.Observe
+	if _, err := broken.Verify(t.Context(), encoded, password); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
 	values := valuesOf(t, registry)

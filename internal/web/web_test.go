@@ -184,7 +184,8 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	buildinfo.Register(shared.registry, "v0.0.0-test")
 	metrics.RegisterLimits(shared.registry, 2, 64)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace}
-	shared.hasher = hash.NewBounded(metrics.MeasureHasher(shared.registry, worker.InProcess(2)), 2)
+	shared.hasher = hash.NewBounded(worker.InProcess(2), 2)
+	shared.hasher.Observe = metrics.ObserveHashes(shared.registry)
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: shared.hasher}}
 	shared.logins = login.Options{
 		Catalog: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(),

@@ -43,7 +43,7 @@ func (q *request) LogValue() slog.Value { return slog.StringValue(q.String()) }
 // protocolVersion must be raised when requests or replies change: gob ignores fields that the other side does not know.
 const protocolVersion = 1
 
-// reply is the answer. Failed is 0 for no error, i+1 for failures[i], -1 for any other error; Text is the text of the error.
+// reply is the answer. Failed is 0 for no error, i+1 for hash.Refusals[i], -1 for any other error; Text is the text of the error.
 type reply struct {
 	Version int
 	Right   bool
@@ -52,9 +52,6 @@ type reply struct {
 	Failed  int
 	Text    string
 }
-
-// failures are the errors that callers distinguish.
-var failures = []error{hash.ErrMalformed, hash.ErrTooCostly, hash.ErrTooLong, hash.ErrNUL, hash.ErrParameters}
 
 // answer computes a hash.
 func (q *request) answer() (r reply) {
@@ -76,7 +73,7 @@ func (q *request) answer() (r reply) {
 		return r
 	}
 	r.Failed, r.Text = -1, err.Error()
-	for i, known := range failures {
+	for i, known := range hash.Refusals {
 		if errors.Is(err, known) {
 			r.Failed = i + 1
 		}
@@ -89,8 +86,8 @@ func (r *reply) err() error {
 	switch {
 	case r.Failed == 0:
 		return nil
-	case r.Failed > 0 && r.Failed <= len(failures):
-		return &failure{text: r.Text, kind: failures[r.Failed-1]}
+	case r.Failed > 0 && r.Failed <= len(hash.Refusals):
+		return &failure{text: r.Text, kind: hash.Refusals[r.Failed-1]}
 	default:
 		return errors.New(r.Text)
 	}

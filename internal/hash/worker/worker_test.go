@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// cheap parameters: what is tested here is not the hash.
+// cheap returns parameters of a hash that takes no time.
 func cheap() hash.Parameters {
 	p := hash.DefaultParameters()
 	p.Argon2id = hash.Argon2idParameters{MemoryKiB: 64, Iterations: 1, Parallelism: 1}
@@ -71,7 +71,7 @@ func TestAnswersAsPackageHash(t *testing.T) {
 	}
 }
 
-// TestErrors: callers tell the errors of package hash apart, and read the same text.
+// TestErrors: a worker's errors are those of package hash, with the same text.
 func TestErrors(t *testing.T) {
 	p := started(t, 1)
 	bcrypt := hash.DefaultParameters()
@@ -97,6 +97,10 @@ func TestErrors(t *testing.T) {
 			func() error { _, err := p.Create(t.Context(), "a\x00b", cheap()); return err },
 			func() error { _, err := hash.Create("a\x00b", cheap()); return err }, hash.ErrNUL,
 		},
+		"no text": {
+			func() error { _, err := p.Create(t.Context(), "", cheap()); return err },
+			func() error { _, err := hash.Create("", cheap()); return err }, hash.ErrNoText,
+		},
 		"parameters": {
 			func() error { _, err := p.Create(t.Context(), "x", hash.Parameters{}); return err },
 			func() error { _, err := hash.Create("x", hash.Parameters{}); return err }, hash.ErrParameters,
@@ -113,7 +117,7 @@ func TestErrors(t *testing.T) {
 
 const costly = hash.Encoded("$argon2id$v=19$m=1048576,t=9,p=1$c2l4dGVlbiBieXRlcyAuLg$c2l4dGVlbiBieXRlcyAuLnNpeHRlZW4gYnl0ZXMgLi4")
 
-// TestKilled: a worker that has died is replaced, and nobody notices.
+// TestKilled: a worker that was killed is replaced, and callers get their answers.
 func TestKilled(t *testing.T) {
 	p := started(t, 1)
 	for range 3 {
@@ -126,7 +130,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestContextEnds: a hash that nobody waits for any more is stopped, and its place is not lost.
+// TestContextEnds: a hash is stopped when its context ends, and another can be computed in its place.
 func TestContextEnds(t *testing.T) {
 	p := started(t, 1)
 	slow := hash.DefaultParameters()
@@ -141,7 +145,7 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-func TestNoWorkerToBeHad(t *testing.T) {
+func TestNoWorkerCanBeStarted(t *testing.T) {
 	p := started(t, 1)
 	(<-p.idle).end()
 	p.idle <- nil
@@ -191,7 +195,7 @@ func TestNoProgram(t *testing.T) {
 	}
 }
 
-// TestGreets: what answers, but not as a worker does, is found out when it starts.
+// TestGreets: a program that is no worker, or one of another version, is refused when it starts.
 func TestGreets(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer reply
