@@ -98,8 +98,8 @@ func TestCreateThenVerify(t *testing.T) {
 	})
 }
 
-// TestNoText: what no password can be is neither hashed nor right, also where HMAC would take it for the password: it replaces a key
-// that is longer than a block by its hash.
+// TestNoText: an empty password, or one that is not UTF-8, is neither hashed nor right. That includes the SHA-512 of a long password, which
+// HMAC treats as the password itself.
 func TestNoText(t *testing.T) {
 	long := strings.Repeat("long password ", 20)
 	digest := sha512.Sum512([]byte(long))

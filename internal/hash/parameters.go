@@ -44,13 +44,11 @@ const (
 	MaxPBKDF2Iterations = 5_000_000
 )
 
-// Defaults, used where a policy says nothing.
+// The defaults of Argon2id, used where a policy says nothing.
 const (
 	DefaultArgon2idMemoryKiB   = 19456 // OWASP's 19 MiB with 2 passes
 	DefaultArgon2idIterations  = 2
 	DefaultArgon2idParallelism = 1
-	DefaultBcryptCost          = 12
-	DefaultPBKDF2Iterations    = 220_000 // OWASP's minimum for HMAC-SHA-512
 )
 
 // The technical floor: below it the algorithm is not defined.
@@ -99,8 +97,8 @@ func DefaultParameters() Parameters {
 			Iterations:  DefaultArgon2idIterations,
 			Parallelism: DefaultArgon2idParallelism,
 		},
-		Bcrypt: BcryptParameters{Cost: DefaultBcryptCost},
-		PBKDF2: PBKDF2Parameters{Iterations: DefaultPBKDF2Iterations},
+		Bcrypt: BcryptParameters{Cost: 12},
+		PBKDF2: PBKDF2Parameters{Iterations: 220_000}, // OWASP's minimum for HMAC-SHA-512
 	}
 }
 

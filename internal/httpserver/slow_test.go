@@ -16,8 +16,8 @@ import (
 	"github.com/onsi/gomega"
 )
 
-// shortTimeouts are in the place of standardTimeouts, so short that a test can wait for them. slowBound is far above them, and far
-// below the standard ones.
+// shortTimeouts replace standardTimeouts, so that a test can wait for them. slowBound is far above them, and far below the standard
+// ones.
 var shortTimeouts = timeouts{
 	read: 200 * time.Millisecond, write: time.Second, idle: 200 * time.Millisecond,
 }

@@ -101,7 +101,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// TestForget: as long as any token of the session can last, and no longer.
+// TestForget: the end of a session is remembered as long as any of its tokens can last, and no longer.
 func TestForget(t *testing.T) {
 	const day = 24 * time.Hour
 	for name, tt := range map[string]struct {

@@ -42,16 +42,16 @@ func TestSignThenVerifyDevice(t *testing.T) {
 	}
 }
 
-// TestDeviceIsNoSession: neither opens the other's door, though the same keys sign them.
+// TestDeviceIsNoSession: device tokens are not accepted as sessions, nor sessions as device tokens, though the same keys sign both.
 func TestDeviceIsNoSession(t *testing.T) {
 	ring := fixedRing(t)
 	for _, aud := range []Audience{Web, Kubernetes, deviceAudience} {
 		if _, err := ring.Verify(signDevice(t, ring, deviceOf()), aud, now); !errors.Is(err, ErrInvalidToken) {
-			t.Errorf("a device passes for a session of %q: %v", aud, err)
+			t.Errorf("a device token is accepted as a session of %q: %v", aud, err)
 		}
 	}
 	if _, err := ring.VerifyDevice(sign(t, ring, webClaims(), now), now); !errors.Is(err, ErrInvalidToken) {
-		t.Errorf("a session passes for a device: %v", err)
+		t.Errorf("a session is accepted as a device token: %v", err)
 	}
 	claims := webClaims()
 	claims.Audience = deviceAudience
@@ -84,7 +84,7 @@ func TestDevicesThatCannotBe(t *testing.T) {
 	}
 }
 
-// FuzzVerifyDevice: nothing but what was signed is taken, and nothing makes it panic.
+// FuzzVerifyDevice: no text that was not signed is accepted, or makes VerifyDevice panic.
 func FuzzVerifyDevice(f *testing.F) {
 	ring := fixedRing(f)
 	token := signDevice(f, ring, deviceOf())
@@ -99,10 +99,10 @@ func FuzzVerifyDevice(f *testing.F) {
 	})
 }
 
-// TestDerive: one secret for each purpose and ring, which rotation does not change.
+// TestDerive: each ring and purpose has its own secret, which rotation does not change.
 func TestDerive(t *testing.T) {
 	if (&Ring{}).Derive("a") != nil {
-		t.Error("there is one without a seed")
+		t.Error("a ring without a seed derives a secret")
 	}
 	ring, _, _, err := (&Ring{}).Rotate(now, every, keep)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestDerive(t *testing.T) {
 	}
 	a := ring.Derive("a")
 	if len(a) != 32 || bytes.Equal(a, ring.Derive("b")) {
-		t.Error("another purpose has the same")
+		t.Error("another purpose has the same secret")
 	}
 	at := now
 	for range 20 { // Until no key is left of those that were there.
@@ -125,15 +125,15 @@ func TestDerive(t *testing.T) {
 	}
 	other, _, _, err := (&Ring{}).Rotate(now, every, keep)
 	if err != nil || bytes.Equal(a, other.Derive("a")) {
-		t.Errorf("another ring has the same, or %v", err)
+		t.Errorf("another ring has the same secret, or %v", err)
 	}
 	damaged := ring.Encode()
 	damaged[seedEntry] = damaged[seedEntry][1:]
 	cut, err := Decode(damaged)
 	if err == nil || cut.Derive("a") != nil || cut.Len() != ring.Len() {
-		t.Errorf("a seed that is cut: %v", err)
+		t.Errorf("a truncated seed: %v", err)
 	}
 	if mended, changed, _, err := cut.Rotate(now, every, keep); err != nil || !changed || mended.Derive("a") == nil {
-		t.Errorf("it is not made anew: %v", err)
+		t.Errorf("a truncated seed is not replaced: %v", err)
 	}
 }

@@ -49,7 +49,7 @@ func TestSigningKey(t *testing.T) {
 	t.Run("replicas agree on keys of one age", func(t *testing.T) {
 		a, b := fixedKey(t, 1, now), fixedKey(t, 2, now)
 		if newRing([]*key{a, b}, nil).signingKey(now) != newRing([]*key{b, a}, nil).signingKey(now) {
-			t.Error("the order of reading decides")
+			t.Error("the order of the keys in the Secret decides which one signs")
 		}
 	})
 }
@@ -101,7 +101,7 @@ func TestRotate(t *testing.T) {
 				t.Error("the ring that was rotated has changed")
 			}
 			if !changed && next != ring {
-				t.Error("nothing changed, and it is another ring")
+				t.Error("nothing changed, and Rotate returned another ring")
 			}
 		})
 	}
@@ -125,8 +125,8 @@ type issued struct {
 	latest time.Time
 }
 
-// TestRotateOverTime lives through two years in random steps, some of them backwards. Whoever signs has read the
-// ring one step ago, as a replica whose watch is late.
+// TestRotateOverTime rotates for two years, in random steps of the clock, some of them backwards. Tokens are signed with the ring of the
+// step before, as by a replica whose watch is late.
 func TestRotateOverTime(t *testing.T) {
 	for seed := range uint64(8) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -174,7 +174,7 @@ func randomStep(random *rand.Rand) time.Duration {
 	return step
 }
 
-// TestRotateUnderWildClocks throws the clock about by years.
+// TestRotateUnderWildClocks moves the clock forwards and backwards by years.
 func TestRotateUnderWildClocks(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -197,7 +197,7 @@ func TestRotateUnderWildClocks(t *testing.T) {
 	}
 }
 
-// TestClockComesBack takes the clock away and back: every key must be found in its old role.
+// TestClockComesBack moves the clock away and back: afterwards each key must sign, or wait, as before.
 func TestClockComesBack(t *testing.T) {
 	for _, back := range []time.Duration{time.Second, PublicationDelay, time.Hour, 29 * day} {
 		ring := ringOf(t, now.Add(-every-time.Minute), now.Add(-time.Minute))

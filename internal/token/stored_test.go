@@ -22,8 +22,8 @@ func readStored(t *testing.T, name string, into any) {
 	}
 }
 
-// TestStoredTokens: sessions and devices that a former version has signed hold under the keys that it has stored. The files
-// in testdata/stored are examples of what clusters and browsers hold: they are never written anew.
+// TestStoredTokens: sessions and device tokens of an earlier version are valid, with the keys that it stored. The files in
+// testdata/stored are examples of what clusters and browsers keep: they are never regenerated.
 func TestStoredTokens(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	secret, tokens := corev1.Secret{}, map[string]string{}
@@ -31,7 +31,7 @@ func TestStoredTokens(t *testing.T) {
 	readStored(t, "tokens.yaml", &tokens)
 	ring, err := Decode(secret.Data)
 	if err == nil || ring.Len() != 1 {
-		t.Fatalf("%d keys, %v: want one, and the entry that is damaged to be named", ring.Len(), err)
+		t.Fatalf("%d keys, %v: want one, and an error that names the damaged entry", ring.Len(), err)
 	}
 	want := map[Audience]Claims{
 		Web: {
@@ -58,7 +58,7 @@ func TestStoredTokens(t *testing.T) {
 	}
 	for name, entry := range ring.Encode() {
 		if string(entry) != string(secret.Data[name]) {
-			t.Errorf("entry %s is written otherwise than it was stored", name)
+			t.Errorf("entry %s is not written as it was stored", name)
 		}
 	}
 }

@@ -253,7 +253,7 @@ func flipLastBit(c byte) string {
 	return string(alphabet[strings.IndexByte(alphabet, c)^1])
 }
 
-// checkRefused also makes sure that the error says nothing of the token, and that nothing of it comes back.
+// checkRefused also checks that the error shows nothing of the token, and that no claims are returned.
 func checkRefused(t *testing.T, ring *Ring, token string, want error) {
 	t.Helper()
 	claims, err := ring.Verify(token, Web, now)
