@@ -19,15 +19,15 @@ const (
 )
 
 // End ends one session, on every replica. The error is ErrUnavailable.
-func (s *Service) End(ctx context.Context, held Session) error {
-	resolved, err := s.Catalog.PolicyFor(ctx, held.Account)
+func (s *Service) End(ctx context.Context, current Session) error {
+	resolved, err := s.Catalog.PolicyFor(ctx, current.Account)
 	if err != nil {
 		return unavailable(err)
 	}
 	now := s.Clock.Now()
-	forget := held.Claims.Forget(lifetimesOf(resolved.Policy), now)
-	return s.update(ctx, held.Account, func(c account.Credential) account.Credential {
-		return account.EndSession(c, held.Claims.SessionID, forget, now)
+	forget := current.Claims.Forget(lifetimesOf(resolved.Policy), now)
+	return s.update(ctx, current.Account, func(c account.Credential) account.Credential {
+		return account.EndSession(c, current.Claims.SessionID, forget, now)
 	})
 }
 

@@ -81,8 +81,8 @@ func TestEnd(t *testing.T) {
 		Catalog: catalog.New(cluster, "keyturn-system"),
 	}
 	life := token.Lifetimes{Idle: time.Hour, Max: time.Hour}
-	held := sessions.Session{Account: ada, Claims: token.New("id-of-ada", "uid", 1, token.Web, life, false, now)}
-	here := held.Claims.SessionID
+	current := sessions.Session{Account: ada, Claims: token.New("id-of-ada", "uid", 1, token.Web, life, false, now)}
+	here := current.Claims.SessionID
 	generation := stored().SessionGeneration
 
 	before = once(func() {
@@ -90,7 +90,7 @@ func TestEnd(t *testing.T) {
 			c.EndedSessions = []account.EndedSession{{ID: "elsewhere", ForgetTime: now.Add(time.Hour)}}
 		})
 	})
-	if err := s.End(t.Context(), held); err != nil {
+	if err := s.End(t.Context(), current); err != nil {
 		t.Fatal(err)
 	}
 	if ended := stored().EndedSessions; !account.HasEnded(ended, here) || !account.HasEnded(ended, "elsewhere") {
@@ -112,14 +112,14 @@ func TestEnd(t *testing.T) {
 		t.Errorf("while nothing can be written: %v", err)
 	}
 	before = func() error { write(func(c *account.Credential) { c.Failures.Consecutive++ }); return nil }
-	if err := s.End(t.Context(), held); !errors.Is(err, sessions.ErrUnavailable) {
+	if err := s.End(t.Context(), current); !errors.Is(err, sessions.ErrUnavailable) {
 		t.Errorf("while another server always writes first: %v", err)
 	}
 	before = nil
 
 	write(func(c *account.Credential) { c.Owner.UID = "another" })
 	version := stored().ResourceVersion()
-	for name, err := range map[string]error{"one": s.End(t.Context(), held), "all": s.EndAll(t.Context(), ada)} {
+	for name, err := range map[string]error{"one": s.End(t.Context(), current), "all": s.EndAll(t.Context(), ada)} {
 		if !errors.Is(err, sessions.ErrUnavailable) || stored().ResourceVersion() != version {
 			t.Errorf("ending %s of another account: %v", name, err)
 		}

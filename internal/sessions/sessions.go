@@ -140,8 +140,8 @@ func (s *Service) verify(ctx context.Context, text string, audience token.Audien
 
 // Renew makes a new token for a valid session, whose lifetime begins now. Errors: ErrInvalid if the session is over by the current
 // policy, ErrUnavailable.
-func (s *Service) Renew(ctx context.Context, held Session) (token.Token, token.Claims, error) {
-	claims, err := s.renewed(ctx, held)
+func (s *Service) Renew(ctx context.Context, current Session) (token.Token, token.Claims, error) {
+	claims, err := s.renewed(ctx, current)
 	if err != nil {
 		return token.Token{}, token.Claims{}, err
 	}
@@ -150,12 +150,12 @@ func (s *Service) Renew(ctx context.Context, held Session) (token.Token, token.C
 
 // RenewHalfway renews a session when half of its lifetime is over. It returns false before that, or if the new token would not last
 // longer than the old one: a signature costs more than the whole check.
-func (s *Service) RenewHalfway(ctx context.Context, held Session) (token.Token, token.Claims, bool) {
-	c := held.Claims
+func (s *Service) RenewHalfway(ctx context.Context, current Session) (token.Token, token.Claims, bool) {
+	c := current.Claims
 	if s.Clock.Now().Before(c.IssuedTime.Add(c.ExpiresTime.Sub(c.IssuedTime) / 2)) {
 		return token.Token{}, token.Claims{}, false
 	}
-	claims, err := s.renewed(ctx, held)
+	claims, err := s.renewed(ctx, current)
 	if err != nil || !claims.ExpiresTime.After(c.ExpiresTime) {
 		return token.Token{}, token.Claims{}, false
 	}
@@ -164,12 +164,12 @@ func (s *Service) RenewHalfway(ctx context.Context, held Session) (token.Token, 
 }
 
 // renewed returns the claims of a renewed session. Errors: as Renew.
-func (s *Service) renewed(ctx context.Context, held Session) (token.Claims, error) {
-	resolved, err := s.Catalog.PolicyFor(ctx, held.Account)
+func (s *Service) renewed(ctx context.Context, current Session) (token.Claims, error) {
+	resolved, err := s.Catalog.PolicyFor(ctx, current.Account)
 	if err != nil {
 		return token.Claims{}, unavailable(err)
 	}
-	claims, ok := held.Claims.Renew(lifetimesOf(resolved.Policy), s.Clock.Now())
+	claims, ok := current.Claims.Renew(lifetimesOf(resolved.Policy), s.Clock.Now())
 	if !ok {
 		return token.Claims{}, ErrInvalid
 	}

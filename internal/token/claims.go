@@ -107,7 +107,7 @@ func (c Claims) Forget(life Lifetimes, now time.Time) time.Time {
 	return last.Add(ClockSkew)
 }
 
-// New returns the claims of a new session for somebody who has just given the right password. It expires at
+// New returns the claims of a new session after a login. It expires at
 // now + Idle or now + Max, whichever is sooner; with remember, and if the policy allows it, at now + RememberMe.
 // Lifetimes of zero make claims that [Ring.Sign] refuses.
 func New(accountID, credentialUID string, generation int64, aud Audience, life Lifetimes, remember bool, now time.Time) Claims {

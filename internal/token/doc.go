@@ -12,7 +12,7 @@
 //
 // A [Ring] is an immutable set of signing keys. [Decode] and [Ring.Encode] give it the form of a Secret's data,
 // [Ring.Rotate] says what the ring should be at a given time. Storing it, watching it, and loading it again
-// after [ErrUnknownKey] (with a limit on the rate: anybody can make up a key ID) are the work of others.
+// after [ErrUnknownKey] (with a limit on the rate: anybody can make up a key ID) is up to callers.
 // Deleting one key from the store ends the sessions that it signed; deleting all of them ends every session.
 //
 // The package imports no Kubernetes client and no net/http, reads no clock (callers pass now), and keeps tokens

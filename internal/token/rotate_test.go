@@ -235,7 +235,7 @@ func checkRotation(t *testing.T, before, after *Ring, clock, nextTime time.Time,
 		t.Fatalf("%s: signs with a key of %s", clock, signer.created)
 	}
 	if len(added) == 1 && signer == added[0] && after.Len() > 1 && signer != after.keys[0] {
-		t.Fatalf("%s: a key that nobody holds signs", clock)
+		t.Fatalf("%s: the signing key is one that no replica has yet", clock)
 	}
 	if !nextTime.After(clock) {
 		t.Fatalf("%s: wants to be called again at %s", clock, nextTime)

@@ -12,7 +12,7 @@ import (
 	"github.com/keyturn/keyturn/internal/catalog"
 )
 
-var errAccountsUnknown = errors.New("the watch of accounts has not told all of them yet")
+var errAccountsUnknown = errors.New("the watch of accounts has not synced yet")
 
 // Accounts finds accounts in the store of their watch. Unlike a client.Reader it copies no object, and session checks are many.
 type Accounts struct {
