@@ -104,7 +104,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 		Logins: logins, Catalog: accounts, Sessions: s.sessions, Metrics: counts, UI: pages, Cookies: httpkit.Cookies{OverHTTP: o.insecureCookies},
 		DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
-		TellEmail: o.tellEmail,
+		SendEmail: o.tellEmail,
 	})
 	s.webhooks = webhook.Handler(&webhook.TokenReview{Sessions: s.sessions, Metrics: counts, Audiences: o.webhook.audienceList()})
 	return s, nil

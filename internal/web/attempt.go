@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -16,13 +17,13 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// attemptTimeout bounds how long an attempt waits. Once its password is being hashed it is finished whatever happens, within
-// ten seconds for the hash and ten more (see internal/login): the write timeout of the server has to leave room for all of it.
+// attemptTimeout bounds how long an attempt waits before its password is hashed. The hash may take ten seconds more, and recording
+// its result another ten (see internal/login). The server's write timeout must be longer than all of it.
 const attemptTimeout = 15 * time.Second
 
-// Attempts is what the endpoints have in common at which a password is given.
+// Attempts runs logins and changes of the password, for the API and the pages.
 type Attempts struct {
-	*visits
+	*requestSessions
 
 	Logins *login.Service
 	// DefaultNamespace is the organisation of a request that names none.
@@ -31,7 +32,7 @@ type Attempts struct {
 	Audit            *audit.Recorder
 }
 
-// accountAnswer is the account of a person, as the API tells it.
+// accountAnswer is an account in an answer of the API.
 type accountAnswer struct {
 	Namespace   string   `json:"namespace"`
 	Username    string   `json:"username"`
@@ -40,12 +41,12 @@ type accountAnswer struct {
 	Groups      []string `json:"groups"`
 }
 
-func answerOf(a *v1alpha1.UserAccount) accountAnswer {
+func accountAnswerOf(a *v1alpha1.UserAccount) accountAnswer {
 	answer := accountAnswer{
 		Namespace: a.Namespace, Username: a.Username(), DisplayName: a.Spec.DisplayName, Email: a.Spec.Email, Groups: a.Spec.Groups,
 	}
 	if answer.Groups == nil {
-		answer.Groups = []string{} // An empty list, and not null.
+		answer.Groups = []string{} // In JSON an empty list, not null.
 	}
 	return answer
 }
@@ -60,27 +61,27 @@ type sessionAnswer struct {
 	Warnings          []warning     `json:"warnings,omitempty"`
 }
 
-// attempt is one attempt: who makes it, at which entry point, and what is asked for.
+// attempt is one login or change of the password: at which entry point, for which account, and the session that is asked for.
 type attempt struct {
 	entry    string
-	who      login.Who
+	account  accountName
 	audience string
 	remember bool
-	// login runs the attempt in package login.
+	// login calls the login service.
 	login func(context.Context, login.Who) (*login.Result, error)
 }
 
-// grant is what an attempt that was granted gives.
+// grant is the result of an attempt that succeeded.
 type grant struct {
 	*login.Result
 
 	signed token.Token
 	claims token.Claims
-	// devices that the request has proven.
+	// devices are the valid device tokens of the request.
 	devices []device
 }
 
-// serve runs an attempt of the API and answers it.
+// serve runs an attempt and answers in JSON.
 func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, at attempt) {
 	granted, refusal := a.run(r, at)
 	if refusal != nil {
@@ -88,16 +89,16 @@ func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, at attempt) {
 		return
 	}
 	httpkit.SetOutcome(w, metrics.Granted)
-	a.rememberDevice(w, granted)
+	a.rememberDevice(w, granted.claims, granted.devices)
 	httpkit.WriteJSON(w, http.StatusOK, "application/json", &sessionAnswer{
 		Token: granted.signed.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
-		Account:           answerOf(granted.Account),
+		Account:           accountAnswerOf(granted.Account),
 		PasswordExpiresAt: granted.Answer.PasswordExpires,
 		Warnings:          warnings(granted.Answer),
 	})
 }
 
-// run runs an attempt, counts it and has the audit log write it down. Every entry point goes through it.
+// run runs an attempt, counts it in the metrics and writes its audit line. Every entry point uses it.
 func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
 	audience, err := token.ParseAudience(at.audience)
 	if err != nil {
@@ -106,13 +107,11 @@ func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
 	if at.remember && audience != token.Web {
 		return nil, httpkit.Invalid(`Only a session of the audience "web" can be remembered.`)
 	}
-	if at.who.Namespace == "" {
-		at.who.Namespace = a.DefaultNamespace
-	}
+	at.account.Namespace = cmp.Or(at.account.Namespace, a.DefaultNamespace)
 	began := time.Now()
-	granted, refusal := a.throttled(r, at, audience)
+	granted, refusal := a.runThrottled(r, at, audience)
 	outcome := metrics.Granted
-	line := audit.Attempt{Door: at.entry, Namespace: at.who.Namespace, Username: at.who.Username, Granted: refusal == nil}
+	line := audit.Attempt{Door: at.entry, Namespace: at.account.Namespace, Username: at.account.Username, Granted: refusal == nil}
 	if refusal != nil {
 		outcome = refusal.ID
 		line.Problem, line.Reason = refusal.ID, auditReason(refusal)
@@ -124,35 +123,30 @@ func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
 	return granted, refusal
 }
 
-// throttled runs an attempt unless too many from its address have failed. That is decided before anything is looked up, so
-// that it says nothing about the account.
-func (a *Attempts) throttled(r *http.Request, at attempt, audience token.Audience) (*grant, *httpkit.Problem) {
+// runThrottled runs an attempt unless too many from its address have failed. It decides that before anything is looked up, so that
+// the answer says nothing about the account.
+func (a *Attempts) runThrottled(r *http.Request, at attempt, audience token.Audience) (*grant, *httpkit.Problem) {
 	place, wait := a.Throttle.Begin(audit.RequestOf(r.Context()).Address)
 	if wait > 0 {
 		return nil, refusalOf(&addressThrottledError{retryAfter: wait})
 	}
 	failed := true
 	defer func() { place.End(failed) }()
-	devices := a.devices(r)
-	at.who.Devices = loginDevices(devices)
-	granted, refusal := a.logIn(r.Context(), at, audience)
-	if granted != nil {
-		granted.devices = devices
-	}
+	granted, refusal := a.logIn(r.Context(), at, audience, a.devices(r))
 	failed = refusal != nil && isFailure(refusal)
 	return granted, refusal
 }
 
-// logIn runs an attempt in package login, and issues the session.
-func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audience) (*grant, *httpkit.Problem) {
+// logIn calls the login service, and issues the session.
+func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audience, devices []device) (*grant, *httpkit.Problem) {
 	if !a.Sessions.Ready() {
-		// Not after the attempt: a changed password or a used-up grace login could not be answered with a session.
+		// Checked first: the attempt may change the password or use up a grace login, and would then get no session.
 		slog.Error("Login refused because there is no signing key: the operator makes it, see its log")
 		return nil, httpkit.NewUnavailable("")
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	granted, err := at.login(ctx, at.who)
+	granted, err := at.login(ctx, login.Who{Namespace: at.account.Namespace, Username: at.account.Username, Devices: loginDevices(devices)})
 	if err != nil {
 		return nil, refusalOf(err)
 	}
@@ -161,5 +155,5 @@ func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audienc
 		slog.Error("Login refused because its session cannot be signed", "error", err)
 		return nil, httpkit.NewUnavailable("")
 	}
-	return &grant{Result: granted, signed: signed, claims: claims}, nil
+	return &grant{Result: granted, signed: signed, claims: claims, devices: devices}, nil
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
-// TestProfilesAreBounded: a crowd is refused before anything is read.
+// TestProfilesAreBounded: while too many profiles are being read, the next one is refused without a read.
 func TestProfilesAreBounded(t *testing.T) {
-	p := &Pages{Attempts: &Attempts{}, reads: make(chan struct{}, 1)}
-	p.reads <- struct{}{}
+	p := &Pages{Attempts: &Attempts{}, profileReads: make(chan struct{}, 1)}
+	p.profileReads <- struct{}{}
 	if _, err := p.profile(request(), nil); !errors.Is(err, login.ErrOverloaded) {
 		t.Errorf("one too many: %v", err)
 	}
 }
 
-// TestFaults: a fault in the program is told in the way that was asked for, and never in the middle of an answer.
+// TestFaults: after a panic a browser gets a page and a program a problem document, unless the answer has begun already.
 func TestFaults(t *testing.T) {
 	u, err := ui.New(ui.Options{ProductName: "Keyturn"})
 	if err != nil {

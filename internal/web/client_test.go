@@ -90,16 +90,16 @@ func (a *answer) check(t testing.TB) {
 	if got := a.header.Get("Content-Type"); got != wantType {
 		t.Errorf("Content-Type is %q, want %q", got, wantType)
 	}
-	told := a.text
+	text := a.text
 	if a.Token != "" {
-		told = strings.Replace(told, a.Token, "", 1)
+		text = strings.Replace(text, a.Token, "", 1)
 	}
 	header := a.header.Clone()
 	if cookies := (&http.Response{Header: header}).Cookies(); len(cookies) == 1 && cookies[0].Name == "__Host-keyturn-device" && a.status == http.StatusOK {
 		header.Del("Set-Cookie") // It logs nobody in.
 	}
-	if leaks := leaksIn(told + fmt.Sprint(header)); len(leaks) > 0 {
-		t.Errorf("the answer holds %v: %s", leaks, told)
+	if leaks := leaksIn(text + fmt.Sprint(header)); len(leaks) > 0 {
+		t.Errorf("the answer holds %v: %s", leaks, text)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/httpkit"
-	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
@@ -15,19 +14,18 @@ const (
 	usernameCookie = "keyturn-username"
 	noticeCookie   = "keyturn-notice"
 	deviceCookie   = "keyturn-device"
-	// noticeLasts is how long a notice waits for the page that shows it.
+	// noticeLasts is how long the notice cookie is kept.
 	noticeLasts = time.Minute
-	// usernameLasts is how long a username stays filled in.
+	// usernameLasts is how long a username is remembered.
 	usernameLasts = 365 * 24 * time.Hour
-	// maxRemembered bounds the cookie of the username that is read back, in bytes.
+	// maxRemembered bounds the decoded cookie of the username, in bytes.
 	maxRemembered = 1024
 )
 
-// cookies are those that this port keeps in browsers.
+// cookies sets and reads the cookies of this package.
 type cookies struct{ httpkit.Cookies }
 
-// setSession hands a session to the browser: until it is closed, or as long as the session lasts where the person asked to be
-// remembered.
+// setSession sets the cookie of a session: until the browser is closed or, with "remember me", for as long as the session lasts.
 func (c cookies) setSession(w http.ResponseWriter, signed token.Token, claims token.Claims) {
 	var lasts time.Duration
 	if claims.RememberMe {
@@ -36,51 +34,45 @@ func (c cookies) setSession(w http.ResponseWriter, signed token.Token, claims to
 	c.Set(w, httpkit.SessionCookie, signed.Text(), lasts)
 }
 
-// remembered is what the login page fills in on this device.
-type remembered struct {
-	Namespace string `json:"namespace"`
-	Username  string `json:"username"`
-}
-
-// rememberUsername keeps a username on this device, or forgets the one that is kept.
-func (c cookies) rememberUsername(w http.ResponseWriter, who login.Who, keep bool) {
+// rememberUsername remembers a username in this browser, or forgets the remembered one.
+func (c cookies) rememberUsername(w http.ResponseWriter, name accountName, keep bool) {
 	if !keep {
 		c.Drop(w, usernameCookie)
 		return
 	}
-	text, err := json.Marshal(remembered{Namespace: who.Namespace, Username: who.Username})
+	text, err := json.Marshal(name)
 	if err != nil || len(text) > maxRemembered {
 		return
 	}
 	c.Set(w, usernameCookie, base64.RawURLEncoding.EncodeToString(text), usernameLasts)
 }
 
-// rememberedUsername returns the username that is kept on this device; empty where none is.
-func (c cookies) rememberedUsername(r *http.Request) (who remembered) {
+// rememberedUsername returns the username remembered in this browser; empty if there is none.
+func (c cookies) rememberedUsername(r *http.Request) (name accountName) {
 	value := c.Get(r, usernameCookie)
 	if base64.RawURLEncoding.DecodedLen(len(value)) > maxRemembered {
-		return remembered{}
+		return accountName{}
 	}
 	text, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil || json.Unmarshal(text, &who) != nil {
-		return remembered{}
+	if err != nil || json.Unmarshal(text, &name) != nil {
+		return accountName{}
 	}
-	return who
+	return name
 }
 
-// The notices that the next page can show.
+// The notices.
 const (
 	noticeLoggedOut           = "logged-out"
 	noticeLoggedOutEverywhere = "logged-out-everywhere"
 	noticePasswordChanged     = "password-changed"
 )
 
-// setNotice has the next page say what was done. It is in a cookie, so that no link can make a page say it.
+// setNotice makes the next page show a notice. It is in a cookie: with a query parameter, any link could show one.
 func (c cookies) setNotice(w http.ResponseWriter, notice string) {
 	c.Set(w, noticeCookie, notice, noticeLasts)
 }
 
-// takeNotice returns the notice that waits for this page, once; empty where there is none.
+// takeNotice returns the notice and deletes its cookie; empty if there is none.
 func (c cookies) takeNotice(w http.ResponseWriter, r *http.Request) string {
 	notice := c.Get(r, noticeCookie)
 	if notice == "" {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/httpkit"
-	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
@@ -32,7 +31,7 @@ func sends(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "__Host-" + name, Value: value}) }
 }
 
-// TestLifetimes: what each cookie says.
+// TestLifetimes: the attributes and the lifetime of each cookie.
 func TestLifetimes(t *testing.T) {
 	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	life := token.Lifetimes{Idle: time.Hour, Max: 12 * time.Hour, RememberMe: 30 * 24 * time.Hour}
@@ -57,12 +56,12 @@ func TestLifetimes(t *testing.T) {
 		"remembered session": {func(w http.ResponseWriter) { c.setSession(w, signed, claims(true)) },
 			"__Host-keyturn-session=" + signed.Text() + lasting("2592000")},
 		"end of a session": {func(w http.ResponseWriter) { c.Drop(w, httpkit.SessionCookie) }, "__Host-keyturn-session=" + lasting("0")},
-		"username": {func(w http.ResponseWriter) { c.rememberUsername(w, login.Who{Username: "ada"}, true) },
+		"username": {func(w http.ResponseWriter) { c.rememberUsername(w, accountName{Username: "ada"}, true) },
 			"__Host-keyturn-username=" + base64.RawURLEncoding.EncodeToString([]byte(`{"namespace":"","username":"ada"}`)) + lasting("31536000")},
-		"no username any more": {func(w http.ResponseWriter) { c.rememberUsername(w, login.Who{}, false) },
+		"no username any more": {func(w http.ResponseWriter) { c.rememberUsername(w, accountName{}, false) },
 			"__Host-keyturn-username=" + lasting("0")},
 		"a username that is too long": {func(w http.ResponseWriter) {
-			c.rememberUsername(w, login.Who{Username: strings.Repeat("x", 1024)}, true)
+			c.rememberUsername(w, accountName{Username: strings.Repeat("x", 1024)}, true)
 		}, ""},
 		"notice": {func(w http.ResponseWriter) { c.setNotice(w, noticeLoggedOut) },
 			"__Host-keyturn-notice=logged-out" + lasting("60")},
@@ -82,14 +81,14 @@ func TestRememberedUsername(t *testing.T) {
 	encoded := base64.RawURLEncoding.EncodeToString
 	for name, row := range map[string]struct {
 		value string
-		want  remembered
+		want  accountName
 	}{
-		"nobody":       {"", remembered{}},
-		"somebody":     {encoded([]byte(`{"namespace":"acme","username":"ada"}`)), remembered{"acme", "ada"}},
-		"not base64":   {"{}", remembered{}},
-		"not JSON":     {encoded([]byte("ada")), remembered{}},
-		"wrong types":  {encoded([]byte(`{"username":7}`)), remembered{}},
-		"far too long": {encoded([]byte(`{"username":"` + strings.Repeat("x", 1024) + `"}`)), remembered{}},
+		"nobody":       {"", accountName{}},
+		"somebody":     {encoded([]byte(`{"namespace":"acme","username":"ada"}`)), accountName{"acme", "ada"}},
+		"not base64":   {"{}", accountName{}},
+		"not JSON":     {encoded([]byte("ada")), accountName{}},
+		"wrong types":  {encoded([]byte(`{"username":7}`)), accountName{}},
+		"far too long": {encoded([]byte(`{"username":"` + strings.Repeat("x", 1024) + `"}`)), accountName{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := c.rememberedUsername(request(sends(usernameCookie, row.value))); got != row.want {
@@ -98,10 +97,10 @@ func TestRememberedUsername(t *testing.T) {
 		})
 	}
 	w := httptest.NewRecorder()
-	c.rememberUsername(w, login.Who{Namespace: "acme", Username: "ada"}, true)
+	c.rememberUsername(w, accountName{Namespace: "acme", Username: "ada"}, true)
 	back := request()
 	back.AddCookie(w.Result().Cookies()[0])
-	if got := c.rememberedUsername(back); got != (remembered{"acme", "ada"}) {
+	if got := c.rememberedUsername(back); got != (accountName{"acme", "ada"}) {
 		t.Errorf("comes back as %+v", got)
 	}
 }

@@ -12,23 +12,23 @@ import (
 )
 
 const (
-	// maxDeviceAccounts is for how many accounts a device counts as one that has logged in before: those of the last logins.
+	// maxDeviceAccounts is how many accounts a device is known to, those of the last logins.
 	// Tokens have about 400 bytes, and a cookie holds 4096 (RFC 6265, section 6.1).
 	maxDeviceAccounts = 4
-	// deviceSeparator stands between tokens, none of which has it (RFC 7515, section 7.1).
+	// deviceSeparator stands between tokens. No token contains it (RFC 7515, section 7.1).
 	deviceSeparator = "~"
-	// deviceRenewal is how old the token of a device gets before a login renews it.
+	// deviceRenewal is the age at which a login replaces the token of a device.
 	deviceRenewal = 7 * 24 * time.Hour
 )
 
-// device is a token that marks a device as one that has logged in to an account before.
+// device is a token that says: this device has logged in to that account before.
 type device struct {
 	token.Device
 	text string
 }
 
-// devices returns what the device cookie of a request proves. A token that proves nothing is left out: it could only have helped.
-func (v *visits) devices(r *http.Request) []device {
+// devices returns the valid tokens of the device cookie. Others are ignored, as without a cookie.
+func (v *requestSessions) devices(r *http.Request) []device {
 	cookie := v.Get(r, deviceCookie)
 	if cookie == "" {
 		return nil
@@ -42,7 +42,7 @@ func (v *visits) devices(r *http.Request) []device {
 	return devices
 }
 
-// loginDevices returns the devices as package login takes them.
+// loginDevices returns the devices in the type of package login.
 func loginDevices(devices []device) []login.Device {
 	var all []login.Device
 	for _, d := range devices {
@@ -51,35 +51,34 @@ func loginDevices(devices []device) []login.Device {
 	return all
 }
 
-// rememberDevice marks the device that a login or a change was granted to, so that somebody who guesses elsewhere does not lock it
-// out. The mark of the last login comes first in the cookie; one that is not old yet is not made anew.
-func (v *visits) rememberDevice(w http.ResponseWriter, granted *grant) {
-	mark := device{Device: token.Device{
-		ID: rand.Text(), CredentialUID: granted.claims.CredentialUID, Generation: granted.claims.Generation,
-		IssuedTime: v.Sessions.Clock.Now(),
+// rememberDevice sets the device cookie after a login, so that failures elsewhere do not lock this device out. known are the tokens
+// that the request had. The token of this login comes first in the cookie; a recent one is used again.
+func (v *requestSessions) rememberDevice(w http.ResponseWriter, claims token.Claims, known []device) {
+	current := device{Device: token.Device{
+		ID: rand.Text(), CredentialUID: claims.CredentialUID, Generation: claims.Generation, IssuedTime: v.Sessions.Clock.Now(),
 	}}
 	var others []string
-	for i, d := range granted.devices {
-		if d.CredentialUID != mark.CredentialUID {
+	for i, d := range known {
+		if d.CredentialUID != current.CredentialUID {
 			others = append(others, d.text)
 			continue
 		}
-		mark.ID = d.ID
-		if d.Generation == mark.Generation && mark.IssuedTime.Sub(d.IssuedTime) < deviceRenewal {
+		current.ID = d.ID
+		if d.Generation == current.Generation && current.IssuedTime.Sub(d.IssuedTime) < deviceRenewal {
 			if i == 0 {
 				return
 			}
-			mark.text = d.text
+			current.text = d.text
 		}
 	}
-	if mark.text == "" {
-		signed, err := v.Sessions.Keys.Ring().SignDevice(mark.Device)
+	if current.text == "" {
+		signed, err := v.Sessions.Keys.Ring().SignDevice(current.Device)
 		if err != nil {
 			slog.Warn("Device not marked as one that has logged in", "error", err)
 			return
 		}
-		mark.text = signed.Text()
+		current.text = signed.Text()
 	}
-	tokens := append([]string{mark.text}, others[:min(len(others), maxDeviceAccounts-1)]...)
+	tokens := append([]string{current.text}, others[:min(len(others), maxDeviceAccounts-1)]...)
 	v.Set(w, deviceCookie, strings.Join(tokens, deviceSeparator), token.DeviceLifetime)
 }

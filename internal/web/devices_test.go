@@ -13,7 +13,7 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// fixedKeys is a ring that nobody rotates.
+// fixedKeys is a key ring that never changes.
 type fixedKeys struct {
 	sessions.Keys
 	ring *token.Ring
@@ -21,12 +21,12 @@ type fixedKeys struct {
 
 func (k fixedKeys) Ring() *token.Ring { return k.ring }
 
-// visit is what the device's cookie becomes in one login after another.
+// visit is a browser that logs in again and again, and keeps the device cookie.
 type visit struct {
-	t      *testing.T
-	visits *visits
-	clock  *clocktesting.FakePassiveClock
-	cookie *http.Cookie
+	t        *testing.T
+	sessions *requestSessions
+	clock    *clocktesting.FakePassiveClock
+	cookie   *http.Cookie
 }
 
 func newVisit(t *testing.T) *visit {
@@ -37,7 +37,7 @@ func newVisit(t *testing.T) *visit {
 		t.Fatal(err)
 	}
 	clock := clocktesting.NewFakePassiveClock(now)
-	return &visit{t: t, clock: clock, visits: &visits{Sessions: &sessions.Service{Keys: fixedKeys{ring: ring}, Clock: clock}}}
+	return &visit{t: t, clock: clock, sessions: &requestSessions{Sessions: &sessions.Service{Keys: fixedKeys{ring: ring}, Clock: clock}}}
 }
 
 func (v *visit) request() *http.Request {
@@ -48,12 +48,10 @@ func (v *visit) request() *http.Request {
 	return r
 }
 
-// logIn logs in to an account, and tells whether the device was marked anew.
+// logIn logs in to an account, and reports whether the answer set a new device cookie.
 func (v *visit) logIn(uid string, generation int64) bool {
 	w := httptest.NewRecorder()
-	v.visits.rememberDevice(w, &grant{
-		claims: token.Claims{CredentialUID: uid, Generation: generation}, devices: v.visits.devices(v.request()),
-	})
+	v.sessions.rememberDevice(w, token.Claims{CredentialUID: uid, Generation: generation}, v.sessions.devices(v.request()))
 	cookies := w.Result().Cookies()
 	if len(cookies) == 0 {
 		return false
@@ -65,16 +63,16 @@ func (v *visit) logIn(uid string, generation int64) bool {
 	return true
 }
 
-// accounts of which the device has a mark, with its ID.
+// accounts returns the accounts in the device cookie, with the device's ID for each.
 func (v *visit) accounts() map[string]string {
 	found := map[string]string{}
-	for _, d := range v.visits.devices(v.request()) {
+	for _, d := range v.sessions.devices(v.request()) {
 		found[d.CredentialUID] = d.ID
 	}
 	return found
 }
 
-// TestDeviceIsMarked once, and anew when the mark is old or ended.
+// TestDeviceIsMarked: the first login sets the device cookie; a later one replaces it once its token is old or invalid.
 func TestDeviceIsMarked(t *testing.T) {
 	v := newVisit(t)
 	if len(v.accounts()) != 0 || !v.logIn("ada", 1) {
@@ -131,11 +129,11 @@ func TestDeviceOfSeveral(t *testing.T) {
 		ids[id] = true
 	}
 	if len(ids) != len(got) {
-		t.Error("accounts share the device's ID: they could be told to be one person's")
+		t.Error("accounts share the device's ID: whoever sees both cookies knows that they are one person's")
 	}
 }
 
-// TestDeviceEdited: what does not prove anything does no harm.
+// TestDeviceEdited: invalid tokens in the device cookie are ignored.
 func TestDeviceEdited(t *testing.T) {
 	v := newVisit(t)
 	v.logIn("ada", 1)

@@ -128,7 +128,7 @@ func TestDirectoryAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var outcomes []string
 	for line := range strings.Lines(string(lines)) {
 		var l audit.Line
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
@@ -137,11 +137,11 @@ func TestDirectoryAccount(t *testing.T) {
 		if l.Account.UID != string(eve.UID) {
 			t.Errorf("a line about another account: %s", line)
 		}
-		told = append(told, fmt.Sprintf("%s %s %s%s", l.Event, l.Outcome, l.Problem, l.Reason))
+		outcomes = append(outcomes, fmt.Sprintf("%s %s %s%s", l.Event, l.Outcome, l.Problem, l.Reason))
 	}
 	want := "attempt granted , attempt refused account-unavailableExternalMustChange, attempt refused password-change-forbiddenChangeForbidden, " +
 		"attempt refused invalid-credentials, lock done TooManyFailures, attempt refused invalid-credentials, attempt refused too-many-attempts"
-	if got := strings.Join(told, ", "); got != want || len(leaksIn(string(lines))) > 0 {
+	if got := strings.Join(outcomes, ", "); got != want || len(leaksIn(string(lines))) > 0 {
 		t.Errorf("the audit log tells\n%s\nwant\n%s", got, want)
 	}
 }

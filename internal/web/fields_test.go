@@ -12,7 +12,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// TestFields: what password managers and people are told of the fields.
+// TestFields: labels and autocomplete attributes of the fields, for people and password managers.
 func TestFields(t *testing.T) {
 	v := newVisitor(t)
 	for path, fields := range map[string]map[string]string{
@@ -46,7 +46,7 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestHomeTells when the password was set and expires, and when the login before this one was.
+// TestHomeTells: the home page shows when the password was set and expires, and when the login before this one was.
 func TestHomeTells(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	set, before := now.Add(-48*time.Hour), now.Add(-24*time.Hour)
@@ -63,7 +63,7 @@ func TestHomeTells(t *testing.T) {
 	}
 }
 
-// TestChangeOfAnotherOrganisation: an address of one is not about the session of another.
+// TestChangeOfAnotherOrganisation: the change page of an organisation ignores a session of another one.
 func TestChangeOfAnotherOrganisation(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	other := organisation(t, nil)
@@ -75,7 +75,7 @@ func TestChangeOfAnotherOrganisation(t *testing.T) {
 	p.hides(t, `data-own="ada"`)
 }
 
-// TestLogoutByBearer leaves the cookie of another session alone.
+// TestLogoutByBearer: a logout with a bearer token keeps the cookie of another session.
 func TestLogoutByBearer(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	v := newVisitor(t)

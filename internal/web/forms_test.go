@@ -9,7 +9,8 @@ import (
 	"github.com/keyturn/keyturn/internal/web"
 )
 
-// TestFormsStayWhereTheyWereOpened: behind a proxy /login can be an address that takes no form, of the default organisation, too.
+// TestFormsStayWhereTheyWereOpened: a page below /o/NAMESPACE posts its form there, also for the default organisation: a proxy may
+// answer /login itself.
 func TestFormsStayWhereTheyWereOpened(t *testing.T) {
 	namespace := organisation(t, nil)
 	person(t, namespace, "ada", v1alpha1.UserAccountSpec{}, mustChange)

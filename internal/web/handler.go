@@ -14,7 +14,7 @@ import (
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
-// Dependencies of the people's port.
+// Dependencies of Handler.
 type Dependencies struct {
 	Logins   *login.Service
 	Catalog  *catalog.Catalog
@@ -24,43 +24,60 @@ type Dependencies struct {
 	Cookies  httpkit.Cookies
 	// DefaultNamespace is the organisation of a request that names none.
 	DefaultNamespace string
-	// ShowOrganization has people name their organisation on the pages.
+	// ShowOrganization shows the field for the organisation on the pages.
 	ShowOrganization bool
-	// Proxies are those that are believed about a client's address.
+	// Proxies are the networks whose X-Forwarded-For is trusted.
 	Proxies forwarded.Proxies
-	// Throttle of addresses, if there is one.
+	// Throttle limits the failed attempts of each client address; nil for no limit.
 	Throttle *throttle.Throttle
-	// Audit, if there is one, writes down every attempt.
+	// Audit writes a line for each attempt; nil for no audit log.
 	Audit *audit.Recorder
-	// TellEmail has applications behind a proxy be told e-mail addresses.
-	TellEmail bool
+	// SendEmail sends the account's e-mail address to applications behind a proxy.
+	SendEmail bool
 }
 
-// Handler returns the people's port: every endpoint, behind what all of them need.
+// Handler returns the handler of all endpoints, with the middleware that all of them need.
 func Handler(d Dependencies) http.Handler {
-	v := &visits{Sessions: d.Sessions, Metrics: d.Metrics, cookies: cookies{d.Cookies}}
+	requests := &requestSessions{Sessions: d.Sessions, Metrics: d.Metrics, cookies: cookies{d.Cookies}}
 	attempts := &Attempts{
-		visits: v, Logins: d.Logins, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
+		requestSessions: requests, Logins: d.Logins, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
 	}
 	pages := &Pages{
 		Attempts: attempts, Catalog: d.Catalog, UI: d.UI, ShowOrganization: d.ShowOrganization,
-		reads: make(chan struct{}, profileReads),
+		profileReads: make(chan struct{}, maxProfileReads),
 	}
-	verify := &Verify{visits: v, DefaultNamespace: d.DefaultNamespace, TellEmail: d.TellEmail}
-	verify.refusalPage = func(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem) {
-		pages.fail(w, r, refusal, "", accountPage) // "/" may be the application, which would refuse again.
+	verify := &Verify{requestSessions: requests, DefaultNamespace: d.DefaultNamespace, SendEmail: d.SendEmail}
+	verify.problemPage = func(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem) {
+		pages.showProblem(w, r, refusal, "", accountPage) // "/" may be the application, which would refuse again.
 	}
 	mux := http.NewServeMux()
 	for _, endpoint := range []interface{ Mount(*http.ServeMux) }{
 		&Login{attempts},
 		&Password{attempts},
 		&Requirements{Catalog: d.Catalog, DefaultNamespace: d.DefaultNamespace},
-		&CurrentSession{v},
+		&CurrentSession{requests},
 		verify,
-		pages,
+		d.UI,
 	} {
 		endpoint.Mount(mux)
 	}
+	mountPages(mux, pages)
 	served := httpkit.Bounded(httpkit.Secured(httpkit.SameOrigin(httpkit.Routed(mux, pages.refuse), pages.refuse)), pages.refuse)
-	return httpkit.Logged(verify.ahead(served), d.Proxies, pages.refuse)
+	return httpkit.Logged(verify.beforeMux(served), d.Proxies, pages.refuse)
+}
+
+func mountPages(mux *http.ServeMux, p *Pages) {
+	mux.HandleFunc("GET /{$}", p.home)
+	mux.HandleFunc("GET "+accountPage, p.home)
+	for _, prefix := range []string{"", "/o/{organization}"} {
+		mux.HandleFunc("GET "+prefix+"/login", p.loginForm)
+		mux.HandleFunc("POST "+prefix+"/login", p.login)
+		mux.HandleFunc("GET "+prefix+"/change-password", p.changeForm)
+		mux.HandleFunc("POST "+prefix+"/change-password", p.change)
+	}
+	mux.HandleFunc("GET /continue", p.continueTo)
+	mux.Handle("GET /.well-known/change-password", http.RedirectHandler("/change-password", http.StatusFound))
+	mux.HandleFunc("GET /logout", p.logoutForm)
+	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) { p.logout(w, r, false) })
+	mux.HandleFunc("POST /logout-everywhere", func(w http.ResponseWriter, r *http.Request) { p.logout(w, r, true) })
 }

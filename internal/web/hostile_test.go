@@ -74,7 +74,7 @@ func TestHostileRequestsCostNoMore(t *testing.T) {
 	page := made{method: http.MethodGet, path: "/login"}
 	asset := made{method: http.MethodGet, path: styleAddress(t, handler)}
 	verify := made{method: http.MethodGet, path: "/auth/verify?login=redirect"}
-	ahead := made{method: http.MethodGet, path: "/o/acme/auth/verify/x"}
+	prefixed := made{method: http.MethodGet, path: "/o/acme/auth/verify/x"}
 	form := made{method: http.MethodPost, path: "/login", body: "username=ada"}
 	start := made{method: http.MethodPost, path: "/change-password", body: "username=ada&step=start"}
 	rules := made{method: http.MethodGet, path: "/api/v1/requirements"}
@@ -99,8 +99,8 @@ func TestHostileRequestsCostNoMore(t *testing.T) {
 		"where a proxy comes from":       {verify, with(verify, "X-Forwarded-Uri", "/"+strings.Repeat("\u00e4", 7000))},
 		"a token":                        {verify, with(verify, "Authorization", "Bearer "+strings.Repeat("eyJ.", 3700))},
 		"a token of three parts":         {verify, with(verify, "Authorization", "Bearer eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ."+strings.Repeat("e", 15000)+".b")},
-		"options of a proxy":             {ahead, to(ahead, "/o/acme/auth/verify"+strings.Repeat(";", 15000)+"/x")},
-		"options of a proxy, in order":   {ahead, to(ahead, "/o/acme/auth/verify"+numbered(";a%d", 2500)+"/x")},
+		"options of a proxy":             {prefixed, to(prefixed, "/o/acme/auth/verify"+strings.Repeat(";", 15000)+"/x")},
+		"options of a proxy, in order":   {prefixed, to(prefixed, "/o/acme/auth/verify"+numbered(";a%d", 2500)+"/x")},
 		"an organisation's requirements": {rules, to(rules, "/api/v1/requirements?namespace="+strings.Repeat("x", 15000))},
 		"a form of many fields":          {form, sending(form, numbered("&a%d", 2500))},
 		"a query beside a form":          {form, to(form, "/login?"+numbered("&a%d", 2500))},
@@ -121,12 +121,12 @@ func TestHostileRequestsCostNoMore(t *testing.T) {
 	}
 }
 
-// TestApplicationsQueryIsNotCounted: what a proxy sends ahead is the application's.
+// TestApplicationsQueryIsNotCounted: the query of a prefixed check is the application's, and may have many parameters.
 func TestApplicationsQueryIsNotCounted(t *testing.T) {
 	handler := web.Handler(shared.depends)
 	many := numbered("&a%d", 200)
 	if w := (made{method: http.MethodGet, path: "/o/acme/auth/verify/app/" + strings.Repeat("x", 1100) + "?" + many}).serve(t, handler); w.Code != http.StatusSeeOther {
-		t.Errorf("ahead of an application it answers %d", w.Code)
+		t.Errorf("a prefixed check answers %d", w.Code)
 	}
 	for path, want := range map[string]int{"/login?" + many: http.StatusBadRequest, "/login?" + numbered("&a%d", 40): http.StatusOK, "/" + strings.Repeat("x", 1100): http.StatusNotFound} {
 		w := (made{method: http.MethodGet, path: path}).serve(t, handler)

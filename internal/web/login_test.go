@@ -10,7 +10,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// TestLoginAnswers has a row for each answer that a right password can get.
+// TestLoginAnswers has a row for each answer to a right password.
 func TestLoginAnswers(t *testing.T) {
 	now := time.Now()
 	at := func(d time.Duration) *v1alpha1.Instant { return new(v1alpha1.NewInstant(now.Add(d))) }
@@ -190,7 +190,7 @@ func TestLoginRememberMe(t *testing.T) {
 	}
 }
 
-// TestUnknownIsLikeWrong: nobody finds out by an answer which accounts and organisations there are.
+// TestUnknownIsLikeWrong: unknown usernames and organisations get the same answer as a wrong password.
 func TestUnknownIsLikeWrong(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	want := logIn(t, a, wrong)
@@ -247,6 +247,6 @@ func TestFailedAttemptsWarning(t *testing.T) {
 		t.Errorf("want a warning of 1 failure: %s", got.text)
 	}
 	if got = logIn(t, a, password); len(got.Warnings) != 0 {
-		t.Errorf("it is told once: %s", got.text)
+		t.Errorf("the second login warns of the same failures: %s", got.text)
 	}
 }

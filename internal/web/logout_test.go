@@ -7,7 +7,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestLogoutAsks: opening its address ends nothing, by whatever link, and the form there does and leads back.
+// TestLogoutAsks: GET /logout does not log out. Its form does, and leads back to return_to.
 func TestLogoutAsks(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{DisplayName: "Ada Lovelace"})
 	v := newVisitor(t)
@@ -38,7 +38,7 @@ func TestLogoutAsks(t *testing.T) {
 	v.get("/logout").shows(t, http.StatusOK, "Abmelden?", `<a class="button" href="/">Abbrechen</a>`)
 }
 
-// TestLogoutLeadsBack to where one was on this host, and nowhere else.
+// TestLogoutLeadsBack: after a logout the return_to is followed if it is on this host, and ignored otherwise.
 func TestLogoutLeadsBack(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	login := "/o/" + a.Namespace + "/login"

@@ -21,7 +21,7 @@ func (failingHasher) Verify(context.Context, hash.Encoded, string) (bool, error)
 	return false, context.DeadlineExceeded
 }
 
-// TestHashesAreCountedExactly: tests of how many guesses were checked rely on this count.
+// TestHashesAreCountedExactly: other tests count verified guesses by this metric.
 func TestHashesAreCountedExactly(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	hasher := hash.NewBounded(worker.InProcess(1), 1)

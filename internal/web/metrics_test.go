@@ -146,7 +146,7 @@ func TestSessionChecksAreCounted(t *testing.T) {
 	}
 }
 
-// TestSeriesDoNotGrow sends what strangers may choose. When all tests are over, TestMain looks again.
+// TestSeriesDoNotGrow: no value that a client may choose adds a series. TestMain checks that again after all tests.
 func TestSeriesDoNotGrow(t *testing.T) {
 	names := func() []string {
 		return slices.Sorted(maps.Keys(valuesOf(t, shared.registry)))

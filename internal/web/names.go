@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"net/http"
 
-	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/typedname"
 )
 
-// typedName is a username or an organisation as a person typed it, without what surrounds it. Every document and form has
-// names in this type, so that an attempt is counted, written down, remembered and shown under the same name.
+// typedName is a username or an organisation as a person typed it, without the spaces around it. All JSON bodies and forms are
+// read into this type, so that an attempt is counted, logged and shown under the same name everywhere.
 type typedName string
 
-// UnmarshalText takes a name from a document.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (n *typedName) UnmarshalText(text []byte) error {
 	*n = nameOf(string(text))
 	return nil
@@ -20,16 +19,17 @@ func (n *typedName) UnmarshalText(text []byte) error {
 
 func nameOf(typed string) typedName { return typedName(typedname.Trim(typed)) }
 
-// whoOf returns who makes an attempt.
-func whoOf(namespace, username typedName) login.Who {
-	return login.Who{Namespace: string(namespace), Username: string(username)}
+// accountName names an account, as a form or a cookie does. Either part may be empty.
+type accountName struct {
+	Namespace string `json:"namespace"`
+	Username  string `json:"username"`
 }
 
-// whoInForm returns who a form names, of the organisation of its address where it names none.
-func whoInForm(r *http.Request) remembered {
+// accountInForm returns the account that a form names. Without an organisation in the form, that of the address counts.
+func accountInForm(r *http.Request) accountName {
 	organization, username := nameOf(r.PostForm.Get("organization")), nameOf(r.PostForm.Get("username"))
-	return remembered{Namespace: cmp.Or(string(organization), organizationOf(r)), Username: string(username)}
+	return accountName{Namespace: cmp.Or(string(organization), organizationOf(r)), Username: string(username)}
 }
 
-// organizationOf returns the organisation that the address of a page names; empty where it names none.
+// organizationOf returns the organisation in the address of a page, such as acme in /o/acme/login; empty if there is none.
 func organizationOf(r *http.Request) string { return string(nameOf(r.PathValue("organization"))) }

@@ -69,7 +69,7 @@ func TestSpacesAroundNames(t *testing.T) {
 	}
 }
 
-// TestPasswordsKeepTheirSpaces: what surrounds a password is a part of it.
+// TestPasswordsKeepTheirSpaces: spaces around a password are part of it.
 func TestPasswordsKeepTheirSpaces(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{}, func(c *account.Credential) {
 		c.Password.Hash = hashOf(" " + password + " ")
@@ -81,7 +81,7 @@ func TestPasswordsKeepTheirSpaces(t *testing.T) {
 	v.logIn(a, " "+password+" ").leads(t, "/")
 }
 
-// TestNamesAreShownTrimmed: in the fields of a page, and in what this device remembers.
+// TestNamesAreShownTrimmed: names are trimmed in the fields of a page, and in the cookie of the remembered username.
 func TestNamesAreShownTrimmed(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	names := []string{"organization", around(a.Namespace), "username", around("ada"), "remember", "on"}
@@ -101,7 +101,7 @@ func TestNamesAreShownTrimmed(t *testing.T) {
 	}
 }
 
-// TestNothingButSpaces is no name.
+// TestNothingButSpaces: a name of spaces only counts as missing.
 func TestNothingButSpaces(t *testing.T) {
 	post(t, "/api/v1/login", map[string]any{"username": " \u00a0", "password": password}).expect(t, http.StatusBadRequest, "invalid-request")
 	post(t, "/api/v1/password", map[string]any{"username": " ", "currentPassword": password, "newPassword": fresh}).

@@ -2,12 +2,9 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/httpkit"
@@ -19,15 +16,15 @@ import (
 
 // changePage is what the change page shows.
 type changePage struct {
-	whoFields
+	accountFields
 	Current, New passwordField
-	// Own tells that the rules are those of the account, and not the organisation's.
+	// Own: the requirements are those of the account. Otherwise they are the organisation's.
 	Own          bool
 	Rules, Words string
 	Requirements []requirementLine
 	ReturnTo     string
 	Action, Back string
-	// Remember goes along for the account that it was ticked for.
+	// Remember is a hidden field: the person ticked "remember me" on the login page, for this account.
 	Remember bool
 	Error    string
 }
@@ -39,11 +36,11 @@ type requirementLine struct {
 	Text, Mark, State string
 }
 
-func (p *Pages) newChangePage(r *http.Request, to string, who remembered) *changePage {
-	fields := p.fields(r, who)
+func (p *Pages) newChangePage(r *http.Request, to string, name accountName) *changePage {
+	fields := p.accountFields(r, name)
 	text := fields.Text
 	return &changePage{
-		whoFields: fields,
+		accountFields: fields,
 		Current: passwordField{
 			Text: text, ID: "current-password", Label: text.Say("change.current"), Autocomplete: "current-password",
 		},
@@ -54,16 +51,16 @@ func (p *Pages) newChangePage(r *http.Request, to string, who remembered) *chang
 	}
 }
 
-// list shows requirements, none of them judged.
-func (c *changePage) list(requirements []policy.Requirement) {
+// showRules shows requirements before a new password was judged.
+func (c *changePage) showRules(requirements []policy.Requirement) {
 	results := make([]policy.Result, len(requirements))
 	for i, required := range requirements {
 		results[i].Requirement = required
 	}
-	c.show(results, false)
+	c.showResults(results, false)
 }
 
-func (c *changePage) show(results []policy.Result, judged bool) {
+func (c *changePage) showResults(results []policy.Result, judged bool) {
 	c.Requirements = nil
 	for _, result := range results {
 		line := requirementLine{
@@ -83,63 +80,63 @@ func (c *changePage) show(results []policy.Result, judged bool) {
 }
 
 func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
-	to := returnTo(r.URL.Query().Get("return_to"))
-	found, err := p.current(w, r)
+	to := returnTo(r.URL.Query())
+	found, err := p.session(w, r)
 	organization := organizationOf(r)
 	ofAnother := err == nil && organization != "" && organization != found.Account.Namespace
 	if ofAnother || errors.Is(err, sessions.ErrInvalid) {
-		p.renderChange(w, r, http.StatusOK, p.newChangePage(r, to, p.guest(r)))
+		p.renderChange(w, r, http.StatusOK, p.newChangePage(r, to, p.rememberedAccount(r)))
 		return
 	}
-	var own login.Profile
+	var profile login.Profile
 	if err == nil {
-		own, err = p.profile(r, found.Account)
+		profile, err = p.profile(r, found.Account)
 	}
 	if err != nil {
-		p.fail(w, r, httpkit.NewUnavailable(""), "change", homeAddress(to))
+		p.showProblem(w, r, httpkit.NewUnavailable(""), "change", homeAddress(to))
 		return
 	}
-	page := p.newChangePage(r, to, remembered{Namespace: found.Account.Namespace, Username: found.Account.Username()})
+	page := p.newChangePage(r, to, accountName{Namespace: found.Account.Namespace, Username: found.Account.Username()})
 	page.Back, page.Remember = homeAddress(to), found.Claims.RememberMe
 	switch {
-	case own.ChangeForbidden:
+	case profile.ChangeForbidden:
 		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.ChangeForbidden})
-	case !own.NotBefore.IsZero():
-		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.PasswordTooYoung, NotBefore: own.NotBefore})
+	case !profile.NotBefore.IsZero():
+		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.PasswordTooYoung, NotBefore: profile.NotBefore})
 	default:
-		page.own(own.Policy.Requirements(), catalog.SubjectOf(found.Account).Words())
+		page.showAccountRules(profile.Policy.Requirements(), catalog.SubjectOf(found.Account).Words())
 		p.renderChange(w, r, http.StatusOK, page)
 	}
 }
 
-// own shows the rules of the account itself.
-func (c *changePage) own(requirements []policy.Requirement, words []string) {
+// showAccountRules shows the account's requirements, and keeps them in the hidden fields.
+func (c *changePage) showAccountRules(requirements []policy.Requirement, words []string) {
 	c.Own, c.Rules, c.Words = true, encodeRules(requirements), encodeWords(words)
-	c.list(requirements)
+	c.showRules(requirements)
 }
 
-// renderChange shows the page, with the organisation's rules where those of the account are not known.
+// renderChange shows the page. If the account's requirements are not known, it shows the organisation's.
 func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int, page *changePage) {
 	if page.Requirements == nil {
 		resolved, err := p.Catalog.NamespacePolicy(r.Context(), page.Organization)
 		if err != nil {
-			p.fail(w, r, httpkit.NewUnavailable(""), "change", page.Back)
+			p.showProblem(w, r, httpkit.NewUnavailable(""), "change", page.Back)
 			return
 		}
-		page.list(resolved.Policy.Requirements())
+		page.showRules(resolved.Policy.Requirements())
 	}
 	p.UI.Render(w, r, status, "change", page)
 }
 
 func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 	if refusal := httpkit.ReadForm(w, r); refusal != nil {
-		p.fail(w, r, refusal, "", sibling(r, "/change-password", ""))
+		p.showProblem(w, r, refusal, "", sibling(r, "/change-password", ""))
 		return
 	}
 	form := r.PostForm
-	page := p.newChangePage(r, returnTo(form.Get("return_to")), whoInForm(r))
+	page := p.newChangePage(r, returnTo(form), accountInForm(r))
 	start := form.Get("step") == "start"
-	page.carry(form, start)
+	page.restore(form, start)
 	if start {
 		p.renderChange(w, r, http.StatusOK, page)
 		return
@@ -150,9 +147,9 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		p.renderChange(w, r, http.StatusBadRequest, page)
 		return
 	}
-	who := login.Who{Namespace: page.Organization, Username: page.Username}
+	name := accountName{Namespace: page.Organization, Username: page.Username}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryChange, remember: page.Remember, who: who,
+		entry: metrics.EntryChange, remember: page.Remember, account: name,
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Change(ctx, who, current, next)
 		},
@@ -163,23 +160,22 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 	}
 	httpkit.SetOutcome(w, metrics.Granted)
 	if page.Remember {
-		p.rememberUsername(w, who, true) // Else what the login page shows stays as it is.
+		p.rememberUsername(w, name, true) // Otherwise the username that was remembered before stays.
 	}
-	p.begin(w, r, granted)
+	p.startSession(w, r, granted)
 	p.setNotice(w, noticePasswordChanged)
 	http.Redirect(w, r, homeAddress(page.ReturnTo), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }
 
-// carry takes over what the page before this one has handed on, as long as it is about the same account: whoever edits the
-// username changes another's password, and is not remembered in the place of that one. The rules are shown and decide
-// nothing.
-func (c *changePage) carry(form url.Values, start bool) {
+// restore takes over the hidden fields of the page before this one. If the person has edited the username or the organisation
+// since, the fields are about another account and are left out.
+func (c *changePage) restore(form url.Values, start bool) {
 	if !start && (form.Get("own_username") != c.Username || form.Get("own_organization") != c.Organization) {
 		return
 	}
 	c.Remember = form.Get("remember") != ""
 	if rules := decodeRules(form.Get("rules")); rules != nil {
-		c.own(rules, decodeWords(form.Get("words")))
+		c.showAccountRules(rules, decodeWords(form.Get("words")))
 	}
 }
 
@@ -197,21 +193,21 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 			page.New.Errors = append(page.New.Errors, unmet.In(page.Text))
 		}
 		if len(rejected.Requirements) > 0 {
-			page.own(rejected.Requirements, rejected.Words)
+			page.showAccountRules(rejected.Requirements, rejected.Words)
 		}
 		if len(rejected.Results) >= len(rejected.Requirements) {
-			page.show(rejected.Results, true)
+			page.showResults(rejected.Results, true)
 		}
 	} else {
-		page.Error = p.say(page.Text, refusal, page.places("change")...)
+		page.Error = p.problemText(page.Text, refusal, page.textPages("change")...)
 		if refusal.ID == httpkit.InvalidCredentials {
-			page.Current = wrongPassword(page.Current)
+			page.Current.markWrong()
 		}
 	}
 	p.renderChange(w, r, refusal.Status, page)
 }
 
-// forbid says why a password cannot be changed, in the place of a form that cannot work.
+// forbid says why the password cannot be changed now, instead of showing the form.
 func (p *Pages) forbid(w http.ResponseWriter, r *http.Request, page *changePage, e *login.ChangeForbiddenError) {
 	refusal := changeForbidden(e)
 	refusal.SetHeaders(w)
@@ -219,59 +215,7 @@ func (p *Pages) forbid(w http.ResponseWriter, r *http.Request, page *changePage,
 		Title: page.Text.Say("change.forbidden.title"), Message: page.Text.Say("change.forbidden"), Contact: true, Back: page.Back,
 	}
 	if e.Reason == login.PasswordTooYoung {
-		m.Message, m.Until = page.Text.Say("change.young"), at(page.Text, e.NotBefore)
+		m.Message, m.Until = page.Text.Say("change.young"), newInstant(page.Text, e.NotBefore)
 	}
 	p.UI.Render(w, r, refusal.Status, "message", m)
-}
-
-// encodeRules writes requirements into a form, from where they come back with the next step.
-func encodeRules(requirements []policy.Requirement) string {
-	rules := make([]policy.Requirement, len(requirements))
-	for i, r := range requirements {
-		r.Message = "" // The page has words of its own.
-		rules[i] = r
-	}
-	return encode(rules)
-}
-
-// decodeRules reads what encodeRules wrote; nil for anything else.
-func decodeRules(text string) []policy.Requirement {
-	if strings.Count(text, "{") > len(policy.RequirementIDs) {
-		return nil
-	}
-	var rules []policy.Requirement
-	if json.Unmarshal([]byte(text), &rules) != nil || len(rules) > len(policy.RequirementIDs) {
-		return nil
-	}
-	for _, r := range rules {
-		if !slices.Contains(policy.RequirementIDs, r.ID) {
-			return nil
-		}
-	}
-	return rules
-}
-
-// maxWords bounds the words of an account, which are in a display name of 256 characters and some shorter fields; each has three
-// characters at least. A display name may have commas, and a word that is in the list twice has them twice.
-const (
-	maxWords       = 128
-	maxWordsCommas = 1024
-)
-
-func encodeWords(words []string) string { return encode(append([]string{}, words...)) }
-
-// decodeWords reads what encodeWords wrote; nil for anything else. It is not read where it would be too many words.
-func decodeWords(text string) (words []string) {
-	if strings.Count(text, ",") > maxWordsCommas || json.Unmarshal([]byte(text), &words) != nil || len(words) > maxWords {
-		return nil
-	}
-	return words
-}
-
-func encode(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return string(text)
 }

@@ -13,11 +13,11 @@ import (
 // homePage shows who is logged in.
 type homePage struct {
 	Notice string
-	// Warning of the password's end: at Expires, if Until says so, and then what to do.
+	// Warning that the password expires or has expired. Until adds the time Expires to it; Ask says whom to ask for a new password.
 	Warning, Ask  string
 	Until         bool
 	FailedWarning string
-	// Change is where the person changes the password; empty where that may not be.
+	// Change is the address of the change page; empty if the person may not change the password now.
 	Change                       string
 	Name, Username, Organization string
 	Set, Expires, Previous       *instant
@@ -25,66 +25,54 @@ type homePage struct {
 	ReturnTo                     string
 }
 
-// accountPage is the home page where "/" belongs to an application that Keyturn's pages are proxied beside.
-const accountPage = "/account"
-
-// homeAddress is the home page for somebody who goes on to an application from there. Who goes nowhere else has come to
-// Keyturn itself, or is at home with the application.
-func homeAddress(to string) string {
-	if to == "" {
-		return "/"
-	}
-	return withReturnTo(accountPage, to)
-}
-
 func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
-	to := returnTo(r.URL.Query().Get("return_to"))
-	found, err := p.current(w, r)
+	to := returnTo(r.URL.Query())
+	found, err := p.session(w, r)
 	if errors.Is(err, sessions.ErrInvalid) {
 		http.Redirect(w, r, withReturnTo("/login", to), http.StatusSeeOther)
 		return
 	}
-	var own login.Profile
+	var profile login.Profile
 	if err == nil {
-		own, err = p.profile(r, found.Account)
+		profile, err = p.profile(r, found.Account)
 	}
 	if err != nil {
-		p.fail(w, r, httpkit.NewUnavailable(""), "home", homeAddress(to))
+		p.showProblem(w, r, httpkit.NewUnavailable(""), "home", homeAddress(to))
 		return
 	}
 	text := p.UI.Text(r)
 	page := homePage{
 		Notice: p.notice(w, r, text),
 		Name:   found.Account.Spec.DisplayName, Username: found.Account.Username(), Organization: found.Account.Namespace,
-		Set: at(text, own.SetTime), Expires: at(text, own.PasswordExpires), Previous: at(text, found.Claims.PreviousLogin),
+		Set: newInstant(text, profile.SetTime), Expires: newInstant(text, profile.PasswordExpires), Previous: newInstant(text, found.Claims.PreviousLogin),
 		Failed: found.Claims.FailedAttempts, ReturnTo: to,
 	}
-	if !own.ChangeForbidden && own.NotBefore.IsZero() {
+	if !profile.ChangeForbidden && profile.NotBefore.IsZero() {
 		page.Change = withReturnTo("/change-password", to)
 	}
 	if page.Name == "" {
 		page.Name = page.Username
 	}
-	page.warn(text, own, p.UI.Contact(text))
+	page.setWarnings(text, profile, p.UI.Contact(text))
 	p.UI.Render(w, r, http.StatusOK, "home", page)
 }
 
-// warn says what the person should know. Who may not change the password is told whom to ask.
-func (h *homePage) warn(text *ui.Text, own login.Profile, contact string) {
+// setWarnings sets the warnings. If the person may not change the password, they say whom to ask.
+func (h *homePage) setWarnings(text *ui.Text, profile login.Profile, contact string) {
 	if h.Failed > 0 {
 		advice := "home.failed.change"
-		if h.Change == "" || h.Notice != "" { // It may not be changed, or just was.
+		if h.Change == "" || h.Notice != "" { // The password may not be changed now, or has just been.
 			advice = "home.failed.tell"
 		}
 		h.FailedWarning = text.Say("home.failed.warning", "n", h.Failed) + " " + text.Say(advice)
 	}
 	ask := "warning.ask"
 	switch {
-	case own.Expired && own.GraceLoginsLeft == 0:
+	case profile.Expired && profile.GraceLoginsLeft == 0:
 		h.Warning, ask = text.Say("warning.expired.none"), "warning.ask.now"
-	case own.Expired:
-		h.Warning = text.Say("warning.expired", "n", own.GraceLoginsLeft)
-	case own.WarnExpiry:
+	case profile.Expired:
+		h.Warning = text.Say("warning.expired", "n", profile.GraceLoginsLeft)
+	case profile.WarnExpiry:
 		h.Warning, h.Until = text.Say("warning.expires"), true
 	}
 	if h.Change == "" {

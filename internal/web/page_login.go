@@ -14,9 +14,9 @@ import (
 
 // loginPage is what the login page shows.
 type loginPage struct {
-	whoFields
+	accountFields
 	Password passwordField
-	// Action and Change are where the form and the dialog are sent to, Back is where Cancel leads.
+	// Action and ChangeForm are where the form and the dialog are posted to, Back is where Cancel leads.
 	Action, Change, ChangeForm, Back string
 	ReturnTo                         string
 	Remember                         bool
@@ -24,18 +24,18 @@ type loginPage struct {
 	Dialog                           *changeDialog
 }
 
-// changeDialog tells why the password must be changed.
+// changeDialog says why the password must be changed.
 type changeDialog struct {
 	Reason string
-	// Rules and Words go along to the change page.
+	// Rules and Words are hidden fields for the change page (see encodeRules and encodeWords).
 	Rules, Words string
 }
 
-// newLoginPage returns the page for somebody.
-func (p *Pages) newLoginPage(r *http.Request, to string, who remembered) *loginPage {
-	fields := p.fields(r, who)
+// newLoginPage returns the page with an account filled in.
+func (p *Pages) newLoginPage(r *http.Request, to string, name accountName) *loginPage {
+	fields := p.accountFields(r, name)
 	return &loginPage{
-		whoFields: fields,
+		accountFields: fields,
 		Password: passwordField{
 			Text: fields.Text, ID: "password", Label: fields.Text.Say("password"), Autocomplete: "current-password",
 		},
@@ -46,26 +46,26 @@ func (p *Pages) newLoginPage(r *http.Request, to string, who remembered) *loginP
 }
 
 func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
-	to := returnTo(r.URL.Query().Get("return_to"))
+	to := returnTo(r.URL.Query())
 	organization := organizationOf(r)
-	if found, err := p.current(w, r); err == nil && (organization == "" || organization == found.Account.Namespace) {
+	if found, err := p.session(w, r); err == nil && (organization == "" || organization == found.Account.Namespace) {
 		returnto.Redirect(w, cmp.Or(to, "/"))
 		return
 	}
-	who := p.guest(r)
-	page := p.newLoginPage(r, to, who)
-	page.Remember, page.Notice = who.Username != "", p.notice(w, r, page.Text)
+	remembered := p.rememberedAccount(r)
+	page := p.newLoginPage(r, to, remembered)
+	page.Remember, page.Notice = remembered.Username != "", p.notice(w, r, page.Text)
 	p.UI.Render(w, r, http.StatusOK, "login", page)
 }
 
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	if refusal := httpkit.ReadForm(w, r); refusal != nil {
-		p.fail(w, r, refusal, "", sibling(r, "/login", ""))
+		p.showProblem(w, r, refusal, "", sibling(r, "/login", ""))
 		return
 	}
 	form := r.PostForm
-	to := returnTo(form.Get("return_to"))
-	page := p.newLoginPage(r, to, whoInForm(r))
+	to := returnTo(form)
+	page := p.newLoginPage(r, to, accountInForm(r))
 	page.Remember = form.Get("remember") != ""
 	password := form.Get("password")
 	if page.Username == "" || password == "" {
@@ -73,9 +73,9 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		p.UI.Render(w, r, http.StatusBadRequest, "login", page)
 		return
 	}
-	who := login.Who{Namespace: page.Organization, Username: page.Username}
+	name := accountName{Namespace: page.Organization, Username: page.Username}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryLogin, remember: page.Remember, who: who,
+		entry: metrics.EntryLogin, remember: page.Remember, account: name,
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Login(ctx, who, password)
 		},
@@ -85,12 +85,12 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	httpkit.SetOutcome(w, metrics.Granted)
-	p.rememberUsername(w, who, page.Remember)
-	p.begin(w, r, granted)
+	p.rememberUsername(w, name, page.Remember)
+	p.startSession(w, r, granted)
 	landing := "/"
 	switch {
 	case len(warnings(granted.Answer)) > 0:
-		landing = homeAddress(to) // There they are told, and go on from there.
+		landing = homeAddress(to) // The home page shows the warnings, and has a link to go on.
 	case to != "":
 		landing = withReturnTo("/continue", to)
 	}
@@ -100,29 +100,15 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginPage, refusal *httpkit.Problem) {
 	refusal.SetHeaders(w)
 	if refusal.ID == httpkit.ChangeRequired {
-		page.Dialog = &changeDialog{Reason: page.Text.Say(known("dialog.", refusal.Reason))}
+		page.Dialog = &changeDialog{Reason: page.Text.Say(reasonKey("dialog.", refusal.Reason))}
 		if required, ok := errors.AsType[*login.ChangeRequiredError](refusal.Cause); ok {
 			page.Dialog.Rules, page.Dialog.Words = encodeRules(required.Requirements), encodeWords(required.Words)
 		}
 	} else {
-		page.Error = p.say(page.Text, refusal, page.places("login")...)
+		page.Error = p.problemText(page.Text, refusal, page.textPages("login")...)
 		if refusal.ID == httpkit.InvalidCredentials {
-			page.Password = wrongPassword(page.Password)
+			page.Password.markWrong()
 		}
 	}
 	p.UI.Render(w, r, refusal.Status, "login", page)
-}
-
-// places returns whose texts say a refusal on a page: those that speak of the organisation, too, where its field is shown.
-func (f whoFields) places(page string) []string {
-	if f.ShowOrganization {
-		return []string{page + ".organisation", page}
-	}
-	return []string{page}
-}
-
-// wrongPassword has the focus go to a field: the alert above says what is wrong.
-func wrongPassword(f passwordField) passwordField {
-	f.Describe, f.Invalid = "alert", true
-	return f
 }

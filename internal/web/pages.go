@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -15,102 +16,111 @@ import (
 	"github.com/keyturn/keyturn/internal/web/ui"
 )
 
-// profileReads is how many live reads of a profile go on at once: each page that is opened with a session costs one.
-const profileReads = 16
+// maxProfileReads bounds the profiles that are read from the API server at once: each page opened with a session reads one.
+const maxProfileReads = 16
 
-// Pages are what people see in a browser. They take the same steps as the API, through the same functions.
+// Pages are the HTML pages: forms over the same functions as the API. Each page is a file page_*.go; this file has what they share.
 type Pages struct {
 	*Attempts
 	Catalog *catalog.Catalog
 	UI      *ui.UI
-	// ShowOrganization has people name their organisation: where there are more than the default one.
+	// ShowOrganization shows the field for the organisation: set it where there are more organisations than the default one.
 	ShowOrganization bool
 
-	// reads has room for the reads of profiles that go on.
-	reads chan struct{}
+	// profileReads has one element for each profile that is being read.
+	profileReads chan struct{}
 }
 
-// Mount adds the pages to a mux.
-func (p *Pages) Mount(mux *http.ServeMux) {
-	p.UI.Mount(mux)
-	mux.HandleFunc("GET /{$}", p.home)
-	mux.HandleFunc("GET "+accountPage, p.home)
-	for _, under := range []string{"", "/o/{organization}"} {
-		mux.HandleFunc("GET "+under+"/login", p.loginForm)
-		mux.HandleFunc("POST "+under+"/login", p.login)
-		mux.HandleFunc("GET "+under+"/change-password", p.changeForm)
-		mux.HandleFunc("POST "+under+"/change-password", p.change)
-	}
-	mux.HandleFunc("GET /continue", p.goOn)
-	mux.HandleFunc("GET /.well-known/change-password", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "/change-password", http.StatusFound)
-	})
-	mux.HandleFunc("GET /logout", p.logoutForm)
-	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) { p.logout(w, r, false) })
-	mux.HandleFunc("POST /logout-everywhere", func(w http.ResponseWriter, r *http.Request) { p.logout(w, r, true) })
-}
-
-// current returns the session of a request, and renews its cookie when it is time. Errors: sessions.ErrInvalid,
+// session returns the session of a request, and renews its cookie in the second half of its time. Errors: sessions.ErrInvalid,
 // sessions.ErrUnavailable.
-func (p *Pages) current(w http.ResponseWriter, r *http.Request) (sessions.Session, error) {
-	found, err := p.check(r, metrics.EntryPage)
+func (p *Pages) session(w http.ResponseWriter, r *http.Request) (sessions.Session, error) {
+	found, err := p.webSession(r, metrics.EntryPage)
 	if err == nil && httpkit.Bearer(r) == "" {
 		p.renewCookie(w, r, found)
 	}
 	return found, err
 }
 
-// profile reads the profile of somebody who is logged in, live. A crowd that reloads its pages is refused before the API
-// server has to.
-func (p *Pages) profile(r *http.Request, declared *v1alpha1.UserAccount) (login.Profile, error) {
+// profile reads the profile of a logged-in account from the API server. The error is login.ErrOverloaded if maxProfileReads are
+// being read already, so that many reloads do not burden the API server.
+func (p *Pages) profile(r *http.Request, account *v1alpha1.UserAccount) (login.Profile, error) {
 	select {
-	case p.reads <- struct{}{}:
-		defer func() { <-p.reads }()
-		return p.Logins.Profile(r.Context(), declared)
+	case p.profileReads <- struct{}{}:
+		defer func() { <-p.profileReads }()
+		return p.Logins.Profile(r.Context(), account)
 	default:
 		return login.Profile{}, login.ErrOverloaded
 	}
 }
 
-// begin hands a session to the browser. The session that it takes the place of ends (OWASP ASVS 5.0, 7.2.4): nobody could end it any
-// more. That is a write, but only for somebody who logs in twice.
-func (p *Pages) begin(w http.ResponseWriter, r *http.Request, granted *grant) {
+// startSession puts a new session into the browser's cookie. It ends the session that the cookie held before (OWASP ASVS 5.0,
+// 7.2.4), as the person could not end it any more.
+func (p *Pages) startSession(w http.ResponseWriter, r *http.Request, granted *grant) {
 	if presented := p.Get(r, httpkit.SessionCookie); presented != "" {
-		held, err := p.Sessions.Check(r.Context(), presented, token.Web)
-		// A change has ended the other sessions of the account already.
-		hasEnded := held.Claims.CredentialUID == granted.claims.CredentialUID && held.Claims.Generation < granted.claims.Generation
+		before, err := p.Sessions.Check(r.Context(), presented, token.Web)
+		// A change of the password has ended the account's other sessions already.
+		hasEnded := before.Claims.CredentialUID == granted.claims.CredentialUID && before.Claims.Generation < granted.claims.Generation
 		if err == nil && !hasEnded {
-			err = p.Sessions.End(r.Context(), held)
+			err = p.Sessions.End(r.Context(), before)
 		}
 		if err != nil && !errors.Is(err, sessions.ErrInvalid) {
 			slog.Warn("Session that another took the place of goes on until it expires", "error", err)
 		}
 	}
-	p.rememberDevice(w, granted)
+	p.rememberDevice(w, granted.claims, granted.devices)
 	p.setSession(w, granted.signed, granted.claims)
 }
 
-// refuse answers a request that no endpoint takes: with a page where a browser asks, else with a problem document.
+// accountFields returns the fields for an account, of the default organisation if the name has none.
+func (p *Pages) accountFields(r *http.Request, name accountName) accountFields {
+	name.Namespace = cmp.Or(name.Namespace, p.DefaultNamespace)
+	return accountFields{
+		Text:             p.UI.Text(r),
+		ShowOrganization: p.ShowOrganization || name.Namespace != p.DefaultNamespace || organizationOf(r) != "",
+		Organization:     name.Namespace, Username: name.Username,
+	}
+}
+
+// rememberedAccount returns the account to fill into a form: the one remembered in this browser, unless the address names another
+// organisation.
+func (p *Pages) rememberedAccount(r *http.Request) accountName {
+	name := p.rememberedUsername(r)
+	if organization := organizationOf(r); organization != "" && organization != name.Namespace {
+		return accountName{Namespace: organization}
+	}
+	return name
+}
+
+// notice returns the text of the notice that the page before this one has left, such as "You are logged out."; empty if there is none.
+func (p *Pages) notice(w http.ResponseWriter, r *http.Request, text *ui.Text) string {
+	if notice := p.takeNotice(w, r); notice != "" {
+		return text.Say("notice." + notice)
+	}
+	return ""
+}
+
+// refuse answers a request that no endpoint serves: with a page for a browser, else with a problem document.
 func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem) {
 	w.Header().Add("Vary", "Accept")
 	if httpkit.WantsPage(r) {
-		p.fail(w, r, refusal, "", "/")
+		p.showProblem(w, r, refusal, "", "/")
 		return
 	}
 	refusal.Write(w)
 }
 
-// fail shows a refusal where there is no form to show it at. place picks the text of one page, such as "home".
-func (p *Pages) fail(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem, place, back string) {
+// showProblem shows a problem on the message page, with a link back. page is the page that failed, as problemText takes it.
+func (p *Pages) showProblem(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem, page, back string) {
 	t := p.UI.Text(r)
 	refusal.SetHeaders(w)
-	p.UI.Render(w, r, refusal.Status, "message", message{Title: t.Say("problem.title"), Message: p.say(t, refusal, place), Back: back})
+	p.UI.Render(w, r, refusal.Status, "message", message{Title: t.Say("problem.title"), Message: p.problemText(t, refusal, page), Back: back})
 }
 
-// say returns what a problem says to a person. The first of the places that has a text of its own about such a problem says it.
-func (p *Pages) say(t *ui.Text, refusal *httpkit.Problem, places ...string) string {
-	for _, place := range places {
-		if key := "problem." + refusal.ID + "." + place; t.Has(key) {
+// problemText returns the text of a problem. The first of the pages that has a text of its own for it decides: for "home" that is
+// problem.unavailable.home of the catalogue.
+func (p *Pages) problemText(t *ui.Text, refusal *httpkit.Problem, pages ...string) string {
+	for _, page := range pages {
+		if key := "problem." + refusal.ID + "." + page; t.Has(key) {
 			return t.Say(key)
 		}
 	}

@@ -104,7 +104,7 @@ func TestCrossSitePosts(t *testing.T) {
 	v.get("/").shows(t, http.StatusOK)
 }
 
-// TestCookiesOfAnAnswer: which cookies a login sets, and what they say.
+// TestCookiesOfAnAnswer: the cookies that a login sets, and their lifetimes.
 func TestCookiesOfAnAnswer(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	for remember, want := range map[string]map[string]int{
@@ -129,7 +129,7 @@ func TestCookiesOfAnAnswer(t *testing.T) {
 	}
 }
 
-// TestNothingTypedComesBack, save for the names in their own fields, which are escaped.
+// TestNothingTypedComesBack: pages repeat nothing that was typed, except for the names in their own fields, escaped.
 func TestNothingTypedComesBack(t *testing.T) {
 	const typed = `"><script>alert(1)</script>`
 	names := []string{"organization", "org" + typed, "username", "user" + typed, "return_to", "//elsewhere" + typed, "remember", typed}
@@ -163,7 +163,7 @@ func TestNothingTypedComesBack(t *testing.T) {
 	}
 }
 
-// TestLanding: where a person gets to after a login and after a change.
+// TestLanding: where a login and a change of the password redirect to.
 func TestLanding(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	v := newVisitor(t)
@@ -177,7 +177,7 @@ func TestLanding(t *testing.T) {
 	v = newVisitor(t)
 	v.get("/?return_to=/app").leads(t, "/login?return_to=%2Fapp")
 	v.logIn(a, wrong, "return_to", "/app").shows(t, http.StatusUnauthorized, `name="return_to" value="/app"`)
-	v.logIn(a, password, "return_to", "/app").leads(t, "/account?return_to=%2Fapp") // They are told of the failed attempt first.
+	v.logIn(a, password, "return_to", "/app").leads(t, "/account?return_to=%2Fapp") // The home page shows the failed attempt first.
 
 	// The front page of an application is a place to go to as well.
 	v = newVisitor(t)
@@ -201,13 +201,13 @@ func TestLandingByAPageOfOurs(t *testing.T) {
 	p := v.post("/change-password", "organization", a.Namespace, "username", "ada", "current-password", password, "new-password", fresh,
 		"return_to", "/app")
 	p.leads(t, "/account?return_to=%2Fapp")
-	told := "Your password was changed. All other devices were logged out."
-	v.get("/account?return_to=%2Fapp").shows(t, http.StatusOK, told, `<a class="button primary" id="continue" href="/app">`)
-	v.get("/account?return_to=%2Fapp").hides(t, told)
-	v.get("/?notice=password-changed").hides(t, told)
+	notice := "Your password was changed. All other devices were logged out."
+	v.get("/account?return_to=%2Fapp").shows(t, http.StatusOK, notice, `<a class="button primary" id="continue" href="/app">`)
+	v.get("/account?return_to=%2Fapp").hides(t, notice)
+	v.get("/?notice=password-changed").hides(t, notice)
 }
 
-// TestRememberGoesWithTheAccount that it was ticked for.
+// TestRememberGoesWithTheAccount: "remember me" is kept for the account that it was ticked for, and for no other.
 func TestRememberGoesWithTheAccount(t *testing.T) {
 	namespace := organisation(t, nil)
 	ada := person(t, namespace, "ada", v1alpha1.UserAccountSpec{}, mustChange)
@@ -242,7 +242,7 @@ func TestRememberGoesWithTheAccount(t *testing.T) {
 	v.get("/change-password").shows(t, http.StatusOK, `name="remember" value="on"`, `name="own_username" value="bob"`)
 }
 
-// TestReplacedSessionEnds: a browser that gets another session leaves none behind.
+// TestReplacedSessionEnds: a login in a browser ends the session that the browser had before.
 func TestReplacedSessionEnds(t *testing.T) {
 	namespace := organisation(t, nil)
 	ada, bob := person(t, namespace, "ada", v1alpha1.UserAccountSpec{}), person(t, namespace, "bob", v1alpha1.UserAccountSpec{})
@@ -269,7 +269,7 @@ func TestReplacedSessionEnds(t *testing.T) {
 	}
 }
 
-// TestBrowsersGetPages where nothing else answers, and programs get problem documents.
+// TestBrowsersGetPages: for an unknown address or method a browser gets a page, and a program a problem document.
 func TestBrowsersGetPages(t *testing.T) {
 	v := newVisitor(t)
 	v.get("/nowhere").shows(t, http.StatusNotFound, "There is no page at this address.", `id="alert" tabindex="-1"`)
@@ -289,7 +289,7 @@ func TestBrowsersGetPages(t *testing.T) {
 	}
 }
 
-// TestForbiddenIsSaidBeforehand: no form that cannot work.
+// TestForbiddenIsSaidBeforehand: if the password may not be changed, the change page says so instead of showing the form.
 func TestForbiddenIsSaidBeforehand(t *testing.T) {
 	namespace := organisation(t, &v1alpha1.PasswordPolicySpec{MinAgeHours: new(int32(24))})
 	young := person(t, namespace, "young", v1alpha1.UserAccountSpec{})
@@ -308,7 +308,7 @@ func TestForbiddenIsSaidBeforehand(t *testing.T) {
 	}
 }
 
-// TestHomeOfWhoMayNotChange tells whom to ask for a new password.
+// TestHomeOfWhoMayNotChange: if the person may not change the password, the home page says whom to ask for a new one.
 func TestHomeOfWhoMayNotChange(t *testing.T) {
 	namespace := organisation(t, &v1alpha1.PasswordPolicySpec{MaxAgeDays: new(int32(10)), GraceLogins: new(int32(2))})
 	spec := v1alpha1.UserAccountSpec{Password: &v1alpha1.PasswordSpec{Change: v1alpha1.PasswordChangeForbidden}}
@@ -339,7 +339,7 @@ func TestWellKnown(t *testing.T) {
 	}
 }
 
-// TestLogoutWithoutSession is done already.
+// TestLogoutWithoutSession: a logout without a session succeeds.
 func TestLogoutWithoutSession(t *testing.T) {
 	for _, path := range []string{"/logout", "/logout-everywhere"} {
 		v := newVisitor(t)
@@ -351,7 +351,7 @@ func TestLogoutWithoutSession(t *testing.T) {
 	}
 }
 
-// TestLogoutThatCannotBeWritten: what cannot be ended is not said to be over.
+// TestLogoutThatCannotBeWritten: if the session cannot be ended, the page says that the person is still logged in.
 func TestLogoutThatCannotBeWritten(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	v := newVisitor(t)

@@ -20,7 +20,7 @@ func strong() *v1alpha1.PasswordPolicySpec {
 	}
 }
 
-// TestChangeStory is a first login: refused, told the requirements, refused again for a weak password, granted.
+// TestChangeStory is a first login: change required, with the requirements; a weak password is refused; a strong one is accepted.
 func TestChangeStory(t *testing.T) {
 	a := person(t, organisation(t, strong()), "ada", v1alpha1.UserAccountSpec{}, func(c *account.Credential) {
 		c.Password.SetBy, c.Password.MustChange = v1alpha1.SetByReset, v1alpha1.MustChangeInitialLogin
@@ -40,8 +40,8 @@ func TestChangeStory(t *testing.T) {
 		"minLength": true, "maxLength": true, "uppercase": false, "digits": false, "commonPassword": true,
 		"accountWords": true, "notCurrent": true, "history": true,
 	} {
-		if got, told := met[id]; !told || got != want {
-			t.Errorf("requirement %s: told %t, satisfied %t, want %t", id, told, got, want)
+		if got, listed := met[id]; !listed || got != want {
+			t.Errorf("requirement %s: listed %t, satisfied %t, want %t", id, listed, got, want)
 		}
 	}
 
@@ -154,7 +154,7 @@ func TestChangeRefused(t *testing.T) {
 	}
 }
 
-// TestChangeEndsSessions: whoever took the old password or a session is out, and the person who changed it is in.
+// TestChangeEndsSessions: after a change the old password and all older sessions are refused, and the new session is valid.
 func TestChangeEndsSessions(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	old := logIn(t, a, password).Token

@@ -40,7 +40,7 @@ func ask(handler http.Handler, method, path, signed string, bearer bool) *httpte
 	return w
 }
 
-// TestCookiesSlide: half of their time later they are issued again, and bearers are not.
+// TestCookiesSlide: cookies are renewed in the second half of their time, bearer tokens are not.
 func TestCookiesSlide(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	granted := logIn(t, a, password)

@@ -95,7 +95,7 @@ func TestHeaders(t *testing.T) {
 		"proxy, refused":         {"/auth/verify", "", true},
 		"proxy, invalid":         {"/auth/verify?x=y", "", true},
 		"proxy, sent on":         {"/auth/login", htmlPage, true},
-		"proxy, ahead, refused":  {"/o/acme/auth/verify/x", "", true},
+		"proxy, prefix, refused": {"/o/acme/auth/verify/x", "", true},
 		"no path of an API here": {"/webhooks/tokenreview", htmlPage, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestLogTellsOutcomes: each request is one line that tells what came of it, and nothing that a person typed.
+// TestLogTellsOutcomes: the log has one line for each request, with its outcome and nothing that a person typed.
 func TestLogTellsOutcomes(t *testing.T) {
 	a := person(t, organisation(t, nil), "visible-in-no-log", v1alpha1.UserAccountSpec{})
 	granted, refused := logIn(t, a, password), logIn(t, a, wrong)

@@ -89,13 +89,13 @@ func signedAs(t *testing.T, ring *token.Ring, signed string, change func(jwt.Map
 	return text
 }
 
-// TestSignedAgain: what the tests forge differs from a good token in what they say, and in nothing else.
+// TestSignedAgain: the tokens that these tests forge differ from a valid one in their claims only.
 func TestSignedAgain(t *testing.T) {
 	signed := logIn(t, person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{}), password).Token
 	currentSession(t, signedAs(t, shared.sessions.Keys.Ring(), signed, nil, false)).expect(t, http.StatusOK, "")
 }
 
-// TestSessionCookie: edited it is nothing, and of several the first counts, at every door that takes one.
+// TestSessionCookie: an edited cookie is refused, and of several the first counts, at every endpoint that takes one.
 func TestSessionCookie(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	signed := logIn(t, a, password).Token
@@ -140,7 +140,7 @@ func kubernetesToken(t testing.TB, a *v1alpha1.UserAccount) string {
 	return granted.Token
 }
 
-// TestRepeatedHeaders: a proxy may have looked at another than we would, so none of them counts, nor the cookie beside them.
+// TestRepeatedHeaders: with several Authorization headers none counts, nor the cookie: a proxy may have checked another of them.
 func TestRepeatedHeaders(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	signed := logIn(t, a, password).Token
@@ -159,7 +159,7 @@ func TestRepeatedHeaders(t *testing.T) {
 	currentSession(t, signed).expect(t, http.StatusOK, "")
 }
 
-// TestSessionOfTheCluster: it can be asked about, renewed and ended by its own token, and opens no door of the web.
+// TestSessionOfTheCluster: a token for Kubernetes can read, renew and end its own session, and no other endpoint takes it.
 func TestSessionOfTheCluster(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	signed := kubernetesToken(t, a)
@@ -188,7 +188,7 @@ func TestSessionOfTheCluster(t *testing.T) {
 	})
 }
 
-// TestSessionEnds: every way in which a session ends is heard of, by watches alone.
+// TestSessionEnds: a server learns of every way in which a session ends, by its watches alone.
 func TestSessionEnds(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *v1alpha1.UserAccount){
 		"the generation is raised": func(t *testing.T, a *v1alpha1.UserAccount) {
@@ -254,7 +254,7 @@ func TestSessionEnds(t *testing.T) {
 	}
 }
 
-// TestCredentialEditedByHand: what cannot be read lets nobody in, and is not called the person's fault.
+// TestCredentialEditedByHand: an unreadable credential grants no login, and the answer is 503, not a wrong password.
 func TestCredentialEditedByHand(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	signed := logIn(t, a, password).Token

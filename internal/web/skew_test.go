@@ -98,7 +98,7 @@ func TestClocksApart(t *testing.T) {
 	}
 }
 
-// TestLogoutsOfClocksApart: what the replica ahead forgets, none takes for a session that goes on.
+// TestLogoutsOfClocksApart: no replica accepts an ended session that the replica whose clock is ahead has forgotten.
 func TestLogoutsOfClocksApart(t *testing.T) {
 	now := time.Now()
 	behind := replicaAt(now)

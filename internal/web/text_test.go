@@ -53,7 +53,7 @@ func TestProblemText(t *testing.T) {
 	pages := &Pages{UI: u}
 	for name, row := range map[string]struct {
 		problem *httpkit.Problem
-		places  []string
+		pages   []string
 		want    string
 	}{
 		"wrong":                       {refusalOf(login.ErrInvalidCredentials), []string{"login"}, "The username or the password is wrong. Too many wrong passwords lock an account."},
@@ -69,17 +69,17 @@ func TestProblemText(t *testing.T) {
 		"no words of its own":         {httpkit.Invalid("x"), nil, "Something went wrong. Try again."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if said := pages.say(english, row.problem, row.places...); said != row.want {
+			if said := pages.problemText(english, row.problem, row.pages...); said != row.want {
 				t.Errorf("says %q, want %q", said, row.want)
 			}
-			if said := pages.say(german, row.problem, row.places...); said == row.want || strings.HasPrefix(said, "problem.") {
+			if said := pages.problemText(german, row.problem, row.pages...); said == row.want || strings.HasPrefix(said, "problem.") {
 				t.Errorf("in German it says %q", said)
 			}
 		})
 	}
 }
 
-// TestRulesComeBack from a form, and nothing else does.
+// TestRulesComeBack: the hidden fields of the rules are read back, and any other value of them is ignored.
 func TestRulesComeBack(t *testing.T) {
 	requirements := policy.Policy{MinLength: 8, MaxLength: 64, MinSymbols: 2, HistoryCount: 3}.Requirements()
 	got := decodeRules(encodeRules(requirements))

@@ -73,7 +73,7 @@ func strangers(namespace string) *v1alpha1.UserAccount {
 	return a
 }
 
-// TestAddressIsThrottled at every door alike, before anything is looked up, and for as long as Retry-After says.
+// TestAddressIsThrottled: the limit holds at every entry point, before anything is looked up, for as long as Retry-After says.
 func TestAddressIsThrottled(t *testing.T) {
 	const ada, grace = "192.0.2.1", "192.0.2.2"
 	namespace := organisation(t, nil)
@@ -103,7 +103,7 @@ func TestAddressIsThrottled(t *testing.T) {
 	s.want(http.StatusOK, s.attempt("/api/v1/login", grace, "", a, password))
 }
 
-// TestForwardedAddresses are believed of proxies that are trusted, and of nobody else.
+// TestForwardedAddresses: forwarded addresses count only if a trusted proxy sent them.
 func TestForwardedAddresses(t *testing.T) {
 	namespace := organisation(t, nil)
 	a := person(t, namespace, "ada", v1alpha1.UserAccountSpec{})

@@ -119,7 +119,7 @@ func TestTokenReview(t *testing.T) {
 	}
 }
 
-// TestTokensRefused: each gets the same answer, which tells nothing.
+// TestTokensRefused: every invalid token gets the same answer, which gives no reason.
 func TestTokensRefused(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	h := webhooks(shared.sessions)
@@ -176,7 +176,7 @@ func TestTokensRefused(t *testing.T) {
 	}
 }
 
-// TestReviewsInTheLog: refusals are there one by one, and not what an API server asks all the time.
+// TestReviewsInTheLog: the log has each refused review, and no granted one.
 func TestReviewsInTheLog(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	h := webhooks(shared.sessions)
@@ -192,7 +192,7 @@ func TestReviewsInTheLog(t *testing.T) {
 	}
 }
 
-// TestReviewsOnThePeoplesPort: there are none.
+// TestReviewsOnThePeoplesPort: the people's port serves no reviews.
 func TestReviewsOnThePeoplesPort(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		got := send(t, method, "/webhooks/tokenreview", "{}", map[string]string{"Content-Type": "application/json"})
@@ -325,7 +325,7 @@ func tokenOf(t testing.TB, uid string) string {
 	return signed.Text()
 }
 
-// TestReviewThatCannotBeDecided: the API server is told so, and refuses at once.
+// TestReviewThatCannotBeDecided: the answer is 503 without Retry-After, so that the API server refuses at once.
 func TestReviewThatCannotBeDecided(t *testing.T) {
 	o := declared("acme", "ada")
 	o.err = errors.New("down")
@@ -335,7 +335,7 @@ func TestReviewThatCannotBeDecided(t *testing.T) {
 	}
 }
 
-// TestTokenOfAFormerCredential is refused like any other.
+// TestTokenOfAFormerCredential: a token of a deleted credential is refused.
 func TestTokenOfAFormerCredential(t *testing.T) {
 	_, status, _ := askReview(t, webhooks(declared("acme", "ada").sessions()), strings.NewReader(reviewOf(t, tokenOf(t, "former"))), nil)
 	if status == nil || status.Authenticated || status.Error == "" {
@@ -343,7 +343,7 @@ func TestTokenOfAFormerCredential(t *testing.T) {
 	}
 }
 
-// TestNamesThatTheSchemaRefuses: where one is declared all the same, there is no identity.
+// TestNamesThatTheSchemaRefuses: an account with a name that the schema refuses has no identity in Kubernetes.
 func TestNamesThatTheSchemaRefuses(t *testing.T) {
 	for name, o := range map[string]*oneAccount{
 		"good":                 declared("acme", "ada", "one"),

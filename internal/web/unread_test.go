@@ -33,7 +33,7 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 		"verify, and all of it":      {"GET /auth/verify?namespace=" + here, fmt.Sprint("Content-Length: ", len(smuggled)), 401, smuggled},
 		"verify, of chunks":          {"POST /auth/verify?namespace=" + here, "Transfer-Encoding: chunked", 401, ""},
 		"verify, and one more chunk": {"POST /auth/verify?namespace=" + here, "Transfer-Encoding: chunked", 401, fmt.Sprintf("%x\r\n%s\r\n", len(smuggled), smuggled)},
-		"ahead":                      {"POST /o/" + here + "/auth/verify/app", "Content-Length: 5", 401, ""},
+		"prefix":                     {"POST /o/" + here + "/auth/verify/app", "Content-Length: 5", 401, ""},
 		"who waits to be asked":      {"POST /o/" + here + "/auth/verify/app", "Content-Length: 5\r\nExpect: 100-continue", 401, ""},
 		"the login page":             {"GET /auth/login?namespace=" + here, "Content-Length: 5", 401, ""},
 		"a session":                  {"GET /api/v1/session", "Content-Length: 5", 401, ""},
@@ -78,7 +78,7 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreKept where the body was read, or there is none.
+// TestConnectionsAreKept: if the body was read, or there is none, the connection stays open.
 func TestConnectionsAreKept(t *testing.T) {
 	server := httptest.NewServer(web.Handler(shared.depends))
 	t.Cleanup(server.Close)

@@ -26,14 +26,14 @@ func preflight(more ...string) map[string]string {
 	return header
 }
 
-// TestVerifyPreflights: CORS preflights pass without a session where the proxy asks for that, as nobody, and nothing else does.
+// TestVerifyPreflights: with preflight=allow a CORS preflight passes without a session and with empty headers. No other request does.
 func TestVerifyPreflights(t *testing.T) {
 	here, there := organisation(t, nil), organisation(t, nil)
 	token := logIn(t, person(t, here, "ada", v1alpha1.UserAccountSpec{}), password).Token
 	stranger := logIn(t, person(t, there, "ada", v1alpha1.UserAccountSpec{}), password).Token
 	handler := web.Handler(shared.depends)
 	off, on := "/auth/verify?namespace="+here, "/auth/verify?namespace="+here+"&login=redirect&preflight=allow"
-	ahead := "/o/" + here + "/auth/verify;preflight=allow/app"
+	prefixed := "/o/" + here + "/auth/verify;preflight=allow/app"
 	asked := func(more ...string) map[string]string {
 		return preflight(append(more, "X-Forwarded-Method", "OPTIONS")...)
 	}
@@ -43,33 +43,33 @@ func TestVerifyPreflights(t *testing.T) {
 		status                 int
 		user                   string
 	}{
-		"by the proxy's word":             {"GET", on, "", asked(), 200, ""},
-		"by its own method":               {"OPTIONS", on, "", preflight(), 200, ""},
-		"by both":                         {"OPTIONS", on, "", asked(), 200, ""},
-		"ahead":                           {"OPTIONS", ahead, "", preflight(), 200, ""},
-		"beside the person's session":     {"GET", on, token, asked(), 200, "ada"},
-		"beside a session of another":     {"GET", on, stranger, asked(), 200, ""},
-		"not asked for":                   {"GET", off, "", asked(), 401, ""},
-		"not asked for, ahead":            {"OPTIONS", "/o/" + here + "/auth/verify/app", "", preflight(), 401, ""},
-		"asked for in the app's query":    {"OPTIONS", "/o/" + here + "/auth/verify/app?preflight=allow", "", preflight(), 401, ""},
-		"asked for in the app's path":     {"OPTIONS", "/o/" + here + "/auth/verify/app;preflight=allow/", "", preflight(), 401, ""},
-		"the method in the query, ahead":  {"GET", ahead, "", asked(), 401, ""},
-		"without Origin":                  {"GET", on, "", asked("Origin", ""), 401, ""},
-		"without the method asked about":  {"GET", on, "", asked("Access-Control-Request-Method", ""), 401, ""},
-		"another method":                  {"GET", on, "", preflight("X-Forwarded-Method", "POST"), 401, ""},
-		"by its own method, another told": {"OPTIONS", on, "", preflight("X-Forwarded-Method", "POST"), 401, ""},
-		"a forged word":                   {"POST", on, "", asked(), 401, ""},
-		"another method, ahead":           {"POST", ahead, "", asked(), 401, ""},
+		"by the proxy's word":              {"GET", on, "", asked(), 200, ""},
+		"by its own method":                {"OPTIONS", on, "", preflight(), 200, ""},
+		"by both":                          {"OPTIONS", on, "", asked(), 200, ""},
+		"prefix":                           {"OPTIONS", prefixed, "", preflight(), 200, ""},
+		"beside the person's session":      {"GET", on, token, asked(), 200, "ada"},
+		"beside a session of another":      {"GET", on, stranger, asked(), 200, ""},
+		"not asked for":                    {"GET", off, "", asked(), 401, ""},
+		"not asked for, prefix":            {"OPTIONS", "/o/" + here + "/auth/verify/app", "", preflight(), 401, ""},
+		"asked for in the app's query":     {"OPTIONS", "/o/" + here + "/auth/verify/app?preflight=allow", "", preflight(), 401, ""},
+		"asked for in the app's path":      {"OPTIONS", "/o/" + here + "/auth/verify/app;preflight=allow/", "", preflight(), 401, ""},
+		"the method in the query, prefix":  {"GET", prefixed, "", asked(), 401, ""},
+		"without Origin":                   {"GET", on, "", asked("Origin", ""), 401, ""},
+		"without the method asked about":   {"GET", on, "", asked("Access-Control-Request-Method", ""), 401, ""},
+		"another method":                   {"GET", on, "", preflight("X-Forwarded-Method", "POST"), 401, ""},
+		"by its own method, not the other": {"OPTIONS", on, "", preflight("X-Forwarded-Method", "POST"), 401, ""},
+		"a forged word":                    {"POST", on, "", asked(), 401, ""},
+		"another method, prefix":           {"POST", prefixed, "", asked(), 401, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := verify(handler, row.method, row.address, row.token, row.header)
 			if w.Code != row.status {
 				t.Fatalf("answers %d, want %d: %s", w.Code, row.status, w.Body)
 			}
-			for _, told := range []string{"User", "Namespace", "Groups"} {
-				values, has := w.Header()["X-Auth-Request-"+told]
-				if has != (row.status == 200) || has && told == "User" && values[0] != row.user {
-					t.Errorf("tells %s %q, want %q", told, values, row.user)
+			for _, name := range []string{"User", "Namespace", "Groups"} {
+				values, has := w.Header()["X-Auth-Request-"+name]
+				if has != (row.status == 200) || has && name == "User" && values[0] != row.user {
+					t.Errorf("%s is %q, want %q", name, values, row.user)
 				}
 			}
 			if row.status == 200 && row.user == "" && w.Header().Get("X-Auth-Request-Namespace")+w.Header().Get("X-Auth-Request-Groups") != "" {
@@ -91,7 +91,7 @@ func TestVerifyPreflights(t *testing.T) {
 	}
 }
 
-// TestVerifyUnknownOptions: what is mistyped is refused, and does not mean something else.
+// TestVerifyUnknownOptions: a mistyped option is refused.
 func TestVerifyUnknownOptions(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	token := logIn(t, a, password).Token
@@ -117,22 +117,22 @@ func TestVerifyUnknownOptions(t *testing.T) {
 	}
 }
 
-// TestVerifyInASCII: what is told comes back with the decoder of any language, and splits at the same commas.
+// TestVerifyInASCII: percent-encoded headers decode to the same values, split at the same commas.
 func TestVerifyInASCII(t *testing.T) {
 	namespace := organisation(t, nil)
 	groups := []string{"editors", "Büro Ost", "50%", "a+b/c", "研究"}
 	a := person(t, namespace, "ada", v1alpha1.UserAccountSpec{Username: "Ada+x@Home", Email: "büro@example.org", Groups: groups})
 	token := logIn(t, a, password).Token
 	d := shared.depends
-	d.TellEmail = true
+	d.SendEmail = true
 	for _, address := range []string{"/auth/verify?headers=ascii&namespace=" + namespace, "/o/" + namespace + "/auth/verify;headers=ascii/app"} {
 		w := verify(web.Handler(d), http.MethodGet, address, token, nil)
-		told := w.Header().Get("X-Auth-Request-Groups")
-		if want := "editors,B%C3%BCro%20Ost,50%25,a+b%2Fc,%E7%A0%94%E7%A9%B6"; w.Code != http.StatusOK || told != want {
-			t.Errorf("%s answers %d and tells %q, want %q", address, w.Code, told, want)
+		header := w.Header().Get("X-Auth-Request-Groups")
+		if want := "editors,B%C3%BCro%20Ost,50%25,a+b%2Fc,%E7%A0%94%E7%A9%B6"; w.Code != http.StatusOK || header != want {
+			t.Errorf("%s answers %d and tells %q, want %q", address, w.Code, header, want)
 		}
 		var decoded []string
-		for part := range strings.SplitSeq(told, ",") {
+		for part := range strings.SplitSeq(header, ",") {
 			group, err := url.PathUnescape(part)
 			if err != nil {
 				t.Error(err)
@@ -162,8 +162,8 @@ func largest(character string) []string {
 	return groups
 }
 
-// TestVerifyManyGroups: all that an account can declare is told whole, or it is refused with a word for why: never in part, and
-// not with the way to a login page that would send the person back.
+// TestVerifyManyGroups: an application gets all groups of an account or, if they are too large, the request is refused with a page that
+// says so: never some of the groups, and no redirect to the login page, which would redirect back.
 func TestVerifyManyGroups(t *testing.T) {
 	namespace := organisation(t, nil)
 	handler := web.Handler(shared.depends)
@@ -187,8 +187,8 @@ func TestVerifyManyGroups(t *testing.T) {
 				}
 				return
 			}
-			if told := w.Header().Get("X-Auth-Request-User"); w.Code != http.StatusForbidden || told != "" || !strings.Contains(w.Body.String(), "problems/groups-too-large") {
-				t.Errorf("answers %d, tells %q: %s", w.Code, told, w.Body)
+			if user := w.Header().Get("X-Auth-Request-User"); w.Code != http.StatusForbidden || user != "" || !strings.Contains(w.Body.String(), "problems/groups-too-large") {
+				t.Errorf("answers %d for user %q: %s", w.Code, user, w.Body)
 			}
 			for _, address := range []string{"/auth/login" + options, "/auth/login?namespace=" + namespace, "/auth/verify" + options + "&login=redirect"} {
 				w := verify(handler, http.MethodGet, address, token, map[string]string{"Accept": htmlPage, "Accept-Language": "en"})
@@ -200,7 +200,7 @@ func TestVerifyManyGroups(t *testing.T) {
 	}
 }
 
-// TestVerifyScripts: no script gets the login page in the place of what it has asked for, and a person does.
+// TestVerifyScripts: a person is redirected to the login page, a script is not.
 func TestVerifyScripts(t *testing.T) {
 	here := organisation(t, nil)
 	handler := web.Handler(shared.depends)
@@ -272,7 +272,7 @@ func TestVerifyWhoseSession(t *testing.T) {
 	}
 }
 
-// TestVerifySlidesBesideABearer of the application's own: else the session would be over while it is used.
+// TestVerifySlidesBesideABearer: the cookie is renewed although the request has a bearer token of the application.
 func TestVerifySlidesBesideABearer(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	token := logIn(t, a, password).Token

@@ -31,7 +31,7 @@ func verify(handler http.Handler, method, address, token string, header map[stri
 
 const htmlPage = "text/html,application/xhtml+xml"
 
-// TestVerify: who asks hears who it is, of the organisations that were asked for, and no more.
+// TestVerify: a check returns the account's headers if the account is of a namespace that was asked for.
 func TestVerify(t *testing.T) {
 	here, there := organisation(t, nil), organisation(t, nil)
 	a := person(t, here, "ada", v1alpha1.UserAccountSpec{
@@ -43,7 +43,7 @@ func TestVerify(t *testing.T) {
 	}).Token
 	d := shared.depends
 	handler := web.Handler(d)
-	d.DefaultNamespace, d.TellEmail = here, true
+	d.DefaultNamespace, d.SendEmail = here, true
 	atHome := web.Handler(d)
 	for name, row := range map[string]struct {
 		handler                http.Handler
@@ -51,31 +51,31 @@ func TestVerify(t *testing.T) {
 		status                 int
 		email                  string
 	}{
-		"here":                      {handler, "GET", "/auth/verify?namespace=" + here, token, 200, ""},
-		"HEAD":                      {handler, "HEAD", "/auth/verify?namespace=" + here, token, 200, ""},
-		"here or there":             {handler, "GET", "/auth/verify?namespace=" + there + "&namespace=" + here, token, 200, ""},
-		"there":                     {handler, "GET", "/auth/verify?namespace=" + there, token, 403, ""},
-		"the default, another":      {handler, "GET", "/auth/verify", token, 403, ""},
-		"the default, by an empty":  {handler, "GET", "/auth/verify?namespace=", token, 403, ""},
-		"the default, and address":  {atHome, "GET", "/auth/verify", token, 200, "ada@example.org"},
-		"no session":                {handler, "GET", "/auth/verify?namespace=" + here, "", 401, ""},
-		"of another door":           {handler, "GET", "/auth/verify?namespace=" + here, kubernetes, 401, ""},
-		"a mistyped parameter":      {handler, "GET", "/auth/verify?namespac=" + here, token, 400, ""},
-		"an unknown way":            {handler, "GET", "/auth/verify?login=always", token, 400, ""},
-		"a broken escape":           {handler, "GET", "/auth/verify?namespace=%zz", token, 400, ""},
-		"by POST":                   {handler, "POST", "/auth/verify?namespace=" + here, token, 200, ""},
-		"by POST, there":            {handler, "POST", "/auth/verify?namespace=" + there, token, 403, ""},
-		"ahead":                     {handler, "GET", "/o/" + here + "/auth/verify/x", token, 200, ""},
-		"ahead, by POST":            {handler, "POST", "/o/" + here + "/auth/verify/", token, 200, ""},
-		"ahead, by anything":        {handler, "BREW", "/o/" + here + "/auth/verify//a/../b?namespace=" + there, token, 200, ""},
-		"ahead, there":              {handler, "GET", "/o/" + there + "/auth/verify/x?namespace=" + here, token, 403, ""},
-		"ahead, there, hidden":      {handler, "GET", "/o/" + there + "/auth/verify/o/" + here + "/auth/verify/", token, 403, ""},
-		"ahead, no session":         {handler, "POST", "/o/" + here + "/auth/verify/x", "", 401, ""},
-		"ahead, nobody":             {handler, "GET", "/o//auth/verify/x", token, 404, ""},
-		"an encoded slash":          {handler, "GET", "/auth%2Fverify?namespace=" + here, token, 404, ""},
-		"ahead, an encoded slash":   {handler, "GET", "/o/" + there + "%2F/auth/verify/x", token, 404, ""},
-		"ahead, without the slash":  {handler, "GET", "/o/" + here + "/auth/verify", token, 404, ""},
-		"ahead, nobody by an empty": {atHome, "GET", "/o//auth/verify/x", token, 404, ""},
+		"here":                       {handler, "GET", "/auth/verify?namespace=" + here, token, 200, ""},
+		"HEAD":                       {handler, "HEAD", "/auth/verify?namespace=" + here, token, 200, ""},
+		"here or there":              {handler, "GET", "/auth/verify?namespace=" + there + "&namespace=" + here, token, 200, ""},
+		"there":                      {handler, "GET", "/auth/verify?namespace=" + there, token, 403, ""},
+		"the default, another":       {handler, "GET", "/auth/verify", token, 403, ""},
+		"the default, by an empty":   {handler, "GET", "/auth/verify?namespace=", token, 403, ""},
+		"the default, and address":   {atHome, "GET", "/auth/verify", token, 200, "ada@example.org"},
+		"no session":                 {handler, "GET", "/auth/verify?namespace=" + here, "", 401, ""},
+		"of another door":            {handler, "GET", "/auth/verify?namespace=" + here, kubernetes, 401, ""},
+		"a mistyped parameter":       {handler, "GET", "/auth/verify?namespac=" + here, token, 400, ""},
+		"an unknown way":             {handler, "GET", "/auth/verify?login=always", token, 400, ""},
+		"a broken escape":            {handler, "GET", "/auth/verify?namespace=%zz", token, 400, ""},
+		"by POST":                    {handler, "POST", "/auth/verify?namespace=" + here, token, 200, ""},
+		"by POST, there":             {handler, "POST", "/auth/verify?namespace=" + there, token, 403, ""},
+		"prefix":                     {handler, "GET", "/o/" + here + "/auth/verify/x", token, 200, ""},
+		"prefix, by POST":            {handler, "POST", "/o/" + here + "/auth/verify/", token, 200, ""},
+		"prefix, by anything":        {handler, "BREW", "/o/" + here + "/auth/verify//a/../b?namespace=" + there, token, 200, ""},
+		"prefix, there":              {handler, "GET", "/o/" + there + "/auth/verify/x?namespace=" + here, token, 403, ""},
+		"prefix, there, hidden":      {handler, "GET", "/o/" + there + "/auth/verify/o/" + here + "/auth/verify/", token, 403, ""},
+		"prefix, no session":         {handler, "POST", "/o/" + here + "/auth/verify/x", "", 401, ""},
+		"prefix, nobody":             {handler, "GET", "/o//auth/verify/x", token, 404, ""},
+		"an encoded slash":           {handler, "GET", "/auth%2Fverify?namespace=" + here, token, 404, ""},
+		"prefix, an encoded slash":   {handler, "GET", "/o/" + there + "%2F/auth/verify/x", token, 404, ""},
+		"prefix, without the slash":  {handler, "GET", "/o/" + here + "/auth/verify", token, 404, ""},
+		"prefix, nobody by an empty": {atHome, "GET", "/o//auth/verify/x", token, 404, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := verify(row.handler, row.method, row.address, row.token, map[string]string{"Origin": "https://elsewhere.example"})
@@ -87,9 +87,9 @@ func TestVerify(t *testing.T) {
 			if row.email != "" {
 				want["X-Auth-Request-Email"] = []string{row.email}
 			}
-			for _, told := range []string{"User", "Namespace", "Groups", "Email"} {
-				if got := h.Values("X-Auth-Request-" + told); !slices.Equal(got, want["X-Auth-Request-"+told]) {
-					t.Errorf("tells %s %q, want %q", told, got, want["X-Auth-Request-"+told])
+			for _, name := range []string{"User", "Namespace", "Groups", "Email"} {
+				if got := h.Values("X-Auth-Request-" + name); !slices.Equal(got, want["X-Auth-Request-"+name]) {
+					t.Errorf("%s is %q, want %q", name, got, want["X-Auth-Request-"+name])
 				}
 			}
 			if w.Code != row.status || h.Get("Cache-Control") != "no-store" {
@@ -112,7 +112,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestVerifySendsToLogin: people who open a page, where the proxy wants that, and programs never.
+// TestVerifySendsToLogin: with login=redirect people who open a page are redirected to the login page. Programs never are.
 func TestVerifySendsToLogin(t *testing.T) {
 	here, there := organisation(t, nil), organisation(t, nil)
 	a := person(t, here, "ada", v1alpha1.UserAccountSpec{})
@@ -132,9 +132,9 @@ func TestVerifySendsToLogin(t *testing.T) {
 		"asked by POST for a page": {"POST", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": htmlPage, "X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login?return_to=%2Fapp"},
 		"a program":                {"GET", "/auth/verify?namespace=" + here + "&login=redirect", "", map[string]string{"Accept": "*/*"}, 401, ""},
 		"not asked for":            {"GET", "/auth/verify?namespace=" + here, "", map[string]string{"Accept": htmlPage}, 401, ""},
-		"ahead":                    {"GET", "/o/" + here + "/auth/verify/app?a=1&b=2", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login?return_to=%2Fapp%3Fa%3D1%26b%3D2"},
-		"ahead, another host":      {"GET", "/o/" + here + "/auth/verify//elsewhere.example", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login"},
-		"ahead, a program":         {"GET", "/o/" + here + "/auth/verify/app", "", map[string]string{}, 401, ""},
+		"prefix":                   {"GET", "/o/" + here + "/auth/verify/app?a=1&b=2", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login?return_to=%2Fapp%3Fa%3D1%26b%3D2"},
+		"prefix, another host":     {"GET", "/o/" + here + "/auth/verify//elsewhere.example", "", map[string]string{"Accept": htmlPage}, 303, "/o/" + here + "/login"},
+		"prefix, a program":        {"GET", "/o/" + here + "/auth/verify/app", "", map[string]string{}, 401, ""},
 		"nginx":                    {"GET", "/auth/login?namespace=" + here, token, map[string]string{"Accept": htmlPage, "X-Forwarded-Uri": "/app"}, 303, "/o/" + here + "/login?return_to=%2Fapp"},
 		"nginx, elsewhere":         {"GET", "/auth/login?namespace=elsewhere", token, map[string]string{}, 403, ""},
 		"nginx, a program":         {"GET", "/auth/login?namespace=" + here, "", map[string]string{}, 401, ""},
@@ -149,7 +149,7 @@ func TestVerifySendsToLogin(t *testing.T) {
 	}
 }
 
-// TestChecksInTheLog: refusals are there one by one, with what came of them, and not what proxies and programs ask all the time.
+// TestChecksInTheLog: the log has each refused check with its outcome, and no successful one.
 func TestChecksInTheLog(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	token := logIn(t, a, password).Token
@@ -179,7 +179,7 @@ func TestChecksInTheLog(t *testing.T) {
 	}
 }
 
-// TestVerifySlides: a proxy hands on the cookie that is issued again.
+// TestVerifySlides: a check renews the cookie in its answer.
 func TestVerifySlides(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	token := logIn(t, a, password).Token

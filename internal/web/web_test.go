@@ -122,7 +122,7 @@ func grownSeries() (grown []string, err error) {
 	return grown, err
 }
 
-// leaksIn names what must never be told: passwords, hashes, tokens.
+// leaksIn returns the passwords, hashes and tokens in a text.
 func leaksIn(text string) []string {
 	var leaks []string
 	for _, secret := range []string{marker, "$argon2id$", "$2b$", "eyJ"} {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 
@@ -9,11 +10,11 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// Requirements serves GET /api/v1/requirements?namespace=: what a new password has to be in an organisation, told to
-// anybody. An organisation that does not exist answers as one without a policy of its own.
+// Requirements serves GET /api/v1/requirements?namespace=: the requirements on new passwords of an organisation, without a login. An
+// organisation that does not exist answers like one without a policy of its own.
 type Requirements struct {
 	Catalog *catalog.Catalog
-	// DefaultNamespace is the organisation of those who name none.
+	// DefaultNamespace is the organisation of a request that names none.
 	DefaultNamespace string
 }
 
@@ -26,10 +27,7 @@ type requirementsAnswer struct {
 
 // ServeHTTP implements http.Handler.
 func (h *Requirements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	namespace := string(nameOf(r.URL.Query().Get("namespace")))
-	if namespace == "" {
-		namespace = h.DefaultNamespace
-	}
+	namespace := cmp.Or(string(nameOf(r.URL.Query().Get("namespace"))), h.DefaultNamespace)
 	resolved, err := h.Catalog.NamespacePolicy(r.Context(), namespace)
 	if err != nil {
 		slog.Error("Requirements cannot be told", "error", err)

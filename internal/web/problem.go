@@ -7,10 +7,11 @@ import (
 
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/text"
 )
 
-// retrySoon is the Retry-After of a refusal that may not hold a moment later.
+// retrySoon is the Retry-After of a refusal that can end within seconds.
 const retrySoon = 2 * time.Second
 
 // addressThrottledError refuses an attempt because too many from the same address have failed.
@@ -18,19 +19,16 @@ type addressThrottledError struct{ retryAfter time.Duration }
 
 func (e *addressThrottledError) Error() string { return "too many failed attempts from one address" }
 
-// reasonAddressThrottled is for the audit log.
-const reasonAddressThrottled = "AddressThrottled"
-
-// auditReason is the reason of a problem for the audit log.
+// auditReason returns the reason of a problem for the audit log, which alone tells a throttled address from a locked account.
 func auditReason(p *httpkit.Problem) string {
 	if _, ok := errors.AsType[*addressThrottledError](p.Cause); ok {
-		return reasonAddressThrottled
+		return "AddressThrottled"
 	}
 	return p.Reason
 }
 
-// isFailure tells whether a refused attempt counts against its address: the password was wrong, or was not looked at because too
-// many before it were. An attempt with the right password, or one that could not be answered, is no failure.
+// isFailure reports whether a refused attempt counts against its address: the password was wrong, or the account is locked. If the
+// password was right, or the attempt could not be decided, it does not count.
 func isFailure(p *httpkit.Problem) bool {
 	return p.ID == httpkit.InvalidCredentials || p.ID == httpkit.TooManyAttempts
 }
@@ -54,13 +52,13 @@ func problemOf(err error) *httpkit.Problem {
 	}
 	if e, ok := errors.AsType[*login.ChangeRequiredError](err); ok {
 		p := httpkit.NewProblem(http.StatusForbidden, httpkit.ChangeRequired,
-			httpkit.Message{Key: known("dialog.", string(e.Reason))}, httpkit.Message{Key: "problem." + httpkit.ChangeRequired})
+			httpkit.Message{Key: reasonKey("dialog.", string(e.Reason))}, httpkit.Message{Key: "problem." + httpkit.ChangeRequired})
 		p.Reason, p.Requirements = string(e.Reason), e.Requirements
 		return p
 	}
 	if e, ok := errors.AsType[*login.AccountUnavailableError](err); ok {
 		p := httpkit.NewProblem(http.StatusForbidden, httpkit.AccountUnavailable,
-			httpkit.Message{Key: known("problem."+httpkit.AccountUnavailable+".", string(e.Reason))}, httpkit.Contact)
+			httpkit.Message{Key: reasonKey("problem."+httpkit.AccountUnavailable+".", string(e.Reason))}, httpkit.Contact)
 		p.Reason = string(e.Reason)
 		return p
 	}
@@ -75,7 +73,7 @@ func problemOf(err error) *httpkit.Problem {
 	if errors.Is(err, login.ErrUnavailable) {
 		return httpkit.NewUnavailable("")
 	}
-	// ErrOverloaded, or the attempt waited too long for its turn, or the client has gone.
+	// login.ErrOverloaded, or the attempt has waited too long, or the client has gone.
 	p := problem(http.StatusServiceUnavailable, httpkit.Overloaded)
 	p.RetryAfter = retrySoon
 	return p
@@ -86,15 +84,15 @@ func problem(status int, id string) *httpkit.Problem {
 	return httpkit.NewProblem(status, id, httpkit.Message{Key: "problem." + id})
 }
 
-// known returns the key of a reason, or the key for all reasons that there is no text about.
-func known(prefix, reason string) string {
+// reasonKey returns the key of the text about a reason, or prefix + "other" if there is none.
+func reasonKey(prefix, reason string) string {
 	if key := prefix + reason; text.English().Has(key) {
 		return key
 	}
 	return prefix + "other"
 }
 
-// tooManyAttempts refuses an attempt until some time has passed; zero: until an administrator unlocks the account.
+// tooManyAttempts refuses attempts until some time has passed or, for zero, until an administrator unlocks the account.
 func tooManyAttempts(retryAfter time.Duration) *httpkit.Problem {
 	if retryAfter <= 0 {
 		return httpkit.NewProblem(http.StatusTooManyRequests, httpkit.TooManyAttempts,
@@ -107,8 +105,8 @@ func tooManyAttempts(retryAfter time.Duration) *httpkit.Problem {
 	return p
 }
 
-// wait says how long to wait, in the unit that people would take. It goes up to the next whole one: a moment early would be
-// refused again.
+// wait returns a duration in the unit that people would use: 90 seconds, 3 minutes. It is rounded up, as an attempt a moment too
+// early is refused again.
 func wait(d time.Duration) (unit string, n int) {
 	unit, size := "seconds", time.Second
 	for _, larger := range []struct {
@@ -130,4 +128,12 @@ func changeForbidden(e *login.ChangeForbiddenError) *httpkit.Problem {
 	p := httpkit.NewProblem(http.StatusForbidden, httpkit.ChangeForbidden, messages...)
 	p.Reason, p.NotBefore = e.Reason, e.NotBefore
 	return p
+}
+
+// sessionRefusal returns the problem of an error of webSession.
+func sessionRefusal(err error) *httpkit.Problem {
+	if errors.Is(err, sessions.ErrInvalid) {
+		return problem(http.StatusUnauthorized, httpkit.InvalidSession)
+	}
+	return httpkit.NewUnavailable("session")
 }

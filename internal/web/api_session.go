@@ -8,10 +8,10 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 )
 
-// CurrentSession serves the session of a request: GET /api/v1/session tells whose it is and until when, POST renews it,
-// DELETE ends it, and DELETE /api/v1/sessions ends all of the account. The first three are about the session itself and
-// take a bearer of either audience; none of them leads from one audience to the other.
-type CurrentSession struct{ *visits }
+// CurrentSession serves the session of a request: GET /api/v1/session returns its account and its end, POST renews it, DELETE ends
+// it, and DELETE /api/v1/sessions ends all sessions of the account. All but the last take a bearer token of either audience, and
+// a renewed token keeps its audience.
+type CurrentSession struct{ *requestSessions }
 
 // Mount adds the endpoints to a mux.
 func (h *CurrentSession) Mount(mux *http.ServeMux) {
@@ -21,7 +21,7 @@ func (h *CurrentSession) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("DELETE /api/v1/sessions", func(w http.ResponseWriter, r *http.Request) { h.delete(w, r, true) })
 }
 
-// currentSessionAnswer has no token where the session came in a cookie: scripts shall not get to read what HttpOnly keeps.
+// currentSessionAnswer has no token if the session came in a cookie: the cookie is HttpOnly, so scripts must not get its value.
 type currentSessionAnswer struct {
 	Token     string        `json:"token,omitempty"`
 	TokenType string        `json:"tokenType,omitempty"`
@@ -40,7 +40,7 @@ func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
 		h.renewCookie(w, r, found)
 	}
 	httpkit.WriteJSON(w, http.StatusOK, "application/json", &currentSessionAnswer{
-		Account: answerOf(found.Account), ExpiresAt: found.Claims.ExpiresTime,
+		Account: accountAnswerOf(found.Account), ExpiresAt: found.Claims.ExpiresTime,
 	})
 }
 
@@ -55,7 +55,7 @@ func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
 		sessionRefusal(err).Write(w)
 		return
 	}
-	answer := currentSessionAnswer{ExpiresAt: claims.ExpiresTime, Account: answerOf(found.Account)}
+	answer := currentSessionAnswer{ExpiresAt: claims.ExpiresTime, Account: accountAnswerOf(found.Account)}
 	if httpkit.Bearer(r) == "" {
 		h.setSession(w, signed, claims)
 	} else {
@@ -65,7 +65,7 @@ func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *CurrentSession) delete(w http.ResponseWriter, r *http.Request, everywhere bool) {
-	if _, err := h.end(w, r, metrics.EntryAPI, everywhere); err != nil {
+	if _, err := h.endSession(w, r, metrics.EntryAPI, everywhere); err != nil {
 		sessionRefusal(err).Write(w)
 		return
 	}

@@ -14,12 +14,12 @@ const (
 	warningFailedAttempts = "failed-attempts"
 )
 
-// warning is what a person who logged in should know.
+// warning is a warning in the answer to a login.
 type warning struct {
 	ID                string    `json:"id"`
 	Message           string    `json:"message"`
 	PasswordExpiresAt time.Time `json:"passwordExpiresAt,omitzero"`
-	// Count of grace logins left, or of failed attempts. It can be 0 for the former.
+	// Count is the number of grace logins left, which may be 0, or of failed attempts.
 	Count *int `json:"count,omitempty"`
 	// LastSuccessTime is when the last login succeeded, to within an hour.
 	LastSuccessTime time.Time `json:"lastSuccessTime,omitzero"`

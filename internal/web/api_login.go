@@ -36,7 +36,7 @@ func (h *Login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.serve(w, r, attempt{
 		entry: metrics.EntryLogin, audience: body.Audience, remember: body.RememberMe,
-		who: whoOf(body.Namespace, body.Username),
+		account: accountName{Namespace: string(body.Namespace), Username: string(body.Username)},
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return h.Logins.Login(ctx, who, body.Password)
 		},

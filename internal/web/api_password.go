@@ -9,7 +9,7 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 )
 
-// Password serves POST /api/v1/password: who knows the current password chooses a new one, and is logged in.
+// Password serves POST /api/v1/password: it changes the password, and answers with a session as a login does.
 type Password struct{ *Attempts }
 
 // Mount adds the endpoint to a mux.
@@ -36,7 +36,7 @@ func (h *Password) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.serve(w, r, attempt{
 		entry: metrics.EntryChange, audience: body.Audience,
-		who: whoOf(body.Namespace, body.Username),
+		account: accountName{Namespace: string(body.Namespace), Username: string(body.Username)},
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return h.Logins.Change(ctx, who, body.CurrentPassword, body.NewPassword)
 		},

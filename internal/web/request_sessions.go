@@ -1,0 +1,69 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/sessions"
+	"github.com/keyturn/keyturn/internal/token"
+)
+
+// requestSessions finds, renews and ends the sessions of requests. Every endpoint that takes a session uses it.
+type requestSessions struct {
+	Sessions *sessions.Service
+	Metrics  *metrics.Metrics
+	cookies
+}
+
+// webSession returns the session of a request, for the audience web, and counts the check in the metrics. Errors:
+// sessions.ErrInvalid, sessions.ErrUnavailable.
+func (v *requestSessions) webSession(r *http.Request, entry metrics.Entry) (sessions.Session, error) {
+	presented := v.Token(r)
+	found, err := v.Sessions.Check(r.Context(), presented, token.Web)
+	v.Metrics.SessionCheck(entry, presented, err)
+	return found, err
+}
+
+// currentSession is webSession for requests about the session itself, such as a logout: a bearer token may have either audience.
+func (v *requestSessions) currentSession(r *http.Request, entry metrics.Entry) (sessions.Session, error) {
+	presented := v.Token(r)
+	found, err := v.Sessions.Check(r.Context(), presented, token.Web)
+	if errors.Is(err, sessions.ErrInvalid) && httpkit.Bearer(r) != "" {
+		found, err = v.Sessions.Check(r.Context(), presented, token.Kubernetes)
+	}
+	v.Metrics.SessionCheck(entry, presented, err)
+	return found, err
+}
+
+// endSession ends the session of a request, or all sessions of its account, deletes the cookie, and returns the organisation.
+// Errors: sessions.ErrInvalid if there is no session, sessions.ErrUnavailable if it could not be ended.
+func (v *requestSessions) endSession(w http.ResponseWriter, r *http.Request, entry metrics.Entry, everywhere bool) (string, error) {
+	find := v.currentSession
+	if everywhere {
+		find = v.webSession
+	}
+	found, err := find(r, entry)
+	switch {
+	case err != nil:
+	case everywhere:
+		err = v.Sessions.EndAll(r.Context(), found.Account)
+	default:
+		err = v.Sessions.End(r.Context(), found)
+	}
+	if httpkit.Bearer(r) == "" && !errors.Is(err, sessions.ErrUnavailable) {
+		v.Drop(w, httpkit.SessionCookie)
+	}
+	if err != nil {
+		return "", err
+	}
+	return found.Account.Namespace, nil
+}
+
+// renewCookie renews the cookie in the second half of the session's time. Clients with a bearer token renew it themselves.
+func (v *requestSessions) renewCookie(w http.ResponseWriter, r *http.Request, found sessions.Session) {
+	if signed, claims, ok := v.Sessions.RenewHalfway(r.Context(), found); ok {
+		v.setSession(w, signed, claims)
+	}
+}
