@@ -16,12 +16,12 @@ import (
 // maxBodyBytes bounds a request body, of a document and of a form alike. The longest password a policy can allow has 1 KiB.
 const maxBodyBytes = 16 << 10
 
-// usualBodyBytes is what nearly all documents fit in, a TokenReview included. No more memory is taken for what has not come.
+// usualBodyBytes is the most memory that is reserved for a body before it has arrived. Nearly all bodies fit, TokenReviews included.
 const usualBodyBytes = 2 << 10
 
-// ReadJSON reads the body of a request into a struct, which must hold every field there may be. It is strict, because a
-// password must be verified as it was given: names of fields match exactly and come once, text is UTF-8 and has no
-// halves of surrogate pairs, which decoders replace. The problem, if any, holds nothing of what was sent.
+// ReadJSON reads the body of a request into a struct, which must have every allowed field; fields lists them for the problem. It is
+// strict, so that a password is verified as it was sent: names of fields match exactly and come once, and text is UTF-8 without
+// halves of surrogate pairs, which decoders would replace. The problem repeats nothing of the body.
 func ReadJSON(w http.ResponseWriter, r *http.Request, into any, fields string) *Problem {
 	body, refusal := ReadBody(w, r)
 	if refusal != nil {
@@ -37,11 +37,11 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, into any, fields string) *
 	return nil
 }
 
-// ReadBody reads the body of a request that says, once, that it is JSON, and that begins as a JSON object of text does.
+// ReadBody reads the body of a request that has one Content-Type, application/json, and a body that begins like a JSON object.
 func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	contentType := r.Header.Get("Content-Type")
 	if len(contentType) > maxContentTypeBytes {
-		contentType = "" // No media type that anybody uses is that long.
+		contentType = "" // No media type in use is that long.
 	}
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
 	charset := parameters["charset"]
@@ -71,7 +71,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	return body.Bytes(), nil
 }
 
-// tooLarge refuses a body that was larger than maxBodyBytes, as the error of reading it says; nil for any other error.
+// tooLarge returns the problem of a body larger than maxBodyBytes; nil if err says anything else.
 func tooLarge(err error) *Problem {
 	if _, is := errors.AsType[*http.MaxBytesError](err); is {
 		return NewProgramProblem(http.StatusRequestEntityTooLarge, TooLarge, "Send at most "+strconv.Itoa(maxBodyBytes)+" bytes.")
@@ -107,7 +107,7 @@ func hasLoneSurrogate(text []byte) bool {
 	for i := 0; i < len(text); i++ {
 		unit := uint64(0)
 		if text[i] == '\\' {
-			i++ // what is escaped is no backslash of its own
+			i++ // an escaped backslash begins no escape
 			if i+4 < len(text) && text[i] == 'u' {
 				unit, _ = strconv.ParseUint(string(text[i+1:i+5]), 16, 16)
 				i += 4

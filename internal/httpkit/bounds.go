@@ -7,16 +7,15 @@ import (
 )
 
 const (
-	// maxPathBytes bounds a path. The longest have an organisation of 63 bytes in them, or the name of an asset.
+	// maxPathBytes bounds a path. The longest of Keyturn's own paths have an organisation of 63 bytes.
 	maxPathBytes = 1 << 10
 	// maxParameters bounds a query, and a form. The pages' own forms have a dozen fields; a proxy may name many organisations.
 	maxParameters = 64
-	// maxContentTypeBytes bounds the header that says what a body is.
+	// maxContentTypeBytes bounds the header Content-Type.
 	maxContentTypeBytes = 256
 )
 
-// Bounded refuses requests that would cost many times what others do before anything is decided about them: long paths that lead
-// nowhere, and queries of thousands of parameters.
+// Bounded refuses requests that would be expensive to parse: very long paths, and queries of thousands of parameters.
 func Bounded(next http.Handler, refuse Refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.URL.Path) > maxPathBytes {
@@ -33,7 +32,7 @@ func Bounded(next http.Handler, refuse Refuse) http.Handler {
 	})
 }
 
-// BoundQuery refuses a query of too many parameters; nil where it does not have them.
+// BoundQuery returns the problem of a query with too many parameters; nil if it has not too many.
 func BoundQuery(r *http.Request) *Problem {
 	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
 		return Invalid("The query may have at most " + strconv.Itoa(maxParameters) + " parameters.")

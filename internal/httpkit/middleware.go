@@ -15,8 +15,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
 )
 
-// exchange is the writer of an answer. It remembers the status of the answer, and what the log says about the request: one object
-// for all of that, because each request makes one.
+// exchange is the http.ResponseWriter of a request. It records the status, and what the log says about the request.
 type exchange struct {
 	http.ResponseWriter
 
@@ -24,13 +23,13 @@ type exchange struct {
 	status int
 	// outcome is the ID of the problem; empty where there was none.
 	outcome string
-	// omitted leaves a request that was answered with 200 out of the log.
+	// omitted: do not log the request if its status is 200.
 	omitted bool
-	// body is that of the request; nil where it has none.
+	// body is the request's body; nil if it has none.
 	body *requestBody
 }
 
-// exchangeOf returns the exchange whose answer is written; an empty one where there is none.
+// exchangeOf returns the exchange below a writer; an empty one if there is none, as in tests.
 func exchangeOf(w http.ResponseWriter) *exchange {
 	for {
 		switch wrapped := w.(type) {
@@ -44,14 +43,14 @@ func exchangeOf(w http.ResponseWriter) *exchange {
 	}
 }
 
-// SetOutcome has the log say what came of a request, in one word. It must be nothing that a client has sent.
+// SetOutcome sets the outcome of a request in the log, such as the ID of a problem. It must not be text that a client has sent.
 func SetOutcome(w http.ResponseWriter, outcome string) { exchangeOf(w).outcome = outcome }
 
-// OmitFromLog leaves a request out of the log if it is answered with 200: a check of a session that holds. Behind a proxy there is
-// one for each part of each page, and they would bury what matters.
+// OmitFromLog leaves a request out of the log if its status is 200. It is for successful session checks: behind a proxy there is one
+// for each part of each page.
 func OmitFromLog(w http.ResponseWriter) { exchangeOf(w).omitted = true }
 
-// requestBody remembers whether it was read to its end.
+// requestBody records whether it was read to its end.
 type requestBody struct {
 	io.ReadCloser
 
@@ -65,9 +64,8 @@ func (b *requestBody) Read(into []byte) (int, error) {
 	return n, err
 }
 
-// WriteHeader implements http.ResponseWriter. An answer that does not need the request's body does not wait for it: the server
-// would read it first, or wait until its timeout for one that never comes. The connection is closed instead, so that nothing
-// of such a body is taken for the next request.
+// WriteHeader implements http.ResponseWriter. If the request's body was not read to its end, it closes the connection: otherwise the
+// server would wait for the rest of the body, or take it for the next request.
 func (e *exchange) WriteHeader(status int) {
 	if e.status == 0 {
 		e.status = status
@@ -78,7 +76,7 @@ func (e *exchange) WriteHeader(status int) {
 	e.ResponseWriter.WriteHeader(status)
 }
 
-// Write implements http.ResponseWriter. An answer that names no status has 200.
+// Write implements http.ResponseWriter. Without a WriteHeader before it, the status is 200.
 func (e *exchange) Write(content []byte) (int, error) {
 	if e.status == 0 {
 		e.WriteHeader(http.StatusOK)
@@ -92,10 +90,10 @@ func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 // Refuse answers a request that is refused.
 type Refuse func(http.ResponseWriter, *http.Request, *Problem)
 
-// WriteProblem is the Refuse of ports for programs.
+// WriteProblem is the Refuse of ports that only programs use.
 func WriteProblem(w http.ResponseWriter, _ *http.Request, p *Problem) { p.Write(w) }
 
-// Logged gives each request an ID and the address of its client, logs it when it is answered, and answers for a handler that panics.
+// Logged gives each request an ID and the client's address, logs it after the answer, and answers 500 if a handler panics.
 func Logged(next http.Handler, proxies forwarded.Proxies, refuse Refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
@@ -113,7 +111,7 @@ func Logged(next http.Handler, proxies forwarded.Proxies, refuse Refuse) http.Ha
 			if e.omitted && e.status == http.StatusOK {
 				return
 			}
-			// The pattern that matched is empty where none did: a path can hold anything.
+			// The route is the pattern, not the path, which may hold anything; empty if no pattern matched.
 			slog.Info("Request", "requestId", e.origin.ID, "method", method(r), "route", r.Pattern,
 				"status", e.status, "outcome", e.outcome, "duration", time.Since(began))
 		}()
@@ -121,18 +119,18 @@ func Logged(next http.Handler, proxies forwarded.Proxies, refuse Refuse) http.Ha
 	})
 }
 
-// failed logs a fault in the program, and answers for the handler. The value of the panic is left out: it can hold anything.
+// failed logs a panic and answers 500. The value of the panic is not logged, as it may hold what a client has sent.
 func (e *exchange) failed(r *http.Request, refuse Refuse) {
 	slog.Error("Request failed by a fault in the program: please report it",
 		"requestId", e.origin.ID, "route", r.Pattern, "stack", string(debug.Stack()))
-	if e.status == 0 { // Otherwise the answer has begun, and ends here.
+	if e.status == 0 { // Otherwise the answer has begun, and cannot be changed.
 		Secure(e, r)
 		refuse(e, r, NewProblem(http.StatusInternalServerError, Internal,
 			Message{Key: "problem." + Internal, Values: []any{"id", e.origin.ID}}))
 	}
 }
 
-// method of a request, if it is one that exists: the log takes no words from strangers.
+// method returns the request's method for the log; "other" for text that is none.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -142,7 +140,7 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// securityHeaders are on every answer that Secure has seen. Names are canonical, and no value has room for another: answers share them.
+// securityHeaders are set by Secure. Names are canonical. Answers share the values, so they must not be changed.
 var securityHeaders = http.Header{
 	"Cache-Control":                {"no-store"},
 	"Content-Security-Policy":      {"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
@@ -150,7 +148,7 @@ var securityHeaders = http.Header{
 	"X-Content-Type-Options":       {"nosniff"},
 }
 
-// documentHeaders are there besides, but for those of the ports' APIs to programs, which are no documents.
+// documentHeaders are set by Secure too, except on answers of the APIs, which no browser shows.
 var documentHeaders = http.Header{
 	"Cross-Origin-Opener-Policy": {"same-origin"},
 	"Referrer-Policy":            {"no-referrer"},
@@ -165,7 +163,7 @@ func Secured(next http.Handler) http.Handler {
 	})
 }
 
-// Secure sets the headers of Secured.
+// Secure sets the headers of Secured on one answer.
 func Secure(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), securityHeaders)
 	api := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/webhooks/")
@@ -174,12 +172,12 @@ func Secure(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// WantsPage tells whether it is a person who asks, with a browser: then what has no page of its own is answered with one, too.
+// WantsPage reports whether a browser asks for a page, by its Accept header.
 func WantsPage(r *http.Request) bool {
 	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 }
 
-// SameOrigin refuses what another site's page makes a browser send.
+// SameOrigin refuses requests that the page of another site makes a browser send, unless they are safe, such as a GET.
 func SameOrigin(next http.Handler, refuse Refuse) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -188,7 +186,7 @@ func SameOrigin(next http.Handler, refuse Refuse) http.Handler {
 	return protection.Handler(next)
 }
 
-// Routed serves a mux whose own refusals (unknown path, wrong method) are answered like all others.
+// Routed serves a mux, and answers its own refusals (unknown path, wrong method) with refuse.
 func Routed(mux *http.ServeMux, refuse Refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refusal, pattern := mux.Handler(r)
@@ -208,7 +206,7 @@ func Routed(mux *http.ServeMux, refuse Refuse) http.Handler {
 	})
 }
 
-// unsentAnswer keeps the status and the headers of an answer that is sent to nobody.
+// unsentAnswer records the status and the headers of an answer without sending it.
 type unsentAnswer struct {
 	header http.Header
 	status int

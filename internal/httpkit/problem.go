@@ -40,17 +40,17 @@ const (
 // Problem is a problem document (RFC 9457), and the headers that go with it.
 type Problem struct {
 	ID string `json:"-"`
-	// RetryAfter is told in the header of that name; zero: not at all.
+	// RetryAfter is the value of the header Retry-After; zero for no header.
 	RetryAfter time.Duration `json:"-"`
-	// Cause is the error that a request was refused for.
+	// Cause is the error for which the request was refused.
 	Cause error `json:"-"`
-	// Messages are what the problem says to people, in sentences of the catalogue.
+	// Messages are the sentences of the catalogue for people.
 	Messages []Message `json:"-"`
 
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
-	// Detail says what to do next: the messages in English, unless something else is said to programs.
+	// Detail says what to do next: the messages in English, or a text for programs.
 	Detail string `json:"detail"`
 
 	// Reason, for programs, is a value of the API of UserAccounts.
@@ -67,18 +67,17 @@ type Message struct {
 	Values []any
 }
 
-// Contact is the message that says whom to turn to.
+// Contact is the message that says whom to ask for help.
 var Contact = Message{Key: "contact"}
 
-// NewProblem returns a problem that says something to people.
+// NewProblem returns a problem with messages for people.
 func NewProblem(status int, id string, messages ...Message) *Problem {
 	p := &Problem{ID: id, Type: problemBase + id, Title: text.English().Say("title." + id), Status: status, Messages: messages}
 	p.Detail = p.Say(text.English(), "")
 	return p
 }
 
-// NewProgramProblem returns a problem for programs, whose detail is about the protocol. A person who meets it reads the message of
-// its ID, or that something went wrong.
+// NewProgramProblem returns a problem whose detail is for programs. On a page it has the message of its ID, or "Something went wrong".
 func NewProgramProblem(status int, id, detail string) *Problem {
 	key := "problem." + id
 	if !text.English().Has(key) {
@@ -89,7 +88,7 @@ func NewProgramProblem(status int, id, detail string) *Problem {
 	return p
 }
 
-// Say returns the messages in a language. contact, where it is not empty, takes the place of the message Contact.
+// Say returns the messages in a language. A contact that is not empty replaces the message Contact.
 func (p *Problem) Say(t *text.Text, contact string) string {
 	said := make([]string, len(p.Messages))
 	for i, m := range p.Messages {
@@ -120,7 +119,7 @@ func (p *Problem) SetHeaders(w http.ResponseWriter) {
 	}
 }
 
-// Invalid refuses a request that is not as the API wants it.
+// Invalid returns the problem of a malformed request.
 func Invalid(detail string) *Problem {
 	return NewProgramProblem(http.StatusBadRequest, InvalidRequest, detail)
 }
@@ -137,12 +136,12 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, document a
 // retrySoon is the Retry-After of a refusal that may not hold a moment later.
 const retrySoon = 2 * time.Second
 
-// NewUnavailable refuses a request that cannot be answered for sure at present. place picks the text of one place, such as "session";
-// empty for logins.
-func NewUnavailable(place string) *Problem {
+// NewUnavailable returns the problem of a request that cannot be decided now. page selects the text, such as "session"; empty for
+// logins.
+func NewUnavailable(page string) *Problem {
 	key := "problem." + Unavailable
-	if place != "" {
-		key += "." + place
+	if page != "" {
+		key += "." + page
 	}
 	p := NewProblem(http.StatusServiceUnavailable, Unavailable, Message{Key: key})
 	p.RetryAfter = retrySoon

@@ -10,7 +10,7 @@ import (
 // languages of the catalogue. The first one is for people who read none of them. Each has a file of its name.
 var languages = []language.Tag{language.English, language.German}
 
-// matcher is made when it is first needed: the operator speaks English only.
+// matcher is made when it is first needed: the operator, which uses English only, never needs it.
 var matcher = sync.OnceValue(func() language.Matcher { return language.NewMatcher(languages) })
 
 // How much of an Accept-Language header is read. Browsers send some 40 bytes with the languages that a person reads, and each
@@ -31,8 +31,7 @@ func For(acceptLanguage string) *Text {
 	return All()[i]
 }
 
-// firstLanguages returns the first maxLanguages languages of an Accept-Language header, as many as are within maxLanguageBytes as a
-// whole.
+// firstLanguages returns the first languages of an Accept-Language header: at most maxLanguages, in at most maxLanguageBytes.
 func firstLanguages(header string) string {
 	end := 0
 	for range maxLanguages {

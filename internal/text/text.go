@@ -51,7 +51,7 @@ func English() *Text { return All()[0] }
 // Has reports whether there is a message with this key.
 func (t *Text) Has(key string) bool { return t.messages[key] != "" }
 
-// Say returns the message with this key. Values are given as name and value in turns: each takes the place of {name} in the
+// Say returns the message with this key. Values are pairs of a name and a value: each replaces {name} in the
 // message, a time.Time as Time writes it. Where the value of n is 1 and there is a message with the key and ".one" behind it, Say
 // returns that one. Without a message it returns the key.
 func (t *Text) Say(key string, values ...any) string {

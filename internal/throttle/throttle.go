@@ -12,10 +12,10 @@ import (
 const (
 	// MaxAddresses is how many addresses are remembered. One takes about 300 bytes, all of them 3 MiB.
 	MaxAddresses = 10_000
-	// burstMinutes is how many minutes' worth of failures a quiet address may have at once. An office behind one address has
-	// a bad morning; and it bounds the attempts of one address that go on at once, so it has to be more than a server takes.
+	// burstMinutes is how many minutes' worth of failures an address may have at once, such as an office behind one address in the
+	// morning. It also bounds the attempts of one address that run at once, so it must be more than a server runs.
 	burstMinutes = 5
-	// siteBits of an IPv6 address are one site: whoever has one address has, as a rule, all of its /64 (RFC 6177).
+	// siteBits of an IPv6 address are counted together: one customer has, as a rule, a whole /64 (RFC 6177).
 	siteBits = 64
 )
 
@@ -27,23 +27,22 @@ type Throttle struct {
 	clock            clock.PassiveClock
 
 	mu sync.Mutex
-	// addresses that have failed of late, or have attempts under way: netip.Addr to *bucket. When there are too many, the
-	// one that nothing has come from for longest is forgotten. Whoever wants to be forgotten so has to fail from
-	// MaxAddresses other addresses, each of which costs an attempt that could have been a guess.
+	// addresses has a *bucket for each netip.Addr with recent failures or running attempts. When it is full, the address that was
+	// not seen for the longest time is forgotten. To be forgotten, an attacker has to fail from MaxAddresses other addresses, and
+	// each of these attempts could have been a guess.
 	addresses *lru.Cache
 }
 
-// bucket is what is known of an address.
+// bucket counts for one address.
 type bucket struct {
-	// spent counts failures, and attempts under way, less those that time has forgotten until seen.
+	// spent counts failures and running attempts, less what was forgotten by the time seen.
 	spent float64
 	seen  time.Time
-	// under is how many attempts are under way.
-	under int
+	// running is how many attempts are running.
+	running int
 }
 
-// New returns a throttle that lets an address fail so often in a minute; nil, which lets it fail as often as it likes, where
-// that is 0.
+// New returns a throttle that allows an address this many failures in a minute; nil, which means no limit, for 0.
 func New(failuresPerMinute int, c clock.PassiveClock) *Throttle {
 	if failuresPerMinute <= 0 {
 		return nil
@@ -55,15 +54,15 @@ func New(failuresPerMinute int, c clock.PassiveClock) *Throttle {
 	}
 }
 
-// Attempt is an attempt under way.
+// Attempt is a running attempt.
 type Attempt struct {
 	throttle *Throttle
 	key      netip.Addr
 	bucket   *bucket
 }
 
-// Begin begins an attempt from an address, or tells how long to wait for the next one. Requests without an address, which
-// there are none of over a network, share one.
+// Begin begins an attempt from an address, or returns how long to wait. Requests without an address are counted together; over a
+// network there are none.
 func (t *Throttle) Begin(from netip.Addr) (a Attempt, wait time.Duration) {
 	if t == nil {
 		return Attempt{}, 0
@@ -77,11 +76,11 @@ func (t *Throttle) Begin(from netip.Addr) (a Attempt, wait time.Duration) {
 		return Attempt{}, max(time.Duration((b.spent+1-t.burst)/t.perSecond*float64(time.Second)), 1)
 	}
 	b.spent++
-	b.under++
+	b.running++
 	return Attempt{throttle: t, key: key, bucket: b}, 0
 }
 
-// End ends an attempt that has begun, once.
+// End ends an attempt. It must be called once.
 func (a Attempt) End(failed bool) {
 	t := a.throttle
 	if t == nil {
@@ -91,13 +90,13 @@ func (a Attempt) End(failed bool) {
 	defer t.mu.Unlock()
 	b := a.bucket
 	t.forget(b)
-	b.under--
+	b.running--
 	if failed {
 		return
 	}
 	b.spent = max(b.spent-1, 0)
-	if b.spent == 0 && b.under == 0 {
-		t.drop(a.key, b) // Nothing is known of it: who only succeeds takes no room.
+	if b.spent == 0 && b.running == 0 {
+		t.drop(a.key, b) // An address without failures takes no memory.
 	}
 }
 
@@ -112,23 +111,23 @@ func (t *Throttle) bucket(key netip.Addr) *bucket {
 	return b
 }
 
-// drop forgets a bucket, unless it was forgotten before and another is in its place.
+// drop removes a bucket, unless a newer one has replaced it.
 func (t *Throttle) drop(key netip.Addr, b *bucket) {
 	if known, found := t.addresses.Get(key); found && known == b {
 		t.addresses.Remove(key)
 	}
 }
 
-// forget lets time forget failures. Attempts under way are not forgotten, or their places would be given away twice.
+// forget reduces spent by the time that has passed. Running attempts stay counted until they end.
 func (t *Throttle) forget(b *bucket) {
 	now := t.clock.Now()
 	if passed := now.Sub(b.seen).Seconds(); passed > 0 {
-		b.spent = max(b.spent-passed*t.perSecond, float64(b.under))
+		b.spent = max(b.spent-passed*t.perSecond, float64(b.running))
 		b.seen = now
 	}
 }
 
-// keyOf is what an address is counted by.
+// keyOf returns the address under which an address is counted.
 func keyOf(address netip.Addr) netip.Addr {
 	if !address.Is6() || address.Is4In6() {
 		return address.Unmap()

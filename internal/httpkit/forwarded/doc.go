@@ -1,2 +1,2 @@
-// Package forwarded tells where a request came from, behind proxies. It believes nobody whom the administrator has not named.
+// Package forwarded finds the client's address of a request behind proxies. It trusts only the proxies that the administrator names.
 package forwarded

@@ -4,24 +4,25 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
-// header is the header in which proxies tell the address that they were asked from. Forwarded (RFC 7239) and
+// header is the header to which each proxy adds the address of its own client. Forwarded (RFC 7239) and
 // X-Real-Ip are not read: a proxy that sets one and passes another on as it came would let clients choose.
 const header = "X-Forwarded-For"
 
-// Proxies are the networks of proxies whose word about a client's address is taken.
+// Proxies are the networks of trusted proxies.
 type Proxies []netip.Prefix
 
-// Parse reads networks, separated by commas; none where the text is empty. The error says which is none.
+// Parse reads networks, separated by commas; an empty text has none. The error names the first one that is not a network.
 func Parse(text string) (Proxies, error) {
 	var proxies Proxies
+	if text == "" {
+		return nil, nil
+	}
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
-		if part == "" && text == "" {
-			continue
-		}
 		network, err := netip.ParsePrefix(part)
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a network: write one such as 10.0.0.0/8 or fd00::/8", part)
@@ -37,45 +38,29 @@ func Parse(text string) (Proxies, error) {
 	return proxies, nil
 }
 
-// Client returns the address of the client: the connection's, unless that is a trusted proxy. Then each proxy is believed in
-// turn, from the last to the first, for as long as it is trusted: the address is the first that is not. Where a trusted
-// proxy tells none, or what is no address, it is the proxy's own. The zero value means that even the connection has none.
+// Client returns the address of the client: that of the connection unless it is a trusted proxy, else the last address in the header
+// that is not a trusted proxy (the first address if all are). At an entry that is not an address, it stops at the proxy that has added
+// the entry. The zero value means that not even the connection has an address.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	client := parseAddress(r.RemoteAddr)
-	if !p.trust(client) {
-		return client
-	}
-	told := strings.Join(r.Header.Values(header), ",")
-	for told != "" {
-		var last string
-		if at := strings.LastIndexByte(told, ','); at >= 0 {
-			told, last = told[:at], told[at+1:]
-		} else {
-			told, last = "", told
-		}
-		address := parseAddress(strings.TrimSpace(last))
+	rest := strings.Join(r.Header.Values(header), ",")
+	for rest != "" && p.trust(client) {
+		at := strings.LastIndexByte(rest, ',')
+		address := parseAddress(strings.TrimSpace(rest[at+1:]))
 		if !address.IsValid() {
-			return client
+			break
 		}
-		client = address
-		if !p.trust(client) {
-			return client
-		}
+		client, rest = address, rest[:max(at, 0)]
 	}
 	return client
 }
 
 func (p Proxies) trust(address netip.Addr) bool {
-	for _, network := range p {
-		if network.Contains(address) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
-// parseAddress reads an address, with or without a port or brackets. An IPv4 address that is written as an IPv6 one is the
-// IPv4 address that it is, and a zone, which only the host that wrote it knows, is left out.
+// parseAddress reads an address, with or without a port or brackets; the zero value if it is none. An IPv4 address in the form of an
+// IPv6 one becomes IPv4. A zone is dropped, as it has a meaning on one host only.
 func parseAddress(text string) netip.Addr {
 	if withPort, err := netip.ParseAddrPort(text); err == nil {
 		return withPort.Addr().Unmap().WithZone("")

@@ -1,3 +1,3 @@
-// Package returnto decides where people may be sent after a login: to a page of this host, and to none of those that they
-// have just come through. It is a package of its own so that it can be fuzzed thousands of times faster than beside the servers.
+// Package returnto decides to which addresses a login may redirect: to pages of this host, except for those that log in or out. It is
+// a package of its own because it can be fuzzed thousands of times faster than the servers.
 package returnto

@@ -11,8 +11,8 @@ import (
 // maxBytes bounds an address to return to.
 const maxBytes = 2048
 
-// Check returns where on this host a person was going; empty for nowhere, or where it is not on this host. What it returns is
-// a path, with the query and the fragment as they came, in ASCII: a browser, a proxy and this server all read it alike.
+// Check returns a return_to if it is an allowed address of this host, and an empty text otherwise. The result is a path with its query
+// and fragment, in ASCII, so that browsers, proxies and this server all read it in the same way.
 func Check(raw string) string {
 	strange := func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
 	// Browsers leave out tabs and line breaks and take \ for /. Two slashes are the beginning of another host; url.Parse finds
@@ -30,8 +30,8 @@ func Check(raw string) string {
 	return raw
 }
 
-// isPlainPath tells of a decoded path that nobody reads as another: browsers, proxies and http.Redirect take out dots and empty
-// parts, some before and some after they decode. A browser never asks for a path with dots.
+// isPlainPath reports whether all programs read a decoded path alike. Browsers, proxies and http.Redirect remove dots and empty parts,
+// some before and some after decoding. Browsers never send a path with dots.
 func isPlainPath(path string) bool {
 	if strings.Contains(path, "//") || strings.ContainsFunc(path, func(r rune) bool { return r == '\\' || unicode.IsControl(r) }) {
 		return false
@@ -44,7 +44,7 @@ func isPlainPath(path string) bool {
 	return true
 }
 
-// isWayThrough tells of pages that log in or out, or lead on to another address: from there a person would go in circles.
+// isWayThrough reports whether a page logs in or out, or redirects further: a person would go in circles.
 func isWayThrough(raw string, to *url.URL) bool {
 	switch page := strings.TrimSuffix(to.Path, "/"); page {
 	case "", "/account":
@@ -57,7 +57,7 @@ func isWayThrough(raw string, to *url.URL) bool {
 	}
 }
 
-// pathOf returns the path of an address as it is written. url.URL has it only where nothing in it should have been encoded.
+// pathOf returns the path of an address as it is written. The RawPath of url.URL is often empty.
 func pathOf(raw string) string {
 	if end := strings.IndexAny(raw, "?#"); end >= 0 {
 		return raw[:end]
@@ -65,7 +65,7 @@ func pathOf(raw string) string {
 	return raw
 }
 
-// isLoginOfOrganization tells of the path /o/{organization}/login, whose parts may be encoded.
+// isLoginOfOrganization reports whether a path is /o/{organization}/login. Its parts may be encoded.
 func isLoginOfOrganization(path string) bool {
 	parts := strings.Split(path, "/")
 	if len(parts) != 4 {
@@ -81,7 +81,7 @@ func isLoginOfOrganization(path string) bool {
 
 const hexadecimal = "0123456789ABCDEF"
 
-// inASCII encodes all else, as browsers do.
+// inASCII percent-encodes all bytes that are not ASCII, as browsers do.
 func inASCII(address string) string {
 	var text strings.Builder
 	for i := range len(address) {
@@ -96,8 +96,8 @@ func inASCII(address string) string {
 	return text.String()
 }
 
-// Redirect sends a browser to an address that Check has returned. http.Redirect would clean the address once more, the
-// fragment with it, and so lead to another one than was checked.
+// Redirect redirects to an address that Check has returned. http.Redirect would clean it again, and so lead to another address than the
+// one that was checked.
 func Redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)

@@ -1,3 +1,3 @@
-// Package ui owns what people see: the templates of the pages, style, script and images, all inside the binary. Texts come
-// from package text. It decides nothing; pages hand it what to show.
+// Package ui renders the pages. It owns their templates, style, script and images, all inside the binary. Texts come from package
+// text. What a page shows is decided in package web.
 package ui

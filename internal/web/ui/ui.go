@@ -23,7 +23,7 @@ import (
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'"
 
-// maxLogoBytes is the largest logo that is taken.
+// maxLogoBytes is the size of the largest logo that is accepted.
 const maxLogoBytes = 256 << 10
 
 //go:embed templates/*.html
@@ -34,15 +34,15 @@ var assetFiles embed.FS
 
 // Options are what operators may set.
 type Options struct {
-	// ProductName is what the pages call themselves.
+	// ProductName is the name at the top of the pages.
 	ProductName string
 	// LogoFile is an image (SVG, PNG, JPEG or WebP of at most 256 KiB) in the place of the built-in logo; empty: none.
 	LogoFile string
-	// Contact says whom people turn to, as a sentence; empty: an administrator.
+	// Contact is a sentence that says whom to ask for help; empty: "Please turn to an administrator."
 	Contact string
 }
 
-// Text is everything that pages say, in one language.
+// Text has the texts of the pages in one language.
 type Text = text.Text
 
 // UI renders pages. It is safe for concurrent use.
@@ -109,7 +109,7 @@ func (u *UI) loadAssets() error {
 	return nil
 }
 
-// add makes an asset known to templates by name. Its address changes with its content, so that browsers may keep it.
+// add makes an asset available to templates by name. Its address changes with its content, so that browsers may cache it forever.
 func (u *UI) add(name, file string, content []byte) {
 	sum := sha256.Sum256(content)
 	u.assets[name] = asset{
@@ -126,7 +126,7 @@ func (u *UI) Mount(mux *http.ServeMux) {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			// An SVG that is opened by itself is a document.
 			w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-			// Whole, and not by http.ServeContent: that answers a header of 15 KB with thousands of parts of one byte.
+			// Not by http.ServeContent: it would answer a Range header of 15 KB with thousands of parts of one byte.
 			w.Header().Set("Content-Length", strconv.Itoa(len(a.content)))
 			if _, err := w.Write(a.content); err != nil {
 				slog.Debug("Asset not delivered: the client has gone", "error", err)
@@ -135,24 +135,24 @@ func (u *UI) Mount(mux *http.ServeMux) {
 	}
 }
 
-// view is what templates see.
+// view is the data of a template.
 type view struct {
 	*Text
 	ui *UI
-	// Page is the page's own.
+	// Page is the data of one page, such as web's loginPage.
 	Page any
 }
 
-// Product is the name that pages call themselves.
+// Product returns the name at the top of the pages.
 func (v view) Product() string { return v.ui.options.ProductName }
 
-// Contact says whom to turn to.
+// Contact returns the sentence that says whom to ask for help.
 func (v view) Contact() string { return v.ui.Contact(v.Text) }
 
 // Asset returns the address of an asset.
 func (v view) Asset(name string) string { return v.ui.assets[name].address }
 
-// Contact says whom to turn to.
+// Contact returns the sentence that says whom to ask for help.
 func (u *UI) Contact(text *Text) string {
 	if u.options.Contact != "" {
 		return u.options.Contact
