@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,19 +37,9 @@ func changePassword(ctx context.Context, t terminal, to *server, w accountName, 
 		if !ok || attempt == changeAttempts {
 			return answer, err
 		}
-		t.say("%s", bulletList(rejected.Title+". It has to be:", unmet(rejected.Requirements)))
+		unmet := slices.DeleteFunc(rejected.Requirements, func(r requirement) bool { return r.Satisfied })
+		t.say("%s", bulletList(rejected.Title+". It has to be:", unmet))
 	}
-}
-
-// unmet returns the requirements that are not satisfied.
-func unmet(all []requirement) []requirement {
-	var left []requirement
-	for _, r := range all {
-		if !r.Satisfied {
-			left = append(left, r)
-		}
-	}
-	return left
 }
 
 // bulletList formats a heading and the requirements, each in a line of its own.
@@ -61,11 +52,7 @@ func bulletList(head string, requirements []requirement) string {
 }
 
 // passwd changes the password and stores the session that the server answers with. All other sessions of the account have ended.
-func (p *program) passwd(ctx context.Context, s *settings) error {
-	to, err := s.connect(p.now)
-	if err != nil {
-		return err
-	}
+func (p *program) passwd(ctx context.Context, to *server, s *settings) error {
 	t, err := p.terminal()
 	if err != nil {
 		return fmt.Errorf("%w: run kubectl account passwd at one", err)

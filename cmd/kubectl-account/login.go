@@ -23,12 +23,8 @@ const (
 var errNotKept = errors.New("the session cannot be kept, and you are asked again the next time")
 
 // login uses the stored session, or logs in. It answers kubectl with the token, and a person in words.
-func (p *program) login(ctx context.Context, s *settings) error {
+func (p *program) login(ctx context.Context, to *server, s *settings) error {
 	plugin, err := p.pluginInfo()
-	if err != nil {
-		return err
-	}
-	to, err := s.connect(p.now)
 	if err != nil {
 		return err
 	}
@@ -113,8 +109,10 @@ func (p *program) currentSession(ctx context.Context, to *server, s *settings) (
 	if !p.lasts(session) {
 		return nil, nil //nolint:nilnil // no session is an answer, and no error
 	}
-	if err == nil {
-		err = p.makeDefault(s, session)
+	if err == nil && s.setsDefault {
+		if err = p.sessions.refer(s, session); err != nil {
+			err = fmt.Errorf("%w: %w", errNotKept, err)
+		}
 	}
 	return session, err
 }
@@ -132,17 +130,6 @@ func (p *program) keep(s *settings, answer *granted) (*stored, error) {
 		return session, fmt.Errorf("%w: %w", errNotKept, err)
 	}
 	return session, nil
-}
-
-// makeDefault has kubectl use a session where no username is named, if the settings say so. The error is errNotKept.
-func (p *program) makeDefault(s *settings, session *stored) error {
-	if !s.setsDefault {
-		return nil
-	}
-	if err := p.sessions.refer(s, session); err != nil {
-		return fmt.Errorf("%w: %w", errNotKept, err)
-	}
-	return nil
 }
 
 // logIn asks the person for a username and a password until they are right, and for a new password where one is required.
@@ -177,14 +164,14 @@ func (p *program) logIn(ctx context.Context, to *server, s *settings) (*stored, 
 
 // askCredentials asks for a username, unless it is given, and a password.
 func askCredentials(ctx context.Context, t terminal, username string) (name, password string, err error) {
+	prompt := "Password of " + username + ": "
 	if username == "" {
+		prompt = "Password: "
 		if username, err = askUsername(ctx, t); err != nil {
 			return "", "", err
 		}
-		password, err = t.askSecret(ctx, "Password: ")
-		return username, password, err
 	}
-	password, err = t.askSecret(ctx, "Password of "+username+": ")
+	password, err = t.askSecret(ctx, prompt)
 	return username, password, err
 }
 
@@ -209,9 +196,8 @@ func warn(t terminal, answer *granted) {
 // formatTime formats a time of the next twelve hours by the clock, and a later one with its date.
 func (p *program) formatTime(at time.Time) string {
 	at = at.Local()
-	layout := "15:04"
-	if left := at.Sub(p.now()); left >= 12*time.Hour {
-		layout = "2 January 2006, 15:04"
+	if at.Sub(p.now()) < 12*time.Hour {
+		return at.Format("15:04")
 	}
-	return at.Format(layout)
+	return at.Format("2 January 2006, 15:04")
 }

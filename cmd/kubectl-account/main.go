@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -77,22 +78,20 @@ func (p *program) run(ctx context.Context, args []string) int {
 }
 
 func (p *program) command(ctx context.Context, args []string) error {
-	commands := map[string]func(context.Context, *settings) error{
+	commands := map[string]func(context.Context, *server, *settings) error{
 		"login": p.login, "whoami": p.whoami, "passwd": p.passwd, "logout": p.logout,
 	}
 	s := &settings{}
 	flags := s.flags()
-	if len(args) == 1 && (args[0] == "help" || args[0] == "--help" || args[0] == "-h") {
-		fmt.Fprintf(p.stdout, "%s%s", usage, flags.FlagUsages())
-		return nil
-	}
-	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprintf(p.stderr, "%s%s", usage, flags.FlagUsages())
+	help := usage + flags.FlagUsages()
+	isHelp := len(args) == 1 && slices.Contains([]string{"help", "--help", "-h"}, args[0])
+	if !isHelp && (len(args) == 0 || commands[args[0]] == nil) {
+		fmt.Fprint(p.stderr, help)
 		return errUsage
 	}
 	err := flags.Parse(args[1:])
-	if errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintf(p.stdout, "%s%s", usage, flags.FlagUsages())
+	if isHelp || errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprint(p.stdout, help)
 		return nil
 	}
 	if err == nil && flags.NArg() > 0 {
@@ -105,5 +104,9 @@ func (p *program) command(ctx context.Context, args []string) error {
 	if err := s.complete(p.getenv); err != nil {
 		return err
 	}
-	return commands[args[0]](ctx, s)
+	to, err := s.connect(p.now)
+	if err != nil {
+		return err
+	}
+	return commands[args[0]](ctx, to, s)
 }

@@ -13,11 +13,7 @@ import (
 var errNobody = errors.New("nobody is logged in: run kubectl account login")
 
 // whoami tells who is logged in.
-func (p *program) whoami(ctx context.Context, s *settings) error {
-	to, err := s.connect(p.now)
-	if err != nil {
-		return err
-	}
+func (p *program) whoami(ctx context.Context, to *server, s *settings) error {
 	session, err := p.sessions.load(s)
 	if err != nil {
 		return err
@@ -60,11 +56,7 @@ func (p *program) whoami(ctx context.Context, s *settings) error {
 
 // logout ends the session at the server and then removes its file. If the server cannot end it, the file is kept, to try again. A
 // session whose file others can read is ended as well.
-func (p *program) logout(ctx context.Context, s *settings) error {
-	to, err := s.connect(p.now)
-	if err != nil {
-		return err
-	}
+func (p *program) logout(ctx context.Context, to *server, s *settings) error {
 	session, err := p.sessions.load(s)
 	if unusable, found := errors.AsType[*unusableError](err); found {
 		session = unusable.exposed

@@ -18,12 +18,11 @@ const (
 // Bounded refuses requests that would be expensive to parse: very long paths, and queries of thousands of parameters.
 func Bounded(next http.Handler, refuse Refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refusal := BoundQuery(r)
 		if len(r.URL.Path) > maxPathBytes {
-			Secure(w, r)
-			refuse(w, r, nothingHere())
-			return
+			refusal = nothingHere()
 		}
-		if refusal := BoundQuery(r); refusal != nil {
+		if refusal != nil {
 			Secure(w, r)
 			refuse(w, r, refusal)
 			return

@@ -133,8 +133,8 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, document a
 	}
 }
 
-// retrySoon is the Retry-After of a refusal that may not hold a moment later.
-const retrySoon = 2 * time.Second
+// RetrySoon is the RetryAfter of a problem that can end within seconds.
+const RetrySoon = 2 * time.Second
 
 // NewUnavailable returns the problem of a request that cannot be decided now. page selects the text, such as "session"; empty for
 // logins.
@@ -144,6 +144,6 @@ func NewUnavailable(page string) *Problem {
 		key += "." + page
 	}
 	p := NewProblem(http.StatusServiceUnavailable, Unavailable, Message{Key: key})
-	p.RetryAfter = retrySoon
+	p.RetryAfter = RetrySoon
 	return p
 }

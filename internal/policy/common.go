@@ -123,15 +123,7 @@ var keyboardRows = func() []string {
 }()
 
 func isKeyboardRow(s string) bool {
-	if len(s) < 4 {
-		return false
-	}
-	for _, row := range keyboardRows {
-		if strings.Contains(row, s) {
-			return true
-		}
-	}
-	return false
+	return len(s) >= 4 && slices.ContainsFunc(keyboardRows, func(row string) bool { return strings.Contains(row, s) })
 }
 
 func reverse(s string) string {

@@ -125,12 +125,7 @@ func IsDefault(p *v1alpha1.PasswordPolicy) bool {
 // DefaultPolicies returns the policies that are annotated as the default, in order of precedence: the newest first, then by name, as with
 // StorageClasses. The first one applies.
 func DefaultPolicies(policies []*v1alpha1.PasswordPolicy) []*v1alpha1.PasswordPolicy {
-	var defaults []*v1alpha1.PasswordPolicy
-	for _, p := range policies {
-		if IsDefault(p) {
-			defaults = append(defaults, p)
-		}
-	}
+	defaults := slices.DeleteFunc(slices.Clone(policies), func(p *v1alpha1.PasswordPolicy) bool { return !IsDefault(p) })
 	slices.SortFunc(defaults, byPrecedence)
 	return defaults
 }

@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/keyturn/keyturn/internal/text"
+import (
+	"slices"
+
+	"github.com/keyturn/keyturn/internal/text"
+)
 
 // rule is everything that Keyturn knows of one requirement on passwords. Only its texts are elsewhere: in package text, with the key
 // "requirement." and the ID. Requirements, Evaluate, Fingerprint and Advice go through the table of rules. A new rule is an entry, its
@@ -147,10 +151,8 @@ var RequirementIDs = func() (ids []RequirementID) {
 
 // JudgedBy returns who judges a requirement of a policy; 0 for any other ID.
 func (id RequirementID) JudgedBy() JudgedBy {
-	for i := range rules {
-		if rules[i].id == id {
-			return rules[i].judgedBy
-		}
+	if i := slices.Index(RequirementIDs, id); i >= 0 {
+		return rules[i].judgedBy
 	}
 	return 0
 }

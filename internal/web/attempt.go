@@ -128,7 +128,9 @@ func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
 func (a *Attempts) runThrottled(r *http.Request, at attempt, audience token.Audience) (*grant, *httpkit.Problem) {
 	place, wait := a.Throttle.Begin(audit.RequestOf(r.Context()).Address)
 	if wait > 0 {
-		return nil, refusalOf(&addressThrottledError{retryAfter: wait})
+		refusal := tooManyAttempts(wait)
+		refusal.Cause = errAddressThrottled
+		return nil, refusal
 	}
 	failed := true
 	defer func() { place.End(failed) }()

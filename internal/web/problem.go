@@ -11,17 +11,12 @@ import (
 	"github.com/keyturn/keyturn/internal/text"
 )
 
-// retrySoon is the Retry-After of a refusal that can end within seconds.
-const retrySoon = 2 * time.Second
-
-// addressThrottledError refuses an attempt because too many from the same address have failed.
-type addressThrottledError struct{ retryAfter time.Duration }
-
-func (e *addressThrottledError) Error() string { return "too many failed attempts from one address" }
+// errAddressThrottled is the cause of a refusal because too many attempts from the same address have failed.
+var errAddressThrottled = errors.New("too many failed attempts from one address")
 
 // auditReason returns the reason of a problem for the audit log, which alone tells a throttled address from a locked account.
 func auditReason(p *httpkit.Problem) string {
-	if _, ok := errors.AsType[*addressThrottledError](p.Cause); ok {
+	if errors.Is(p.Cause, errAddressThrottled) {
 		return "AddressThrottled"
 	}
 	return p.Reason
@@ -46,9 +41,6 @@ func problemOf(err error) *httpkit.Problem {
 	}
 	if e, ok := errors.AsType[*login.TooManyAttemptsError](err); ok {
 		return tooManyAttempts(e.RetryAfter)
-	}
-	if e, ok := errors.AsType[*addressThrottledError](err); ok {
-		return tooManyAttempts(e.retryAfter)
 	}
 	if e, ok := errors.AsType[*login.ChangeRequiredError](err); ok {
 		p := httpkit.NewProblem(http.StatusForbidden, httpkit.ChangeRequired,
@@ -75,7 +67,7 @@ func problemOf(err error) *httpkit.Problem {
 	}
 	// login.ErrOverloaded, or the attempt has waited too long, or the client has gone.
 	p := problem(http.StatusServiceUnavailable, httpkit.Overloaded)
-	p.RetryAfter = retrySoon
+	p.RetryAfter = httpkit.RetrySoon
 	return p
 }
 

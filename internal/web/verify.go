@@ -107,8 +107,8 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Verify) check(w http.ResponseWriter, r *http.Request, p proxyRequest) {
-	found, by, err := h.session(r)
-	h.Metrics.SessionCheck(metrics.EntryVerify, by.text, err)
+	found, presented, err := h.session(r)
+	h.Metrics.SessionCheck(metrics.EntryVerify, presented, err)
 	refusal := p.refusal(found, err)
 	var person identity
 	if refusal == nil {
@@ -126,31 +126,25 @@ func (h *Verify) check(w http.ResponseWriter, r *http.Request, p proxyRequest) {
 		return
 	}
 	httpkit.OmitFromLog(w)
-	if by.isCookie {
+	if presented == h.Get(r, httpkit.SessionCookie) {
 		h.renewCookie(w, r, found)
 	}
 	person.write(w)
 }
 
-// presentedToken is the token that decided a check.
-type presentedToken struct {
-	text     string
-	isCookie bool
-}
-
-// session returns the session of a request to an application: that of the cookie if it is valid, else that of the Authorization
+// session returns the session of a request to an application, and its token: that of the cookie if it is valid, else that of the Authorization
 // header. The API looks at the header first. Here the header may be the application's own, with another token in it.
-func (h *Verify) session(r *http.Request) (found sessions.Session, by presentedToken, err error) {
+func (h *Verify) session(r *http.Request) (found sessions.Session, presented string, err error) {
 	err = sessions.ErrInvalid
 	if cookie := h.Get(r, httpkit.SessionCookie); cookie != "" {
-		by = presentedToken{text: cookie, isCookie: true}
+		presented = cookie
 		found, err = h.Sessions.Check(r.Context(), cookie, token.Web)
 	}
 	if signed := httpkit.Bearer(r); signed != "" && errors.Is(err, sessions.ErrInvalid) {
-		by = presentedToken{text: signed}
+		presented = signed
 		found, err = h.Sessions.Check(r.Context(), signed, token.Web)
 	}
-	return found, by, err
+	return found, presented, err
 }
 
 // refuse answers with the problem, or redirects a person who opens a page to the login page of the organisation. That makes no
