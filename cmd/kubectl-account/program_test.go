@@ -141,9 +141,9 @@ func TestSilentServer(t *testing.T) {
 	f.answers[getSession], f.answers[postSession] = silent, silent
 	f.checkTimeout = time.Second
 	asPlugin(f, false)
-	for _, door := range []string{getSession, postSession} {
+	for _, request := range []string{getSession, postSession} {
 		f.expect(t, 0, `"one"`, "", "login")
-		f.wantAsked(t, door)
+		f.wantAsked(t, request)
 		f.at = f.at.Add(40 * time.Minute)
 	}
 }
@@ -162,7 +162,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestNotKept: where the session cannot be stored, kubectl gets its token and the person is told.
+// TestNotKept: where the session cannot be stored, kubectl gets its token and the person a message.
 func TestNotKept(t *testing.T) {
 	f := newFixture(t, "ada", "secret", "ada", "secret")
 	f.answers[postLogin] = f.grant("one", time.Hour)
@@ -202,7 +202,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("the server was asked %q", f.asked)
 			}
 			if said := f.out.String() + f.err.String() + f.typist.shown.String(); strings.Contains(said, "typed-") {
-				t.Errorf("what was typed is told: %s", said)
+				t.Errorf("the output repeats what was typed: %s", said)
 			}
 			if files, _ := os.ReadDir(f.sessions.dir); len(files) > 0 {
 				t.Error("something is stored")

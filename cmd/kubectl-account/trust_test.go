@@ -17,7 +17,7 @@ func TestSessionsThatOthersMayWrite(t *testing.T) {
 	for name, row := range map[string]struct {
 		username, spoiled string // what spoiled names is in the folder
 		mode              os.FileMode
-		told              string
+		message           string
 		ended             bool // by a logout
 	}{
 		"the session, by all":          {"ada", "ada", 0o602, "its mode is 0602, so others on this machine may have changed what is in it. End it with kubectl account logout", true},
@@ -43,9 +43,9 @@ func TestSessionsThatOthersMayWrite(t *testing.T) {
 			}
 
 			f.expect(t, exitFailed, "", "the session in "+path+" is not used", append([]string{"whoami"}, asks...)...)
-			f.expect(t, exitFailed, "", row.told, append([]string{"whoami"}, asks...)...)
+			f.expect(t, exitFailed, "", row.message, append([]string{"whoami"}, asks...)...)
 			asPlugin(f, false)
-			f.expect(t, exitFailed, "", row.told, append([]string{"login"}, asks...)...)
+			f.expect(t, exitFailed, "", row.message, append([]string{"login"}, asks...)...)
 			f.wantAsked(t)
 
 			delete(f.env, execInfoVariable)
@@ -54,7 +54,7 @@ func TestSessionsThatOthersMayWrite(t *testing.T) {
 				f.expect(t, 0, "ada is logged out", "", append([]string{"logout"}, asks...)...)
 				f.wantAsked(t, deleteSession)
 			} else {
-				f.expect(t, 0, "Nobody is logged in", row.told, append([]string{"logout"}, asks...)...)
+				f.expect(t, 0, "Nobody is logged in", row.message, append([]string{"logout"}, asks...)...)
 			}
 		})
 	}

@@ -107,11 +107,11 @@ func (f *fixture) exposed(t *testing.T, mode os.FileMode) string {
 func TestOpenSessionIsTold(t *testing.T) {
 	f := newFixture(t)
 	path := f.exposed(t, 0o644)
-	told := "the session in " + path + " is not used: its mode is 0644, so others on this machine may have read its token. " +
+	message := "the session in " + path + " is not used: its mode is 0644, so others on this machine may have read its token. " +
 		"End it with kubectl account logout, and log in again; or, if nobody else can have read it, run chmod 600 on it"
-	f.expect(t, exitFailed, "", told, "whoami")
+	f.expect(t, exitFailed, "", message, "whoami")
 	asPlugin(f, false)
-	f.expect(t, exitFailed, "", told, "login")
+	f.expect(t, exitFailed, "", message, "login")
 	f.wantAsked(t)
 
 	// Closed to others it is used again.
@@ -121,18 +121,18 @@ func TestOpenSessionIsTold(t *testing.T) {
 	f.answers[getSession] = f.grant("", time.Hour)
 	f.expect(t, 0, `"token"`, "", "login")
 
-	// At a terminal the person is told, asked, and the old session ends, as nobody could end it later.
+	// At a terminal the person gets a message and is asked, and the old session ends, as nobody could end it later.
 	for _, row := range []struct {
-		end  http.HandlerFunc
-		told string
+		end     http.HandlerFunc
+		message string
 	}{
 		{func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer token" {
 				t.Error("another session is ended")
 			}
 			w.WriteHeader(http.StatusNoContent)
-		}, told},
-		{problem(http.StatusUnauthorized, "invalid-session", "There is no session"), told},
+		}, message},
+		{problem(http.StatusUnauthorized, "invalid-session", "There is no session"), message},
 		{problem(http.StatusServiceUnavailable, "unavailable", "Sessions cannot be checked at present"), "others may have read goes on until "},
 	} {
 		delete(f.env, execInfoVariable)
@@ -140,7 +140,7 @@ func TestOpenSessionIsTold(t *testing.T) {
 		asPlugin(f, true)
 		f.typist.lines = []string{"ada", "secret"}
 		f.answers[postLogin], f.answers[deleteSession] = f.grant("another", time.Hour), row.end
-		f.expect(t, 0, `"another"`, row.told, "login")
+		f.expect(t, 0, `"another"`, row.message, "login")
 		f.wantAsked(t, postLogin, deleteSession)
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("the file is %v, %v", info.Mode(), err)

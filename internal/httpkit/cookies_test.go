@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestCookiesAreSecure: cookies are Secure and bound to the host, unless the server was told that there is no TLS. Nothing in a
+// TestCookiesAreSecure: cookies are Secure and bound to the host, unless the server was started without TLS. Nothing in a
 // request changes that.
 func TestCookiesAreSecure(t *testing.T) {
 	for name, row := range map[string]struct {

@@ -130,7 +130,7 @@ func TestPassphrasesOfCommonWords(t *testing.T) {
 	}
 }
 
-// TestRandomPasswordsAreNotDecorated: what a generator makes is refused by accident hardly ever.
+// TestRandomPasswordsAreNotDecorated: generated passwords are almost never refused as decorated words.
 func TestRandomPasswordsAreNotDecorated(t *testing.T) {
 	const all = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&()*+,-./:;<=>?@[]^_{|}~"
 	random := rand.New(rand.NewPCG(5, 6))

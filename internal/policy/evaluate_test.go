@@ -119,7 +119,8 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// TestEvaluateAnswersEveryRequirement: the same list in the same order, and what it cannot know is not satisfied.
+// TestEvaluateAnswersEveryRequirement: Evaluate returns the same list in the same order as Requirements, and those on former passwords
+// as not satisfied.
 func TestEvaluateAnswersEveryRequirement(t *testing.T) {
 	for _, p := range []Policy{{}, Default(), everything()} {
 		results, requirements := p.Evaluate(prepared(t, "ylgs Vexe 7 quomp nidder!"), Subject{}, NewDenyList()), p.Requirements()

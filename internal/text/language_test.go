@@ -40,7 +40,7 @@ func TestLanguagesAreBounded(t *testing.T) {
 	}
 }
 
-// TestFirstLanguages: what is read of a header ends between two languages.
+// TestFirstLanguages: a long header is cut between two languages.
 func TestFirstLanguages(t *testing.T) {
 	long := strings.Repeat("x", maxLanguageBytes)
 	for header, want := range map[string]string{

@@ -35,7 +35,7 @@ func TestTextsAgree(t *testing.T) {
 	}
 }
 
-// TestBrokenFile: a file that cannot be parsed is an error for the test above, and no end to a login.
+// TestBrokenFile: a file that cannot be parsed is an error for TestTextsAgree; a server still runs, and shows the keys.
 func TestBrokenFile(t *testing.T) {
 	for name, content := range map[string]fstest.MapFS{
 		"not JSON": {"en.json": {Data: []byte(`{"a": "b"}`)}, "de.json": {Data: []byte(`{"a": `)}},

@@ -59,7 +59,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	}
 }
 
-// TestSuccessCostsNothing, and takes no room.
+// TestSuccessCostsNothing: successful attempts are not limited, and their addresses take no memory.
 func TestSuccessCostsNothing(t *testing.T) {
 	throttle, _ := newThrottle(1)
 	for range 1000 {
@@ -74,7 +74,7 @@ func TestSuccessCostsNothing(t *testing.T) {
 	}
 }
 
-// TestSuccessHidesNoFailure: an attacker with an account of his own does not buy guesses with it.
+// TestSuccessHidesNoFailure: successful attempts do not clear failures, so an attacker's own account buys no guesses.
 func TestSuccessHidesNoFailure(t *testing.T) {
 	throttle, clock := newThrottle(60)
 	failed := 0
@@ -95,7 +95,7 @@ func TestSuccessHidesNoFailure(t *testing.T) {
 	}
 }
 
-// TestUnderWay: attempts that go on at once are bounded, and time does not give their places away.
+// TestUnderWay: running attempts are limited, and stay counted however much time passes.
 func TestUnderWay(t *testing.T) {
 	throttle, clock := newThrottle(2)
 	under := make([]Attempt, 10)
@@ -218,7 +218,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	a.End(false)
 }
 
-// TestEndAfterItWasForgotten touches nothing of what is in its place.
+// TestEndAfterItWasForgotten: the end of an attempt whose address was forgotten leaves a newer bucket of this address alone.
 func TestEndAfterItWasForgotten(t *testing.T) {
 	throttle, _ := newThrottle(60)
 	old, _ := throttle.Begin(ada)

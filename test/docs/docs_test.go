@@ -44,10 +44,11 @@ func files(t *testing.T, suffix string) map[string]string {
 var (
 	testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z]\w*)\(`)
 	testName     = regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)`")
+	repoPath     = regexp.MustCompile("`((?:api|cmd|config|controllers|docs|hack|internal|test)/[\\w./-]*\\w)/?`")
 	link         = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 )
 
-// TestNamedTestsExist: what a document says is shown by a test, a test shows.
+// TestNamedTestsExist: every test that a document names exists.
 func TestNamedTestsExist(t *testing.T) {
 	t.Parallel()
 
@@ -71,6 +72,32 @@ func TestNamedTestsExist(t *testing.T) {
 
 	if named == 0 {
 		t.Error("no document names any test")
+	}
+}
+
+// TestNamedPathsExist: a file or a folder of the repository that a document names is there. Decisions (docs/adr) keep the names of
+// their time.
+func TestNamedPathsExist(t *testing.T) {
+	t.Parallel()
+
+	named := 0
+
+	for path, content := range files(t, ".md") {
+		if strings.Contains(path, "/docs/adr/") {
+			continue
+		}
+
+		for _, match := range repoPath.FindAllStringSubmatch(content, -1) {
+			named++
+
+			if _, err := os.Stat(filepath.Join(root, match[1])); err != nil {
+				t.Errorf("%s names %s: %v", path, match[1], err)
+			}
+		}
+	}
+
+	if named == 0 {
+		t.Error("no document names any path")
 	}
 }
 

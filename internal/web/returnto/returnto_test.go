@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestReturnTo: a path on this host, or nowhere.
+// TestReturnTo: addresses that Check allows, and those that it refuses.
 func TestReturnTo(t *testing.T) {
 	for _, same := range []string{
 		"/", "/app", "/app/", "/app?page=2&to=https://elsewhere.example/", "/app#part", "/?tab=2", "/%C3%BCber", "/app?q=%2F%2Fx",

@@ -51,7 +51,7 @@ func TestNewRefusesLogos(t *testing.T) {
 	}
 }
 
-// TestTextOfARequest: the header decides the language, as package text reads it.
+// TestTextOfARequest: the header Accept-Language selects the language.
 func TestTextOfARequest(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	r.Header.Set("Accept-Language", "fr, de;q=0.3, en;q=0.2")
@@ -62,7 +62,7 @@ func TestTextOfARequest(t *testing.T) {
 
 var said = regexp.MustCompile(`Say "([^"]+)"`)
 
-// TestTemplatesSayWhatThereIs: a key without a message would be shown as it is.
+// TestTemplatesSayWhatThereIs: every key in a template has a message. Without one, people would see the key.
 func TestTemplatesSayWhatThereIs(t *testing.T) {
 	entries, err := templateFiles.ReadDir("templates")
 	if err != nil {
