@@ -101,7 +101,7 @@ func TestRulesThatLackAPart(t *testing.T) {
 	}
 }
 
-// TestRequirementsInEveryLanguage: no text has a place that is left open, whatever the numbers, and none is English everywhere.
+// TestRequirementsInEveryLanguage: whatever the numbers, no text has a {placeholder} left, and every text is translated.
 func TestRequirementsInEveryLanguage(t *testing.T) {
 	one, bcrypt := everything(), everything()
 	one.MinLength, one.MinLowercase, one.MinSymbols, one.MaxRepeated, one.HistoryCount = 1, 1, 1, 1, 1

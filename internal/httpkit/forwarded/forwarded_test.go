@@ -102,8 +102,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// FuzzClient: whatever is in the header, without a trusted proxy it is nothing; with one, the address is one that a trusted
-// party told, without zone or disguise.
+// FuzzClient: without a trusted proxy the header changes nothing. With one, the address is that of the connection or one that a trusted
+// proxy has added, without a zone and never an IPv4 address in the form of an IPv6 one.
 func FuzzClient(f *testing.F) {
 	f.Add("203.0.113.9:1", "198.51.100.1")
 	f.Add("10.0.0.1:1", "198.51.100.1, 10.0.0.2")
