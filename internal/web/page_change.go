@@ -29,7 +29,7 @@ type changePage struct {
 	Error    string
 }
 
-// requirementLine is a requirement on the page; Mark is its class: met, unmet or none.
+// requirementLine is a requirement on the page; Mark is its class: met, unmet or empty.
 type requirementLine struct {
 	ID                policy.RequirementID
 	N, Bytes          int
@@ -117,7 +117,7 @@ func (c *changePage) showAccountRules(requirements []policy.Requirement, words [
 
 // renderChange shows the page. If the account's requirements are not known, it shows the organisation's.
 func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int, page *changePage) {
-	if page.Requirements == nil {
+	if !page.Own && page.Requirements == nil {
 		resolved, err := p.Catalog.NamespacePolicy(r.Context(), page.Organization)
 		if err != nil {
 			p.showProblem(w, r, httpkit.NewUnavailable(""), "change", page.Back)
@@ -195,7 +195,7 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 		if len(rejected.Requirements) > 0 {
 			page.showAccountRules(rejected.Requirements, rejected.Words)
 		}
-		if len(rejected.Results) >= len(rejected.Requirements) {
+		if len(rejected.Results) >= len(rejected.Requirements) { // Fewer where the text is no password: the others were not judged.
 			page.showResults(rejected.Results, true)
 		}
 	} else {

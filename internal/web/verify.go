@@ -183,9 +183,9 @@ type identity struct {
 // without knowing, and a proxy would answer too large a header with an error that explains nothing.
 func (h *Verify) identify(a *v1alpha1.UserAccount, p proxyRequest) (identity, *httpkit.Problem) {
 	groups := slices.DeleteFunc(slices.Clone(a.Spec.Groups), isUnsafeGroup)
-	person := identity{user: a.Username(), namespace: a.Namespace}
+	person := identity{user: a.Username(), namespace: a.Namespace, sendEmail: h.SendEmail}
 	if h.SendEmail && !strings.ContainsFunc(a.Spec.Email, unicode.IsControl) {
-		person.email, person.sendEmail = a.Spec.Email, true
+		person.email = a.Spec.Email
 	}
 	if p.ascii {
 		for i, group := range groups {
@@ -200,7 +200,8 @@ func (h *Verify) identify(a *v1alpha1.UserAccount, p proxyRequest) (identity, *h
 	return person, nil
 }
 
-// write lets the request through. All headers but the e-mail address are always set: some proxies overwrite only those they get.
+// write lets the request through. Headers are set even if they are empty, so that no client can forge one: some proxies overwrite only
+// those that they get. The e-mail address is none of them unless --tell-email asks for it.
 func (i *identity) write(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
