@@ -86,12 +86,12 @@ func (p *program) command(ctx context.Context, args []string) error {
 	help := usage + flags.FlagUsages()
 	isHelp := len(args) == 1 && slices.Contains([]string{"help", "--help", "-h"}, args[0])
 	if !isHelp && (len(args) == 0 || commands[args[0]] == nil) {
-		fmt.Fprint(p.stderr, help)
+		fmt.Fprintf(p.stderr, "%s", help)
 		return errUsage
 	}
 	err := flags.Parse(args[1:])
 	if isHelp || errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprint(p.stdout, help)
+		fmt.Fprintf(p.stdout, "%s", help)
 		return nil
 	}
 	if err == nil && flags.NArg() > 0 {

@@ -212,8 +212,11 @@ type unsentAnswer struct {
 	status int
 }
 
+// Header implements http.ResponseWriter.
 func (a *unsentAnswer) Header() http.Header { return a.header }
 
+// WriteHeader implements http.ResponseWriter.
 func (a *unsentAnswer) WriteHeader(status int) { a.status = status }
 
+// Write implements http.ResponseWriter.
 func (*unsentAnswer) Write(content []byte) (int, error) { return len(content), nil }
