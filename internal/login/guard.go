@@ -71,10 +71,18 @@ func (s *Service) admit(ctx context.Context, t target, secret string, decide dec
 	if err := s.slots.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
-	defer s.slots.Release(1)
+	defer s.freeSlot()
 	s.underWay.Add(1)
 	defer s.underWay.Add(-1)
 	return s.run(ctx, t, secret, decide)
+}
+
+// freeSlot frees the slots of ended attempts, burst of them together, so that as many that wait begin together. Fewer than burst slots
+// are held back at any time, which leaves more than two for each hash.
+func (s *Service) freeSlot() {
+	if s.ended.Add(1)%burst == 0 {
+		s.slots.Release(burst)
+	}
 }
 
 // verdict is what the verifier said about the secret of an attempt. It holds for one version of what the secret was compared with.
