@@ -120,7 +120,8 @@ func (c *Caches) prepareCaches(ctx context.Context, config *rest.Config) (err er
 	return nil
 }
 
-// informerOf returns the informer of a kind that a cache watches, with the store that the informer fills.
+// informerOf returns the informer of a kind that a cache watches, with the store that the informer fills. It fails for kinds whose
+// ByObject has Namespaces: these have an informer for each namespace.
 func informerOf(ctx context.Context, watched cache.Cache, kind client.Object) (toolscache.SharedIndexInformer, error) {
 	informer, err := watched.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 	if err != nil {

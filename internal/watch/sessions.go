@@ -30,9 +30,9 @@ type indexedSession struct {
 // credentials that were there at the start.
 func newSessionIndex(ctx context.Context, watched cache.Cache) (*sessionIndex, toolscache.InformerSynced, error) {
 	index := &sessionIndex{byUID: map[types.UID]indexedSession{}}
-	informer, err := informerOf(ctx, watched, secretMetadata())
+	informer, err := watched.GetInformer(ctx, secretMetadata(), cache.BlockUntilSynced(false))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("prepare watch of credentials: %w", err)
 	}
 	registration, err := informer.AddEventHandler(index)
 	if err != nil {
