@@ -8,12 +8,13 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // atDesk returns somebody at a device that has logged in before.
 func (w *world) atDesk(who login.Who) login.Who {
 	r := w.record(who)
-	who.Devices = []login.Device{
+	who.Devices = []token.Device{
 		{ID: "of another account", CredentialUID: "other", Generation: r.SessionGeneration},
 		{ID: "desk", CredentialUID: r.UID(), Generation: r.SessionGeneration},
 	}

@@ -138,7 +138,7 @@ func (s *Service) loadUnlocked(ctx context.Context, t target, live bool) (*loade
 		return nil, err
 	}
 	if err := s.recordPending(ctx, t.key, l); err != nil {
-		return nil, s.unavailableUnlessConflict(err, l)
+		return nil, s.unavailable(err, l)
 	}
 	if lock := l.rules.AttemptLock(l.rules.ApplyRequests(l.record.Credential)); lock.Locked {
 		return nil, lockedError(lock, l.rules.Now)
@@ -179,7 +179,7 @@ func (s *Service) settle(ctx context.Context, l *loaded, v verdict, decide decid
 	}
 	record, err := s.store.Update(ctx, l.record, d.credential)
 	if err != nil {
-		return nil, s.unavailableUnlessConflict(err, l)
+		return nil, s.unavailable(err, l)
 	}
 	if d.refusal != nil {
 		return nil, d.refusal
@@ -206,22 +206,17 @@ func (s *Service) recordPending(ctx context.Context, key lockKey, l *loaded) err
 	return nil
 }
 
-// unavailable logs why an attempt cannot be decided, and refuses it.
+// unavailable logs why an attempt cannot be decided, and refuses it. A conflict it returns as it is: the attempt begins again.
 func (s *Service) unavailable(err error, l *loaded) error {
+	if errors.Is(err, credential.ErrConflict) {
+		return err
+	}
 	attrs := []any{"error", err}
 	if l != nil && l.account != nil {
 		attrs = append(attrs, "namespace", l.account.Namespace, "account", l.account.Name)
 	}
 	slog.Error("Login refused because it cannot be decided", attrs...)
 	return ErrUnavailable
-}
-
-// unavailableUnlessConflict returns a conflict as it is, so that the attempt begins again, and refuses after every other error.
-func (s *Service) unavailableUnlessConflict(err error, l *loaded) error {
-	if errors.Is(err, credential.ErrConflict) {
-		return err
-	}
-	return s.unavailable(err, l)
 }
 
 // lockedError refuses an attempt on a locked account. A lock without an end is until an administrator unlocks it.

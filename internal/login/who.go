@@ -3,6 +3,7 @@ package login
 import (
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // Who names an account as a person does.
@@ -10,16 +11,7 @@ type Who struct {
 	Namespace, Username string
 	// Devices are what the request proves of the device that it comes from: that it has logged in before, to this account
 	// or to others.
-	Devices []Device
-}
-
-// Device says that somebody has logged in to an account on a device.
-type Device struct {
-	// ID is random.
-	ID string
-	// CredentialUID is the UID of the account's credential, and Generation its session generation at the login.
-	CredentialUID string
-	Generation    int64
+	Devices []token.Device
 }
 
 // deviceFor returns the ID of the device that has logged in to a credential in this session generation; empty if none has.

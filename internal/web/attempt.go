@@ -78,7 +78,7 @@ type grant struct {
 	signed token.Token
 	claims token.Claims
 	// devices are the valid device tokens of the request.
-	devices []device
+	devices []token.Device
 }
 
 // serve runs an attempt and answers in JSON.
@@ -140,7 +140,7 @@ func (a *Attempts) runThrottled(r *http.Request, at attempt, audience token.Audi
 }
 
 // logIn calls the login service, and issues the session.
-func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audience, devices []device) (*grant, *httpkit.Problem) {
+func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audience, devices []token.Device) (*grant, *httpkit.Problem) {
 	if !a.Sessions.Ready() {
 		// Checked first: the attempt may change the password or use up a grace login, and would then get no session.
 		slog.Error("Login refused because there is no signing key: the operator makes it, see its log")
@@ -148,7 +148,7 @@ func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audienc
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	granted, err := at.login(ctx, login.Who{Namespace: at.account.Namespace, Username: at.account.Username, Devices: loginDevices(devices)})
+	granted, err := at.login(ctx, login.Who{Namespace: at.account.Namespace, Username: at.account.Username, Devices: devices})
 	if err != nil {
 		return nil, refusalOf(err)
 	}
