@@ -77,11 +77,15 @@ func (s *Service) admit(ctx context.Context, t target, secret string, decide dec
 	return s.run(ctx, t, secret, decide)
 }
 
-// freeSlot frees the slots of ended attempts, burst of them together, so that as many that wait begin together. Fewer than burst slots
-// are held back at any time, which leaves more than two for each hash.
+// freeSlot frees the slot of an attempt that has ended. While others wait, slots are held back and freed burst at a time, so that as
+// many attempts begin together. Those still under way, of which there are more than two for each hash, free the rest.
 func (s *Service) freeSlot() {
-	if s.ended.Add(1)%burst == 0 {
-		s.slots.Release(burst)
+	s.slotsMutex.Lock()
+	defer s.slotsMutex.Unlock()
+	s.heldSlots++
+	if s.heldSlots == burst || s.Waiting() <= 1 { // The attempt that has ended still counts as one that waits.
+		s.slots.Release(s.heldSlots)
+		s.heldSlots = 0
 	}
 }
 

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,8 +46,9 @@ type Service struct {
 	// slot, so that what it loads is fresh.
 	slots    *semaphore.Weighted
 	underWay atomic.Int64
-	// ended counts the attempts that have ended.
-	ended atomic.Int64
+	// heldSlots are the slots that freeSlot holds back, guarded by slotsMutex.
+	heldSlots  int64
+	slotsMutex sync.Mutex
 
 	unrecorded unrecordedFailures
 
