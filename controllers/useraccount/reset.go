@@ -116,7 +116,7 @@ func mayCompareRefused(s *scope, c account.Credential) bool {
 
 // judgeReset judges the password of a revision, and applies it unless it is the one that was last applied.
 func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, judgedBy criteria) (account.Credential, error) {
-	if ids := unmet(candidate(s, c, password, catalog.SubjectOf(s.account), judgedBy)); len(ids) > 0 || judgedBy.listsErr != nil {
+	if ids := unmet(candidate(s, c, password, catalog.SubjectOf(s.account), judgedBy).Judge()); len(ids) > 0 || judgedBy.listsErr != nil {
 		return r.refuseReset(ctx, s, c, source, password, judgedBy, ids)
 	}
 	if !mayBeUnchanged(s, c) {
@@ -148,7 +148,7 @@ func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credent
 // Secret could find out the password: wrong guesses would be refused, and the right one would not. For the same reason a password
 // that only the displayName or the email refuses is not compared: whoever edits the account could write the guess there.
 func (r *Reconciler) refuseReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, judgedBy criteria, unmetIDs []policy.RequirementID) (account.Credential, error) {
-	refusedAnyway := judgedBy.listsErr != nil || len(unmet(candidate(s, c, password, catalog.FixedSubjectOf(s.account), judgedBy))) > 0
+	refusedAnyway := judgedBy.listsErr != nil || len(unmet(candidate(s, c, password, catalog.FixedSubjectOf(s.account), judgedBy).Judge())) > 0
 	if refusedAnyway && mayCompareRefused(s, c) {
 		switch same, err := r.hasher.Verify(ctx, c.Reset.AppliedHash, password.Text()); {
 		case err != nil:
@@ -175,9 +175,12 @@ func noteComparisonError(s *scope, err error) error {
 
 // hashAndReset hashes a password that was judged before, and makes it the account's.
 func (r *Reconciler) hashAndReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, judgedBy criteria) (account.Credential, error) {
-	hashed, _, err := passwords.Set(ctx, r.hasher, candidate(s, c, password, catalog.SubjectOf(s.account), judgedBy))
+	hashed, results, err := passwords.Set(ctx, r.hasher, candidate(s, c, password, catalog.SubjectOf(s.account), judgedBy))
 	if err != nil {
 		return c, err
+	}
+	if ids := unmet(results); len(ids) > 0 {
+		return s.rules.RejectReset(c, source, judgedBy.fingerprint, ids), nil
 	}
 	return s.rules.Reset(c, source, hashed.Hash, hashed.Digests), nil
 }
@@ -187,10 +190,10 @@ func candidate(s *scope, c account.Credential, password policy.Password, subject
 	return passwords.Candidate{Password: password, Policy: s.policy.Policy, Subject: subject, Lists: judgedBy.denyLists, History: c.History}
 }
 
-// unmet returns the requirements that a candidate does not meet.
-func unmet(c passwords.Candidate) []policy.RequirementID {
+// unmet returns the IDs of the requirements that are not met.
+func unmet(results []policy.Result) []policy.RequirementID {
 	var ids []policy.RequirementID
-	for _, requirement := range policy.Unmet(c.Judge()) {
+	for _, requirement := range policy.Unmet(results) {
 		ids = append(ids, requirement.ID)
 	}
 	return ids

@@ -48,7 +48,7 @@ func project(s *scope) v1alpha1.UserAccountStatus {
 	c := s.credential()
 	standing := s.rules.Standing(c)
 	status.Standing, status.StandingReason = standing.Standing, standing.Reason
-	if reason := s.withoutCredential(); reason != "" && s.rules.Unavailable() == "" {
+	if reason := s.withoutCredential(); reason != "" && account.UnavailableReason(s.rules.Spec, s.rules.Now) == "" {
 		status.Standing, status.StandingReason = v1alpha1.StandingNoPassword, reason
 	}
 	if s.record != nil {

@@ -15,7 +15,7 @@ func (r Rules) MayChange(c Credential, p Proven) (Credential, Answer) {
 	s := r.Standing(c)
 	answer.PasswordExpires = s.PasswordExpires
 	switch {
-	case r.ChangeForbidden() && r.Unavailable() == "":
+	case r.ChangeForbidden() && UnavailableReason(r.Spec, r.Now) == "":
 		answer.Outcome = ChangeForbidden
 	case s.Standing == v1alpha1.StandingActive && r.tooYoung(c):
 		answer.Outcome, answer.NotBefore = TooYoung, c.Password.SetTime.Add(r.Policy.MinAge)

@@ -23,7 +23,7 @@ const (
 	TooYoung
 )
 
-// Answer is what a person is told who has proven who they are.
+// Answer is the answer to somebody who has proven who they are.
 type Answer struct {
 	Outcome Outcome
 
@@ -87,7 +87,11 @@ type Proven struct {
 // refuses, before a password was looked at.
 func (r Rules) NextStep(c Credential, p Proven) (Credential, Answer) {
 	c, answer := r.recordSuccess(c, p)
-	s := r.Standing(c)
+	judged := c
+	if p.Asserted {
+		judged.Failures, judged.Devices = Failures{}, nil
+	}
+	s := r.Standing(judged)
 	answer.PasswordExpires = s.PasswordExpires
 	switch s.Standing {
 	case v1alpha1.StandingActive:

@@ -62,7 +62,7 @@ func (r Rules) ApplyRequests(c Credential) Credential {
 
 // sessionsOver tells whether the account is in a state that ends its sessions for good.
 func (r Rules) sessionsOver() bool {
-	return r.Spec.Access == v1alpha1.AccessDisabled || r.ended()
+	return r.Spec.Access == v1alpha1.AccessDisabled || hasEnded(r.Spec, r.Now)
 }
 
 // nextRequest returns the earliest instant, after now, at which a request will become due; zero if none will.

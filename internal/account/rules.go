@@ -51,34 +51,29 @@ func (r Rules) IsExternal() bool {
 
 // UnavailableReason tells why an account, whatever its password and its policy, cannot be used now; empty where it can.
 func UnavailableReason(spec *v1alpha1.UserAccountSpec, now time.Time) v1alpha1.StandingReason {
-	return Rules{Spec: spec, Now: now}.Unavailable()
-}
-
-// Unavailable is UnavailableReason.
-func (r Rules) Unavailable() v1alpha1.StandingReason {
 	switch {
-	case r.Spec.Access == v1alpha1.AccessDisabled:
+	case spec.Access == v1alpha1.AccessDisabled:
 		return v1alpha1.ReasonAccountDisabled
-	case r.ended():
+	case hasEnded(spec, now):
 		return v1alpha1.ReasonAccountEnded
-	case r.validityUnknown():
+	case validityUnknown(spec):
 		return v1alpha1.ReasonSpecUnreadable
-	case r.Spec.StartTime != nil && r.Spec.StartTime.After(r.Now):
+	case spec.StartTime != nil && spec.StartTime.After(now):
 		return v1alpha1.ReasonAccountNotStarted
 	default:
 		return ""
 	}
 }
 
-// ended tells whether the account is past its end. An end that cannot be read is none: it must not end sessions for good.
-func (r Rules) ended() bool {
-	return r.Spec.EndTime != nil && !r.Spec.EndTime.IsUnreadable() && !r.Spec.EndTime.After(r.Now)
+// hasEnded tells whether the account is past its end. An end that cannot be read is none: it must not end sessions for good.
+func hasEnded(spec *v1alpha1.UserAccountSpec, now time.Time) bool {
+	return spec.EndTime != nil && !spec.EndTime.IsUnreadable() && !spec.EndTime.After(now)
 }
 
 // validityUnknown tells whether something that could make the account invalid cannot be read. A request that cannot be read only
 // counts as not made.
-func (r Rules) validityUnknown() bool {
-	return len(r.Spec.Unreadable) > 0 || r.Spec.StartTime.IsUnreadable() || r.Spec.EndTime.IsUnreadable()
+func validityUnknown(spec *v1alpha1.UserAccountSpec) bool {
+	return len(spec.Unreadable) > 0 || spec.StartTime.IsUnreadable() || spec.EndTime.IsUnreadable()
 }
 
 // due tells whether a request takes effect: it is later than the last that did, and not in the future.

@@ -42,7 +42,7 @@ func (r Rules) Standing(c Credential) Standing {
 
 // classify picks the standing: first what no password helps against, then what NextStep answers to a right password.
 func (r Rules) classify(c Credential, s Standing) (v1alpha1.Standing, v1alpha1.StandingReason) {
-	switch reason := r.Unavailable(); {
+	switch reason := UnavailableReason(r.Spec, r.Now); {
 	case reason == v1alpha1.ReasonAccountEnded:
 		return v1alpha1.StandingExpired, reason
 	case reason != "":

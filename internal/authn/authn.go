@@ -27,8 +27,8 @@ type Method string
 // MethodPassword is a password that Keyturn itself keeps.
 const MethodPassword Method = "password"
 
-// Version is the state of what a verifier has looked at, such as the hash that a password was compared with. Versions of
-// one verifier compare with ==.
+// Version is the state of what a verifier has looked at, such as the hash that a password was compared with. It compares with ==, and
+// does not show a hash when it is printed.
 type Version any
 
 // Proof says that a secret is the account's. It holds as long as the version of what was looked at is the current one.

@@ -155,6 +155,8 @@ func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdi
 	proof, err := s.askVerifier(ctx, l, secret)
 	proven, right := authn.Proven(err) // An error may mean: right, but its owner may not log in.
 	switch {
+	case err == nil && proof.Version != l.version:
+		return credential.ErrConflict // What the verifier looks at has changed since it was loaded.
 	case right, errors.Is(err, authn.ErrWrong):
 		*v = verdict{version: l.version, right: right, proven: proven, password: proof.Password, failure: l.failure()}
 		return nil

@@ -205,3 +205,50 @@ func TestOverloadOfFewAccounts(t *testing.T) {
 		}
 	})
 }
+
+// TestAttemptsBeginInBursts: while many wait, eight begin together; an attempt that finds nobody waiting begins at once.
+func TestAttemptsBeginInBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const atOnce, burst, waiting = 10, 8, 10
+		w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+		s := w.service(1, 100)
+		begun, next := 0, make(chan struct{})
+		w.on(func() error { begun++; <-next; return nil }, nil)
+		results, people := make(chan error, 100), 0
+		start := func(n int) {
+			for range n {
+				who := w.person(fmt.Sprint("user", people), v1alpha1.UserAccountSpec{})
+				people++
+				go func() { _, err := s.Login(t.Context(), who, password); results <- err }()
+				synctest.Wait()
+			}
+		}
+		expect := func(when string, want int) {
+			t.Helper()
+			if synctest.Wait(); begun != want {
+				t.Errorf("%s: %d have begun, want %d", when, begun, want)
+			}
+		}
+		// Seven that have ended keep no slot from those that come later.
+		start(burst - 1)
+		for range burst - 1 {
+			next <- struct{}{}
+		}
+		synctest.Wait()
+		begun = 0
+		start(atOnce)
+		expect("all slots are free", atOnce)
+
+		start(waiting)
+		for ended := range atOnce + waiting {
+			want := atOnce + min(ended/burst*burst, waiting)
+			expect(fmt.Sprint(ended, " have ended"), want)
+			next <- struct{}{}
+		}
+		for range people {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -56,3 +56,17 @@ func TestVerifiedTwice(t *testing.T) {
 		t.Errorf("a ring without the key: %v", err)
 	}
 }
+
+// TestVerifiedIsBounded: a ring remembers no more than maxVerified tokens.
+func TestVerifiedIsBounded(t *testing.T) {
+	ring, _, _, err := (&Ring{}).Rotate(time.Now(), 24*time.Hour, 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxVerified + 1 {
+		ring.verified.Add(i, nil)
+	}
+	if ring.verified.Len() != maxVerified {
+		t.Errorf("%d are remembered, want %d", ring.verified.Len(), maxVerified)
+	}
+}

@@ -182,7 +182,10 @@ type identity struct {
 // identify returns the headers about an account. Too many groups are refused as a whole: an application must not get some of them
 // without knowing, and a proxy would answer too large a header with an error that explains nothing.
 func (h *Verify) identify(a *v1alpha1.UserAccount, p proxyRequest) (identity, *httpkit.Problem) {
-	groups := slices.DeleteFunc(slices.Clone(a.Spec.Groups), isUnsafeGroup)
+	groups := a.Spec.Groups
+	if p.ascii || slices.ContainsFunc(groups, isUnsafeGroup) {
+		groups = slices.DeleteFunc(slices.Clone(groups), isUnsafeGroup)
+	}
 	person := identity{user: a.Username(), namespace: a.Namespace, sendEmail: h.SendEmail}
 	if h.SendEmail && !strings.ContainsFunc(a.Spec.Email, unicode.IsControl) {
 		person.email = a.Spec.Email

@@ -38,5 +38,5 @@ func (v *Verifier) Verify(ctx context.Context, r authn.Request) (authn.Proof, er
 	case !right || unusable != nil:
 		return authn.Proof{}, authn.ErrWrong
 	}
-	return authn.Proof{Method: authn.MethodPassword, Version: r.Credential.Password.Hash, Password: password}, nil
+	return authn.Proof{Method: authn.MethodPassword, Version: v.Version(r.Credential), Password: password}, nil
 }
