@@ -1,10 +1,13 @@
 package docs_test
 
 import (
+	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -145,4 +148,36 @@ func hasHeading(document, fragment string) bool {
 	}
 
 	return false
+}
+
+// TestDetailsInTheReadme: the README's answers of the server are made of today's texts.
+func TestDetailsInTheReadme(t *testing.T) {
+	t.Parallel()
+
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalogue, err := os.ReadFile(filepath.Join(root, "internal", "text", "en.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	if err := json.Unmarshal(catalogue, &texts); err != nil {
+		t.Fatal(err)
+	}
+	longestFirst := slices.SortedFunc(maps.Values(texts), func(a, b string) int { return len(b) - len(a) })
+	details := regexp.MustCompile(`"detail":"([^"]+)"`).FindAllStringSubmatch(string(readme), -1)
+	if len(details) == 0 {
+		t.Fatal("the README has no answers of the server")
+	}
+	for _, detail := range details {
+		rest := detail[1]
+		for _, text := range longestFirst {
+			rest = strings.ReplaceAll(rest, text, "")
+		}
+		if strings.TrimSpace(rest) != "" {
+			t.Errorf("no text of the server has %q of %q", rest, detail[1])
+		}
+	}
 }
