@@ -141,7 +141,8 @@ func (r *Ring) signedClaims(token string) (Claims, error) {
 	if len(token) > MaxTokenBytes {
 		return Claims{}, invalid("it is too long")
 	}
-	sum := sha256.Sum256([]byte(token))
+	var buffer [MaxTokenBytes]byte // On the stack: []byte(token) would be a fourth of what a session check allocates.
+	sum := sha256.Sum256(buffer[:copy(buffer[:], token)])
 	if r.verified != nil {
 		if known, found := r.verified.Get(sum); found {
 			return known.(Claims), nil

@@ -94,7 +94,7 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.redirect = true
-	found, _, err := h.session(r) // Not counted: the check before this request was.
+	found, _, err := h.session(r, h.Get(r, httpkit.SessionCookie)) // Not counted: the check before this request was.
 	refusal = p.refusal(found, err)
 	if refusal == nil {
 		p.ascii = true // The longer encoding: the check may have asked for it.
@@ -107,7 +107,8 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Verify) check(w http.ResponseWriter, r *http.Request, p proxyRequest) {
-	found, presented, err := h.session(r)
+	cookie := h.Get(r, httpkit.SessionCookie)
+	found, presented, err := h.session(r, cookie)
 	h.Metrics.SessionCheck(metrics.EntryVerify, presented, err)
 	refusal := p.refusal(found, err)
 	var person identity
@@ -126,7 +127,7 @@ func (h *Verify) check(w http.ResponseWriter, r *http.Request, p proxyRequest) {
 		return
 	}
 	httpkit.OmitFromLog(w)
-	if presented == h.Get(r, httpkit.SessionCookie) {
+	if presented == cookie {
 		h.renewCookie(w, r, found)
 	}
 	person.write(w)
@@ -134,9 +135,9 @@ func (h *Verify) check(w http.ResponseWriter, r *http.Request, p proxyRequest) {
 
 // session returns the session of a request to an application, and its token: that of the cookie if it is valid, else that of the Authorization
 // header. The API looks at the header first. Here the header may be the application's own, with another token in it.
-func (h *Verify) session(r *http.Request) (found sessions.Session, presented string, err error) {
+func (h *Verify) session(r *http.Request, cookie string) (found sessions.Session, presented string, err error) {
 	err = sessions.ErrInvalid
-	if cookie := h.Get(r, httpkit.SessionCookie); cookie != "" {
+	if cookie != "" {
 		presented = cookie
 		found, err = h.Sessions.Check(r.Context(), cookie, token.Web)
 	}
