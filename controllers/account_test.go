@@ -68,7 +68,7 @@ func TestStatusIsRebuilt(t *testing.T) {
 	w.g.Expect(w.credentialSecret(a)).To(gomega.Equal(stored), "the credential was not touched")
 }
 
-// Events tell of transitions that an administrator cares for, once each.
+// Events report the transitions that an administrator cares for, once each.
 func TestEventsOfAnAccount(t *testing.T) {
 	w := newWorld(t)
 	w.run()

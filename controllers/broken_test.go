@@ -18,7 +18,7 @@ const (
 	fewLooks = 60
 )
 
-// What somebody breaks by hand is told, keeps nobody busy, and is healed as the message says.
+// What somebody breaks by hand is reported, keeps nobody busy, and is healed as the message says.
 func TestBrokenCredentials(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -43,7 +43,7 @@ func TestBrokenCredentials(t *testing.T) {
 		"newer-format": {set("format", "99"), found, invalid, "Failed", []string{"format"}, true},
 		"bad-number":   {set("failures.consecutive", "many"), found, invalid, "Failed", []string{"failures.consecutive", "whole number"}, true},
 		"bad-time":     {set("password.setTime", "yesterday"), found, invalid, "Failed", []string{"password.setTime", "RFC 3339"}, true},
-		"bad-word":     {set("password.setBy", "Mallory"), found, invalid, "Failed", []string{"password.setBy"}, true},
+		"bad-value":    {set("password.setBy", "Mallory"), found, invalid, "Failed", []string{"password.setBy"}, true},
 		"no-owner":     {func(s *corev1.Secret) { s.Annotations = nil }, found, invalid, "Failed", []string{"account-uid is missing"}, true},
 		"bad-hash":     {set("password.hash", malformed), found, invalid, "Failed", []string{"password hash", "resetTime"}, false},
 		"costly-hash":  {set("password.hash", tooCostly), found, invalid, "Failed", []string{"cost", "resetTime"}, false},

@@ -164,7 +164,7 @@ func (w *world) tellNothing() {
 		for _, text := range texts {
 			for _, secret := range w.secrets {
 				if bytes.Contains(text, []byte(secret)) {
-					w.t.Errorf("%s tells the secret %.6s...", place, secret)
+					w.t.Errorf("%s reveals the secret %.6s...", place, secret)
 				}
 			}
 		}

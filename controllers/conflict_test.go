@@ -45,16 +45,16 @@ func (b *between) happened() bool {
 }
 
 // A person's change lands between the operator's read and its write. The operator decides again: it never writes over
-// what it has not seen, and what is declared is applied all the same, once.
+// what it has not seen, and the spec is applied all the same, once.
 func TestChangeDuringAWrite(t *testing.T) {
 	t.Parallel()
 	chooses := func(w *world, a *v1alpha1.UserAccount) { w.choose(a, own) }
 	tests := map[string]struct {
-		person   func(*world, *v1alpha1.UserAccount)
-		declared func(*world, *v1alpha1.UserAccount)
-		password string
-		standing v1alpha1.Standing
-		ends     int64 // how often all sessions were ended, by the person and by the operator
+		person        func(*world, *v1alpha1.UserAccount)
+		administrator func(*world, *v1alpha1.UserAccount)
+		password      string
+		standing      v1alpha1.Standing
+		ends          int64 // how often all sessions were ended, by the person and by the operator
 	}{
 		"reset wins over a change": {chooses, func(w *world, a *v1alpha1.UserAccount) {
 			secret := &corev1.Secret{ObjectMeta: objectMeta(w.namespace, a.Name)}
@@ -88,7 +88,7 @@ func TestChangeDuringAWrite(t *testing.T) {
 			before := w.credential(a)
 			other := a.DeepCopy()
 			hook.arm(credentialName(a), func() { tt.person(w, other) })
-			tt.declared(w, a)
+			tt.administrator(w, a)
 			w.g.Eventually(hook.happened, patience, glance).Should(gomega.BeTrue())
 			w.eventually(a, ready, func(a *v1alpha1.UserAccount) string { return standingIs(a, tt.standing) })
 			w.barrier(a)
@@ -100,8 +100,8 @@ func TestChangeDuringAWrite(t *testing.T) {
 	}
 }
 
-// The account is declared otherwise, beside a person's change, between the operator's read and its write: what was declared
-// before is not applied any more.
+// An administrator edits the account, and a person changes the password, between the operator's read and its write: the earlier
+// spec is not applied any more.
 func TestDeclarationDuringAWrite(t *testing.T) {
 	w := newWorld(t)
 	w.clock.advance(time.Hour)
@@ -128,8 +128,8 @@ func TestDeclarationDuringAWrite(t *testing.T) {
 	}), "the other Secret's password alone was handed out")
 }
 
-// The account is declared otherwise just before the operator marks it: the status still tells of what was applied.
-func TestStatusTellsOfWhatWasApplied(t *testing.T) {
+// An administrator edits the account just before the operator marks it: the status still reports what was applied.
+func TestStatusReportsWhatWasApplied(t *testing.T) {
 	w := newWorld(t)
 	w.secret("ada", initial)
 	w.secret("weak", "Sh0rt-!")
@@ -156,7 +156,7 @@ func TestStatusTellsOfWhatWasApplied(t *testing.T) {
 }
 
 // The account is deleted and another person's created under its name just before the operator marks it, or writes its
-// status: the other is not marked, and not told to be ready.
+// status: the other is not marked, and not reported as ready.
 func TestWritesReachTheirObjectOnly(t *testing.T) {
 	t.Parallel()
 	for name, suffix := range map[string]string{"mark": "", "status": "/status"} {

@@ -78,7 +78,7 @@ type endState struct {
 	mustChange                         v1alpha1.MustChangeReason
 	generation                         int64
 	history, failures, rejected        int
-	reset, change, unlock, signOut     bool // handled as declared
+	reset, change, unlock, signOut     bool // handled as requested
 	mine, marked, looked, samePassword bool
 	standing                           v1alpha1.Standing
 	status                             string

@@ -117,7 +117,7 @@ func TestIdentity(t *testing.T) {
 	for name, tt := range tests {
 		accounts[name] = tt.happens(accounts[name])
 	}
-	told := len(w.events.all())
+	earlier := len(w.events.all())
 	w.run()
 	for name, tt := range tests {
 		a := accounts[name]
@@ -142,7 +142,7 @@ func TestIdentity(t *testing.T) {
 		if !tt.outcome.samePerson && is.UID() == were[name].UID() {
 			w.g.Expect(is.SessionGeneration).To(gomega.BeNumerically(">", were[name].SessionGeneration), name)
 		}
-		for _, e := range w.events.all()[told:] {
+		for _, e := range w.events.all()[earlier:] {
 			if e.object == a.Name && e.reason != v1alpha1.EventPasswordReset {
 				w.g.Expect(e.reason).To(gomega.Equal(tt.outcome.event), name)
 			}
@@ -150,7 +150,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// An account that is marked waits for its credential, whoever marked it; only a reset that is asked for later than the
+// An account that is marked waits for its credential, no matter who marked it; only a reset that is asked for later than the
 // account was created starts it anew.
 func TestMarkedAccountWaits(t *testing.T) {
 	w := newWorld(t)
@@ -175,7 +175,7 @@ func TestMarkedAccountWaits(t *testing.T) {
 }
 
 // An account that was copied with all its annotations, under another name or into another namespace, is a new person at once:
-// it never had the credential that the mark tells of. Copied with its username, it is in conflict as any other.
+// it never had the credential that the mark stands for. Copied with its username, it is in conflict as any other.
 func TestCopiedAccount(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()

@@ -54,7 +54,7 @@ func TestKeyRing(t *testing.T) {
 		w.g.Expect(rotated.Data).To(gomega.HaveKeyWithValue(name, entry))
 	}
 
-	// A year and a day after its last turn, the first key is dropped.
+	// A year and a day after it last signed, the first key is dropped.
 	for range 12 {
 		w.clock.advance(46 * 24 * time.Hour)
 		w.touchRing()
@@ -95,7 +95,7 @@ func TestKeyRing(t *testing.T) {
 	w.g.Expect(ringWrites()).To(gomega.Equal(writes))
 }
 
-// newest tells when the newest key of a ring was made, and whether that is today.
+// newest reports when the newest key of a ring was made, and whether that is today.
 func newest(secret *corev1.Secret, now time.Time) (time.Time, bool) {
 	ring, _ := token.Decode(secret.Data)
 	_, changed, when, err := ring.Rotate(now, 45*24*time.Hour, 366*24*time.Hour)

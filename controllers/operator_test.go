@@ -89,7 +89,7 @@ func (w *world) start(intercept interceptor) *operator {
 	secrets, err := cache.New(config, controllers.SecretCacheOptions(mgr.GetScheme(), w.system, w.credentials))
 	w.must(err)
 	w.must(mgr.Add(secrets))
-	w.must(w.addControllers(&recordingManager{Manager: mgr, told: w.events}, secrets, o))
+	w.must(w.addControllers(&recordingManager{Manager: mgr, log: w.events}, secrets, o))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -172,13 +172,13 @@ func (c *countingClock) Now() time.Time {
 
 func (c *countingClock) Since(t time.Time) time.Duration { return c.clock.Since(t) }
 
-// told is an event as it was sent.
-type told struct{ object, kind, reason, note string }
+// sentEvent is an event as it was sent.
+type sentEvent struct{ object, kind, reason, note string }
 
 // eventLog keeps all events, and those of the API server are sent besides, so that it has its say about them.
 type eventLog struct {
 	mu   sync.Mutex
-	list []told
+	list []sentEvent
 }
 
 // reasons of the events about an object, in their order.
@@ -194,31 +194,31 @@ func (l *eventLog) reasons(object string) []string {
 	return reasons
 }
 
-func (l *eventLog) all() []told {
+func (l *eventLog) all() []sentEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]told{}, l.list...)
+	return append([]sentEvent{}, l.list...)
 }
 
 type recordingManager struct {
 	ctrl.Manager
-	told *eventLog
+	log *eventLog
 }
 
 func (m *recordingManager) GetEventRecorder(name string) ctrlrecorder.EventRecorder {
-	return &recorder{EventRecorder: m.Manager.GetEventRecorder(name), told: m.told}
+	return &recorder{EventRecorder: m.Manager.GetEventRecorder(name), log: m.log}
 }
 
 type recorder struct {
 	ctrlrecorder.EventRecorder
-	told *eventLog
+	log *eventLog
 }
 
 func (r *recorder) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
 	object, _ := regarding.(client.Object)
-	r.told.mu.Lock()
-	r.told.list = append(r.told.list, told{object.GetName(), kind, reason, fmt.Sprintf(note, args...)})
-	r.told.mu.Unlock()
+	r.log.mu.Lock()
+	r.log.list = append(r.log.list, sentEvent{object.GetName(), kind, reason, fmt.Sprintf(note, args...)})
+	r.log.mu.Unlock()
 	r.EventRecorder.Eventf(regarding, related, kind, reason, action, note, args...)
 }
 

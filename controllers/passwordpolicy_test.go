@@ -62,7 +62,7 @@ func TestAccountsOfAPolicyAreCounted(t *testing.T) {
 	edit(w, accounts[0], func(a *v1alpha1.UserAccount) { a.Finalizers = nil })
 }
 
-// counts waits until policies tell these numbers of accounts.
+// counts waits until policies report these numbers of accounts.
 func (w *world) counts(want map[*v1alpha1.PasswordPolicy]int32) {
 	w.t.Helper()
 	for p, number := range want {
@@ -102,7 +102,7 @@ func TestFinalizerOfFormerVersionsIsRemoved(t *testing.T) {
 	w.gone(deletedBeside)
 }
 
-// The status of a policy tells what it asks for and where it departs from NIST. It is made again when it is lost.
+// The status of a policy reports what it asks for and where it departs from NIST. It is made again when it is lost.
 func TestStatusOfAPolicy(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -133,7 +133,7 @@ func TestStatusOfAPolicy(t *testing.T) {
 	w.g.Expect(restarted.traffic.about(p.Name)).To(gomega.HaveLen(1), "a restart writes nothing, the edit one status")
 }
 
-// A changeRequiredTime in the future is told, until it takes effect. The policy is Ready all the same.
+// A changeRequiredTime in the future is reported, until it takes effect. The policy is Ready all the same.
 func TestChangeRequiredTimeInTheFuture(t *testing.T) {
 	w := newWorld(t)
 	w.run()

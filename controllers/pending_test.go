@@ -19,7 +19,7 @@ func noRequestPending(a *v1alpha1.UserAccount) string {
 	return ""
 }
 
-// A request that lies in the future is told, with its field and its time, until it takes effect. The account is Ready all the
+// A request that lies in the future is reported, with its field and its time, until it takes effect. The account is Ready all the
 // same, since such a request may be meant; one that was past when the account was created is none.
 func TestRequestInTheFuture(t *testing.T) {
 	w := newWorld(t)
@@ -41,8 +41,8 @@ func TestRequestInTheFuture(t *testing.T) {
 	w.eventually(a, ready, pending, standing(v1alpha1.StandingActive, ""),
 		says(v1alpha1.ConditionRequestPending, "spec.unlockTime "+at24h, "spec.password.resetTime "+at24h, "check the clock"))
 	w.barrier(a)
-	told := slices.DeleteFunc(w.events.reasons(a.Name), func(reason string) bool { return reason != v1alpha1.ConditionReasonInFuture })
-	w.g.Expect(told).To(gomega.HaveLen(1), "told once")
+	reported := slices.DeleteFunc(w.events.reasons(a.Name), func(reason string) bool { return reason != v1alpha1.ConditionReasonInFuture })
+	w.g.Expect(reported).To(gomega.HaveLen(1), "reported once")
 
 	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.UnlockTime, a.Spec.Password.ResetTime = past, past })
 	w.eventually(a, ready, noRequestPending)
@@ -55,7 +55,7 @@ func TestRequestInTheFuture(t *testing.T) {
 	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(generation + 1))
 }
 
-// Where another account has the username, nothing comes of a request, and none is told.
+// Where another account has the username, nothing comes of a request, and none is reported.
 func TestRequestInTheFutureOfAConflict(t *testing.T) {
 	w := newWorld(t)
 	w.run()

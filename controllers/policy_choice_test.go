@@ -32,7 +32,7 @@ func asDefault(p *v1alpha1.PasswordPolicy) {
 }
 
 // An account's policyRef goes before its namespace's label, that before the default, that before what is built in; and
-// what is asked for and does not apply is told.
+// what is asked for and does not apply is reported.
 func TestChoiceOfPolicy(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -88,7 +88,7 @@ func TestChoiceOfPolicy(t *testing.T) {
 	w.eventually(accounts["label"], ready, policyName(open.Name))
 }
 
-// Of several defaults the newest applies, and each of them tells so.
+// Of several defaults the newest applies, and each of them reports so.
 func TestSeveralDefaultPolicies(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -197,7 +197,7 @@ func TestExpiryExemption(t *testing.T) {
 	w.g.Expect(a.Status.Password.ExpirationTime).To(gomega.BeNil())
 }
 
-// While the policy that is declared is missing, a password that was rejected does not get in by way of the one that stands
+// While the policy that the account names is missing, a password that was rejected does not get in by way of the one that stands
 // in for it, as it might in the middle of a restore. New content is judged.
 func TestStandInPolicy(t *testing.T) {
 	w := newWorld(t)
@@ -230,7 +230,7 @@ func TestStandInPolicy(t *testing.T) {
 }
 
 // All is applied at once, and the operator's caches learn of the account first: its password is judged by the policy that
-// is declared all the same.
+// it names all the same.
 func TestPolicyThatTheCacheLacks(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()

@@ -10,7 +10,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// What a Secret may have wrong: the condition and an event tell it, the password in force stays, and the next good
+// What a Secret may have wrong: the condition and an event report it, the password in force stays, and the next good
 // Secret heals it.
 func TestRefusedSecrets(t *testing.T) {
 	w := newWorld(t)

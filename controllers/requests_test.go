@@ -76,7 +76,7 @@ func TestRequestsTakeEffectOnce(t *testing.T) {
 	}
 }
 
-// Requests bind at once, also while a password that is handed out beside them waits for its turn to be hashed, or for a
+// Requests bind at once, also while a password that is handed out beside them waits for a hash slot, or for a
 // Secret that cannot be read.
 func TestRequestsDoNotWaitForAReset(t *testing.T) {
 	w := newWorld(t)
@@ -84,7 +84,7 @@ func TestRequestsDoNotWaitForAReset(t *testing.T) {
 	released := make(chan struct{})
 	release := sync.OnceFunc(func() { close(released) })
 	t.Cleanup(release)
-	busy := make(chan struct{}) // closed once the only turn is taken, by an account whose write takes its time
+	busy := make(chan struct{}) // closed once the only hash slot is taken, by an account whose write takes its time
 	taken := sync.OnceFunc(func() { close(busy) })
 	crowd := w.account("crowd-0", handedOut("crowd"))
 	blocked := credentialName(crowd)

@@ -125,15 +125,15 @@ func TestResets(t *testing.T) {
 			w.g.Expect(e.object).To(gomega.Equal("value-changed-with-newline"))
 		}
 	}
-	w.g.Expect(trimmed).To(gomega.Equal(1), "told when it is applied, and only then")
+	w.g.Expect(trimmed).To(gomega.Equal(1), "reported when it is applied, and only then")
 }
 
 // at is an instant as the API server keeps it.
 func at(t time.Time) *v1alpha1.Instant { return new(v1alpha1.NewInstant(t.Truncate(time.Second))) }
 
-// A reset tells nothing of the passwords that the person has or had: whoever may write the Secret could guess at them. It is
+// A reset reveals nothing about the passwords that the person has or had: users who may write the Secret could guess at them. It is
 // judged by its content, and the history binds what the person chooses next.
-func TestResetsTellNothingOfFormerPasswords(t *testing.T) {
+func TestResetsRevealNoFormerPassword(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	w.clock.advance(time.Hour)
@@ -141,8 +141,8 @@ func TestResetsTellNothingOfFormerPasswords(t *testing.T) {
 		History:           v1alpha1.HistoryRule{Count: new(int32(3))},
 		AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
 	})
-	// One guess is what the person has, one what the person had, and one neither; what is told must be the same.
-	told, accounts := map[string]string{}, map[string]*v1alpha1.UserAccount{}
+	// One guess is what the person has, one what the person had, and one neither; what is reported must be the same.
+	reports, accounts := map[string]string{}, map[string]*v1alpha1.UserAccount{}
 	guesses := map[string]string{"current": own, "former": third, "neither": second}
 	for name := range guesses {
 		w.secret(name, initial)
@@ -166,15 +166,15 @@ func TestResetsTellNothingOfFormerPasswords(t *testing.T) {
 		for _, c := range a.Status.Conditions {
 			messages += c.Type + " " + c.Reason + " " + c.Message + "\n"
 		}
-		told[name] = messages + strings.Join(slices.Compact(w.events.reasons(name)), " ")
+		reports[name] = messages + strings.Join(slices.Compact(w.events.reasons(name)), " ")
 	}
-	w.g.Expect(told["current"]).To(gomega.Equal(told["neither"]))
-	w.g.Expect(told["former"]).To(gomega.Equal(told["neither"]))
+	w.g.Expect(reports["current"]).To(gomega.Equal(reports["neither"]))
+	w.g.Expect(reports["former"]).To(gomega.Equal(reports["neither"]))
 }
 
-// A password that was handed out, and whose Secret has been deleted since, is not told to those who declare guesses that the policy
-// refuses: as displayName, or by a policy of their choice. What is told must be the same of the right guess and of a wrong one.
-func TestResetsTellNothingOfTheHandedOutPassword(t *testing.T) {
+// A password that was handed out, and whose Secret has been deleted since, is not revealed to users who declare guesses that the policy
+// refuses: as displayName, or by a policy of their choice. What is reported must be the same for the right guess and for a wrong one.
+func TestResetsRevealNoHandedOutPassword(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	strict := w.policy("strict", v1alpha1.PasswordPolicySpec{
@@ -188,7 +188,7 @@ func TestResetsTellNothingOfTheHandedOutPassword(t *testing.T) {
 		"policy": func(a *v1alpha1.UserAccount, _ string) { underPolicy(strict)(a) },
 	}
 	for way, declare := range ways {
-		told := map[string]string{}
+		reports := map[string]string{}
 		for name, guess := range map[string]string{"right": initial, "wrong": second} {
 			s := w.secret(way+"-"+name, initial)
 			a := w.account(way+"-"+name, handedOut(s.Name))
@@ -206,9 +206,9 @@ func TestResetsTellNothingOfTheHandedOutPassword(t *testing.T) {
 			for _, c := range a.Status.Conditions {
 				messages += c.Type + " " + c.Reason + " " + c.Message + "\n"
 			}
-			told[name] = strings.ReplaceAll(messages, s.Name, "NAME") + strings.Join(slices.Compact(w.events.reasons(s.Name)), " ")
+			reports[name] = strings.ReplaceAll(messages, s.Name, "NAME") + strings.Join(slices.Compact(w.events.reasons(s.Name)), " ")
 		}
-		w.g.Expect(told["right"]).To(gomega.Equal(told["wrong"]), way)
+		w.g.Expect(reports["right"]).To(gomega.Equal(reports["wrong"]), way)
 	}
 }
 
@@ -250,7 +250,7 @@ func TestAppliedBeforeThePolicyAskedForMore(t *testing.T) {
 	w.g.Expect(w.credential(a).Password).To(gomega.Equal(before.Password))
 }
 
-// A rejection for the sake of former passwords, which an earlier version has stored, is judged again, and not told.
+// A rejection for the sake of former passwords, which an earlier version has stored, is judged again, and not reported.
 func TestStoredRejectionForFormerPasswords(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()

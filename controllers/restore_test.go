@@ -13,7 +13,7 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-// backup is all that was declared and stored about one account, as backup tools keep it: without status.
+// backup is all objects of one account, as backup tools keep it: without status.
 type backup struct {
 	account *v1alpha1.UserAccount
 	was     *credential.Record

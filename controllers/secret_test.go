@@ -13,7 +13,7 @@ import (
 )
 
 // A value that cannot be a password is looked at once: neither what else happens to the account nor an operator that starts
-// reads the Secret again, or writes anything, and what is told stays as it is.
+// reads the Secret again, or writes anything, and what the status reports stays as it is.
 func TestUnusableValueIsReadOnce(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -27,7 +27,7 @@ func TestUnusableValueIsReadOnce(t *testing.T) {
 		"tab":    {map[string][]byte{"password": []byte("Tab\tOrchard-41")}, v1alpha1.ConditionReasonValueInvalid},
 		"huge":   {map[string][]byte{"password": make([]byte, 1025)}, v1alpha1.ConditionReasonValueInvalid},
 	}
-	accounts, told := map[string]*v1alpha1.UserAccount{}, map[string]string{}
+	accounts, messages := map[string]*v1alpha1.UserAccount{}, map[string]string{}
 	message := func(a *v1alpha1.UserAccount) string {
 		c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionPasswordApplied)
 		return fmt.Sprint(c.Status, c.Reason, c.Message)
@@ -39,9 +39,9 @@ func TestUnusableValueIsReadOnce(t *testing.T) {
 	for name, tt := range tests {
 		a := accounts[name]
 		w.eventually(a, notReady(v1alpha1.ConditionPasswordApplied, tt.reason, "Failed"))
-		told[name] = message(a)
+		messages[name] = message(a)
 		w.barrier(a)
-		w.g.Expect(message(a)).To(gomega.Equal(told[name]))
+		w.g.Expect(message(a)).To(gomega.Equal(messages[name]))
 		w.g.Expect(w.reads(o, name)).To(gomega.Equal(1), name)
 	}
 	counted := counts(t, o.metrics)
@@ -52,7 +52,7 @@ func TestUnusableValueIsReadOnce(t *testing.T) {
 	for name := range tests {
 		a := accounts[name]
 		w.barrier(a)
-		w.g.Expect(message(a)).To(gomega.Equal(told[name]))
+		w.g.Expect(message(a)).To(gomega.Equal(messages[name]))
 		w.g.Expect(w.reads(restarted, name)).To(gomega.BeZero(), name)
 		writes := restarted.traffic.about(name, credentialName(a))
 		w.g.Expect(writes).To(gomega.HaveLen(1), "the barrier alone writes: %v", writes)
@@ -64,8 +64,8 @@ func TestUnusableValueIsReadOnce(t *testing.T) {
 	}
 }
 
-// A Secret that is deleted after its password was applied leaves the account Ready, with one write of its status. What is
-// declared anew, or asked for, needs a Secret.
+// A Secret that is deleted after its password was applied leaves the account Ready, with one write of its status. A new
+// secretRef, or a request, needs a Secret.
 func TestSecretDeletedAfterItWasApplied(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()

@@ -24,7 +24,7 @@ func (w *world) touchCredential(a *v1alpha1.UserAccount, value string) {
 }
 
 // swept waits until the sweeper is done with so many looks, of all that it has had. They come one at a time, so the next
-// one, at a credential that is touched for it, tells that they are over.
+// one, at a credential that is touched for it, reports that they are over.
 func (w *world) swept(o *operator, looks int64, a *v1alpha1.UserAccount) {
 	w.t.Helper()
 	w.g.Eventually(o.sweeps.asked.Load, patience, glance).Should(gomega.BeNumerically(">=", looks))

@@ -17,7 +17,7 @@ type request struct {
 	body         []byte
 }
 
-// about tells whether a write is about one of the objects of these names.
+// about reports whether a write is about one of the objects of these names.
 func (r request) about(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		return slices.Contains(strings.Split(r.path, "/"), name) ||
@@ -36,7 +36,7 @@ const (
 	lose
 )
 
-// errConnection is what an operator is told whose request was refused or whose answer was lost.
+// errConnection is the error of a request that was refused, or whose answer was lost.
 var errConnection = errors.New("connection lost, says the test")
 
 // interceptor decides about a write before it goes out. It may itself write something else first.
@@ -50,7 +50,7 @@ type traffic struct {
 	writes []request
 	// contents are the paths of the reads that asked for more than metadata.
 	contents []string
-	// held are resources whose watches tell nothing until the channel is closed.
+	// held are resources whose watches report nothing until the channel is closed.
 	held map[string]chan struct{}
 	// unreadable is a path whose reads find no connection.
 	unreadable string
@@ -109,7 +109,7 @@ func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// reads notes a read, and tells whether it goes out.
+// reads notes a read, and reports whether it goes out.
 func (t *traffic) reads(req *http.Request) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -151,7 +151,7 @@ func (t *traffic) hold(resources ...string) (release func()) {
 	return sync.OnceFunc(func() { close(released) })
 }
 
-// watchBody is what a watch tells, when it is told.
+// watchBody is the body of a watch, which sends events when it receives them.
 type watchBody struct {
 	io.ReadCloser
 	traffic  *traffic

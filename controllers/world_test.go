@@ -207,7 +207,7 @@ func (w *world) barrier(a *v1alpha1.UserAccount) {
 	w.eventually(a)
 }
 
-// hide names what nobody may be told.
+// hide names what must not be revealed to anybody.
 func (w *world) hide(secrets ...string) {
 	for _, secret := range secrets {
 		if len(secret) > 3 {
@@ -241,7 +241,7 @@ func (w *world) credentialSecret(a *v1alpha1.UserAccount) *corev1.Secret {
 	return secret
 }
 
-// accepts tells whether a password is the one in force.
+// accepts reports whether a password is the one in force.
 func (w *world) accepts(a *v1alpha1.UserAccount, password string) bool {
 	w.t.Helper()
 	record := w.credential(a)

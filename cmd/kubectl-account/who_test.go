@@ -15,7 +15,7 @@ import (
 
 const deleteSession = "DELETE /api/v1/session"
 
-// grantAs answers with a session of whoever logs in, in the organisation "acme" where none is named. The token is the name.
+// grantAs answers with a session of the person who logs in, in the organisation "acme" where none is named. The token is the name.
 func (f *fixture) grantAs(t *testing.T) http.HandlerFunc {
 	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -102,9 +102,9 @@ func (f *fixture) exposed(t *testing.T, mode os.FileMode) string {
 	return path
 }
 
-// TestOpenSessionIsTold: a session whose file others can read is not used. The error names the file and what to do; a login at a terminal
+// TestOpenSessionIsReported: a session whose file others can read is not used. The error names the file and what to do; a login at a terminal
 // replaces the session and ends it at the server.
-func TestOpenSessionIsTold(t *testing.T) {
+func TestOpenSessionIsReported(t *testing.T) {
 	f := newFixture(t)
 	path := f.exposed(t, 0o644)
 	message := "the session in " + path + " is not used: its mode is 0644, so others on this machine may have read its token. " +

@@ -66,7 +66,7 @@ func get(url string) (int, string) {
 	return response.StatusCode, string(text)
 }
 
-// TestLifecycle: not ready without keys, ready with them, drained when told to stop.
+// TestLifecycle: not ready without keys, ready with them, drained when asked to stop.
 func TestLifecycle(t *testing.T) {
 	g := gomega.NewWithT(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")

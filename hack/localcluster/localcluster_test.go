@@ -138,7 +138,7 @@ func TestForgetLeavesARunningClusterAlone(t *testing.T) {
 	defer held.Release()
 
 	if err := forget(dir); !errors.Is(err, lock.ErrHeld) || !strings.Contains(err.Error(), "already running") {
-		t.Errorf("forget() = %v, want ErrHeld, told plainly", err)
+		t.Errorf("forget() = %v, want ErrHeld with a plain message", err)
 	}
 
 	if err := runCluster(t.Context(), settings{dir: dir, loginAddress: "127.0.0.1:1"}); !errors.Is(err, lock.ErrHeld) {

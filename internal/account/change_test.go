@@ -76,7 +76,7 @@ func TestMayChangeClearsFailuresWhateverTheAnswer(t *testing.T) {
 		s.c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 3}
 		c, answer := s.rules(now).MayChange(s.c, account.Proven{})
 		if c.Failures.Consecutive != 0 || c.Failures.Times != nil || answer.FailuresBefore != 3 || c.UnnotifiedFailures != 3 {
-			t.Errorf("failures are %+v, told of %d, to be told of %d", c.Failures, answer.FailuresBefore, c.UnnotifiedFailures)
+			t.Errorf("failures are %+v, reported %d, to be reported %d", c.Failures, answer.FailuresBefore, c.UnnotifiedFailures)
 		}
 	}
 }

@@ -117,8 +117,8 @@ func TestSuccessFromADevice(t *testing.T) {
 	if !s.from("", 2).AttemptLock(c).Locked {
 		t.Error("the lock of those elsewhere has ended")
 	}
-	if again, told := s.from(desk, 3).NextStep(c, account.Proven{}); told.FailuresBefore != 0 || !again.Equal(c) {
-		t.Errorf("the next login is told of %d failures, and writes %t", told.FailuresBefore, !again.Equal(c))
+	if again, answer := s.from(desk, 3).NextStep(c, account.Proven{}); answer.FailuresBefore != 0 || !again.Equal(c) {
+		t.Errorf("the next login reports %d failures, and writes %t", answer.FailuresBefore, !again.Equal(c))
 	}
 }
 
@@ -128,7 +128,7 @@ func TestSuccessFromElsewhere(t *testing.T) {
 	s.fails(desk, 0, 3)
 	c, _ := s.from("", 1).NextStep(s.c, account.Proven{})
 	if !s.from(desk, 1).AttemptLock(c).Locked {
-		t.Error("whoever holds the device's cookie has a new start")
+		t.Error("the device's own failures have been cleared")
 	}
 }
 

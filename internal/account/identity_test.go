@@ -222,15 +222,15 @@ func TestRestoreInAnyOrder(t *testing.T) {
 			t.Run(fmt.Sprintf("%v, looks %04b", order, looks), func(t *testing.T) {
 				s := begin(looked, resetTime(at(ago(50*day))), func(s *state) { s.c.Handled.Reset = ago(50 * day) })
 				exported := s.c
-				stored, declared := &s.c, declaredAs("ada", "u1", "true")
-				operator := func() { stored = reconcileIdentity(t, s, declared, stored) }
+				stored, user := &s.c, declaredAs("ada", "u1", "true")
+				operator := func() { stored = reconcileIdentity(t, s, user, stored) }
 				for i, step := range order {
 					switch step {
 					case deleteAccount:
-						declared = nil
+						user = nil
 					case createAccount:
-						declared = declaredAs("ada", "u2", "true")
-						declared.CreationTimestamp = metav1.NewTime(ago(time.Minute))
+						user = declaredAs("ada", "u2", "true")
+						user.CreationTimestamp = metav1.NewTime(ago(time.Minute))
 					case deleteCredential:
 						stored = nil
 					case createCredential:
@@ -254,21 +254,21 @@ func TestRestoreInAnyOrder(t *testing.T) {
 }
 
 // reconcileIdentity does to the credential what Identify says, as the operator would.
-func reconcileIdentity(t *testing.T, s *state, declared *v1alpha1.UserAccount, stored *account.Credential) *account.Credential {
+func reconcileIdentity(t *testing.T, s *state, user *v1alpha1.UserAccount, stored *account.Credential) *account.Credential {
 	t.Helper()
-	if declared == nil {
+	if user == nil {
 		return stored
 	}
-	declared.Spec = s.spec
+	user.Spec = s.spec
 	var found *account.Owner
 	if stored != nil {
 		found = &stored.Owner
 	}
-	switch identity := s.rules(now).Identify(declared, found, account.OwnerUnknown); identity {
+	switch identity := s.rules(now).Identify(user, found, account.OwnerUnknown); identity {
 	case account.IdentityOurs, account.IdentityWait:
 		return stored
 	case account.IdentityAdopt:
-		return new(account.Adopt(*stored, declared))
+		return new(account.Adopt(*stored, user))
 	default:
 		t.Fatalf("Identify() = %d", identity)
 		return nil
@@ -279,16 +279,16 @@ func reconcileIdentity(t *testing.T, s *state, declared *v1alpha1.UserAccount, s
 // password, whenever the operator looks.
 func TestSameNameFromYAMLIsANewPerson(t *testing.T) {
 	s := begin()
-	declared := declaredAs("ada", "u2", "")
-	if got := s.rules(now).Identify(declared, &s.c.Owner, account.OwnerUnknown); got != account.IdentityReplace {
+	user := declaredAs("ada", "u2", "")
+	if got := s.rules(now).Identify(user, &s.c.Owner, account.OwnerUnknown); got != account.IdentityReplace {
 		t.Fatalf("Identify() = %d", got)
 	}
-	c := s.rules(now).New(account.OwnerOf(declared), "a2")
+	c := s.rules(now).New(account.OwnerOf(user), "a2")
 	if !c.Password.IsZero() || c.AccountID == s.c.AccountID || c.Owner.UID != "u2" {
 		t.Errorf("the new person's credential is %+v", c)
 	}
 	// A crash between this write and the mark: the credential says whose it is.
-	if got := s.rules(now).Identify(declared, &c.Owner, account.OwnerUnknown); got != account.IdentityOurs {
+	if got := s.rules(now).Identify(user, &c.Owner, account.OwnerUnknown); got != account.IdentityOurs {
 		t.Errorf("after a crash, Identify() = %d", got)
 	}
 }

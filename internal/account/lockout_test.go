@@ -157,8 +157,8 @@ func TestLockThatEndedIsSpent(t *testing.T) {
 	}
 }
 
-// TestFailureOwedDuringALock: one that could not be recorded in time counts when it can be.
-func TestFailureOwedDuringALock(t *testing.T) {
+// TestFailureRecordedDuringALock: a failure that is recorded late, during a lock, counts and does not extend the lock.
+func TestFailureRecordedDuringALock(t *testing.T) {
 	s := begin(lock)
 	c := s.rules(now).Failed(s.c)
 	if c.Failures.Consecutive != 4 || !c.Failures.LockedTime.Equal(s.c.Failures.LockedTime) {

@@ -83,7 +83,7 @@ func TestLoginAnswers(t *testing.T) {
 // TestLoginWrites: what a login with the right password changes in the credential, and nothing else.
 func TestLoginWrites(t *testing.T) {
 	failed := func(s *state) { s.c.Failures = account.Failures{Times: []time.Time{ago(time.Minute)}, Consecutive: 7} }
-	untold := func(s *state) { s.c.UnnotifiedFailures = 2 }
+	unnotified := func(s *state) { s.c.UnnotifiedFailures = 2 }
 	for _, row := range []struct {
 		name  string
 		edits []func(*state)
@@ -93,19 +93,19 @@ func TestLoginWrites(t *testing.T) {
 		{"the last login, to within an hour", nil, func(c *account.Credential) { c.LastSuccessTime = now }},
 		{"the first login", edits(func(s *state) { s.c.LastSuccessTime = time.Time{} }), func(c *account.Credential) { c.LastSuccessTime = now }},
 		{"a clock that was far ahead", edits(func(s *state) { s.c.LastSuccessTime = in(time.Hour) }), func(c *account.Credential) { c.LastSuccessTime = now }},
-		{"failures are told of", edits(failed), func(c *account.Credential) {
+		{"failures are reported", edits(failed), func(c *account.Credential) {
 			c.Failures, c.LastSuccessTime = account.Failures{}, now
 		}},
-		{"so are those from before", edits(failed, untold), func(c *account.Credential) {
+		{"so are those from before", edits(failed, unnotified), func(c *account.Credential) {
 			c.Failures, c.UnnotifiedFailures, c.LastSuccessTime = account.Failures{}, 0, now
 		}},
-		{"failures are kept for later where a change is asked for", edits(failed, untold, handOut(v1alpha1.MustChangeReset, 0)), func(c *account.Credential) {
+		{"failures are kept for later where a change is asked for", edits(failed, unnotified, handOut(v1alpha1.MustChangeReset, 0)), func(c *account.Credential) {
 			c.Failures, c.UnnotifiedFailures = account.Failures{}, 9
 		}},
 		{"failures are kept for later where the account is disabled", edits(failed, disable, func(s *state) { s.c.SessionsEnded = true }), func(c *account.Credential) {
 			c.Failures, c.UnnotifiedFailures = account.Failures{}, 7
 		}},
-		{"a refusal without new failures writes nothing", edits(untold, handOut(v1alpha1.MustChangeReset, 0)), func(*account.Credential) {}},
+		{"a refusal without new failures writes nothing", edits(unnotified, handOut(v1alpha1.MustChangeReset, 0)), func(*account.Credential) {}},
 		{"a grace login is used up", edits(expire, grace(3, 1)), func(c *account.Credential) {
 			c.Password.GraceLoginsUsed, c.LastSuccessTime = 2, now
 		}},
@@ -127,11 +127,11 @@ func TestLoginWrites(t *testing.T) {
 	}
 }
 
-func TestLoginTellsWhatWasBefore(t *testing.T) {
+func TestLoginReportsEarlierFailures(t *testing.T) {
 	s := begin(func(s *state) { s.c.Failures.Consecutive, s.c.UnnotifiedFailures = 3, 1 })
 	_, answer := s.rules(now).NextStep(s.c, account.Proven{})
 	if answer.FailuresBefore != 4 || !answer.LastSuccessTime.Equal(ago(time.Hour)) {
-		t.Errorf("tells of %d failures since %v, want 4 since an hour ago", answer.FailuresBefore, answer.LastSuccessTime)
+		t.Errorf("reports %d failures since %v, want 4 since an hour ago", answer.FailuresBefore, answer.LastSuccessTime)
 	}
 }
 
@@ -186,14 +186,14 @@ func TestGraceLogins(t *testing.T) {
 	}
 }
 
-// TestFailuresAreToldOnce, whatever comes between them and the first login that is granted.
-func TestFailuresAreToldOnce(t *testing.T) {
+// TestFailuresAreReportedOnce, whatever comes between them and the first login that is granted.
+func TestFailuresAreReportedOnce(t *testing.T) {
 	fail := func(s *state, n int) {
 		for range n {
 			s.c = s.rules(now).Failed(s.c)
 		}
 	}
-	change := func(s *state) (told int) {
+	change := func(s *state) (failures int) {
 		c, answer := s.rules(now).MayChange(s.c, account.Proven{})
 		s.c = s.rules(now).Change(c, "hash of the next", account.Digests{})
 		return answer.FailuresBefore
@@ -221,10 +221,10 @@ func TestFailuresAreToldOnce(t *testing.T) {
 			s.c, first = s.rules(now).NextStep(s.c, account.Proven{})
 			s.c, second = s.rules(now).NextStep(s.c, account.Proven{})
 			if first.FailuresBefore != 3 || second.FailuresBefore != 0 {
-				t.Errorf("logins tell of %d and then of %d failures", first.FailuresBefore, second.FailuresBefore)
+				t.Errorf("logins report %d and then %d failures", first.FailuresBefore, second.FailuresBefore)
 			}
 			if first, second := change(&byChange), change(&byChange); first != 3 || second != 0 {
-				t.Errorf("changes tell of %d and then of %d failures", first, second)
+				t.Errorf("changes report %d and then %d failures", first, second)
 			}
 		})
 	}
@@ -249,7 +249,7 @@ func TestNotice(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := begin(row.edits...)
 			if got := s.rules(now).Notice(s.c); got != row.want {
-				t.Errorf("tells %+v, want %+v", got, row.want)
+				t.Errorf("answers %+v, want %+v", got, row.want)
 			}
 		})
 	}

@@ -13,7 +13,7 @@ type request struct {
 	name    string
 	declare func(*state, *v1alpha1.Instant)
 	handled func(*account.Credential) *time.Time
-	// effect tells whether the request took effect between two credentials.
+	// effect reports whether the request took effect between two credentials.
 	effect func(before, after account.Credential) bool
 	// prepare makes a state in which the effect can be seen, again and again.
 	prepare func(*account.Credential)
@@ -54,10 +54,10 @@ var requests = []request{
 // TestRequests: one that is later than the last and not in the future takes effect, once and for good.
 func TestRequests(t *testing.T) {
 	for _, row := range []struct {
-		name     string
-		declared *v1alpha1.Instant
-		handled  time.Time
-		effect   bool
+		name    string
+		instant *v1alpha1.Instant
+		handled time.Time
+		effect  bool
 	}{
 		{"none", nil, time.Time{}, false},
 		{"the first", at(ago(time.Minute)), time.Time{}, true},
@@ -76,7 +76,7 @@ func TestRequests(t *testing.T) {
 		for _, request := range requests {
 			t.Run(request.name+" "+row.name, func(t *testing.T) {
 				s := begin()
-				request.declare(s, row.declared)
+				request.declare(s, row.instant)
 				request.prepare(&s.c)
 				*request.handled(&s.c) = row.handled
 				before := s.c
@@ -87,18 +87,18 @@ func TestRequests(t *testing.T) {
 				if want := row.handled; !row.effect && !request.handled(&got).Equal(want) {
 					t.Errorf("handled is %v, want %v", *request.handled(&got), want)
 				}
-				if row.effect && *request.handled(&got) != row.declared.UTC() {
-					t.Errorf("handled is %v, want %v in UTC", *request.handled(&got), row.declared)
+				if row.effect && *request.handled(&got) != row.instant.UTC() {
+					t.Errorf("handled is %v, want %v in UTC", *request.handled(&got), row.instant)
 				}
 				same(t, s.rules(now).ApplyRequests(got), got)
 				same(t, s.c, before)
 
 				// Never again, whatever is done to the credential or the field afterwards.
 				request.prepare(&got)
-				for _, declared := range []*v1alpha1.Instant{row.declared, nil, at(ago(300 * day)), row.declared} {
-					request.declare(s, declared)
+				for _, instant := range []*v1alpha1.Instant{row.instant, nil, at(ago(300 * day)), row.instant} {
+					request.declare(s, instant)
 					if row.effect && request.effect(got, s.rules(in(day)).ApplyRequests(got)) {
-						t.Errorf("takes effect again with %v", declared)
+						t.Errorf("takes effect again with %v", instant)
 					}
 				}
 			})

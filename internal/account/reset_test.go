@@ -107,7 +107,7 @@ func TestResetDue(t *testing.T) {
 // TestEveryLookSettles: after each of the things that become of a look, there is nothing to do.
 func TestEveryLookSettles(t *testing.T) {
 	unmet := []policy.RequirementID{policy.RequirementMaxLength}
-	for _, declared := range []*v1alpha1.Instant{nil, at(ago(day)), at(now), at(in(day))} {
+	for _, resetAt := range []*v1alpha1.Instant{nil, at(ago(day)), at(now), at(in(day))} {
 		for name, look := range map[string]func(account.Rules, account.Credential) account.Credential{
 			"applied": func(r account.Rules, c account.Credential) account.Credential {
 				return r.Reset(c, revision, "hash of the next", account.Digests{})
@@ -125,13 +125,13 @@ func TestEveryLookSettles(t *testing.T) {
 				return r.NoteRevision(c, revision)
 			},
 		} {
-			s := begin(resetTime(declared))
+			s := begin(resetTime(resetAt))
 			s.c = look(s.rules(now), s.c)
 			if s.rules(now).ResetDue(s.c, revision, fingerprint) || s.rules(in(time.Hour)).ResetDue(s.c, revision, fingerprint) {
-				t.Errorf("%s with resetTime %v: still due", name, declared)
+				t.Errorf("%s with resetTime %v: still due", name, resetAt)
 			}
-			if declared != nil && declared.After(now) && !s.rules(declared.Time.Time).ResetDue(s.c, revision, fingerprint) {
-				t.Errorf("%s with resetTime %v: not due when its time has come", name, declared)
+			if resetAt != nil && resetAt.After(now) && !s.rules(resetAt.Time.Time).ResetDue(s.c, revision, fingerprint) {
+				t.Errorf("%s with resetTime %v: not due when its time has come", name, resetAt)
 			}
 		}
 	}
@@ -218,10 +218,10 @@ func TestResetTimeIsHandledOnce(t *testing.T) {
 		t.Error("a rejection has handled the request")
 	}
 	s.c = s.rules(now).Reset(s.c, revision, "hash of the next", account.Digests{})
-	for _, declared := range []*v1alpha1.Instant{at(ago(time.Minute)), nil, at(ago(day)), at(ago(time.Minute))} {
-		s.spec.Password.ResetTime = declared
+	for _, resetAt := range []*v1alpha1.Instant{at(ago(time.Minute)), nil, at(ago(day)), at(ago(time.Minute))} {
+		s.spec.Password.ResetTime = resetAt
 		if s.rules(in(day)).ResetRequested(s.c) {
-			t.Errorf("is asked for again with %v", declared)
+			t.Errorf("is asked for again with %v", resetAt)
 		}
 	}
 	s.spec.Password.ResetTime = at(ago(time.Second))

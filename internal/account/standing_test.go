@@ -8,34 +8,34 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// word is a standing and its reason, as one value.
-type word struct {
+// result is a standing and its reason, as one value.
+type result struct {
 	standing v1alpha1.Standing
 	reason   v1alpha1.StandingReason
 }
 
-var active = word{v1alpha1.StandingActive, ""}
+var active = result{v1alpha1.StandingActive, ""}
 
-func wordOf(s account.Standing) word { return word{s.Standing, s.Reason} }
+func resultOf(s account.Standing) result { return result{s.Standing, s.Reason} }
 
 // standingRow is a state, how the account stands, and how it stands once the next instant has come.
 type standingRow struct {
 	name       string
 	edits      []func(*state)
-	want       word
+	want       result
 	mustChange v1alpha1.MustChangeReason
 	expires    time.Time
 	next       time.Time // zero: never
-	then       word
+	then       result
 }
 
 func edits(e ...func(*state)) []func(*state) { return e }
 
 func TestStandingOfTheAccount(t *testing.T) {
-	disabled := word{v1alpha1.StandingDisabled, v1alpha1.ReasonAccountDisabled}
-	notStarted := word{v1alpha1.StandingDisabled, v1alpha1.ReasonAccountNotStarted}
-	ended := word{v1alpha1.StandingExpired, v1alpha1.ReasonAccountEnded}
-	external := word{v1alpha1.StandingNoPassword, v1alpha1.ReasonExternal}
+	disabled := result{v1alpha1.StandingDisabled, v1alpha1.ReasonAccountDisabled}
+	notStarted := result{v1alpha1.StandingDisabled, v1alpha1.ReasonAccountNotStarted}
+	ended := result{v1alpha1.StandingExpired, v1alpha1.ReasonAccountEnded}
+	external := result{v1alpha1.StandingNoPassword, v1alpha1.ReasonExternal}
 	runStanding(t, []standingRow{
 		{name: "nothing is the matter", want: active},
 		{name: "defaults left out by hand", want: active, edits: edits(func(s *state) {
@@ -65,7 +65,7 @@ func TestStandingOfTheAccount(t *testing.T) {
 		{name: "disabled goes before external", want: disabled, edits: edits(disable, func(s *state) {
 			s.spec.Authentication.Type = v1alpha1.AuthenticationExternal
 		})},
-		{name: "no password", want: word{v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword}, edits: edits(func(s *state) {
+		{name: "no password", want: result{v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword}, edits: edits(func(s *state) {
 			s.c.Password = account.Password{}
 			s.policy.MaxAge, s.policy.ChangeWithin, s.policy.ChangeRequiredTime = day, day, in(time.Hour)
 		})},
@@ -73,17 +73,17 @@ func TestStandingOfTheAccount(t *testing.T) {
 			s.c.Password = account.Password{}
 			s.spec.Authentication.Type = v1alpha1.AuthenticationExternal
 		})},
-		{name: "no password goes before a lock", want: word{v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword},
-			next: in(59 * time.Minute), then: word{v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword},
+		{name: "no password goes before a lock", want: result{v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword},
+			next: in(59 * time.Minute), then: result{v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword},
 			edits: edits(lock, func(s *state) { s.c.Password = account.Password{} })},
 		{name: "disabled goes before a lock", want: disabled, next: in(59 * time.Minute), then: disabled, edits: edits(disable, lock)},
 	})
 }
 
 func TestStandingOfLocks(t *testing.T) {
-	failures := word{v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures}
-	consecutive := word{v1alpha1.StandingLocked, v1alpha1.ReasonTooManyConsecutiveFailures}
-	idle := word{v1alpha1.StandingLocked, v1alpha1.ReasonIdle}
+	failures := result{v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures}
+	consecutive := result{v1alpha1.StandingLocked, v1alpha1.ReasonTooManyConsecutiveFailures}
+	idle := result{v1alpha1.StandingLocked, v1alpha1.ReasonIdle}
 	idleAfter := func(d time.Duration) func(*state) {
 		return func(s *state) { s.policy.IdleLock = d }
 	}
@@ -125,13 +125,13 @@ func TestStandingOfLocks(t *testing.T) {
 }
 
 func TestStandingOfThePassword(t *testing.T) {
-	required := func(reason v1alpha1.StandingReason) word { return word{v1alpha1.StandingChangeRequired, reason} }
+	required := func(reason v1alpha1.StandingReason) result { return result{v1alpha1.StandingChangeRequired, reason} }
 	record := func(m v1alpha1.MustChangeReason) func(*state) {
 		return func(s *state) { s.c.Password.MustChange = m }
 	}
-	expired := word{v1alpha1.StandingExpired, v1alpha1.ReasonPasswordExpired}
-	graceLogin := word{v1alpha1.StandingExpired, v1alpha1.ReasonGraceLogin}
-	lapsed := word{v1alpha1.StandingExpired, v1alpha1.ReasonPasswordLapsed}
+	expired := result{v1alpha1.StandingExpired, v1alpha1.ReasonPasswordExpired}
+	graceLogin := result{v1alpha1.StandingExpired, v1alpha1.ReasonGraceLogin}
+	lapsed := result{v1alpha1.StandingExpired, v1alpha1.ReasonPasswordLapsed}
 	within := func(s *state) { s.policy.ChangeWithin = day }
 	maxAge := func(s *state) { s.policy.MaxAge = 30 * day }
 	changed := func(t time.Time) func(*state) { return func(s *state) { s.policy.ChangeRequiredTime = t } }
@@ -206,7 +206,7 @@ func TestStandingOfThePassword(t *testing.T) {
 
 // TestStandingWhereChangeIsForbidden: all that would require a change makes the account unavailable until a reset.
 func TestStandingWhereChangeIsForbidden(t *testing.T) {
-	need := func(reason v1alpha1.StandingReason) word { return word{v1alpha1.StandingResetRequired, reason} }
+	need := func(reason v1alpha1.StandingReason) result { return result{v1alpha1.StandingResetRequired, reason} }
 	record := func(m v1alpha1.MustChangeReason) func(*state) {
 		return func(s *state) { s.c.Password.MustChange = m }
 	}
@@ -225,11 +225,11 @@ func TestStandingWhereChangeIsForbidden(t *testing.T) {
 		{name: "the policy's time to come", want: active, next: in(day), then: need(v1alpha1.ReasonPolicyChanged),
 			edits: edits(forbidChange, func(s *state) { s.policy.ChangeRequiredTime = in(day) })},
 		{name: "expired", want: need(v1alpha1.ReasonPasswordExpired), mustChange: v1alpha1.MustChangeExpired, expires: ago(time.Hour), edits: edits(forbidChange, expire)},
-		{name: "grace logins come first", want: word{v1alpha1.StandingExpired, v1alpha1.ReasonGraceLogin}, mustChange: v1alpha1.MustChangeExpired,
+		{name: "grace logins come first", want: result{v1alpha1.StandingExpired, v1alpha1.ReasonGraceLogin}, mustChange: v1alpha1.MustChangeExpired,
 			expires: ago(time.Hour), edits: edits(forbidChange, expire, grace(1, 0))},
 		{name: "will expire", want: active, expires: in(20 * day), next: in(20 * day), then: need(v1alpha1.ReasonPasswordExpired),
 			edits: edits(forbidChange, func(s *state) { s.policy.MaxAge = 30 * day })},
-		{name: "a lock goes before it", want: word{v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures}, mustChange: v1alpha1.MustChangeReset,
+		{name: "a lock goes before it", want: result{v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures}, mustChange: v1alpha1.MustChangeReset,
 			next: in(59 * time.Minute), then: need(v1alpha1.ReasonReset), edits: edits(forbidChange, lock, handOut(v1alpha1.MustChangeReset, time.Hour))},
 	})
 }
@@ -239,8 +239,8 @@ func runStanding(t *testing.T, rows []standingRow) {
 		t.Run(row.name, func(t *testing.T) {
 			s := begin(row.edits...)
 			got := s.rules(now).Standing(s.c)
-			if wordOf(got) != row.want || got.MustChange != row.mustChange {
-				t.Errorf("stands as %v, must change %q; want %v, %q", wordOf(got), got.MustChange, row.want, row.mustChange)
+			if resultOf(got) != row.want || got.MustChange != row.mustChange {
+				t.Errorf("stands as %v, must change %q; want %v, %q", resultOf(got), got.MustChange, row.want, row.mustChange)
 			}
 			if !got.PasswordExpires.Equal(row.expires) {
 				t.Errorf("password expires %v, want %v", got.PasswordExpires, row.expires)
@@ -250,7 +250,7 @@ func runStanding(t *testing.T, rows []standingRow) {
 			}
 			checkNext(t, s, got)
 			if !row.next.IsZero() {
-				if then := wordOf(s.rules(row.next).Standing(s.c)); then != row.then {
+				if then := resultOf(s.rules(row.next).Standing(s.c)); then != row.then {
 					t.Errorf("stands as %v then, want %v", then, row.then)
 				}
 			}
@@ -271,7 +271,7 @@ func checkNext(t *testing.T, s *state, got account.Standing) {
 	}
 }
 
-func TestStandingTellsALockWhateverTheWord(t *testing.T) {
+func TestStandingReportsALockOfADisabledAccount(t *testing.T) {
 	s := begin(lock, disable)
 	got := s.rules(now).Standing(s.c)
 	want := account.Lock{Locked: true, Reason: v1alpha1.ReasonTooManyFailures, Until: in(59 * time.Minute)}
@@ -280,7 +280,7 @@ func TestStandingTellsALockWhateverTheWord(t *testing.T) {
 	}
 }
 
-// TestNextIsTheEarliest: of several instants to come the first one counts, and each of them in its turn.
+// TestNextIsTheEarliest: of several instants to come the first one counts, and then each of the others.
 func TestNextIsTheEarliest(t *testing.T) {
 	s := begin(lock, func(s *state) {
 		s.policy.IdleLock, s.policy.MaxAge, s.policy.ChangeRequiredTime = 20*day, 40*day, in(25*day)

@@ -75,9 +75,9 @@ func TestLockWithoutWrite(t *testing.T) {
 	}
 }
 
-// TestLocksHaveOneEventEach plays the operator. It hears of each write, for which it asks Transitions, and looks at the account
+// TestLocksHaveOneEventEach plays the operator. It asks Transitions about each write, and looks at the account
 // after an edit of the policy and whenever its standing changes by itself, for which it asks LockWithoutWrite. The events are
-// Locked and Unlocked in turns, and the last one says how the account stands.
+// Locked and Unlocked alternately, and the last one says how the account stands.
 func TestLocksHaveOneEventEach(t *testing.T) {
 	for seed := range uint64(300) {
 		choose := rand.New(rand.NewPCG(seed, 1))
@@ -123,7 +123,7 @@ func TestLocksHaveOneEventEach(t *testing.T) {
 			write(after)
 			look()
 			isLocked := status.Standing == v1alpha1.StandingLocked
-			if told := len(events) > 0 && events[len(events)-1] == account.Locked; told != isLocked {
+			if reported := len(events) > 0 && events[len(events)-1] == account.Locked; reported != isLocked {
 				t.Fatalf("seed %d, step %d: the account is %s (%s), after %v", seed, step, status.Standing, status.StandingReason, events)
 			}
 			if doubled := slices.Compact(slices.Clone(events)); len(doubled) != len(events) {

@@ -197,7 +197,7 @@ func TestTransitions(t *testing.T) {
 			r := s.rules(now)
 			got := r.Transitions(s.c, row.write(r, s.c))
 			if words(got) != row.want {
-				t.Errorf("told %q, want %q", words(got), row.want)
+				t.Errorf("reported %q, want %q", words(got), row.want)
 			}
 		})
 	}
@@ -237,9 +237,9 @@ func TestTransitionsName(t *testing.T) {
 	}
 }
 
-// TestTransitionsTellAll: in any order of what can happen, each raise of the session generation is told once, each password
-// that is set, each lock that begins; and a write that does none of it tells nothing.
-func TestTransitionsTellAll(t *testing.T) {
+// TestTransitionsReportAll: in any order of what can happen, each raise of the session generation is reported once, each password
+// that is set, each lock that begins; and a write that does none of it reports nothing.
+func TestTransitionsReportAll(t *testing.T) {
 	for seed := range uint64(300) {
 		choose := rand.New(rand.NewPCG(seed, 0))
 		s := begin(lockable)
@@ -270,21 +270,21 @@ func TestTransitionsTellAll(t *testing.T) {
 			locks := r.Lock(after).Locked && !r.Lock(before).Locked
 			switch {
 			case int64(count(account.SessionsEnded)) != after.SessionGeneration-before.SessionGeneration:
-				t.Fatalf("seed %d, step %d: generation %d to %d, told %q", seed, step, before.SessionGeneration, after.SessionGeneration, words(got))
+				t.Fatalf("seed %d, step %d: generation %d to %d, reported %q", seed, step, before.SessionGeneration, after.SessionGeneration, words(got))
 			case count(account.PasswordChanged, account.PasswordReset) != set:
-				t.Fatalf("seed %d, step %d: %d passwords set, told %q", seed, step, set, words(got))
+				t.Fatalf("seed %d, step %d: %d passwords set, reported %q", seed, step, set, words(got))
 			case locks && count(account.Locked) != 1:
-				t.Fatalf("seed %d, step %d: a lock, told %q", seed, step, words(got))
+				t.Fatalf("seed %d, step %d: a lock, reported %q", seed, step, words(got))
 			case r.Lock(before).Locked && !r.Lock(after).Locked && count(account.Unlocked) != 1:
-				t.Fatalf("seed %d, step %d: the end of a lock, told %q", seed, step, words(got))
+				t.Fatalf("seed %d, step %d: the end of a lock, reported %q", seed, step, words(got))
 			case count(account.SessionEnded) != newlyEnded(before, after):
-				t.Fatalf("seed %d, step %d: %d sessions ended, told %q", seed, step, newlyEnded(before, after), words(got))
+				t.Fatalf("seed %d, step %d: %d sessions ended, reported %q", seed, step, newlyEnded(before, after), words(got))
 			case count(account.ResetRefused) != refused:
-				t.Fatalf("seed %d, step %d: %d resets refused, told %q", seed, step, refused, words(got))
+				t.Fatalf("seed %d, step %d: %d resets refused, reported %q", seed, step, refused, words(got))
 			case locksOfDevices(got) != newlyLocked(r, before, after):
-				t.Fatalf("seed %d, step %d: %d devices locked, told %q", seed, step, newlyLocked(r, before, after), words(got))
+				t.Fatalf("seed %d, step %d: %d devices locked, reported %q", seed, step, newlyLocked(r, before, after), words(got))
 			case before.Equal(after) && len(got) > 0:
-				t.Fatalf("seed %d, step %d: nothing, told %q", seed, step, words(got))
+				t.Fatalf("seed %d, step %d: nothing, reported %q", seed, step, words(got))
 			}
 			s.c = after
 		}
@@ -327,7 +327,7 @@ func locksOfDevices(transitions []account.Transition) (n int) {
 	return n
 }
 
-// randomWrite does what one of the servers would, and tells how many passwords it set and how many it refused.
+// randomWrite does what one of the servers would, and returns how many passwords it set and how many it refused.
 func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step int) (after account.Credential, set, refused int) {
 	encoded := hash.Encoded(string(rune('a'+choose.IntN(26))) + string(rune('A'+step)))
 	locked := r.AttemptLock(r.ApplyRequests(c)).Locked

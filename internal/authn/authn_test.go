@@ -58,14 +58,14 @@ func TestExternalTakesAsLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := authn.Verifiers{Local: &local.Verifier{Hasher: slow{}}, External: elsewhere{}}
 		began := time.Now()
-		proof, err := v.For(declared(v1alpha1.AuthenticationExternal)).Verify(t.Context(), authn.Request{Hashing: cheap()})
+		proof, err := v.For(accountOf(v1alpha1.AuthenticationExternal)).Verify(t.Context(), authn.Request{Hashing: cheap()})
 		if err != nil || proof.Method != "elsewhere" || time.Since(began) != time.Second {
 			t.Errorf("after %s: %+v, %v", time.Since(began), proof, err)
 		}
 	})
 }
 
-func declared(kind v1alpha1.AuthenticationType) *v1alpha1.UserAccount {
+func accountOf(kind v1alpha1.AuthenticationType) *v1alpha1.UserAccount {
 	return &v1alpha1.UserAccount{Spec: v1alpha1.UserAccountSpec{Authentication: v1alpha1.Authentication{Type: kind}}}
 }
 
@@ -75,7 +75,7 @@ func TestFor(t *testing.T) {
 	for _, row := range []struct {
 		verifiers authn.Verifiers
 		kind      v1alpha1.AuthenticationType
-		// version that the verifier of the account tells of a password; nil where there is no verifier.
+		// version that the verifier of the account returns for a password; nil where there is no verifier.
 		version authn.Version
 	}{
 		{authn.Verifiers{Local: own}, "", hash.Encoded("hash")},
@@ -85,7 +85,7 @@ func TestFor(t *testing.T) {
 		{authn.Verifiers{Local: own, External: elsewhere{}}, v1alpha1.AuthenticationLocal, hash.Encoded("hash")},
 	} {
 		var got authn.Version
-		if v := row.verifiers.For(declared(row.kind)); v != nil {
+		if v := row.verifiers.For(accountOf(row.kind)); v != nil {
 			got = v.Version(account.Credential{Password: account.Password{Hash: "hash"}})
 		}
 		if got != row.version {

@@ -71,7 +71,7 @@ func TestTrim(t *testing.T) {
 		}
 		if tt.object.GetUID() != "u" || tt.object.GetResourceVersion() != "7" || tt.object.GetGeneration() != 3 ||
 			tt.object.GetDeletionTimestamp() == nil || tt.object.GetName() != "ada" || tt.object.GetNamespace() != "team" {
-			t.Errorf("%s: it cannot be told which it is: %.600s", name, content)
+			t.Errorf("%s: it cannot be identified: %.600s", name, content)
 		}
 	}
 }

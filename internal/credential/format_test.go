@@ -194,7 +194,7 @@ func TestMalformed(t *testing.T) {
 		{"a later format", "format", "2"},
 		{"another format", "format", bad},
 		{"no account ID", "accountID", ""},
-		{"untold failures below zero", "failures.untold", "-1"},
+		{"unnotified failures below zero", "failures.untold", "-1"},
 		{"a grace count below zero", "password.graceLoginsUsed", "-1"},
 		{"a device without times", "failures.devices", "D1"},
 		{"a device without an ID", "failures.devices", " - 2026-03-01T12:03:00Z"},

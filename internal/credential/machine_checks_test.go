@@ -53,11 +53,11 @@ func (m *machine) check() {
 
 // checkRequests checks what ApplyRequests does: each request takes effect once, and nothing else changes.
 func (m *machine) checkRequests(r account.Rules, before, after account.Credential) {
-	handled := func(was, is time.Time, declared *v1alpha1.Instant) bool {
+	handled := func(was, is time.Time, request *v1alpha1.Instant) bool {
 		if is.Equal(was) {
 			return false
 		}
-		if !is.After(was) || is.After(r.Now) || declared == nil || !declared.Equal(new(v1alpha1.NewInstant(is))) {
+		if !is.After(was) || is.After(r.Now) || request == nil || !request.Equal(new(v1alpha1.NewInstant(is))) {
 			m.fatal("a request of %v is handled after one of %v", is, was)
 		}
 		return true

@@ -64,14 +64,14 @@ func (m *machine) writeSecret() {
 // request has the administrator make a request, at about now, in the past or in the future; or take one back.
 func (m *machine) request() {
 	t := v1alpha1.NewInstant(m.now.Truncate(time.Second).Add(pick(m.choose, 0, 0, 0, -time.Minute, -time.Hour, 10*time.Minute, 26*time.Hour)))
-	declared := &t
+	instant := &t
 	if m.choose.chance(5) {
-		declared = nil
+		instant = nil
 	}
 	s := &m.account.Spec
 	field := m.choose.below(4)
-	*[]**v1alpha1.Instant{&s.UnlockTime, &s.SignOutTime, &s.Password.ChangeRequiredTime, &s.Password.ResetTime}[field] = declared
-	m.logf("request %s = %v", []string{"unlock", "sign out", "change", "reset"}[field], declared)
+	*[]**v1alpha1.Instant{&s.UnlockTime, &s.SignOutTime, &s.Password.ChangeRequiredTime, &s.Password.ResetTime}[field] = instant
+	m.logf("request %s = %v", []string{"unlock", "sign out", "change", "reset"}[field], instant)
 }
 
 // changePolicy has the platform team edit one rule of the policy.

@@ -238,7 +238,7 @@ func (m *machine) modelRequests(c account.Credential, r account.Rules) {
 // clearFailures clears the failures; the next login still has to report them.
 func (e *model) clearFailures() { e.unreported, e.failures = e.unreported+e.failures, 0 }
 
-// isOwner tells whether the account is the owner of a credential.
+// isOwner reports whether the account is the owner of a credential.
 func (m *machine) isOwner(c account.Credential) bool {
 	return m.account != nil && c.Owner == account.OwnerOf(m.account)
 }
@@ -280,11 +280,11 @@ func (m *machine) modelPassword(password, known string) {
 	m.model.clearFailures()
 }
 
-// inHistory tells whether a password is among those that may not be set again, as the model has it.
+// inHistory reports whether a password is among those that may not be set again, as the model has it.
 func (m *machine) inHistory(password string) bool {
 	n := min(len(m.model.history), m.policy.HistoryCount+1)
 	return m.policy.HistoryCount > 0 && slices.Contains(m.model.history[:n], password)
 }
 
-// meetsPolicy tells whether a password meets the policy, history aside.
+// meetsPolicy reports whether a password meets the policy, history aside.
 func meetsPolicy(password string) bool { return password[0] != '!' }

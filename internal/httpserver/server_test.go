@@ -141,7 +141,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestDrain: a server that is told to stop says so at its health port, still answers new connections and closes each after its
+// TestDrain: a server that is asked to stop says so at its health port, still answers new connections and closes each after its
 // answer, then closes its ports, and ends when the last request has been answered.
 func TestDrain(t *testing.T) {
 	g := gomega.NewWithT(t)

@@ -52,15 +52,15 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// FuzzOf: whatever is declared, no name leaves the organisation.
+// FuzzOf: whatever an account contains, no name leaves the organisation.
 func FuzzOf(f *testing.F) {
 	f.Add("acme", "ada", "engineering\x00staff")
 	f.Add("acme", "ada", "system:masters")
 	f.Add("acme:other", "ada", "")
 	f.Add("system", "masters", "\x00")
 	f.Fuzz(func(t *testing.T, namespace, username, groups string) {
-		declared := strings.Split(groups, "\x00")
-		got, err := Of(namespace, username, declared)
+		names := strings.Split(groups, "\x00")
+		got, err := Of(namespace, username, names)
 		if err != nil {
 			if got.Username != "" || got.Groups != nil {
 				t.Fatalf("an error and an identity: %+v", got)
@@ -71,11 +71,11 @@ func FuzzOf(f *testing.F) {
 		if strings.Contains(namespace, ":") || got.Username != below+":"+username || strings.Count(got.Username, ":") != 2 {
 			t.Fatalf("the username is %q", got.Username)
 		}
-		if len(got.Groups) != 1+len(declared) || got.Groups[0] != below {
+		if len(got.Groups) != 1+len(names) || got.Groups[0] != below {
 			t.Fatalf("the groups are %q", got.Groups)
 		}
 		for i, group := range got.Groups[1:] {
-			if group != below+":"+declared[i] || strings.Count(group, ":") != 2 {
+			if group != below+":"+names[i] || strings.Count(group, ":") != 2 {
 				t.Fatalf("a group is %q", group)
 			}
 		}

@@ -53,7 +53,7 @@ func TestConflictsWithoutEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Answer.FailuresBefore != 1 {
-		t.Errorf("%d failures are told, want 1", got.Answer.FailuresBefore)
+		t.Errorf("%d failures are reported, want 1", got.Answer.FailuresBefore)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestLostAfterConflict(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Answer.FailuresBefore != 1 {
-		t.Errorf("%d failures are told, want 1", got.Answer.FailuresBefore)
+		t.Errorf("%d failures are reported, want 1", got.Answer.FailuresBefore)
 	}
 }
 

@@ -63,7 +63,8 @@ func TestUnknownIsLocked(t *testing.T) {
 	}
 }
 
-// TestUnknownWhileNothingIsWritten: no guess is answered for free, and what is owed is written before the next.
+// TestUnknownWhileNothingIsWritten: a guess whose failure cannot be recorded gets no answer, and unrecorded failures are written before
+// the next guess is answered.
 func TestUnknownWhileNothingIsWritten(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(2))}})
 	w.decoys()
@@ -79,12 +80,12 @@ func TestUnknownWhileNothingIsWritten(t *testing.T) {
 		t.Errorf("the first that is written: %v", err)
 	}
 	if _, err := s.Login(t.Context(), nobody, wrong); !isTooMany(err) {
-		t.Errorf("after that one and the one that was owed: %v", err)
+		t.Errorf("after that one and an unrecorded one: %v", err)
 	}
 }
 
-// TestNobodysFailuresAreNotTheNextOwners: what was owed while a name was nobody's does not count on who gets it.
-func TestNobodysFailuresAreNotTheNextOwners(t *testing.T) {
+// TestUnrecordedFailuresSpareANewAccount: unrecorded failures of an unknown name do not count against the account that gets the name.
+func TestUnrecordedFailuresSpareANewAccount(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
 	w.decoys()
 	s, who := w.service(1, 8), login.Who{Namespace: team, Username: "ada"}
@@ -100,7 +101,7 @@ func TestNobodysFailuresAreNotTheNextOwners(t *testing.T) {
 	}
 }
 
-// TestWithoutDecoys or without a watch nobody is told anything: who exists would be told else.
+// TestWithoutDecoys: without decoys or without a watch each attempt fails as unavailable, as other answers would reveal which accounts exist.
 func TestWithoutDecoys(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
 	s, who := w.service(1, 8), w.person("ada", v1alpha1.UserAccountSpec{})

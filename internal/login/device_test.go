@@ -52,7 +52,7 @@ func TestLockedOutElsewhere(t *testing.T) {
 	}
 }
 
-// TestDeviceOfAnotherTime: what ended the sessions has ended the device's mark, also where the watch has not heard of it.
+// TestDeviceOfAnotherTime: what ended the sessions has ended the device's mark, also before the watch has received it.
 func TestDeviceOfAnotherTime(t *testing.T) {
 	for name, meanwhile := range map[string]func(*world, login.Who){
 		"as the watch knows": func(w *world, who login.Who) {

@@ -122,8 +122,8 @@ func TestDirectoryAccountIsLocked(t *testing.T) {
 	}
 }
 
-// TestDirectoryKeepsThePassword: no rule about the age of a password concerns it, and it cannot be changed here; a right password is
-// needed to be told so.
+// TestDirectoryKeepsThePassword: no rule about the age of a password concerns it, and it cannot be changed here; only a right password gets
+// that answer.
 func TestDirectoryKeepsThePassword(t *testing.T) {
 	w, _, who := withDirectory(t, v1alpha1.PasswordPolicySpec{
 		MaxAgeDays: new(int32(1)), ExistingPasswords: v1alpha1.ExistingPasswordsEnforce, Length: v1alpha1.LengthRule{Min: new(int32(200))},

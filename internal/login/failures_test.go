@@ -29,7 +29,7 @@ func TestFailureThatCannotBeRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Answer.FailuresBefore != 1 {
-		t.Errorf("%d failures are told, want the 1 that was verified", got.Answer.FailuresBefore)
+		t.Errorf("%d failures are reported, want the 1 that was verified", got.Answer.FailuresBefore)
 	}
 }
 

@@ -115,7 +115,7 @@ func TestOverload(t *testing.T) {
 		open := make(chan struct{})
 		w.on(func() error { <-open; return nil }, nil)
 		results, begun := make(chan error, 100), 0
-		for waiting := 0; waiting == 0; begun++ { // All turns, and then the one place in the queue.
+		for waiting := 0; waiting == 0; begun++ { // All slots, and then the one place in the queue.
 			if begun == cap(results) {
 				t.Fatal("none of so many waits")
 			}
@@ -130,13 +130,13 @@ func TestOverload(t *testing.T) {
 		close(open)
 		for range begun {
 			if err := <-results; err != nil {
-				t.Errorf("one that had its turn: %v", err)
+				t.Errorf("one that had waited: %v", err)
 			}
 		}
 	})
 }
 
-// TestQueueBeforeASilentAPIServer: who waits, or finds no place to, because reads get no answer is told so, and not of a crowd.
+// TestQueueBeforeASilentAPIServer: attempts that wait, or find no place to wait, because reads get no answer fail as unavailable, not as overloaded.
 func TestQueueBeforeASilentAPIServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, v1alpha1.PasswordPolicySpec{})
@@ -155,7 +155,7 @@ func TestQueueBeforeASilentAPIServer(t *testing.T) {
 		for i := range cap(results) {
 			who := w.person(fmt.Sprint("user", i), v1alpha1.UserAccountSpec{})
 			go func() {
-				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // No turn is free before.
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // No slot is free before.
 				defer cancel()
 				results <- attempt(ctx, who.Username)
 			}()
@@ -192,7 +192,7 @@ func TestOverloadOfFewAccounts(t *testing.T) {
 		}
 		refused := len(results)
 		if waiting := s.Waiting(); waiting < queue/2 {
-			t.Errorf("%d wait, while people are turned away: nobody was told that it gets crowded", waiting)
+			t.Errorf("%d wait while attempts are refused: the count of waiting attempts is too low", waiting)
 		}
 		if most := accounts*each - queue; refused == 0 || refused > most {
 			t.Errorf("%d of %d are refused, want some, and %d at most", refused, accounts*each, most)

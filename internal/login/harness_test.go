@@ -176,14 +176,14 @@ func (w *world) hash(text string) hash.Encoded {
 // person declares an account whose password was chosen two days ago.
 func (w *world) person(name string, spec v1alpha1.UserAccountSpec, changes ...func(*account.Credential)) login.Who {
 	w.t.Helper()
-	declared := &v1alpha1.UserAccount{
+	a := &v1alpha1.UserAccount{
 		ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: name, UID: types.UID("uid-of-" + name)}, Spec: spec,
 	}
-	if err := w.client.Create(context.Background(), declared); err != nil {
+	if err := w.client.Create(context.Background(), a); err != nil {
 		w.t.Fatal(err)
 	}
 	rules := account.NewRules(&spec, policy.Default(), now.Add(-48*time.Hour))
-	c := rules.Change(rules.New(account.OwnerOf(declared), "id-of-"+name), w.hash(password), account.Digests{})
+	c := rules.Change(rules.New(account.OwnerOf(a), "id-of-"+name), w.hash(password), account.Digests{})
 	for _, change := range changes {
 		change(&c)
 	}

@@ -47,8 +47,8 @@ func TestExistingPasswords(t *testing.T) {
 	}
 }
 
-// TestExistingPasswordsAreNotGuessed: whoever may edit an account could declare a guess as its name or address, and would read
-// in its status, after the next login, whether the person's password is that word.
+// TestExistingPasswordsAreNotGuessed: a user who may edit an account could declare a guess as its name or address, and would read
+// in its status, after the next login, whether the person's password is that guess.
 func TestExistingPasswordsAreNotGuessed(t *testing.T) {
 	for name, spec := range map[string]v1alpha1.UserAccountSpec{
 		"displayName": {DisplayName: password}, "email": {Email: strings.ReplaceAll(password, " ", ".") + "@example.org"}, "nothing": {},
@@ -137,8 +137,8 @@ func isRejected(err error) bool {
 	return ok
 }
 
-// TestChangeTellsNewExpiry: what a change answers is about the new password.
-func TestChangeTellsNewExpiry(t *testing.T) {
+// TestChangeReportsNewExpiry: the answer to a change is about the new password.
+func TestChangeReportsNewExpiry(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{MaxAgeDays: new(int32(10))})
 	s, who := w.service(2, 8), w.person("ada", v1alpha1.UserAccountSpec{})
 	got, err := s.Change(t.Context(), who, password, fresh)
@@ -164,7 +164,7 @@ func TestRejectedChangeForgetsFailures(t *testing.T) {
 	}
 }
 
-// TestUnavailable: the right password of an account that cannot be used is told why, by both doors.
+// TestUnavailable: the right password of an account that cannot be used gets the reason, at both entry points.
 func TestUnavailable(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
 	s, who := w.service(2, 8), w.person("ada", v1alpha1.UserAccountSpec{Access: v1alpha1.AccessDisabled})

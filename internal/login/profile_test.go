@@ -23,7 +23,7 @@ func (w *world) account(who login.Who) *v1alpha1.UserAccount {
 	return a
 }
 
-// TestFailuresOutliveAChangeThatIsRequired: the session that follows tells of them.
+// TestFailuresOutliveAChangeThatIsRequired: the session that follows reports them.
 func TestFailuresOutliveAChangeThatIsRequired(t *testing.T) {
 	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
 	s := w.service(2, 8)
@@ -43,12 +43,12 @@ func TestFailuresOutliveAChangeThatIsRequired(t *testing.T) {
 	}
 	granted, err := s.Change(t.Context(), who, password, fresh)
 	if err != nil || granted.Answer.FailuresBefore != 2 {
-		t.Fatalf("the change tells of %+v, %v; want 2 failures", granted, err)
+		t.Fatalf("the change reports %+v, %v; want 2 failures", granted, err)
 	}
 	updates := w.updates
 	granted, err = s.Login(t.Context(), who, fresh)
 	if err != nil || granted.Answer.FailuresBefore != 0 || w.updates != updates {
-		t.Errorf("the next login tells of %+v, %v, with %d writes; want nothing", granted, err, w.updates-updates)
+		t.Errorf("the next login reports %+v, %v, with %d writes; want nothing", granted, err, w.updates-updates)
 	}
 }
 

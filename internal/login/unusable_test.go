@@ -12,9 +12,9 @@ import (
 	"github.com/keyturn/keyturn/internal/login"
 )
 
-// TestWhatIsNoPasswordIsNeverRight: neither the bytes of the password's hash, which HMAC takes for a long password, nor text that a
+// TestUnusablePasswordsAreNeverAccepted: neither the bytes of the password's hash, which HMAC takes for a long password, nor text that a
 // password is prepared from in part. Each is counted as a wrong password, and the hash stays.
-func TestWhatIsNoPasswordIsNeverRight(t *testing.T) {
+func TestUnusablePasswordsAreNeverAccepted(t *testing.T) {
 	long := strings.Repeat("long password ", 20)
 	digest := sha512.Sum512([]byte(long))
 	parameters := hash.DefaultParameters()

@@ -89,7 +89,7 @@ func TestResolve(t *testing.T) {
 		{"policyRef and label to none", "gone", label("gone2"), policies{named("c", isDefault)}, "c", DefaultAnnotation, ProblemNotFound},
 		{"policyRef not allowed: None", "a", label("b"), policies{named("a", from(v1alpha1.NamespacesFromNone, nil)), named("b")}, "b", NamespaceLabel, ProblemNotAllowed},
 		{"policyRef not allowed: unset", "a", nil, policies{named("a")}, "", BuiltIn, ProblemNotAllowed},
-		{"policyRef not allowed: unknown word", "a", nil, policies{named("a", from("Some", nil))}, "", BuiltIn, ProblemNotAllowed},
+		{"policyRef not allowed: unknown value", "a", nil, policies{named("a", from("Some", nil))}, "", BuiltIn, ProblemNotAllowed},
 		{"policyRef to the namespace's own, not allowed", "a", label("a"), policies{named("a")}, "a", NamespaceLabel, ProblemNotAllowed},
 		{"policyRef not allowed, label to none", "a", label("gone"), policies{named("a"), named("c", isDefault)}, "c", DefaultAnnotation, ProblemNotAllowed},
 		{"selector matches", "a", label(""), policies{named("a", from(v1alpha1.NamespacesFromSelector, prod))}, "a", PolicyRef, ""},

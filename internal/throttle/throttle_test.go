@@ -24,7 +24,7 @@ func newThrottle(perMinute int) (*Throttle, *testingclock.FakePassiveClock) {
 
 func pass(c *testingclock.FakePassiveClock, d time.Duration) { c.SetTime(c.Now().Add(d)) }
 
-// fail makes attempts fail until one is refused, and tells how many did and how long to wait.
+// fail makes attempts fail until one is refused, and returns how many did and how long to wait.
 func fail(t *Throttle, from netip.Addr) (failed int, wait time.Duration) {
 	for {
 		a, wait := t.Begin(from)
@@ -184,8 +184,8 @@ func numbered(i int) netip.Addr {
 	return netip.AddrFrom16(bytes)
 }
 
-// TestMemoryIsBounded: more addresses than are remembered push out the one that has been quiet for longest, and whoever
-// wants to be forgotten has to fail from all the others for it.
+// TestMemoryIsBounded: more addresses than are remembered push out the one that has been quiet for longest, and an
+// attacker who wants an address to be forgotten has to fail from all the others for it.
 func TestMemoryIsBounded(t *testing.T) {
 	throttle, _ := newThrottle(60)
 	fail(throttle, ada)

@@ -15,7 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// fixedKey returns a key that is the same in every run; fill tells keys apart.
+// fixedKey returns a key that is the same in every run; fill distinguishes keys.
 func fixedKey(t testing.TB, fill byte, created time.Time) *key {
 	t.Helper()
 	raw := make([]byte, 32)

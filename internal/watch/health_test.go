@@ -87,7 +87,7 @@ func newTestWatches(t *testing.T) *testWatches {
 	return f
 }
 
-// expect tells whether the watches are up to date after a while.
+// expect reports whether the watches are up to date after a while.
 func (f *testWatches) expect(t *testing.T, after time.Duration, fresh bool, what string) {
 	t.Helper()
 	<-time.After(after)

@@ -129,7 +129,7 @@ func TestDeviceOfSeveral(t *testing.T) {
 		ids[id] = true
 	}
 	if len(ids) != len(got) {
-		t.Error("accounts share the device's ID: whoever sees both cookies knows that they are one person's")
+		t.Error("accounts share the device's ID: who sees both cookies knows that they are one person's")
 	}
 }
 

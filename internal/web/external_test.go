@@ -142,6 +142,6 @@ func TestDirectoryAccount(t *testing.T) {
 	want := "attempt granted , attempt refused account-unavailableExternalMustChange, attempt refused password-change-forbiddenChangeForbidden, " +
 		"attempt refused invalid-credentials, lock done TooManyFailures, attempt refused invalid-credentials, attempt refused too-many-attempts"
 	if got := strings.Join(outcomes, ", "); got != want || len(leaksIn(string(lines))) > 0 {
-		t.Errorf("the audit log tells\n%s\nwant\n%s", got, want)
+		t.Errorf("the audit log is\n%s\nwant\n%s", got, want)
 	}
 }

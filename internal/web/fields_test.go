@@ -46,8 +46,8 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestHomeTells: the home page shows when the password was set and expires, and when the login before this one was.
-func TestHomeTells(t *testing.T) {
+// TestHomeShowsTimes: the home page shows when the password was set and expires, and when the login before this one was.
+func TestHomeShowsTimes(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	set, before := now.Add(-48*time.Hour), now.Add(-24*time.Hour)
 	a := person(t, organisation(t, &v1alpha1.PasswordPolicySpec{MaxAgeDays: new(int32(30))}), "ada", v1alpha1.UserAccountSpec{}, func(c *account.Credential) {

@@ -49,10 +49,10 @@ func TestMetricsMove(t *testing.T) {
 		hashes   = `keyturn_password_hash_duration_seconds{operation="verify"}`
 		lockouts = "keyturn_lockouts_total"
 	)
-	attempt := func(door, outcome string) map[string]float64 {
+	attempt := func(entryPoint, outcome string) map[string]float64 {
 		return map[string]float64{
-			fmt.Sprintf("%s{door=%q,outcome=%q}", attempts, door, outcome): 1,
-			fmt.Sprintf("%s{door=%q}", took, door):                         1,
+			fmt.Sprintf("%s{door=%q,outcome=%q}", attempts, entryPoint, outcome): 1,
+			fmt.Sprintf("%s{door=%q}", took, entryPoint):                         1,
 		}
 	}
 	with := func(base map[string]float64, series ...string) map[string]float64 {
@@ -72,7 +72,7 @@ func TestMetricsMove(t *testing.T) {
 		{"granted", try(a, password), with(attempt("login", "granted"), hashes)},
 		{"wrong", try(a, wrong), with(attempt("login", "invalid-credentials"), hashes)},
 		{
-			"wrong at the other door, which locks", func() { change(t, a, wrong, fresh) },
+			"wrong at the other entry point, which locks", func() { change(t, a, wrong, fresh) },
 			with(attempt("password", "invalid-credentials"), hashes, lockouts+`{reason="TooManyFailures"}`),
 		},
 		{
@@ -128,8 +128,8 @@ func TestSessionChecksAreCounted(t *testing.T) {
 	d.Sessions = blind
 	reviews := webhook.Handler(&webhook.TokenReview{Sessions: blind, Metrics: shared.depends.Metrics})
 	for _, step := range []struct {
-		deed          func()
-		door, outcome string
+		deed                func()
+		entryPoint, outcome string
 	}{
 		{api(signed), "api", "valid"},
 		{api(signed + "x"), "api", "invalid"},
@@ -139,7 +139,7 @@ func TestSessionChecksAreCounted(t *testing.T) {
 		{func() { verify(web.Handler(d), http.MethodGet, "/auth/verify", signed, nil) }, "verify", "unavailable"},
 		{func() { askReview(t, reviews, strings.NewReader(reviewOf(t, "x")), nil) }, "tokenreview", "invalid"},
 	} {
-		want := map[string]float64{fmt.Sprintf("keyturn_session_checks_total{door=%q,outcome=%q}", step.door, step.outcome): 1}
+		want := map[string]float64{fmt.Sprintf("keyturn_session_checks_total{door=%q,outcome=%q}", step.entryPoint, step.outcome): 1}
 		if got := moved(t, step.deed); !maps.Equal(got, want) {
 			t.Errorf("moved %v, want %v", got, want)
 		}

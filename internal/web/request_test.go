@@ -131,8 +131,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestLogTellsOutcomes: the log has one line for each request, with its outcome and nothing that a person typed.
-func TestLogTellsOutcomes(t *testing.T) {
+// TestLogHasOutcomes: the log has one line for each request, with its outcome and nothing that a person typed.
+func TestLogHasOutcomes(t *testing.T) {
 	a := person(t, organisation(t, nil), "visible-in-no-log", v1alpha1.UserAccountSpec{})
 	granted, refused := logIn(t, a, password), logIn(t, a, wrong)
 	for id, want := range map[string]string{

@@ -176,7 +176,7 @@ func TestSessionOfTheCluster(t *testing.T) {
 	renewed.expect(t, http.StatusOK, "")
 	for audience, want := range map[token.Audience]error{token.Kubernetes: nil, token.Web: sessions.ErrInvalid} {
 		if _, err := shared.sessions.Check(t.Context(), renewed.Token, audience); !errors.Is(err, want) {
-			t.Errorf("the renewed token at a door of %s: %v, want %v", audience, err, want)
+			t.Errorf("the renewed token at an entry point for %s: %v, want %v", audience, err, want)
 		}
 	}
 

@@ -33,12 +33,12 @@ func newThrottled(t *testing.T, proxies string) *throttled {
 	return &throttled{t: t, handler: web.Handler(d)}
 }
 
-// attempt gives a password at a door, from an address, over a proxy where there is one.
-func (s *throttled) attempt(door, from, over string, a *v1alpha1.UserAccount, given string) *httptest.ResponseRecorder {
+// attempt sends a password to a path, from an address, over a proxy where there is one.
+func (s *throttled) attempt(path, from, over string, a *v1alpha1.UserAccount, given string) *httptest.ResponseRecorder {
 	s.t.Helper()
 	body := fmt.Sprintf(`{"namespace":%q,"username":%q,"password":%q}`, a.Namespace, a.Name, given)
 	contentType := "application/json"
-	switch door {
+	switch path {
 	case "/api/v1/password":
 		body = fmt.Sprintf(`{"namespace":%q,"username":%q,"currentPassword":%q,"newPassword":"short"}`, a.Namespace, a.Name, given)
 	case "/login", "/change-password":
@@ -48,7 +48,7 @@ func (s *throttled) attempt(door, from, over string, a *v1alpha1.UserAccount, gi
 			"current-password": {given}, "new-password": {"short"},
 		}.Encode()
 	}
-	request := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, door, strings.NewReader(body))
+	request := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, path, strings.NewReader(body))
 	request.Header.Set("Content-Type", contentType)
 	request.RemoteAddr = from + ":50123"
 	if over != "" {
@@ -78,23 +78,23 @@ func TestAddressIsThrottled(t *testing.T) {
 	const ada, grace = "192.0.2.1", "192.0.2.2"
 	namespace := organisation(t, nil)
 	a := person(t, namespace, "ada", v1alpha1.UserAccountSpec{})
-	doors := []string{"/api/v1/login", "/api/v1/password", "/login", "/change-password"}
+	paths := []string{"/api/v1/login", "/api/v1/password", "/login", "/change-password"}
 	s := newThrottled(t, "")
 	for range 10 {
 		s.want(http.StatusOK, s.attempt("/api/v1/login", ada, "", a, password)) // None of these counts.
 	}
 	s.want(http.StatusUnprocessableEntity, s.attempt("/api/v1/password", ada, "", a, password))
-	for _, door := range append(doors, "/api/v1/login") {
-		s.want(http.StatusUnauthorized, s.attempt(door, ada, "", strangers(namespace), wrong))
+	for _, path := range append(paths, "/api/v1/login") {
+		s.want(http.StatusUnauthorized, s.attempt(path, ada, "", strangers(namespace), wrong))
 	}
-	for _, door := range doors {
-		known, unknown := s.attempt(door, ada, "", a, password), s.attempt(door, ada, "", strangers(namespace), password)
+	for _, path := range paths {
+		known, unknown := s.attempt(path, ada, "", a, password), s.attempt(path, ada, "", strangers(namespace), password)
 		s.want(http.StatusTooManyRequests, known)
 		if wait := known.Header().Get("Retry-After"); wait != "60" && wait != "59" {
-			t.Errorf("%s: Retry-After is %q, want what one failure takes to be forgotten", door, wait)
+			t.Errorf("%s: Retry-After is %q, want what one failure takes to be forgotten", path, wait)
 		}
 		if got := strings.ReplaceAll(unknown.Body.String(), "nobody", "ada"); got != known.Body.String() || unknown.Code != known.Code {
-			t.Errorf("%s answers a known name\n%s\nand an unknown one\n%s", door, known.Body, got)
+			t.Errorf("%s answers a known name\n%s\nand an unknown one\n%s", path, known.Body, got)
 		}
 	}
 	if got := record(t, a); got.Failures.Consecutive != 0 {

@@ -95,7 +95,7 @@ func TestTokenReview(t *testing.T) {
 		"ours and another": {[]string{"vault", "second", clusterAudience, "second"}, []string{"second", clusterAudience}, false},
 		"another":          {[]string{"vault"}, nil, true},
 		"nearly ours":      {[]string{clusterAudience + "/", strings.ToUpper(clusterAudience), ""}, nil, true},
-		"our own word":     {[]string{"kubernetes"}, nil, true},
+		"the token's own":  {[]string{"kubernetes"}, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, status, _ := askReview(t, h, strings.NewReader(reviewOf(t, signed, row.asked...)), nil)
@@ -302,7 +302,7 @@ func (o *oneAccount) sessions() *sessions.Service {
 	}
 }
 
-func declared(namespace, username string, groups ...string) *oneAccount {
+func newOneAccount(namespace, username string, groups ...string) *oneAccount {
 	return &oneAccount{account: &v1alpha1.UserAccount{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "ada", UID: "account"},
 		Spec:       v1alpha1.UserAccountSpec{Username: username, Groups: groups},
@@ -327,7 +327,7 @@ func tokenOf(t testing.TB, uid string) string {
 
 // TestReviewThatCannotBeDecided: the answer is 503 without Retry-After, so that the API server refuses at once.
 func TestReviewThatCannotBeDecided(t *testing.T) {
-	o := declared("acme", "ada")
+	o := newOneAccount("acme", "ada")
 	o.err = errors.New("down")
 	code, _, problem := askReview(t, webhooks(o.sessions()), strings.NewReader(reviewOf(t, fixedToken(t))), nil)
 	if code != http.StatusServiceUnavailable || problem != "unavailable" {
@@ -337,7 +337,7 @@ func TestReviewThatCannotBeDecided(t *testing.T) {
 
 // TestTokenOfAFormerCredential: a token of a deleted credential is refused.
 func TestTokenOfAFormerCredential(t *testing.T) {
-	_, status, _ := askReview(t, webhooks(declared("acme", "ada").sessions()), strings.NewReader(reviewOf(t, tokenOf(t, "former"))), nil)
+	_, status, _ := askReview(t, webhooks(newOneAccount("acme", "ada").sessions()), strings.NewReader(reviewOf(t, tokenOf(t, "former"))), nil)
 	if status == nil || status.Authenticated || status.Error == "" {
 		t.Errorf("answered %+v", status)
 	}
@@ -346,11 +346,11 @@ func TestTokenOfAFormerCredential(t *testing.T) {
 // TestNamesThatTheSchemaRefuses: an account with a name that the schema refuses has no identity in Kubernetes.
 func TestNamesThatTheSchemaRefuses(t *testing.T) {
 	for name, o := range map[string]*oneAccount{
-		"good":                 declared("acme", "ada", "one"),
-		"group of the cluster": declared("acme", "ada", "one", "system:masters"),
-		"colon":                declared("acme", "ada", "a:b"),
-		"username":             declared("acme", "system:admin"),
-		"namespace":            declared("acme:other", "ada"),
+		"good":                 newOneAccount("acme", "ada", "one"),
+		"group of the cluster": newOneAccount("acme", "ada", "one", "system:masters"),
+		"colon":                newOneAccount("acme", "ada", "a:b"),
+		"username":             newOneAccount("acme", "system:admin"),
+		"namespace":            newOneAccount("acme:other", "ada"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, status, _ := askReview(t, webhooks(o.sessions()), strings.NewReader(reviewOf(t, fixedToken(t))), nil)
@@ -363,7 +363,7 @@ func TestNamesThatTheSchemaRefuses(t *testing.T) {
 
 // FuzzTokenReview: whatever is sent, the answer is a review or a problem, and nobody is anybody but the one whose token it is.
 func FuzzTokenReview(f *testing.F) {
-	h := webhooks(declared("acme", "ada", "one").sessions())
+	h := webhooks(newOneAccount("acme", "ada", "one").sessions())
 	signed := fixedToken(f)
 	review := reviewOf(f, "TOKEN")
 	f.Add(review)

@@ -43,7 +43,7 @@ func TestVerifyPreflights(t *testing.T) {
 		status                 int
 		user                   string
 	}{
-		"by the proxy's word":              {"GET", on, "", asked(), 200, ""},
+		"by the forwarded method":          {"GET", on, "", asked(), 200, ""},
 		"by its own method":                {"OPTIONS", on, "", preflight(), 200, ""},
 		"by both":                          {"OPTIONS", on, "", asked(), 200, ""},
 		"prefix":                           {"OPTIONS", prefixed, "", preflight(), 200, ""},
@@ -58,7 +58,7 @@ func TestVerifyPreflights(t *testing.T) {
 		"without the method asked about":   {"GET", on, "", asked("Access-Control-Request-Method", ""), 401, ""},
 		"another method":                   {"GET", on, "", preflight("X-Forwarded-Method", "POST"), 401, ""},
 		"by its own method, not the other": {"OPTIONS", on, "", preflight("X-Forwarded-Method", "POST"), 401, ""},
-		"a forged word":                    {"POST", on, "", asked(), 401, ""},
+		"by a POST":                        {"POST", on, "", asked(), 401, ""},
 		"another method, prefix":           {"POST", prefixed, "", asked(), 401, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestVerifyPreflights(t *testing.T) {
 				}
 			}
 			if row.status == 200 && row.user == "" && w.Header().Get("X-Auth-Request-Namespace")+w.Header().Get("X-Auth-Request-Groups") != "" {
-				t.Errorf("tells of somebody: %v", w.Header())
+				t.Errorf("names a user: %v", w.Header())
 			}
 		})
 	}
@@ -87,7 +87,7 @@ func TestVerifyPreflights(t *testing.T) {
 		}
 	}
 	if !strings.Contains(line, `"status":200,"outcome":"preflight"`) {
-		t.Errorf("the log does not tell of it: %q", line)
+		t.Errorf("the log does not report it: %q", line)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestVerifyInASCII(t *testing.T) {
 		w := verify(web.Handler(d), http.MethodGet, address, token, nil)
 		header := w.Header().Get("X-Auth-Request-Groups")
 		if want := "editors,B%C3%BCro%20Ost,50%25,a+b%2Fc,%E7%A0%94%E7%A9%B6"; w.Code != http.StatusOK || header != want {
-			t.Errorf("%s answers %d and tells %q, want %q", address, w.Code, header, want)
+			t.Errorf("%s answers %d with %q, want %q", address, w.Code, header, want)
 		}
 		var decoded []string
 		for part := range strings.SplitSeq(header, ",") {
@@ -143,7 +143,7 @@ func TestVerifyInASCII(t *testing.T) {
 			t.Errorf("the groups come back as %q", decoded)
 		}
 		if user, email := w.Header().Get("X-Auth-Request-User"), w.Header().Get("X-Auth-Request-Email"); user != "Ada+x@Home" || email != "b%C3%BCro@example.org" {
-			t.Errorf("tells the user %q with the address %q", user, email)
+			t.Errorf("returns the user %q with the address %q", user, email)
 		}
 		for name, values := range w.Header() {
 			if strings.ContainsFunc(strings.Join(values, ""), func(r rune) bool { return r < ' ' || r > '~' }) {

@@ -59,7 +59,7 @@ func TestVerify(t *testing.T) {
 		"the default, by an empty":   {handler, "GET", "/auth/verify?namespace=", token, 403, ""},
 		"the default, and address":   {atHome, "GET", "/auth/verify", token, 200, "ada@example.org"},
 		"no session":                 {handler, "GET", "/auth/verify?namespace=" + here, "", 401, ""},
-		"of another door":            {handler, "GET", "/auth/verify?namespace=" + here, kubernetes, 401, ""},
+		"for another audience":       {handler, "GET", "/auth/verify?namespace=" + here, kubernetes, 401, ""},
 		"a mistyped parameter":       {handler, "GET", "/auth/verify?namespac=" + here, token, 400, ""},
 		"an unknown way":             {handler, "GET", "/auth/verify?login=always", token, 400, ""},
 		"a broken escape":            {handler, "GET", "/auth/verify?namespace=%zz", token, 400, ""},

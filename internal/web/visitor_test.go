@@ -64,7 +64,7 @@ func (v *visitor) visit(method, path string, form url.Values) *page {
 	}
 	p := &page{status: response.StatusCode, header: response.Header, text: string(text)}
 	if leaks := leaksIn(p.text + response.Header.Get("Location")); len(leaks) > 0 {
-		v.t.Errorf("%s %s tells %v:\n%s", method, path, leaks, p.text)
+		v.t.Errorf("%s %s reveals %v:\n%s", method, path, leaks, p.text)
 	}
 	return p
 }

@@ -179,7 +179,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 			return err
 		}
 	}
-	declared := catalog.New(shared.caches.Reader(), systemNamespace)
+	organisations := catalog.New(shared.caches.Reader(), systemNamespace)
 	shared.registry = prometheus.NewRegistry()
 	buildinfo.Register(shared.registry, "v0.0.0-test")
 	metrics.RegisterLimits(shared.registry, 2, 64)
@@ -188,7 +188,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	shared.hasher.Observe = metrics.ObserveHashes(shared.registry)
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: shared.hasher}}
 	shared.logins = login.Options{
-		Catalog: declared, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(),
+		Catalog: organisations, Store: store, Clock: clock.RealClock{}, Watch: shared.caches.Credentials(),
 		Verifiers: verifiers, Hasher: shared.hasher, DecoyKey: keys.DecoyKey, Hashes: 2, Queue: 64,
 	}
 	logins := login.NewService(shared.logins)
@@ -198,10 +198,10 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 	store.OnWrite = (&transitions.Notifier{
-		Catalog: declared, Clock: clock.RealClock{}, Listeners: []transitions.Listener{counts.Transition},
+		Catalog: organisations, Clock: clock.RealClock{}, Listeners: []transitions.Listener{counts.Transition},
 	}).Wrote
 	shared.sessions = &sessions.Service{
-		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Catalog: declared, Store: store,
+		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Catalog: organisations, Store: store,
 		Verifiers: verifiers, Clock: clock.RealClock{},
 	}
 	pages, err := ui.New(ui.Options{ProductName: "Keyturn"})
@@ -209,7 +209,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 	shared.depends = web.Dependencies{
-		Logins: logins, Catalog: declared, Sessions: shared.sessions,
+		Logins: logins, Catalog: organisations, Sessions: shared.sessions,
 		Metrics: counts, UI: pages, DefaultNamespace: "default",
 	}
 	server := httptest.NewServer(web.Handler(shared.depends))
@@ -280,7 +280,7 @@ func eventually(t testing.TB, try func(gomega.Gomega)) {
 	gomega.NewWithT(t).Eventually(try, 10*time.Second, 5*time.Millisecond).Should(gomega.Succeed())
 }
 
-// create creates an object and waits until the server under test has heard of it.
+// create creates an object and waits until the server under test has received it.
 func create(t testing.TB, object client.Object) {
 	t.Helper()
 	if err := shared.admin.Create(t.Context(), object); err != nil {
@@ -332,21 +332,21 @@ func organisation(t testing.TB, spec *v1alpha1.PasswordPolicySpec) string {
 // person declares an account, and gives it a credential with a password that the person chose an hour ago.
 func person(t testing.TB, namespace, name string, spec v1alpha1.UserAccountSpec, changes ...func(*account.Credential)) *v1alpha1.UserAccount {
 	t.Helper()
-	declared := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: spec}
-	create(t, declared)
+	a := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: spec}
+	create(t, a)
 	hourAgo := time.Now().Add(-time.Hour)
-	rules := account.NewRules(&declared.Spec, policy.Default(), hourAgo)
-	c := rules.Change(rules.New(account.OwnerOf(declared), "id-of-"+name), hashOf(password), account.Digests{})
+	rules := account.NewRules(&a.Spec, policy.Default(), hourAgo)
+	c := rules.Change(rules.New(account.OwnerOf(a), "id-of-"+name), hashOf(password), account.Digests{})
 	for _, change := range changes {
 		change(&c)
 	}
-	if _, err := shared.store.Create(t.Context(), credentialName(declared), c); err != nil {
+	if _, err := shared.store.Create(t.Context(), credentialName(a), c); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func(g gomega.Gomega) {
-		g.Expect(shared.caches.Credentials().Known(t.Context(), credentialName(declared))).NotTo(gomega.BeNil())
+		g.Expect(shared.caches.Credentials().Known(t.Context(), credentialName(a))).NotTo(gomega.BeNil())
 	})
-	return declared
+	return a
 }
 
 var hashOf = func() func(string) hash.Encoded {

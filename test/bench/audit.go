@@ -30,14 +30,14 @@ rules:
 - level: None
 `
 
-// write is one kind of write, as the audit log tells it.
+// write is one kind of write, as the audit log records it.
 type write struct {
 	User, Verb, Resource string
 	// Refused is the status code of a write that the API server refused, which is counted too, because it costs as much.
 	Refused int
 }
 
-// isLeftOut tells whether the budgets leave the kind of write out: events and leases, and questions to the API server that
+// isLeftOut reports whether the budgets leave the kind of write out: events and leases, and questions to the API server that
 // are asked by creating an object that is stored nowhere.
 func (w write) isLeftOut() bool {
 	switch w.Resource {

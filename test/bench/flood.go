@@ -30,7 +30,7 @@ const (
 	// favouredAccounts is how many accounts get every other guess, so that many clients guess at the same account.
 	favouredAccounts = 32
 
-	// floodRetryPause is how long a client waits that is told to try again in a second. If it tried again at once, the
+	// floodRetryPause is how long a client waits when the server asks it to try again in a second. If it tried again at once, the
 	// benchmark would measure how fast client and server exchange messages, and not what hashing does to the rest. As it is,
 	// the clients send dozens of times what can be hashed.
 	floodRetryPause = 100 * time.Millisecond
@@ -279,7 +279,7 @@ func parseCounts(text io.Reader) (c counts, err error) {
 		return counts{}, fmt.Errorf("reading the login server's metrics: %w", err)
 	}
 	if found != 2 {
-		return counts{}, errors.New("the login server does not tell its goroutines and verifications")
+		return counts{}, errors.New("the login server does not report its goroutines and verifications")
 	}
 	return c, nil
 }

@@ -104,7 +104,7 @@ var (
 	retryAfter    = []byte("Retry-After: ")
 )
 
-// receive reads an answer as Go's HTTP server writes it, which names headers in their canonical form and tells the length of
+// receive reads an answer as Go's HTTP server writes it, which names headers in their canonical form and has the length of
 // all that is short.
 func (c *connection) receive() (got answer, err error) {
 	line, err := c.line()
@@ -135,7 +135,7 @@ func (c *connection) receive() (got answer, err error) {
 		}
 	}
 	if length < 0 {
-		return got, errors.New("its length is not told")
+		return got, errors.New("it has no Content-Length")
 	}
 	c.body = slices.Grow(c.body[:0], length)[:length]
 	_, err = io.ReadFull(c.answers, c.body)

@@ -131,12 +131,12 @@ func (p *person) choose(ctx context.Context, address, chosen string) error {
 		return fmt.Errorf("encoding a request: %w", err)
 	}
 	p.login = post("/api/v1/login", body)
-	told, err := c.send(p.login)
+	answer, err := c.send(p.login)
 	if err != nil {
 		return fmt.Errorf("logging in as %s: %w", p.name, err)
 	}
 	var granted struct{ Token string }
-	if err := json.Unmarshal(told, &granted); err != nil {
+	if err := json.Unmarshal(answer, &granted); err != nil {
 		return fmt.Errorf("reading the answer to a login: %w", err)
 	}
 	p.token = granted.Token

@@ -29,7 +29,7 @@ const (
 	// retryPause and retryTimeout are how often, and how long, somebody tries to log in after what kept them out was undone.
 	retryPause   = 200 * time.Millisecond
 	retryTimeout = 10 * time.Second
-	// revocationBudget is for 99 in 100 revocations, from the answer to whoever asked for it.
+	// revocationBudget is for 99 in 100 revocations, from the answer to the client that asked for it.
 	revocationBudget = 100 * time.Millisecond
 )
 
@@ -119,7 +119,7 @@ func (r *revoker) revoke(ctx context.Context, n int) (way string, took time.Dura
 		way = byLogout
 	}
 	var token string
-	if err := r.retry(ctx, func() (err error) { // A server may not know yet that what was declared before is undone.
+	if err := r.retry(ctx, func() (err error) { // A server may not know yet that the earlier request is undone.
 		token, err = r.session(ctx, here+"/api/v1/login", map[string]string{"password": r.password})
 		return err
 	}); err != nil {
@@ -197,7 +197,7 @@ func (r *revoker) undo(ctx context.Context, way, server, next string) error {
 	})
 }
 
-// patch changes what is declared.
+// patch changes the spec of an account.
 func (r *revoker) patch(ctx context.Context, object client.Object, change map[string]any) error {
 	text, err := json.Marshal(change)
 	if err != nil {
@@ -234,7 +234,7 @@ func (r *revoker) change(ctx context.Context, server, next, audience string) (st
 	return token, nil
 }
 
-// holds tells whether every server takes a session.
+// holds reports whether every server takes a session.
 func (r *revoker) holds(ctx context.Context, token string) error {
 	for _, server := range r.servers {
 		status, err := revocation.Check(ctx, r.client, server, token)
@@ -302,7 +302,7 @@ func (r revoked) rows() []row {
 // String describes the latencies of each way.
 func (r revoked) String() string {
 	var text strings.Builder
-	text.WriteString("Sessions ended, from the answer to whoever asked for it:")
+	text.WriteString("Sessions ended, from the answer to the client that asked for it:")
 	for _, way := range ways() {
 		fmt.Fprintf(&text, "\n  by %s, %s", way, r[way])
 	}

@@ -46,7 +46,7 @@ func (e *environment) measureTokenReviews(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The operator tells of the changes a second later.
+	// The operator reports the changes a second later.
 	if _, err := e.settle(ctx, 0); err != nil {
 		return err
 	}
@@ -130,13 +130,13 @@ func (e *environment) dialWebhook(ctx context.Context) (*connection, error) {
 // review asks one question, and returns how long the answer took. Any answer but yes is an error.
 func review(c *connection, question []byte) (time.Duration, error) {
 	began := time.Now()
-	told, err := c.send(question)
+	body, err := c.send(question)
 	took := time.Since(began)
 	if err != nil {
 		return 0, fmt.Errorf("asking about a token: %w", err)
 	}
 	var answer authenticationv1.TokenReview
-	if err := json.Unmarshal(told, &answer); err != nil {
+	if err := json.Unmarshal(body, &answer); err != nil {
 		return 0, fmt.Errorf("reading the answer about a token: %w", err)
 	}
 	if !answer.Status.Authenticated {
@@ -153,7 +153,7 @@ func (r *reviewed) rows() []row {
 	}}
 }
 
-// String tells more of them.
+// String reports more of them.
 func (r *reviewed) String() string {
 	return fmt.Sprintf("TokenReviews: %d at %.0f/s, p50 %.2f ms, longest %.2f ms. They are of %d tokens, whose signatures are "+
 		"remembered after the first time; of one that is new, or of more than 8,192 in turns, the signature is checked as well.",

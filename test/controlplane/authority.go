@@ -172,7 +172,7 @@ func writePEM(path, kind string, der []byte) error {
 	return WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// WriteFile writes a file that only its owner may read, in one step: whoever is interrupted leaves the old content or
+// WriteFile writes a file that only its owner may read, in one step: an interrupted process leaves the old content or
 // the new, never half of it.
 func WriteFile(path string, content []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // made with mode 0600

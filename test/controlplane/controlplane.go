@@ -45,7 +45,7 @@ type Options struct {
 	TokenReview bool
 	// APIServerArgs are further arguments of kube-apiserver, for example of an audit log.
 	APIServerArgs []string
-	// Progress hears, if set, of each server that has become ready.
+	// Progress is called, if set, for each server that has become ready.
 	Progress func(server string, took time.Duration)
 }
 

@@ -71,7 +71,7 @@ func TestKustomizationIsServed(t *testing.T) {
 	}
 }
 
-func TestKustomizeTellsWhatIsWrong(t *testing.T) {
+func TestKustomizeReportsWhatIsWrong(t *testing.T) {
 	_, err := controlplane.Kustomize(t.Context(), t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "kustomization.yaml") {
 		t.Errorf("Kustomize() = %v, want the message of kubectl", err)
@@ -264,7 +264,7 @@ func TestStartWithoutBinaries(t *testing.T) {
 	}
 }
 
-func TestStartTellsWhyAServerEnded(t *testing.T) {
+func TestStartReportsWhyAServerEnded(t *testing.T) {
 	_, err := controlplane.Start(t.Context(), controlplane.Options{APIServerArgs: []string{"--no-such-argument"}})
 	if err == nil || !strings.Contains(err.Error(), "unknown flag: --no-such-argument") {
 		t.Errorf("Start() = %v, want the reason from the log", err)

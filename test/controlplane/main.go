@@ -19,7 +19,7 @@ import (
 //		}))
 //	}
 //
-// prepare is called once it runs. What fails before the tests is told, and is a failure of the package. Where only a fuzz
+// prepare is called once it runs. What fails before the tests is reported, and is a failure of the package. Where only a fuzz
 // target is to run, there is no control plane: each process of the fuzzer would start one of its own, which takes longer than
 // the time that a target is fuzzed for, and no target needs it.
 func Main(m interface{ Run() int }, options Options, prepare func(context.Context, *ControlPlane) error) int {
@@ -52,7 +52,7 @@ func Main(m interface{ Run() int }, options Options, prepare func(context.Contex
 	return code
 }
 
-// fuzzesOnly tells whether this process was started by go test -run='^$' -fuzz=TARGET, or by the fuzzer of such a process.
+// fuzzesOnly reports whether this process was started by go test -run='^$' -fuzz=TARGET, or by the fuzzer of such a process.
 func fuzzesOnly() bool {
 	flag.Parse()
 

@@ -136,7 +136,7 @@ func TestLinks(t *testing.T) {
 
 var notInFragments = regexp.MustCompile(`[^a-z0-9 _-]`)
 
-// hasHeading tells whether a document has a heading of that fragment, as GitHub makes them.
+// hasHeading reports whether a document has a heading of that fragment, as GitHub makes them.
 func hasHeading(document, fragment string) bool {
 	for line := range strings.Lines(document) {
 		if heading := strings.TrimLeft(line, "#"); heading != line {

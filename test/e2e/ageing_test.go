@@ -135,7 +135,7 @@ func TestHistory(t *testing.T) {
 	refused(first, "history")
 	refused(handedOut, "history")
 
-	// What is handed out is not compared with it: the answer would tell a pipeline which passwords the person has had.
+	// What is handed out is not compared with it: the answer would reveal to a pipeline which passwords the person has had.
 	o.handOut(t, "ada", first)
 	o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset)
 	p.login(t, first, mustChange("Reset"))

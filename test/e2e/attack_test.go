@@ -125,7 +125,7 @@ type attack struct {
 }
 
 // attack sends all guesses at once, spread over the servers and the entry points. Wrong guesses begin with prefix; the right password
-// comes a number of times among the later ones. Each client tries again while it is told to. meanwhile runs beside them.
+// comes a number of times among the later ones. Each client tries again while the server asks for it. meanwhile runs beside them.
 func (f *fleet) attack(t *testing.T, p *person, prefix string, rights int, meanwhile func()) *attack {
 	t.Helper()
 
@@ -170,7 +170,7 @@ func (f *fleet) attack(t *testing.T, p *person, prefix string, rights int, meanw
 	return a
 }
 
-// guessUntilDecided sends a guess again while the server is busy or cannot know, and has told no client that the account is locked.
+// guessUntilDecided sends a guess again while the server is busy or cannot know, and has reported to no client that the account is locked.
 func (a *attack) guessUntilDecided(ctx context.Context, p *person, r *replica, at entryPoint, password string) (v verdict, err error) {
 	if password == p.password { // At an entry point that does not change the password.
 		at = entryPoints[0]

@@ -88,14 +88,14 @@ func openBrowser(t *testing.T, profile string, more ...chromedp.ExecAllocatorOpt
 	})
 	t.Cleanup(b.quit)
 	t.Cleanup(func() { b.noComplaints("at the end") })
-	chromedp.ListenTarget(ctx, b.hear)
+	chromedp.ListenTarget(ctx, b.record)
 	b.do(network.Enable(), log.Enable(), page.Enable(), runtime.Enable())
 
 	return b
 }
 
-// hear records requests, documents and complaints from the events of the browser.
-func (b *browser) hear(event any) {
+// record records requests, documents and complaints from the events of the browser.
+func (b *browser) record(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 

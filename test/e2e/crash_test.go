@@ -12,11 +12,11 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// crashRounds is how often each server is killed. Which write a kill lands on is left to chance, and told in the log; that
+// crashRounds is how often each server is killed. Which write a kill lands on is left to chance, and reported in the log; that
 // each write may be the last is tested one by one in the packages.
 const crashRounds = 6
 
-// statusIsDue tells whether the status of an account does not yet tell of the password that is in force.
+// statusIsDue reports whether the status of an account does not yet report the password that is in force.
 func (o *organisation) statusIsDue(t *testing.T, name string) bool {
 	t.Helper()
 
@@ -29,7 +29,7 @@ func (o *organisation) statusIsDue(t *testing.T, name string) bool {
 	return account.Status.Password == nil || !account.Status.Password.SetTime.Time.Time.Equal(set.Truncate(time.Second))
 }
 
-// worksNow tells whether a password is in force, whatever else it is good for.
+// worksNow reports whether a password is in force, whatever else it is good for.
 func (p *person) worksNow(ctx context.Context, password string) (bool, error) {
 	a, err := p.tryLogin(ctx, password)
 	if err != nil {
@@ -162,7 +162,7 @@ func TestLoginServerIsKilled(t *testing.T) {
 		<-pause(120 * time.Millisecond)
 		login.kill()
 
-		told := <-done // nil if the server had no time to answer
+		answer := <-done // nil if the server had no time to answer
 
 		login.start(t)
 
@@ -171,14 +171,14 @@ func TestLoginServerIsKilled(t *testing.T) {
 			t.Fatalf("round %d: %d of the old and the new password work, want 1", round, len(working))
 		}
 
-		if told != nil && told.code == granted.code && working[0] != next {
+		if answer != nil && answer.code == granted.code && working[0] != next {
 			t.Fatalf("round %d: the change was granted, and the old password is in force", round)
 		}
 
 		switch {
 		case working[0] != next:
 			landed["before the credential was written"]++
-		case told == nil:
+		case answer == nil:
 			landed["between the credential and the answer"]++
 		default:
 			landed["after the answer"]++

@@ -21,13 +21,13 @@ func TestAccountThatWaitsToBeDeleted(t *testing.T) {
 	token := p.login(t, p.password, granted).Token
 	session(t, token, http.StatusOK)
 
-	declared, err := o.get(t, "ada")
+	account, err := o.get(t, "ada")
 	must(t, err)
-	update(t, declared, func() { declared.Finalizers = []string{"example.org/somebody"} })
-	must(t, kube.Delete(t.Context(), declared))
+	update(t, account, func() { account.Finalizers = []string{"example.org/somebody"} })
+	must(t, kube.Delete(t.Context(), account))
 	t.Cleanup(func() {
 		none := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
-		must(t, kube.Patch(context.WithoutCancel(t.Context()), declared, none))
+		must(t, kube.Patch(context.WithoutCancel(t.Context()), account, none))
 	})
 
 	sessionEndsEventually(t, token)
@@ -49,7 +49,7 @@ func TestAccountThatWaitsToBeDeleted(t *testing.T) {
 	q.login(t, p.password, wrong)
 
 	left := &v1alpha1.UserAccount{}
-	must(t, kube.Get(t.Context(), client.ObjectKeyFromObject(declared), left))
+	must(t, kube.Get(t.Context(), client.ObjectKeyFromObject(account), left))
 
 	if left.DeletionTimestamp == nil {
 		t.Error("the test has not kept the account from being deleted")

@@ -27,7 +27,7 @@ func TestAnotherOperatorTakesOver(t *testing.T) {
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-operator"}}
 	must(t, client.IgnoreNotFound(kube.Delete(t.Context(), lease)))
 
-	// Whoever is first leads; the other one is started when that is known.
+	// The first one leads; the other one is started when that is known.
 	first := operator.replica(t, "operator-first", "--health-probe-bind-address", "--leader-elect")
 	first.start(t)
 

@@ -10,7 +10,7 @@ import (
 // figures is the file of what tests have measured, which make test prints: go test shows nothing of a test that passes.
 var figures = sync.OnceValues(func() (*os.File, error) { return os.Create("../../.figures") })
 
-// figure tells what a test has measured.
+// figure reports what a test has measured.
 func figure(t *testing.T, format string, values ...any) {
 	t.Helper()
 

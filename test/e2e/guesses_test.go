@@ -7,12 +7,12 @@ package e2e_test
 //	wrong passwords,    -> /api/v1/login      -> server 1 --- wire 1 --->   credential of the account:
 //	a few times right,     /api/v1/password      |  '-> hash worker         failures, lockout
 //	each client again      login page            |      writes down
-//	while it is told to    change page           |      what it verifies
+//	while it is asked to   change page           |      what it verifies
 //	come back                                    server 2 --- wire 2 --->
 //	                                             server 3 --- wire 3 --->
 //
 // A guess is one request with a password. Its verdict is what the client learns: right, wrong, busy, locked out, cannot know (503), or
-// no answer. A guess has been verified when a hash worker compared it with the stored hash: the workers' files tell, also of a
+// no answer. A guess has been verified when a hash worker compared it with the stored hash: the workers' files show it, also of a
 // server that was killed. A wire carries everything between a server and the API server; it can be slow, or be cut.
 //
 // With maxFailures = 5, the bound is for each attack
@@ -36,7 +36,7 @@ const (
 	// guessLimit is maxFailures of the policy, guessesAtOnce is how many guesses come in parallel.
 	guessLimit    = 5
 	guessesAtOnce = 300
-	// maxTries is how often a client that is told to try again does so.
+	// maxTries is how often a client tries again when the server asks it to.
 	maxTries = 60
 )
 

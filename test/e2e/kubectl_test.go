@@ -75,7 +75,7 @@ func TestKubectlLogsIn(t *testing.T) {
 		t.Errorf("kubectl account logout: %s", said)
 	}
 
-	sessionEndsEventually(t, token) // The server hears of it by its watch, as all others do.
+	sessionEndsEventually(t, token) // The server sees it by its watch, as all others do.
 	refusedEventually(t, token)
 
 	if left := d.stored(t); left != "" {

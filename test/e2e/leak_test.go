@@ -18,7 +18,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// evidence is what the tests have used and been told, for the search for leaks when all of them are over.
+// evidence is what the tests have sent and received, for the search for leaks when all of them are over.
 var evidence struct {
 	sync.Mutex
 	secrets  []string

@@ -27,7 +27,7 @@ func TestLockout(t *testing.T) {
 		t.Errorf("Retry-After is %q, want the 15 minutes of the policy", a.header.Get("Retry-After"))
 	}
 
-	p.change(t, newPassword(), locked) // another door is no weaker
+	p.change(t, newPassword(), locked) // the other entry point is no weaker
 
 	status := o.awaitStanding(t, "ada", v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures).Status.Login
 	if status.Failures != 3 || status.LockedUntilTime == nil || time.Until(status.LockedUntilTime.Time.Time) > 15*time.Minute {
@@ -97,9 +97,9 @@ func TestLockWithoutEnd(t *testing.T) {
 	}
 }
 
-// TestFailuresAreTold: the next login tells the person how many attempts have failed, also with the username in other letters. Then they
+// TestFailuresAreReported: the next login reports to the person how many attempts have failed, also with the username in other letters. Then they
 // are forgotten.
-func TestFailuresAreTold(t *testing.T) {
+func TestFailuresAreReported(t *testing.T) {
 	t.Parallel()
 
 	o, _ := governed(t, neverUnlocks())

@@ -122,7 +122,7 @@ func residentBytes(t *testing.T, pid int) int {
 
 	_, after, found := bytes.Cut(status, []byte("RssAnon:"))
 	if !found {
-		t.Fatal("the kernel does not tell the memory of a process")
+		t.Fatal("the kernel does not report the memory of a process")
 	}
 
 	kib, err := strconv.Atoi(string(bytes.Fields(after)[0]))

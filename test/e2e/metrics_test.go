@@ -48,7 +48,7 @@ func TestMetricsNameNobody(t *testing.T) {
 
 	for _, name := range slices.Concat(evidence.names, evidence.secrets) {
 		if strings.Contains(metrics, name) {
-			t.Errorf("the metrics tell of %q", name)
+			t.Errorf("the metrics contain %q", name)
 		}
 	}
 }
@@ -199,7 +199,7 @@ func TestMetricsAreAsDocumented(t *testing.T) {
 				for _, label := range metric.GetLabel() {
 					if !strings.Contains(said.Labels, "`"+label.GetName()+"`") ||
 						(label.GetName() != "version" && !strings.Contains(said.Labels, "`"+label.GetValue()+"`")) {
-						t.Errorf("docs/metrics.md does not tell of %s=%q of %s", label.GetName(), label.GetValue(), name)
+						t.Errorf("docs/metrics.md does not explain %s=%q of %s", label.GetName(), label.GetValue(), name)
 					}
 				}
 			}

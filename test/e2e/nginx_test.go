@@ -27,7 +27,7 @@ import (
 // nginxProgram returns the path of nginx, which it installs where it is missing.
 var nginxProgram = sync.OnceValues(func() (string, error) { return provide("nginx") })
 
-// documentedNginx is the configuration that people are told to use.
+// documentedNginx is the configuration that the documentation recommends.
 func documentedNginx(t *testing.T) string {
 	t.Helper()
 
@@ -53,14 +53,14 @@ type proxied struct {
 	requests []*http.Request
 }
 
-// seen is what the application tells of a request.
+// seen is what the application reports about a request.
 type seen struct {
 	Method, URI string
 	Header      http.Header
 	Body        int
 }
 
-// ServeHTTP is the application: it tells what it was asked, to programs in JSON.
+// ServeHTTP is the application: it reports the request it received, to programs in JSON.
 func (p *proxied) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.requests = append(p.requests, r.Clone(r.Context()))

@@ -22,7 +22,7 @@ import (
 // defaultOrganisation is the one of those who name none at the login.
 const defaultOrganisation = "acme"
 
-// organisation is a namespace, and whoever administers it.
+// organisation is a namespace, and its administrator.
 type organisation struct{ name string }
 
 // spec changes what an account declares.
@@ -198,7 +198,7 @@ func (o *organisation) get(t *testing.T, name string) (*v1alpha1.UserAccount, er
 	return a, kube.Get(t.Context(), client.ObjectKey{Namespace: o.name, Name: name}, a)
 }
 
-// await waits until an account's status is about what is declared and holds what is asked for.
+// await waits until an account's status is about the latest spec and holds what is asked for.
 func (o *organisation) await(
 	t *testing.T, name, what string, holds func(*v1alpha1.UserAccount) bool,
 ) (a *v1alpha1.UserAccount) {
@@ -248,7 +248,7 @@ func (o *organisation) awaitCondition(
 	return message
 }
 
-// describe tells the status of an account in a line.
+// describe returns the status of an account in a line.
 func describe(a *v1alpha1.UserAccount) string {
 	var b strings.Builder
 
@@ -261,7 +261,7 @@ func describe(a *v1alpha1.UserAccount) string {
 	return b.String()
 }
 
-// awaitEvent waits until the operator has told of something that happened to an account.
+// awaitEvent waits until the operator has sent an event about an account.
 func (o *organisation) awaitEvent(t *testing.T, name, reason string) {
 	t.Helper()
 	eventually(t, "event "+reason+" of "+name, func() error {

@@ -36,9 +36,9 @@ func TestPagesForgetAfterAChange(t *testing.T) {
 	b.says("1 failed attempt to log in was made")
 }
 
-// TestPagesTellFailuresAfterAChange: after a change that was required at the login, the home page tells of failed attempts, and the person
+// TestPagesReportFailuresAfterAChange: after a change that was required at the login, the home page reports failed attempts, and the person
 // is remembered if the box was ticked at the login.
-func TestPagesTellFailuresAfterAChange(t *testing.T) {
+func TestPagesReportFailuresAfterAChange(t *testing.T) {
 	t.Parallel()
 
 	o := newOrganisation(t)

@@ -117,7 +117,7 @@ func TestPagesDialogs(t *testing.T) {
 	asked("policy-changed", changed, "The rules for passwords have changed since you set yours.")
 }
 
-// TestPagesNoChange: a person who may not change the password is told so: on the home page after the login, else after the current password
+// TestPagesNoChange: a person who may not change the password is notified: on the home page after the login, else after the current password
 // was right.
 func TestPagesNoChange(t *testing.T) {
 	t.Parallel()
@@ -233,7 +233,7 @@ func TestPagesLandElsewhere(t *testing.T) {
 	b.says("the application")
 	b.at("/from-app")
 
-	// After a change they are told of it first, and go on by a button.
+	// After a change the page notifies them first, and they go on by a button.
 	b.open("/change-password?return_to=%2Fapp")
 	b.fill("current-password", p.password)
 	p.password = newPassword()

@@ -227,7 +227,7 @@ func TestPagesRememberMe(t *testing.T) {
 	b.says("The organisation, the username or the password is wrong.")
 }
 
-// TestPagesLogOutEverywhere: the home page tells of failed attempts, and its button "log out everywhere" ends the sessions on all devices.
+// TestPagesLogOutEverywhere: the home page reports failed attempts, and its button "log out everywhere" ends the sessions on all devices.
 func TestPagesLogOutEverywhere(t *testing.T) {
 	t.Parallel()
 

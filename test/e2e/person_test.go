@@ -237,7 +237,7 @@ func (p *person) login(t *testing.T, password string, want outcome) *answer {
 	return a
 }
 
-// loginEventually is for what the login server has to hear of first: it follows accounts and policies by a watch.
+// loginEventually is for what the login server has to receive first: it follows accounts and policies by a watch.
 func (p *person) loginEventually(t *testing.T, password string, want outcome) {
 	t.Helper()
 	eventually(t, p.username+" logs in", func() error {
@@ -286,7 +286,7 @@ func session(t *testing.T, token string, want int) *answer {
 	return a
 }
 
-// sessionEndsEventually waits until the login server has heard that a session is over.
+// sessionEndsEventually waits until the login server knows that a session is over.
 func sessionEndsEventually(t *testing.T, token string) {
 	t.Helper()
 	eventually(t, "the session ends", func() error {

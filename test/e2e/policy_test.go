@@ -15,7 +15,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// atLeast is a policy that can be told by its minimum length.
+// atLeast is a policy that its minimum length identifies.
 func atLeast(length int32) v1alpha1.PasswordPolicySpec {
 	return v1alpha1.PasswordPolicySpec{Length: v1alpha1.LengthRule{Min: new(length)}}
 }
@@ -179,7 +179,7 @@ func TestPolicyInUseStays(t *testing.T) {
 	o, policy := governed(t, atLeast(14))
 	p := o.hired(t, "ada", nil)
 
-	eventually(t, "the policy tells of its account", func() error {
+	eventually(t, "the policy counts its account", func() error {
 		if err := kube.Get(t.Context(), client.ObjectKeyFromObject(policy), policy); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func TestProxiedUploads(t *testing.T) {
 	v, none := app.loggedIn(t, o.settled(t, "ada", nil)), app.visitor(t)
 	large := strings.Repeat("x", 3<<20)
 
-	// upload sends a body, of a length that is told beforehand or not.
+	// upload sends a body, with a Content-Length or without.
 	upload := func(v *visitor, body string, chunked bool, header map[string]string) *reply {
 		t.Helper()
 
@@ -75,7 +75,7 @@ func manyGroups(character string) []string {
 	return groups
 }
 
-// TestProxiedManyGroups: the application is told all groups that an account can have. Where they do not fit, percent-encoded, the person
+// TestProxiedManyGroups: the application receives all groups that an account can have. Where they do not fit, percent-encoded, the person
 // gets a page that says why, and no redirect to the login.
 func TestProxiedManyGroups(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,7 @@ func TestProxiedPreflights(t *testing.T) {
 
 	for _, name := range []string{"User", "Namespace", "Groups"} {
 		if got := r.Header.Values("X-Auth-Request-" + name); len(got) > 0 {
-			t.Errorf("the application hears of %s %q", name, got)
+			t.Errorf("the application receives %s %q", name, got)
 		}
 	}
 

@@ -17,7 +17,7 @@ func loginOf(organisation, to string) string {
 	return "/o/" + organisation + "/login?" + url.Values{"return_to": {to}}.Encode()
 }
 
-// TestProxiedApplication: a person without a session is sent to the login and back, and the application is told who it is.
+// TestProxiedApplication: a person without a session is sent to the login and back, and the application learns who it is.
 func TestProxiedApplication(t *testing.T) {
 	t.Parallel()
 
@@ -226,7 +226,7 @@ func TestProxiedStaysInTheOrganisation(t *testing.T) {
 	own := "/o/" + o.name
 	form := map[string]string{"Origin": app.url, "Sec-Fetch-Site": "same-origin"}
 
-	// follow goes on until there is a page, and tells where that is.
+	// follow goes on until there is a page, and returns its address.
 	follow := func(r *reply) string {
 		v, at := app.visitor(t), ""
 

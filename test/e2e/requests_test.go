@@ -62,7 +62,7 @@ func TestAccessDisabled(t *testing.T) {
 	o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Access = v1alpha1.AccessDisabled })
 	p.loginEventually(t, p.password, unavailable("AccountDisabled"))
 	sessionEndsEventually(t, token)
-	p.login(t, newPassword(), wrong) // only who knows the password is told why
+	p.login(t, newPassword(), wrong) // only a person who knows the password sees the reason
 	p.change(t, newPassword(), unavailable("AccountDisabled"))
 	o.awaitStanding(t, "ada", v1alpha1.StandingDisabled, v1alpha1.ReasonAccountDisabled)
 	o.awaitCondition(t, "ada", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
@@ -149,7 +149,7 @@ func TestExternal(t *testing.T) {
 	p.loginEventually(t, p.password, granted)
 }
 
-// TestNoSecret: an account without a Secret has no password until a Secret is declared.
+// TestNoSecret: an account without a Secret has no password until it has a Secret.
 func TestNoSecret(t *testing.T) {
 	t.Parallel()
 

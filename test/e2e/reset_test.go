@@ -86,7 +86,7 @@ func TestSameValueIsNoReset(t *testing.T) {
 		}},
 		{"deleted and created", func() {
 			must(t, kube.Delete(t.Context(), o.secret("ada", "")))
-			eventually(t, "the account tells that the Secret is gone", func() error {
+			eventually(t, "the account reports that the Secret is gone", func() error {
 				a, err := o.get(t, "ada")
 				if c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionPasswordApplied); err == nil &&
 					(c == nil || c.Status != metav1.ConditionTrue || !strings.Contains(c.Message, "gone")) {

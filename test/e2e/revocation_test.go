@@ -85,7 +85,7 @@ func logOutAt(t *testing.T, at, path, token string) {
 	}
 }
 
-// within100ms wants revocations to have been heard of in time, and tells how long they took.
+// within100ms wants revocations to have arrived in time, and reports how long they took.
 func within100ms(t *testing.T, l revocation.Latencies) {
 	t.Helper()
 	t.Log(l)
@@ -151,7 +151,7 @@ func TestRevocations(t *testing.T) {
 	t.Run("declared", func(t *testing.T) { f.testDeclaredEnds(t, o, victims[1:]) })
 }
 
-// testDeclaredEnds: what is declared is heard of by the login servers themselves.
+// testDeclaredEnds: the login servers watch accounts themselves, and see what ends sessions there.
 func (f *fleet) testDeclaredEnds(t *testing.T, o *organisation, victims []*person) {
 	l := revocation.Latencies{}
 

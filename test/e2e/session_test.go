@@ -43,7 +43,7 @@ func TestKindsOfSessions(t *testing.T) {
 
 	session(t, ask(map[string]any{"audience": "web"}).Token, http.StatusOK)
 
-	// A session for the cluster opens no door of the web, but can be asked about, renewed and ended itself.
+	// A session for the cluster is refused by every web page, but can be asked about, renewed and ended itself.
 	bearer := map[string]string{"Authorization": "Bearer " + ask(map[string]any{"audience": "kubernetes"}).Token}
 	for _, row := range []struct {
 		method, path string

@@ -18,7 +18,7 @@ import (
 // too. On an idle one it takes a tenth of a second.
 const promptly = 10 * time.Second
 
-// TestStory: the story that the README tells, from YAML to a login, with its reset and its requests.
+// TestStory: the story of the README, from YAML to a login, with its reset and its requests.
 func TestStory(t *testing.T) {
 	o := &organisation{name: defaultOrganisation}
 	o.create(t)
@@ -55,12 +55,12 @@ func TestStory(t *testing.T) {
 		return nil
 	})
 
-	// She logs in with what she was given, and is told to change it, and to what.
+	// She logs in with what she was given, and is asked to change it, with the requirements.
 	asked := ada.login(t, ada.password, mustChange("InitialLogin"))
 	published := requirements(t, o.name)
 
 	if ids(asked) != ids(published) || asked.requirement("minLength") == nil || asked.requirement("minLength").Minimum != 12 {
-		t.Errorf("she is told %s, the organisation's requirements are %s; want the policy's", ids(asked), ids(published))
+		t.Errorf("she gets the requirements %s, the organisation's requirements are %s; want the policy's", ids(asked), ids(published))
 	}
 
 	// A weak password is refused, requirement by requirement.
@@ -146,7 +146,7 @@ func mustKubectl(t *testing.T, args ...string) string {
 	return output
 }
 
-// shows tells whether `kubectl get useraccounts -A` has a line with these words.
+// shows reports whether `kubectl get useraccounts -A` has a line with these words.
 func shows(t *testing.T, words ...string) error {
 	t.Helper()
 
@@ -165,9 +165,9 @@ func shows(t *testing.T, words ...string) error {
 	return fmt.Errorf("kubectl shows:\n%s", table)
 }
 
-// TestKubectlTellsTheStory: kubectl get and describe show an administrator all that matters of an account and of a policy, in the
+// TestKubectlShowsTheStory: kubectl get and describe show an administrator all that matters of an account and of a policy, in the
 // documented columns.
-func TestKubectlTellsTheStory(t *testing.T) {
+func TestKubectlShowsTheStory(t *testing.T) {
 	t.Parallel()
 
 	o, policy := governed(t, v1alpha1.PasswordPolicySpec{

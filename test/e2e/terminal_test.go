@@ -112,7 +112,7 @@ func (d *desk) stored(t *testing.T) string {
 		must(t, err)
 
 		if !strings.Contains(string(content), `"token"`) {
-			continue // It tells whose session is used, and is none.
+			continue // It names whose session is used, and is none.
 		}
 
 		if session != "" {

@@ -270,7 +270,7 @@ func TestGroupsOfTheCluster(t *testing.T) {
 		}
 	}
 
-	// Not by create, which has every log and metric searched for the name: this one is a word of theirs.
+	// Not by create, which has every log and metric searched for the name: logs and metrics contain this one.
 	system := &organisation{name: "system"}
 	must(t, kube.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: system.name}}))
 

@@ -93,9 +93,9 @@ func TestUnknownNamesAreLocked(t *testing.T) {
 	}
 }
 
-// TestTimeTellsNothing: a two-sample test cannot tell how long a wrong password takes for accounts from how long it takes for unknown
+// TestTimeRevealsNoAccount: a two-sample test cannot tell how long a wrong password takes for accounts from how long it takes for unknown
 // names. By chance one such test fails now and then, and three in a row once in some hundred thousand runs.
-func TestTimeTellsNothing(t *testing.T) {
+func TestTimeRevealsNoAccount(t *testing.T) {
 	const (
 		accounts, attempts = 24, 9 // one fewer than lock
 		samples            = 3
@@ -139,7 +139,7 @@ func TestTimeTellsNothing(t *testing.T) {
 		}
 
 		if sample == samples-1 {
-			t.Error("the times tell which names have accounts")
+			t.Error("the times reveal which names have accounts")
 		}
 	}
 }
@@ -179,7 +179,7 @@ func kolmogorovSmirnov(a, b []float64) (distance, probability float64) {
 	return distance, min(max(probability, 0), 1)
 }
 
-// TestTwoSamples: the two-sample test of TestTimeTellsNothing tells different samples apart, and equal ones not.
+// TestTwoSamples: the two-sample test of TestTimeRevealsNoAccount tells different samples apart, and equal ones not.
 func TestTwoSamples(t *testing.T) {
 	t.Parallel()
 

@@ -157,7 +157,7 @@ func TestUnreadableObjects(t *testing.T) {
 	t.Run("a policy", func(t *testing.T) {
 		name := fmt.Sprintf("%s-bad-%d-0", o.name, slices.Index(fields["PasswordPolicy"], "spec.changeRequiredTime"))
 
-		within(t, 30*time.Second, "the policy tells", func() error {
+		within(t, 30*time.Second, "the policy reports it", func() error {
 			p := &v1alpha1.PasswordPolicy{}
 			if err := kube.Get(t.Context(), client.ObjectKey{Name: name}, p); err != nil {
 				return err
@@ -174,7 +174,7 @@ func TestUnreadableObjects(t *testing.T) {
 	})
 }
 
-// statusReadable tells whether the status of an object is about it as it is stored now, and holds nothing that cannot be read.
+// statusReadable reports whether the status of an object is about it as it is stored now, and holds nothing that cannot be read.
 func statusReadable(t *testing.T, object client.Object) error {
 	t.Helper()
 

@@ -25,7 +25,7 @@ func TestInstallationAppliesWithoutWarnings(t *testing.T) {
 	}
 }
 
-// TestInstallationHasNoAccounts: nobody can log in before somebody was declared, and no secret is the same everywhere.
+// TestInstallationHasNoAccounts: nobody can log in before there is an account, and no secret is the same everywhere.
 func TestInstallationHasNoAccounts(t *testing.T) {
 	for _, object := range build(t, installation) {
 		switch object.GetKind() {

@@ -139,7 +139,7 @@ func TestAlertsFire(t *testing.T) {
 	promtool(t, dir, "test", "rules", "alerts.yaml")
 }
 
-// TestAlertsAreExplained: whoever is woken finds a heading of the alert's name in the documentation.
+// TestAlertsAreExplained: the person on call finds a heading of the alert's name in the documentation.
 func TestAlertsAreExplained(t *testing.T) {
 	text, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {

@@ -63,7 +63,7 @@ const (
 	readVerb  = "get list watch"
 )
 
-// neither is what neither server may do, whoever takes it over.
+// neither is what neither server may do, even when an attacker controls it.
 var neither = []question{
 	{writeVerb, "", "secrets", tenant, ""},
 	{writeVerb, "", "secrets", "kube-system", ""},

@@ -41,7 +41,7 @@ func TestSamplePasswordsMeetTheirPolicies(t *testing.T) {
 				t.Error(resolution.Message)
 			}
 
-			if declared := account.Spec.Password; declared == nil || declared.SecretRef == nil {
+			if p := account.Spec.Password; p == nil || p.SecretRef == nil {
 				return
 			}
 

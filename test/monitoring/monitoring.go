@@ -116,8 +116,8 @@ var (
 	aside = regexp.MustCompile(`"[^"]*"|\[[^]]*\]|\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)`)
 	// matchers go after the strings in them.
 	matchers = regexp.MustCompile(`\{[^}]*\}`)
-	// word is a name, with the parenthesis that makes it a function.
-	word = regexp.MustCompile(`\b[a-zA-Z_:][a-zA-Z0-9_:]*\s*\(?`)
+	// identifier is the name of a metric or, with the parenthesis, of a function.
+	identifier = regexp.MustCompile(`\b[a-zA-Z_:][a-zA-Z0-9_:]*\s*\(?`)
 
 	operators = []string{"and", "or", "unless", "bool", "offset"}
 )
@@ -128,7 +128,7 @@ func Names(expression string) []string {
 
 	var names []string
 
-	for _, found := range word.FindAllString(text, -1) {
+	for _, found := range identifier.FindAllString(text, -1) {
 		if strings.HasSuffix(found, "(") {
 			continue
 		}

@@ -15,11 +15,11 @@ import (
 )
 
 // pollInterval is how long a server that still takes a session is left alone: asked without a pause, servers would keep the
-// machine so busy that whoever is to end the session hardly gets to it.
+// machine so busy that the client that is to end the session hardly gets to it.
 const pollInterval = 2 * time.Millisecond
 
 // Await asks every server whose session a token is, every two milliseconds, until each has refused it, and returns how long
-// after an instant the last one did. A refusal counts when it is heard. Errors: of connections, the context's, and an answer that
+// after an instant the last one did. A refusal counts when the client receives it. Errors: of connections, the context's, and an answer that
 // is neither yes nor no.
 func Await(ctx context.Context, client *http.Client, servers []string, token string, since time.Time) (time.Duration, error) {
 	took := make([]time.Duration, len(servers))
@@ -80,7 +80,7 @@ func (l Latencies) Quantile(share float64) time.Duration {
 	return sorted[max(int(math.Ceil(share*float64(len(sorted))))-1, 0)]
 }
 
-// String tells how many there are, and the quantiles that matter.
+// String reports how many there are, and the quantiles that matter.
 func (l Latencies) String() string {
 	if len(l) == 0 {
 		return "none"

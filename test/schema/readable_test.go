@@ -218,7 +218,7 @@ func readBack(t *testing.T, o *unstructured.Unstructured) (read, problem string)
 	return string(again), ""
 }
 
-// isEmpty tells of values that Go leaves out when it writes.
+// isEmpty reports whether Go leaves the value out when it writes.
 func isEmpty(value any) bool {
 	switch v := value.(type) {
 	case map[string]any:
@@ -234,7 +234,7 @@ func isEmpty(value any) bool {
 	return value == nil || fmt.Sprint(value) == "0"
 }
 
-// newRandom returns a source whose seed a failure tells.
+// newRandom returns a source whose seed a failure reports.
 func newRandom(t *testing.T) *rand.Rand {
 	t.Helper()
 

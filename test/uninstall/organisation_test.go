@@ -37,7 +37,7 @@ func newOrganisation(t *testing.T, s *servers) *organisation {
 	organisations++
 	o := &organisation{name: fmt.Sprintf("organisation-%d", organisations), servers: s}
 
-	for _, object := range o.declared() {
+	for _, object := range o.manifests() {
 		must(t, kube.Create(t.Context(), object))
 	}
 
@@ -70,7 +70,7 @@ func newOrganisation(t *testing.T, s *servers) *organisation {
 	return o
 }
 
-func (o *organisation) declared() []client.Object {
+func (o *organisation) manifests() []client.Object {
 	return []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.name}},
 		&v1alpha1.PasswordPolicy{ObjectMeta: metav1.ObjectMeta{Name: o.name}, Spec: v1alpha1.PasswordPolicySpec{
@@ -126,7 +126,7 @@ func (o *organisation) data(t *testing.T) map[string]types.UID {
 
 	all := map[string]types.UID{}
 
-	for _, object := range append(o.declared(),
+	for _, object := range append(o.manifests(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: credentialNamespace}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-signing-keys"}},

@@ -122,7 +122,7 @@ func FuzzClient(f *testing.F) {
 			t.Fatalf("one that is not trusted made %s of %s", got, own)
 		case got.Zone() != "" || got.Is4In6():
 			t.Fatalf("%s is not plain", got)
-		case got != own && !tells(forwarded, got):
+		case got != own && !contains(forwarded, got):
 			t.Fatalf("%s is not in %q", got, forwarded)
 		}
 		// What a client puts before the rest changes nothing, once there is somebody who is not trusted.
@@ -134,8 +134,8 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// tells reports whether a header has an address.
-func tells(forwarded string, address netip.Addr) bool {
+// contains reports whether a header has an address.
+func contains(forwarded string, address netip.Addr) bool {
 	for part := range strings.SplitSeq(forwarded, ",") {
 		if parseAddress(strings.TrimSpace(part)) == address {
 			return true

@@ -45,7 +45,7 @@ func TestReturnTo(t *testing.T) {
 	}
 }
 
-// FuzzReturnTo: what is kept leads to one place on this host, whoever reads it: Go's parser, a browser, a proxy that decodes
+// FuzzReturnTo: what is kept leads to one place on this host for each reader: Go's parser, a browser, a proxy that decodes
 // before it looks, and the redirect of somebody who is logged in already.
 func FuzzReturnTo(f *testing.F) {
 	pages := http.NewServeMux()

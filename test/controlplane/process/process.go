@@ -87,7 +87,7 @@ func (p *Process) run(cmd *exec.Cmd, started chan<- error) {
 	p.process, p.pid = cmd.Process, cmd.Process.Pid
 	started <- nil
 
-	_ = cmd.Wait() // the state below tells more than its error
+	_ = cmd.Wait() // the state below shows more than its error
 	p.err = fmt.Errorf("%s %w (%s), see its log %s", p.command.Name, ErrExited, cmd.ProcessState, p.command.LogFile)
 	close(p.done)
 }
@@ -164,7 +164,7 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// signal leaves out errors: the only one there can be is that the process has ended, which done tells.
+// signal leaves out errors: the only one there can be is that the process has ended, which done reports.
 func (p *Process) signal(s os.Signal) { _ = p.process.Signal(s) }
 
 // logTail returns the last lines of a log, indented, without reading more of it than they can take.

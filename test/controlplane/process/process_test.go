@@ -53,7 +53,7 @@ func start(t *testing.T, script string) *process.Process {
 	return p
 }
 
-func TestExitIsToldWithItsLog(t *testing.T) {
+func TestExitIsReportedWithItsLog(t *testing.T) {
 	p := start(t, "echo first; echo the reason >&2; exit 3")
 	<-p.Done()
 
