@@ -55,7 +55,8 @@ type Verifier interface {
 	// account then answers as a name that nobody has.
 	Version(account.Credential) Version
 	// Verify returns a proof, or the error that refuses it. When ctx ends before the secret was looked at, it returns the
-	// error of ctx; once the secret is looked at, it goes on to the end: a guess counts, also where the client hangs up.
+	// error of ctx; once the secret is looked at, it goes on to the end: a guess counts, also where the client hangs up. An attempt
+	// holds one of few slots meanwhile, so a verifier that asks another system bounds its time, and how many wait for it.
 	Verify(context.Context, Request) (Proof, error)
 }
 

@@ -68,7 +68,7 @@ func (l *loaded) rejected(results []policy.Result) *PasswordRejectedError {
 // every password, or there is no time) the login is right all the same, and the next one tries again.
 func (s *Service) rehash(ctx context.Context, l *loaded, c *account.Credential) {
 	p := l.rules.Policy.Hashing
-	if c.Password.IsZero() || !hash.NeedsRehash(c.Password.Hash, p) {
+	if c.Password.IsZero() || l.password.Text() == "" || !hash.NeedsRehash(c.Password.Hash, p) {
 		return
 	}
 	encoded, err := s.hasher.Create(ctx, l.password.Text(), p)

@@ -125,3 +125,17 @@ func TestOtherWriteInBetween(t *testing.T) {
 		t.Errorf("the new password: %v", err)
 	}
 }
+
+// TestRightPasswordAfterARestore: etcd was restored to an earlier state, and the watch still has the version from before. A right
+// password is granted, as a wrong one is refused.
+func TestRightPasswordAfterARestore(t *testing.T) {
+	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+	s, who := w.service(1, 1), w.person("ada", v1alpha1.UserAccountSpec{})
+	w.watched = "999999"
+	if _, err := s.Login(t.Context(), who, password); err != nil {
+		t.Errorf("right password: %v", err)
+	}
+	if _, err := s.Login(t.Context(), who, wrong); !errors.Is(err, login.ErrInvalidCredentials) {
+		t.Errorf("wrong password: %v", err)
+	}
+}

@@ -159,7 +159,7 @@ func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdi
 		return credential.ErrConflict // What the verifier looks at has changed since it was loaded.
 	case right, errors.Is(err, authn.ErrWrong):
 		*v = verdict{version: l.version, right: right, proven: proven, password: proof.Password, failure: l.failure()}
-		return nil
+		return s.checkIsCurrent(ctx, l, v)
 	case ctx.Err() != nil:
 		return ctx.Err() // Nobody waits any more, and the secret was not looked at.
 	default:
@@ -167,19 +167,28 @@ func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdi
 	}
 }
 
-// settle writes the outcome of an attempt. It returns credential.ErrConflict where the credential was written since it was read. A
-// login that needs no write cannot meet a conflict, so a right secret is also held against what the watch knows.
+// checkIsCurrent returns credential.ErrConflict if the watch knows that the credential was written while a right secret was verified: a
+// login that needs no write would not find out. A wrong secret is always written.
+func (s *Service) checkIsCurrent(ctx context.Context, l *loaded, v *verdict) error {
+	if !v.right {
+		return nil
+	}
+	known, err := s.watch.Known(ctx, l.record.Name())
+	if err != nil {
+		return s.unavailable(err, l)
+	}
+	if known != nil && l.record.IsOlderThan(known.Version) {
+		return credential.ErrConflict
+	}
+	return nil
+}
+
+// settle writes the outcome of an attempt. It returns credential.ErrConflict where the credential was written since it was read.
 func (s *Service) settle(ctx context.Context, l *loaded, v verdict, decide decideFunc) (*Result, error) {
 	d := decision{credential: l.rules.Failed(l.record.Credential), refusal: ErrInvalidCredentials}
 	if v.right {
-		known, err := s.watch.Known(ctx, l.record.Name())
-		if err == nil && known != nil && l.record.IsOlderThan(known.Version) {
-			return nil, credential.ErrConflict
-		}
-		if err == nil {
-			d, err = decide(ctx, l, v.proven)
-		}
-		if err != nil {
+		var err error
+		if d, err = decide(ctx, l, v.proven); err != nil {
 			return nil, s.unavailable(err, l)
 		}
 	}

@@ -37,7 +37,7 @@ func (n *Notifier) Wrote(ctx context.Context, before, after *credential.Record) 
 		return
 	}
 	a := n.accountOf(ctx, latest)
-	for _, transition := range n.rules(ctx, a).Transitions(was, is) {
+	for _, transition := range n.rules(ctx, a, latest.Owner.Namespace).Transitions(was, is) {
 		about := a
 		if transition.Owner != latest.Owner {
 			about = n.accountOf(ctx, before) // The credential has passed from one account to another.
@@ -57,15 +57,17 @@ func (n *Notifier) accountOf(ctx context.Context, record *credential.Record) *v1
 	return a
 }
 
-// rules returns the rules that decide whether the account is locked. Where its policy cannot be known, the default policy takes
-// its place: the other transitions are the same under any policy.
-func (n *Notifier) rules(ctx context.Context, a *v1alpha1.UserAccount) account.Rules {
-	if a == nil {
-		return account.NewRules(&v1alpha1.UserAccountSpec{}, policy.Default(), n.Clock.Now())
+// rules returns the rules that decide whether the account is locked: by the policy of the namespace if the account is gone, and by the
+// default policy if none can be known. The other transitions are the same under any policy.
+func (n *Notifier) rules(ctx context.Context, a *v1alpha1.UserAccount, namespace string) account.Rules {
+	spec := &v1alpha1.UserAccountSpec{}
+	resolved, err := n.Catalog.NamespacePolicy(ctx, namespace)
+	if a != nil {
+		spec = &a.Spec
+		resolved, err = n.Catalog.PolicyFor(ctx, a)
 	}
-	resolved, err := n.Catalog.PolicyFor(ctx, a)
 	if err != nil {
 		resolved.Policy = policy.Default()
 	}
-	return account.NewRules(&a.Spec, resolved.Policy, n.Clock.Now())
+	return account.NewRules(spec, resolved.Policy, n.Clock.Now())
 }

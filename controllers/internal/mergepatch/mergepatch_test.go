@@ -7,13 +7,13 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestUnreadableFieldsAreReplaced: a field of the stored status that cannot be read is replaced by what is there now, or removed.
+// TestUnreadableFieldsAreRemoved: a field of the stored status that cannot be read is removed, also if there is a value for it now.
 // Of the other fields, the patch has those that have changed.
-func TestUnreadableFieldsAreReplaced(t *testing.T) {
+func TestUnreadableFieldsAreRemoved(t *testing.T) {
 	for name, row := range map[string]struct{ stored, want string }{
 		"all can be read":  {`{"standing": "Locked"}`, `{"metadata":{"uid":"u1"},"status":{"policyName":"strict","standing":"Active"}}`},
 		"gone now":         {`{"standing": "Locked", "login": 5}`, `{"metadata":{"uid":"u1"},"status":{"login":null,"policyName":"strict","standing":"Active"}}`},
-		"there now":        {`{"standing": "Locked", "policyName": {}}`, `{"metadata":{"uid":"u1"},"status":{"policyName":"strict","standing":"Active"}}`},
+		"there now":        {`{"standing": "Locked", "policyName": {}}`, `{"metadata":{"uid":"u1"},"status":{"policyName":null,"standing":"Active"}}`},
 		"nothing else":     {`{"standing": "Active", "policyName": "strict", "password": []}`, `{"metadata":{"uid":"u1"},"status":{"password":null}}`},
 		"no object at all": {`"Active"`, `{"metadata":{"uid":"u1"},"status":{"policyName":"strict","standing":"Active"}}`},
 	} {
