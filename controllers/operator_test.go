@@ -114,7 +114,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
 	}
-	if err := passwordpolicy.SetupWithManager(context.Background(), mgr, passwordpolicy.Options{Catalog: d, Clock: w.clock}); err != nil {
+	if err := passwordpolicy.SetupWithManager(context.Background(), mgr, d, w.clock); err != nil {
 		return fmt.Errorf("set up policies: %w", err)
 	}
 	if err := orphan.SetupWithManager(mgr, orphan.Options{
@@ -122,7 +122,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	}); err != nil {
 		return fmt.Errorf("set up credentials: %w", err)
 	}
-	if err := keyring.SetupWithManager(mgr, keyring.Options{Secrets: secrets, Namespace: w.system, Clock: w.clock}); err != nil {
+	if err := keyring.SetupWithManager(mgr, secrets, w.system, w.clock); err != nil {
 		return fmt.Errorf("set up signing keys: %w", err)
 	}
 	if !w.decoys {
@@ -135,7 +135,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	if err := mgr.Add(decoys); err != nil {
 		return fmt.Errorf("add cache of decoys: %w", err)
 	}
-	return decoy.SetupWithManager(mgr, decoy.Options{Decoys: decoys, CredentialNamespace: w.credentials})
+	return decoy.SetupWithManager(mgr, decoys, w.credentials)
 }
 
 // ownPolicies reads no policies but those of one world.

@@ -186,26 +186,21 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, secrets, decoys cache
 	d, live, now := catalog.New(mgr.GetClient(), o.systemNamespace), catalog.New(mgr.GetAPIReader(), o.systemNamespace), clock.RealClock{}
 	recorder := &audit.Recorder{Log: auditLog, Clock: now}
 	writes := transitions.Notifier{Catalog: d, Clock: now, Listeners: []transitions.Listener{recorder.Transition}}
-	if err := useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
-		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d,
-		LiveCatalog: live, Hashes: o.hashes, Hasher: hasher, Clock: now,
-		Registry: metrics.Registry, Transitions: writes,
-	}); err != nil {
-		return fmt.Errorf("set up accounts: %w", err)
-	}
-	if err := passwordpolicy.SetupWithManager(ctx, mgr, passwordpolicy.Options{Catalog: d, Clock: now}); err != nil {
-		return fmt.Errorf("set up policies: %w", err)
-	}
-	if err := orphan.SetupWithManager(mgr, orphan.Options{
-		Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d, LiveCatalog: live, Grace: o.orphanGrace, Clock: now, OnWrite: writes.Wrote,
-	}); err != nil {
-		return fmt.Errorf("set up credentials: %w", err)
-	}
-	if err := keyring.SetupWithManager(mgr, keyring.Options{Secrets: secrets, Namespace: o.systemNamespace, Clock: now}); err != nil {
-		return fmt.Errorf("set up signing keys: %w", err)
-	}
-	if err := decoy.SetupWithManager(mgr, decoy.Options{Decoys: decoys, CredentialNamespace: o.credentialNamespace}); err != nil {
-		return fmt.Errorf("set up decoys: %w", err)
+	err := errors.Join(
+		useraccount.SetupWithManager(ctx, mgr, useraccount.Options{
+			Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d,
+			LiveCatalog: live, Hashes: o.hashes, Hasher: hasher, Clock: now,
+			Registry: metrics.Registry, Transitions: writes,
+		}),
+		passwordpolicy.SetupWithManager(ctx, mgr, d, now),
+		orphan.SetupWithManager(mgr, orphan.Options{
+			Credentials: secrets, CredentialNamespace: o.credentialNamespace, Catalog: d, LiveCatalog: live, Grace: o.orphanGrace, Clock: now, OnWrite: writes.Wrote,
+		}),
+		keyring.SetupWithManager(mgr, secrets, o.systemNamespace, now),
+		decoy.SetupWithManager(mgr, decoys, o.credentialNamespace),
+	)
+	if err != nil {
+		return fmt.Errorf("set up controllers: %w", err)
 	}
 	return nil
 }

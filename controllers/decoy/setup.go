@@ -18,28 +18,20 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-// Options of the controller.
-type Options struct {
-	// Decoys caches the metadata of the decoys.
-	Decoys cache.Cache
-	// CredentialNamespace is where they are kept.
-	CredentialNamespace string
-}
-
 // SetupWithManager adds the controller to a manager. It has one request for all events, since each reconciliation looks at all decoys.
-func SetupWithManager(mgr ctrl.Manager, o Options) error {
+func SetupWithManager(mgr ctrl.Manager, decoys cache.Cache, namespace string) error {
 	r := &Reconciler{
-		cached: o.Decoys,
-		store:  &credential.Store{Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
+		cached: decoys,
+		store:  &credential.Store{Writer: mgr.GetClient(), Namespace: namespace},
 	}
-	enqueue := handler.TypedEnqueueRequestsFromMapFunc[client.Object](oneRequest(o.CredentialNamespace))
+	enqueue := handler.TypedEnqueueRequestsFromMapFunc[client.Object](oneRequest(namespace))
 	// A new installation has no decoys, and so no event that would begin the first reconciliation.
 	first := make(chan event.TypedGenericEvent[client.Object], 1)
 	first <- event.TypedGenericEvent[client.Object]{Object: secretMetadata()}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("decoy").
 		WatchesRawSource(source.TypedChannel(first, enqueue)).
-		WatchesRawSource(source.TypedKind(o.Decoys, client.Object(secretMetadata()), enqueue, gone.Predicate())).
+		WatchesRawSource(source.TypedKind(decoys, client.Object(secretMetadata()), enqueue, gone.Predicate())).
 		Complete(r)
 }
 

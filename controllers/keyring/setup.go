@@ -15,31 +15,21 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// Options of the controller.
-type Options struct {
-	// Secrets caches the ring's Secret.
-	Secrets cache.Cache
-	// Namespace of the ring's Secret.
-	Namespace string
-	// Clock tells the time.
-	Clock clock.PassiveClock
-}
-
 // SetupWithManager adds the controller to a manager.
-func SetupWithManager(mgr ctrl.Manager, o Options) error {
+func SetupWithManager(mgr ctrl.Manager, secrets cache.Cache, namespace string, now clock.PassiveClock) error {
 	r := &Reconciler{
-		live: mgr.GetAPIReader(), writer: mgr.GetClient(), clock: o.Clock,
-		key: types.NamespacedName{Namespace: o.Namespace, Name: token.SecretName},
+		live: mgr.GetAPIReader(), writer: mgr.GetClient(), clock: now,
+		key: types.NamespacedName{Namespace: namespace, Name: token.SecretName},
 	}
 	// A new installation has no ring, and so no event that would begin the first reconciliation.
 	first := make(chan event.TypedGenericEvent[client.Object], 1)
 	secret := &corev1.Secret{}
-	secret.Namespace, secret.Name = o.Namespace, token.SecretName
+	secret.Namespace, secret.Name = namespace, token.SecretName
 	first <- event.TypedGenericEvent[client.Object]{Object: secret}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("keyring").
 		WatchesRawSource(source.TypedChannel(first, &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(source.TypedKind(o.Secrets, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{},
+		WatchesRawSource(source.TypedKind(secrets, client.Object(&corev1.Secret{}), &handler.EnqueueRequestForObject{},
 			predicate.NewPredicateFuncs(func(o client.Object) bool { return client.ObjectKeyFromObject(o) == r.key }))).
 		Complete(r)
 }

@@ -29,21 +29,13 @@ const (
 	countDelay = 5 * time.Second
 )
 
-// Options of the controller.
-type Options struct {
-	// Catalog looks up deny lists.
-	Catalog *catalog.Catalog
-	// Clock tells the time.
-	Clock clock.PassiveClock
-}
-
 // SetupWithManager adds the controller to a manager.
-func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
+func SetupWithManager(ctx context.Context, mgr ctrl.Manager, lists *catalog.Catalog, now clock.PassiveClock) error {
 	if err := addIndex(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	r := &Reconciler{
-		client: mgr.GetClient(), catalog: o.Catalog, clock: o.Clock, written: writetracker.New(),
+		client: mgr.GetClient(), catalog: lists, clock: now, written: writetracker.New(),
 		events: mgr.GetEventRecorder("keyturn-operator"),
 	}
 	return ctrl.NewControllerManagedBy(mgr).
