@@ -20,7 +20,7 @@ import (
 const ReconciliationTimeout = time.Minute
 
 // CacheOptions are those of the manager's cache: the accounts, policies, namespaces and deny lists, and of the tenants' Secrets those
-// that hand out passwords. Whoever watches these Secrets does so by metadata, so that the cache holds none of their content.
+// that hand out passwords. Controllers watch these Secrets by metadata, so that the cache holds none of their content.
 func CacheOptions(systemNamespace string) cache.Options {
 	return cache.Options{
 		DefaultTransform:            cache.TransformStripManagedFields(),

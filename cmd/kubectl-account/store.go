@@ -174,7 +174,7 @@ func (s *store) move(from string, session *stored) error {
 	return s.write(to, session)
 }
 
-// write stores a file in one step: whoever reads meanwhile finds the old one or the new.
+// write stores a file in one step: a process that reads meanwhile finds the old one or the new.
 func (s *store) write(path string, content *stored) error {
 	if err := s.open(); err != nil {
 		return err

@@ -146,7 +146,7 @@ func (r *Reconciler) judgeReset(ctx context.Context, s *scope, c account.Credent
 //
 // The two are compared only if that helps nobody to guess (see account.Rules.ComparesRefused). Otherwise somebody who may write the
 // Secret could find out the password: wrong guesses would be refused, and the right one would not. For the same reason a password
-// that only the displayName or the email refuses is not compared: whoever edits the account could write the guess there.
+// that only the displayName or the email refuses is not compared: somebody who edits the account could write the guess there.
 func (r *Reconciler) refuseReset(ctx context.Context, s *scope, c account.Credential, source account.Source, password policy.Password, judgedBy criteria, unmetIDs []policy.RequirementID) (account.Credential, error) {
 	refusedAnyway := judgedBy.listsErr != nil || len(unmet(candidate(s, c, password, catalog.FixedSubjectOf(s.account), judgedBy).Judge())) > 0
 	if refusedAnyway && mayCompareRefused(s, c) {

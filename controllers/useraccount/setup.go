@@ -52,7 +52,7 @@ type Options struct {
 	Clock  clock.PassiveClock
 	// Registry is where the metrics are registered.
 	Registry prometheus.Registerer
-	// Transitions hears of every write of a credential by this controller. The controller adds its metrics to the listeners.
+	// Transitions is called for every write of a credential by this controller. The controller adds its metrics to the listeners.
 	Transitions transitions.Notifier
 }
 
@@ -100,7 +100,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Complete(r)
 }
 
-// listeners returns who hears of this controller's own writes of credentials, and who of the updates that the watch brings. Events
+// listeners returns what is called for this controller's own writes of credentials, and for the updates that the watch brings. Events
 // are sent for the writes of both servers, each once: the watch brings the updates of both. A new credential that the watch brings
 // may be one from a backup, so the controller that creates a credential sends its events.
 func (r *Reconciler) listeners(t transitions.Notifier) (written, watched func(ctx context.Context, before, after *credential.Record)) {

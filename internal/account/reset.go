@@ -79,7 +79,7 @@ func (r Rules) AppliedAndGone(c Credential, secretName, key string) bool {
 // ComparesRefused tells whether content that the policy refuses may be compared with what was last applied. The answer to a
 // comparison tells who wrote the content whether it was that password, and refused content costs nothing to write. So it is compared only
 // under the policyRef that the account had then, and only while the last look found what was applied: after one that was refused,
-// content is compared again once it meets the policy. Whoever asks has to leave out what words that can be edited (displayName) have refused.
+// content is compared again once it meets the policy. Callers leave out content that only editable words (displayName, email) refuse.
 func (r Rules) ComparesRefused(c Credential) bool {
 	known := c.Reset.AppliedPolicyRef
 	return (known == "" || known == r.policyRef()) && len(c.Reset.Rejected) == 0 && c.Reset.Unusable == ""
@@ -107,9 +107,9 @@ func (r Rules) Reset(c Credential, source Source, encoded hash.Encoded, digests 
 	return c
 }
 
-// mustChangeAfterReset: whoever was to change the first password and has not still logs in for the first time. A change
-// that an administrator asked for stays asked for: who hands out a password and asks for its change at once means this one,
-// whichever of the two is seen first.
+// mustChangeAfterReset returns why the new password must be changed. Somebody who has not changed the first password yet still logs in
+// for the first time. A change that an administrator has requested stays requested: an administrator who hands out a password and
+// requests a change at once means the new password, whichever of the two is handled first.
 func (r Rules) mustChangeAfterReset(c Credential) v1alpha1.MustChangeReason {
 	initial := c.Password.IsZero() || c.Password.MustChange == v1alpha1.MustChangeInitialLogin
 	switch {

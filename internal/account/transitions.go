@@ -65,7 +65,7 @@ type Transition struct {
 }
 
 // Transitions returns what the write of a credential over another meant, in the order in which it came about. It compares the
-// two, whoever made the write and by whichever rule, so that no rule can forget to tell of what it does. The zero Credential
+// two credentials, so no rule can forget to report what it does, and it does not matter which server has written. The zero Credential
 // stands for none: before the first write, and after a deletion.
 //
 // Audit lines, metrics and Kubernetes events are made of what it returns. What time or an edit of the policy brings about (a

@@ -17,7 +17,7 @@ var (
 	ErrWrong = errors.New("the secret is wrong")
 	// ErrMustChangeElsewhere: the secret is right, and has to be changed where it is kept before it logs in.
 	ErrMustChangeElsewhere = errors.New("the secret has to be changed where it is kept")
-	// ErrDisabledElsewhere: the secret is right, and whoever keeps it does not let its owner log in.
+	// ErrDisabledElsewhere: the secret is right, and the system that keeps it does not let its owner log in.
 	ErrDisabledElsewhere = errors.New("the account is disabled where its secret is kept")
 )
 

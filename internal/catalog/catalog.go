@@ -37,8 +37,8 @@ type Catalog struct {
 	lists map[string]compiledList
 }
 
-// maxLists is how many compiled lists are held. Far fewer are in use at a time; those of ConfigMaps that no policy names any
-// more are not asked for again, so nobody would hear that they are gone.
+// maxLists is how many compiled lists are held. Far fewer are in use at a time. The bound is for lists that no policy names any more:
+// they are not asked for again, and so not found to be gone.
 const maxLists = 64
 
 // compiledList is a deny list and the revision of the ConfigMap that it was made from.
@@ -114,7 +114,7 @@ func CannotJudge(err error) bool {
 	return errors.Is(err, ErrDenyListNotFound) || errors.Is(err, ErrPolicyUnreadable)
 }
 
-// DenyLists returns the compiled deny lists of a policy. Whoever judges a new password asks for them first. Errors:
+// DenyLists returns the compiled deny lists of a policy. Callers that judge a new password need them first. Errors:
 // ErrDenyListNotFound, ErrPolicyUnreadable, or the reader's.
 func (d *Catalog) DenyLists(ctx context.Context, p policy.Policy) ([]*policy.DenyList, error) {
 	if len(p.Unreadable) > 0 {
@@ -174,8 +174,8 @@ func SubjectOf(account *v1alpha1.UserAccount) policy.Subject {
 	}
 }
 
-// FixedSubjectOf returns those of the words of SubjectOf that nobody can edit. What is told about a password that somebody else knows is
-// judged by these: a displayName or an email that is declared is a guess.
+// FixedSubjectOf returns those words of SubjectOf that nobody can edit: username and organisation. A status that shows whether somebody
+// else's password meets the policy is computed from these alone: otherwise a guess could be written into the displayName.
 func FixedSubjectOf(account *v1alpha1.UserAccount) policy.Subject {
 	return policy.Subject{Username: account.Username(), Organisation: account.Namespace}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// Caches hold what is read. Whoever may create an account or a Secret can give it a megabyte of metadata, which would fill the memory
+// Caches hold what is read. Everybody who may create an account or a Secret can give it a megabyte of metadata, which would fill the memory
 // of both servers. So each of the functions below leaves of an object's metadata what tells which object it is, and what the servers
 // read besides. They are transforms of caches, for objects that no server writes back as a whole: a PUT would lose the rest.
 

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	// ErrInvalidCredentials means that the username is unknown or the password wrong; which, is not told.
+	// ErrInvalidCredentials means that the username is unknown or the password wrong. It does not say which.
 	ErrInvalidCredentials = errors.New("username or password is wrong")
 	// ErrOverloaded means that there are more attempts than can be hashed; try again soon.
 	ErrOverloaded = errors.New("too many logins at once")

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// retrySoon is told where only the load of the moment is in the way.
+	// retrySoon is the Retry-After where only the load of the moment is in the way.
 	retrySoon = time.Second
 	// burst is how many attempts begin together where many wait. Their reads cost less CPU one right after the other than each between
 	// two hashes, which leave nothing in the processor's caches (ADR 0017).
