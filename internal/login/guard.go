@@ -105,6 +105,8 @@ type verdict struct {
 // verified anew only if what it was compared with has changed. From the first verification on, the attempt goes on when the client
 // has gone, for finishTimeout.
 func (s *Service) run(ctx context.Context, t target, secret string, decide decideFunc) (result *Result, err error) {
+	finish, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
 	var v verdict
 	defer func() {
 		// A wrong secret counts, whatever kept the failure from being recorded.
@@ -113,19 +115,21 @@ func (s *Service) run(ctx context.Context, t target, secret string, decide decid
 		}
 	}()
 	for try := range maxConflicts {
+		ctx := ctx
+		if v.version != nil {
+			ctx = finish
+		}
 		l, err := s.loadUnlocked(ctx, t, try > 0)
 		if err == nil && v.version != l.version {
 			isFirst := v.version == nil
 			err = s.verify(ctx, l, secret, &v)
 			if isFirst {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-				defer cancel()
+				defer time.AfterFunc(finishTimeout, giveUp).Stop()
 			}
 		}
 		if err == nil {
 			l.password = v.password
-			result, err = s.settle(ctx, l, v, decide)
+			result, err = s.settle(finish, l, v, decide)
 		}
 		if !errors.Is(err, credential.ErrConflict) {
 			return result, err

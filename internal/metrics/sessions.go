@@ -8,41 +8,28 @@ import (
 	"github.com/keyturn/keyturn/internal/sessions"
 )
 
-// Entry is where a token is presented: the label "door" of session checks.
-type Entry int
-
-// The entry points.
+// The entry points at which a token is presented: values of the label "door" of session checks.
 const (
 	// EntryAPI is the endpoint of the session itself.
-	EntryAPI Entry = iota
+	EntryAPI = "api"
 	// EntryPage is any page.
-	EntryPage
+	EntryPage = "page"
 	// EntryVerify is where reverse proxies ask.
-	EntryVerify
+	EntryVerify = "verify"
 	// EntryTokenReview is where API servers ask.
-	EntryTokenReview
-
-	entries
+	EntryTokenReview = "tokenreview"
 )
-
-var entryNames = [entries]string{EntryAPI: "api", EntryPage: "page", EntryVerify: "verify", EntryTokenReview: "tokenreview"}
 
 // The outcomes of session checks.
 const (
-	outcomeValid = iota
+	outcomeValid = "valid"
 	// outcomeNone: no token was presented, as in the first request of every visit.
-	outcomeNone
+	outcomeNone = "none"
 	// outcomeInvalid: the session is over, or the token is forged.
-	outcomeInvalid
+	outcomeInvalid = "invalid"
 	// outcomeUnavailable: the token could not be checked.
-	outcomeUnavailable
-
-	outcomes
+	outcomeUnavailable = "unavailable"
 )
-
-var outcomeNames = [outcomes]string{
-	outcomeValid: "valid", outcomeNone: "none", outcomeInvalid: "invalid", outcomeUnavailable: "unavailable",
-}
 
 // RegisterKeys registers the metrics of the key ring, as this process has it.
 func RegisterKeys(registry prometheus.Registerer, keys sessions.Keys) {
@@ -64,11 +51,11 @@ func RegisterKeys(registry prometheus.Registerer, keys sessions.Keys) {
 }
 
 // SessionCheck counts the check of a token at an entry point, by the error of sessions.Service.Check.
-func (m *Metrics) SessionCheck(entry Entry, presented string, err error) {
-	m.checks[entry][outcomeOf(presented, err)].Inc()
+func (m *Metrics) SessionCheck(entry, presented string, err error) {
+	m.checks.WithLabelValues(entry, outcomeOf(presented, err)).Inc()
 }
 
-func outcomeOf(presented string, err error) int {
+func outcomeOf(presented string, err error) string {
 	switch {
 	case err == nil:
 		return outcomeValid
