@@ -55,12 +55,8 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 
 // ofAccount names the credential of an account that was deleted.
 func (r *Reconciler) ofAccount(_ context.Context, obj client.Object) []reconcile.Request {
-	deleted, ok := obj.(*v1alpha1.UserAccount)
-	if !ok {
-		return nil
-	}
-	name, err := credential.NameOf(deleted)
-	if err != nil {
+	name := credential.NameOfObject(obj)
+	if name == "" {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: r.store.Namespace, Name: name}}}

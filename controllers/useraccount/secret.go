@@ -101,27 +101,24 @@ func (r *Reconciler) readPassword(ctx context.Context, s *scope, c account.Crede
 		SecretName: ref.Name, Key: ref.Key, UID: string(secret.UID), ResourceVersion: secret.ResourceVersion,
 	}}
 	value, found := secret.Data[ref.Key]
-	if !found {
+	switch {
+	case !found:
 		read.unusable = account.UnusableKeyNotFound
-		return read, nil
-	}
-	if len(value) > policy.MaxBytes {
+	case len(value) > policy.MaxBytes:
 		read.unusable = account.UnusableTooLong
-		return read, nil
+	default:
+		text, trimmed := trimNewline(string(value))
+		read.password, err = policy.Prepare(text)
+		read.unusable, s.trimmed = unusableBy(err), trimmed && err == nil
 	}
-	text, trimmed := trimNewline(string(value))
-	read.password, err = policy.Prepare(text)
-	if err != nil {
-		read.unusable = unusableBy(err)
-		return read, nil
-	}
-	s.trimmed = trimmed
 	return read, nil
 }
 
 // unusableBy names an error of policy.Prepare.
 func unusableBy(err error) account.Unusable {
 	switch {
+	case err == nil:
+		return ""
 	case errors.Is(err, policy.ErrEmpty):
 		return account.UnusableEmpty
 	case errors.Is(err, policy.ErrNotUTF8):

@@ -135,15 +135,10 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		return fmt.Errorf("index accounts by Secret: %w", err)
 	}
 	byCredential := func(obj client.Object) []string {
-		a, ok := obj.(*v1alpha1.UserAccount)
-		if !ok {
-			return nil
+		if name := credential.NameOfObject(obj); name != "" {
+			return []string{name}
 		}
-		name, err := credential.NameOf(a)
-		if err != nil {
-			return nil
-		}
-		return []string{name}
+		return nil
 	}
 	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexCredential, byCredential); err != nil {
 		return fmt.Errorf("index accounts by credential: %w", err)
@@ -154,16 +149,12 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 // waitingForUsername enqueues the accounts that wait for the username of one that was deleted. If the credential belongs to yet
 // another account, they wait for that one. If there is no credential, each of them may have waited for the deleted account.
 func (r *Reconciler) waitingForUsername(ctx context.Context, obj client.Object) []reconcile.Request {
-	deleted, ok := obj.(*v1alpha1.UserAccount)
-	if !ok {
-		return nil
-	}
-	name, err := credential.NameOf(deleted)
-	if err != nil {
+	name := credential.NameOfObject(obj)
+	if name == "" {
 		return nil
 	}
 	record, err := r.credentials.cached.Get(ctx, name)
-	if err == nil && (record.Owner.Namespace != deleted.Namespace || record.Owner.Name != deleted.Name) {
+	if err == nil && (record.Owner.Namespace != obj.GetNamespace() || record.Owner.Name != obj.GetName()) {
 		return nil
 	}
 	return r.list(ctx, client.MatchingFields{indexCredential: name})

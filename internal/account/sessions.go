@@ -19,12 +19,7 @@ type EndedSession struct {
 // EndSession ends one session; forget is when its last token expires. Sessions that have expired since are forgotten.
 // With more than MaxEndedSessions still to be remembered it ends all sessions instead.
 func EndSession(c Credential, id string, forget, now time.Time) Credential {
-	kept := make([]EndedSession, 0, len(c.EndedSessions)+1)
-	for _, e := range c.EndedSessions {
-		if e.ForgetTime.After(now) && e.ID != id {
-			kept = append(kept, e)
-		}
-	}
+	kept := slices.DeleteFunc(slices.Clone(c.EndedSessions), func(e EndedSession) bool { return !e.ForgetTime.After(now) || e.ID == id })
 	if len(kept) >= MaxEndedSessions {
 		return EndSessions(c)
 	}

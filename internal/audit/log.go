@@ -30,8 +30,7 @@ type Log struct {
 	to     io.WriteCloser
 	lines  chan []byte
 
-	stop, stopped chan struct{}
-	once          sync.Once
+	stopped chan struct{}
 
 	mu     sync.RWMutex
 	closed bool
@@ -57,7 +56,7 @@ func Open(path, server string, registry prometheus.Registerer) (*Log, error) {
 func newLog(to io.WriteCloser, server string, registry prometheus.Registerer) *Log {
 	l := &Log{
 		server: server, to: to,
-		lines: make(chan []byte, maxWaiting), stop: make(chan struct{}), stopped: make(chan struct{}),
+		lines: make(chan []byte, maxWaiting), stopped: make(chan struct{}),
 		written: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "keyturn_audit_lines_written_total",
 			Help: "Lines written to the audit log.",
@@ -96,37 +95,14 @@ func (l *Log) write(line Line) {
 	}
 }
 
-// run writes all lines that are waiting, in one go, and waits for the next.
+// run writes all lines that are waiting, in one go, and waits for the next, until Close.
 func (l *Log) run() {
 	defer close(l.stopped)
 	out := batch{buffer: bufio.NewWriterSize(l.to, 64<<10), log: l}
-	for {
-		select {
-		case line := <-l.lines:
-			out.add(line)
-			continue
-		default:
-		}
-		out.flush()
-		select {
-		case line := <-l.lines:
-			out.add(line)
-		case <-l.stop:
-			l.drain(&out)
-			return
-		}
-	}
-}
-
-// drain writes the lines that are waiting.
-func (l *Log) drain(out *batch) {
-	for {
-		select {
-		case line := <-l.lines:
-			out.add(line)
-		default:
+	for line := range l.lines {
+		out.add(line)
+		if len(l.lines) == 0 {
 			out.flush()
-			return
 		}
 	}
 }
@@ -136,18 +112,18 @@ func (l *Log) Close() {
 	if l == nil {
 		return
 	}
-	l.once.Do(func() {
-		l.mu.Lock()
-		l.closed = true
-		l.mu.Unlock()
-		close(l.stop)
-		select {
-		case <-l.stopped:
-			_ = l.to.Close()
-		case <-time.After(closeTimeout):
-			slog.Warn("The last lines of the audit log were not taken in time", "waiting", len(l.lines))
-		}
-	})
+	l.mu.Lock()
+	if !l.closed {
+		close(l.lines)
+	}
+	l.closed = true
+	l.mu.Unlock()
+	select {
+	case <-l.stopped:
+		_ = l.to.Close()
+	case <-time.After(closeTimeout):
+		slog.Warn("The last lines of the audit log were not taken in time", "waiting", len(l.lines))
+	}
 }
 
 // batch is a number of lines on their way into the stream.

@@ -36,6 +36,16 @@ func NameOf(a *v1alpha1.UserAccount) (string, error) {
 	return Name(a.Namespace, folded), nil
 }
 
+// NameOfObject is NameOf for watches and indexes, which hand over any object; empty if it is no account with a valid username.
+func NameOfObject(object any) string {
+	a, ok := object.(*v1alpha1.UserAccount)
+	if !ok {
+		return ""
+	}
+	name, _ := NameOf(a) // Empty with an error.
+	return name
+}
+
 // Record is a credential as it was read, and the Secret that it was read from, over which a later version is written.
 type Record struct {
 	account.Credential

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/keyturn/keyturn/internal/sessions"
 )
@@ -33,21 +34,19 @@ const (
 
 // RegisterKeys registers the metrics of the key ring, as this process has it.
 func RegisterKeys(registry prometheus.Registerer, keys sessions.Keys) {
-	registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "keyturn_signing_keys",
-			Help: "Keys that sessions can be signed and checked with. Without any, nobody can log in.",
-		}, func() float64 { return float64(keys.Ring().Len()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "keyturn_signing_key_created_timestamp_seconds",
-			Help: "When the newest key was made, in seconds since 1970; 0 without any.",
-		}, func() float64 {
-			if made := keys.Ring().NewestCreatedTime(); !made.IsZero() {
-				return float64(made.Unix())
-			}
-			return 0
-		}),
-	)
+	promauto.With(registry).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "keyturn_signing_keys",
+		Help: "Keys that sessions can be signed and checked with. Without any, nobody can log in.",
+	}, func() float64 { return float64(keys.Ring().Len()) })
+	promauto.With(registry).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "keyturn_signing_key_created_timestamp_seconds",
+		Help: "When the newest key was made, in seconds since 1970; 0 without any.",
+	}, func() float64 {
+		if made := keys.Ring().NewestCreatedTime(); !made.IsZero() {
+			return float64(made.Unix())
+		}
+		return 0
+	})
 }
 
 // SessionCheck counts the check of a token at an entry point, by the error of sessions.Service.Check.

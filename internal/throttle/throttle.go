@@ -101,10 +101,9 @@ func (a Attempt) End(failed bool) {
 }
 
 func (t *Throttle) bucket(key netip.Addr) *bucket {
-	if known, found := t.addresses.Get(key); found {
-		if b, ok := known.(*bucket); ok {
-			return b
-		}
+	known, _ := t.addresses.Get(key)
+	if b, found := known.(*bucket); found {
+		return b
 	}
 	b := &bucket{seen: t.clock.Now()}
 	t.addresses.Add(key, b)
