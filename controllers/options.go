@@ -53,8 +53,7 @@ func SecretCacheOptions(scheme *runtime.Scheme, systemNamespace, credentialNames
 
 // DecoyCacheOptions are those of the cache of decoys. The operator only has to know which of them exist, so it holds their metadata.
 func DecoyCacheOptions(scheme *runtime.Scheme, credentialNamespace string) cache.Options {
-	decoys := &metav1.PartialObjectMetadata{}
-	decoys.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	decoys := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
 	return cache.Options{
 		Scheme:                      scheme,
 		DefaultTransform:            cache.TransformStripManagedFields(),

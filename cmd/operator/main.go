@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -111,8 +110,7 @@ func run(ctx context.Context, o *options) error {
 	if err := addControllers(ctx, mgr, secrets, decoys, hasher, auditLog, o); err != nil {
 		return err
 	}
-	passwordSecrets := &metav1.PartialObjectMetadata{}
-	passwordSecrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	passwordSecrets := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
 	for _, after := range []freeAfterSync{{mgr.GetCache(), &v1alpha1.UserAccount{}, false}, {mgr.GetCache(), passwordSecrets, true}} {
 		if err := mgr.Add(after); err != nil {
 			return fmt.Errorf("add the release of memory after the first read: %w", err)

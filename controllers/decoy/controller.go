@@ -24,8 +24,7 @@ type Reconciler struct {
 
 // Reconcile creates the decoys that are missing.
 func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(secretMetadata().GroupVersionKind())
+	list := &metav1.PartialObjectMetadataList{TypeMeta: secretMetadata().TypeMeta}
 	if err := r.cached.List(ctx, list, client.InNamespace(r.store.Namespace)); err != nil {
 		return ctrl.Result{}, fmt.Errorf("look up decoys: %w", err)
 	}

@@ -49,8 +49,7 @@ func (r *Reconciler) liveSecret(ctx context.Context, s *scope, c account.Credent
 	if err != nil {
 		return nil, fmt.Errorf("look up Secret: %w", err)
 	}
-	ofType := &metav1.PartialObjectMetadataList{}
-	ofType.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	ofType := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "SecretList"}}
 	err = r.live.List(ctx, ofType, client.InNamespace(key.Namespace), client.MatchingFields{
 		metav1.ObjectNameField: key.Name, "type": string(v1alpha1.SecretTypePassword),
 	})

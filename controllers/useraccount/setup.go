@@ -118,9 +118,7 @@ func (r *Reconciler) listeners(t transitions.Notifier) (written, watched func(ct
 
 // metadataOf returns an empty object for the metadata of a core kind.
 func metadataOf(kind string) *metav1.PartialObjectMetadata {
-	m := &metav1.PartialObjectMetadata{}
-	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	return m
+	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: kind}}
 }
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {

@@ -130,15 +130,13 @@ func (d *decoyRecord) encode(failures account.Failures, secret *corev1.Secret) {
 // encodeDecoy writes the entries of a decoy, a line each: tag, failures in a row, time of the lock, times of the failures. Times are in
 // milliseconds since 1970.
 func encodeDecoy(entries []decoyEntry, secret *corev1.Secret) {
-	lines := make([]string, len(entries))
-	for i, e := range entries {
+	names := formatLines(entries, func(e decoyEntry) string {
 		words := []string{e.tag, strconv.Itoa(e.failures.Consecutive), formatMilliseconds(e.failures.LockedTime)}
 		for _, t := range e.failures.Times {
 			words = append(words, formatMilliseconds(t))
 		}
-		lines[i] = strings.Join(words, " ")
-	}
-	names := strings.Join(lines, "\n")
+		return strings.Join(words, " ")
+	})
 	secret.Type = DecoyType
 	secret.Data = map[string][]byte{
 		keyFormat: []byte(formatVersion), keyNames: []byte(names),

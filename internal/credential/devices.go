@@ -11,23 +11,19 @@ import (
 // notLocked stands in place of the time of a lock, where the device is not locked.
 const notLocked = "-"
 
-// formatDevices writes a line for each device: its ID, when it was locked, and the times of its failed logins.
-func formatDevices(devices []account.DeviceFailures) []string {
-	lines := make([]string, len(devices))
-	for i, d := range devices {
-		words := []string{d.ID, notLocked}
-		if !d.LockedTime.IsZero() {
-			words[1] = formatTime(d.LockedTime)
-		}
-		for _, t := range d.Times {
-			words = append(words, formatTime(t))
-		}
-		lines[i] = strings.Join(words, " ")
+// formatDevice formats the failures of a device: its ID, when it was locked, and the times of its failed logins.
+func formatDevice(d account.DeviceFailures) string {
+	words := []string{d.ID, notLocked}
+	if !d.LockedTime.IsZero() {
+		words[1] = formatTime(d.LockedTime)
 	}
-	return lines
+	for _, t := range d.Times {
+		words = append(words, formatTime(t))
+	}
+	return strings.Join(words, " ")
 }
 
-// devices reads what formatDevices writes. A line that cannot be read is an error, else its failures would be forgotten.
+// devices reads the failures of devices. A line that cannot be read is an error, else its failures would be forgotten.
 func (d *decoder) devices() []account.DeviceFailures {
 	var devices []account.DeviceFailures
 	for _, line := range d.lines(keyDevices) {

@@ -109,7 +109,7 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.annotate(annotationName, c.Owner.Name)
 	e.annotate(annotationUID, c.Owner.UID)
 	e.annotate(annotationGeneration, strconv.FormatInt(c.SessionGeneration, 10))
-	e.annotate(annotationEnded, formatEndedSessions(c.EndedSessions))
+	e.annotate(annotationEnded, formatLines(c.EndedSessions, formatEndedSession))
 	e.annotate(annotationOrphaned, formatTime(c.OrphanedTime))
 
 	e.text(keyFormat, formatVersion)
@@ -123,21 +123,13 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.number(keyGraceUsed, c.Password.GraceLoginsUsed)
 
 	e.text(keyHistorySalt, base64.RawStdEncoding.EncodeToString(c.History.Salt))
-	digests := make([]string, len(c.History.Digests))
-	for i, d := range c.History.Digests {
-		digests[i] = base64.RawStdEncoding.EncodeToString(d)
-	}
-	e.lines(keyHistory, digests)
+	e.text(keyHistory, formatLines(c.History.Digests, base64.RawStdEncoding.EncodeToString))
 
-	times := make([]string, len(c.Failures.Times))
-	for i, t := range c.Failures.Times {
-		times[i] = formatTime(t)
-	}
-	e.lines(keyFailureTimes, times)
+	e.text(keyFailureTimes, formatLines(c.Failures.Times, formatTime))
 	e.number(keyConsecutive, c.Failures.Consecutive)
 	e.time(keyLockedTime, c.Failures.LockedTime)
 	e.number(keyUnnotified, c.UnnotifiedFailures)
-	e.lines(keyDevices, formatDevices(c.Devices))
+	e.text(keyDevices, formatLines(c.Devices, formatDevice))
 
 	e.time(keyLastSuccess, c.LastSuccessTime)
 	ended := ""
@@ -164,14 +156,11 @@ func (e *encoder) reset(r account.Reset) {
 	e.time(keyResetTime, r.ResetTime)
 	e.text(keyResetApplied, r.AppliedHash.PHC())
 	e.text(keyResetPolicyRef, r.AppliedPolicyRef)
-	rejected := make([]string, len(r.Rejected))
-	for i, id := range r.Rejected {
-		rejected[i] = string(id)
-	}
 	if r.Unusable != "" {
-		rejected = []string{unusablePrefix + string(r.Unusable)}
+		e.text(keyResetRejected, unusablePrefix+string(r.Unusable))
+	} else {
+		e.text(keyResetRejected, formatLines(r.Rejected, func(id policy.RequirementID) string { return string(id) }))
 	}
-	e.lines(keyResetRejected, rejected)
 	e.text(keyResetPolicy, r.RejectedPolicy)
 }
 

@@ -70,16 +70,10 @@ func (d *decoder) generation() int64 {
 	return n
 }
 
-// formatEndedSessions writes a line for each session that was ended: its ID, and when it may be forgotten.
-func formatEndedSessions(ended []account.EndedSession) string {
-	lines := make([]string, len(ended))
-	for i, e := range ended {
-		lines[i] = e.ID + " " + formatTime(e.ForgetTime)
-	}
-	return strings.Join(lines, "\n")
-}
+// formatEndedSession formats a session that was ended: its ID, and when it may be forgotten.
+func formatEndedSession(e account.EndedSession) string { return e.ID + " " + formatTime(e.ForgetTime) }
 
-// endedSessions reads what formatEndedSessions writes. A line that cannot be read is an error, else that session would come back.
+// endedSessions reads the sessions that were ended. A line that cannot be read is an error, else that session would come back.
 func (d *decoder) endedSessions() []account.EndedSession {
 	var ended []account.EndedSession
 	for _, line := range d.lines(annotationEnded) {

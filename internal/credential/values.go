@@ -33,14 +33,23 @@ func (e *encoder) annotate(key, value string) {
 	e.annotations[key] = value
 }
 
-func (e *encoder) time(key string, t time.Time)      { e.text(key, formatTime(t)) }
-func (e *encoder) lines(key string, values []string) { e.text(key, strings.Join(values, "\n")) }
+func (e *encoder) time(key string, t time.Time) { e.text(key, formatTime(t)) }
+
 func (e *encoder) number(key string, n int) {
 	if n == 0 {
 		delete(e.data, key)
 		return
 	}
 	e.text(key, strconv.Itoa(n))
+}
+
+// formatLines formats a list of values, a line each.
+func formatLines[T any](values []T, format func(T) string) string {
+	lines := make([]string, len(values))
+	for i, value := range values {
+		lines[i] = format(value)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func formatTime(t time.Time) string {
@@ -80,7 +89,7 @@ func (d *decoder) required(key string) string {
 	return value
 }
 
-// lines reads a list of values, a line each.
+// lines reads the lines of a list of values.
 func (d *decoder) lines(key string) []string {
 	if len(d.data[key]) == 0 {
 		return nil
