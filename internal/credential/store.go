@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 )
 
@@ -50,6 +51,23 @@ func (s *Store) wrote(ctx context.Context, before, after *Record) *Record {
 // Get reads a credential. Errors: ErrNotFound, ErrInvalid, or the API server's.
 func (s *Store) Get(ctx context.Context, name string) (*Record, error) {
 	return s.getLive(ctx, name, FromSecret)
+}
+
+// Of reads the credential of an account. Errors: ErrNotFound where the account has none, as where its username is another
+// account's; otherwise as of Get and NameOf.
+func (s *Store) Of(ctx context.Context, a *v1alpha1.UserAccount) (*Record, error) {
+	name, err := NameOf(a)
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if !record.BelongsTo(a) {
+		return nil, ErrNotFound
+	}
+	return record, nil
 }
 
 // decodeFunc reads a record from a Secret. Its error wraps ErrInvalid.
