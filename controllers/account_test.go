@@ -10,8 +10,8 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// A new account is ready after three writes: the credential, the mark on the account, the status. At rest it causes
-// none, nor does an operator that starts.
+// TestWritesOfAnAccount: a new account is ready after three writes: of its credential, its mark and its status. After that the operator
+// writes nothing, nor does another operator that starts.
 func TestWritesOfAnAccount(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -32,13 +32,13 @@ func TestWritesOfAnAccount(t *testing.T) {
 
 	o.stop()
 	restarted := w.run()
-	w.g.Eventually(restarted.looks.asked.Load, patience, glance).Should(gomega.BeNumerically(">", 0))
+	w.g.Eventually(restarted.reconciles.asked.Load, patience, glance).Should(gomega.BeNumerically(">", 0))
 	w.barrier(a)
 	writes = restarted.traffic.about("ada", credentialName(a))
 	w.g.Expect(writes).To(gomega.HaveLen(1), "the barrier alone writes: %v", writes)
 }
 
-// A status is a projection: lost or overwritten, it is made again, and nothing else is written.
+// TestStatusIsRebuilt: the operator writes a status again that was lost or overwritten, and nothing else.
 func TestStatusIsRebuilt(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -68,7 +68,7 @@ func TestStatusIsRebuilt(t *testing.T) {
 	w.g.Expect(w.credentialSecret(a)).To(gomega.Equal(stored), "the credential was not touched")
 }
 
-// Events report the transitions that an administrator cares for, once each.
+// TestEventsOfAnAccount: each change of the password, each lock and each unlock has one event.
 func TestEventsOfAnAccount(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -99,7 +99,7 @@ func TestEventsOfAnAccount(t *testing.T) {
 	want = append(want, v1alpha1.EventLocked, v1alpha1.EventUnlocked)
 	w.g.Expect(w.events.reasons("ada")).To(gomega.Equal(want), "the lock was ended on request")
 
-	// An idle lock is no write of a credential, nor is its end by an edit of the policy.
+	// A lock for lack of logins begins without a write of the credential, and an edit of the policy ends it without one.
 	idle := w.policy("idle", v1alpha1.PasswordPolicySpec{IdleLockDays: new(int32(1)), AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}})
 	edit(w, a, underPolicy(idle))
 	w.barrier(a)

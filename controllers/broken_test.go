@@ -11,14 +11,15 @@ import (
 )
 
 const (
-	// tooCostly is a hash of more memory than is allowed, and malformed no hash at all.
+	// tooCostly is a hash that takes more memory than is allowed. malformed is no valid hash.
 	tooCostly = "$argon2id$v=19$m=4194304,t=3,p=1$c2FsdHNhbHRzYWx0c2FsdA$ZGlnZXN0ZGlnZXN0ZGlnZXN0ZGlnZXN0ZGlnZXN0"
 	malformed = "$argon2id$v=19$m=19456,t=2,p=1$short"
-	// fewLooks is more often than any of this takes, and far less often than an operator that spins would look.
-	fewLooks = 60
+	// fewReconciles is more than any of these tests takes, and far less than an operator that tries again and again would take.
+	fewReconciles = 60
 )
 
-// What somebody breaks by hand is reported, keeps nobody busy, and is healed as the message says.
+// TestBrokenCredentials: a credential that somebody has broken by hand has a condition. The operator does not try again and again, and
+// what the message advises mends it.
 func TestBrokenCredentials(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -31,12 +32,12 @@ func TestBrokenCredentials(t *testing.T) {
 		invalid, lost  = v1alpha1.ConditionReasonCredentialInvalid, v1alpha1.ConditionReasonCredentialNotFound
 	)
 	tests := map[string]struct {
-		breaks    func(*corev1.Secret) // nil: it is deleted
+		breaks    func(*corev1.Secret) // nil: the credential is deleted
 		condition string
 		reason    string
 		kstatus   string
 		says      []string
-		deletes   bool // the message has it deleted before a reset is asked for
+		deletes   bool // the message advises to delete the credential before a reset
 	}{
 		"deleted":      {nil, found, lost, "InProgress", []string{"Restore it", "resetTime"}, false},
 		"no-format":    {func(s *corev1.Secret) { delete(s.Data, "format") }, found, invalid, "Failed", []string{"format", "delete it"}, true},
@@ -69,7 +70,7 @@ func TestBrokenCredentials(t *testing.T) {
 				tt.breaks(broken)
 				w.must(admin.Update(ctx, broken))
 			}
-			if tt.condition == applied { // It matters at the next new password only.
+			if tt.condition == applied { // The hash is used at the next new password only.
 				secret := &corev1.Secret{ObjectMeta: objectMeta(w.namespace, name)}
 				edit(w, secret, func(s *corev1.Secret) { s.Data["password"] = []byte(second + way) })
 				w.hide(second + way)
@@ -84,10 +85,10 @@ func TestBrokenCredentials(t *testing.T) {
 			} else {
 				w.eventually(a, standing(v1alpha1.StandingActive, "")) // The person's own password logs in.
 			}
-			looks := o.looks.asked.Load()
+			before := o.reconciles.asked.Load()
 			w.barrier(a)
 			w.barrier(a)
-			w.g.Expect(o.looks.asked.Load()-looks).To(gomega.BeNumerically("<", fewLooks), name)
+			w.g.Expect(o.reconciles.asked.Load()-before).To(gomega.BeNumerically("<", fewReconciles), name)
 
 			if way == "restored" && tt.condition == found {
 				w.delete(&corev1.Secret{ObjectMeta: objectMeta(good.Namespace, good.Name)})
@@ -114,7 +115,7 @@ func TestBrokenCredentials(t *testing.T) {
 	}
 }
 
-// A Secret of another type under a credential's name is not touched, and not taken for one.
+// TestCredentialOfAnotherType: the operator neither reads nor writes a Secret of another type under the name of a credential.
 func TestCredentialOfAnotherType(t *testing.T) {
 	w := newWorld(t)
 	w.secret("ada", initial)

@@ -15,10 +15,10 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// check says what does not hold of an account; "" if it does.
+// check returns what is wrong with an account; "" where nothing is.
 type check func(*v1alpha1.UserAccount) string
 
-// eventually waits until the operator has seen the account's spec and all checks hold.
+// eventually waits until the operator has observed the account's spec and all checks hold.
 func (w *world) eventually(a *v1alpha1.UserAccount, checks ...check) {
 	w.t.Helper()
 	checks = append([]check{observed}, checks...)
@@ -43,7 +43,7 @@ func observed(a *v1alpha1.UserAccount) string {
 	return ""
 }
 
-// condition asks for a condition's status and reason.
+// condition checks a condition's status and reason.
 func condition(kind string, status metav1.ConditionStatus, reason string) check {
 	return func(a *v1alpha1.UserAccount) string {
 		return conditionIn(a.Status.Conditions, kind, status, reason)
@@ -61,7 +61,7 @@ func conditionIn(conditions []metav1.Condition, kind string, status metav1.Condi
 	return ""
 }
 
-// ready asks for Ready, and for tools that follow kstatus to say Current.
+// ready checks that the account is Ready, and Current for tools that follow kstatus.
 func ready(a *v1alpha1.UserAccount) string {
 	if what := conditionIn(a.Status.Conditions, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded); what != "" {
 		return what
@@ -69,8 +69,8 @@ func ready(a *v1alpha1.UserAccount) string {
 	return computes("Current")(a)
 }
 
-// notReady asks for a reason of a condition that Ready repeats, and what tools that follow kstatus make of it: Failed
-// where somebody has to act, InProgress where waiting may help.
+// notReady checks the reason of a condition, which Ready repeats, and what the account is for tools that follow kstatus: Failed where somebody
+// has to act, InProgress where waiting may help.
 func notReady(kind, reason, kstatus string) check {
 	return func(a *v1alpha1.UserAccount) string {
 		for _, k := range []string{kind, v1alpha1.ConditionReady} {
@@ -91,7 +91,7 @@ func standing(s v1alpha1.Standing, reason v1alpha1.StandingReason) check {
 	}
 }
 
-// says asks for words in the message of a condition.
+// says checks that the message of a condition has some words.
 func says(kind string, words ...string) check {
 	return func(a *v1alpha1.UserAccount) string {
 		c := meta.FindStatusCondition(a.Status.Conditions, kind)
@@ -107,7 +107,7 @@ func says(kind string, words ...string) check {
 	}
 }
 
-// computes asks for the status that kstatus computes of an object with the standard conditions.
+// computes checks the status that kstatus computes.
 func computes(want string) check {
 	return func(a *v1alpha1.UserAccount) string {
 		if got := kstatus(a, a.Status.ObservedGeneration, a.Status.Conditions); got != want {
@@ -117,7 +117,7 @@ func computes(want string) check {
 	}
 }
 
-// kstatus computes a status by the rules of sigs.k8s.io/cli-utils/pkg/kstatus for kinds that it does not know.
+// kstatus computes a status as sigs.k8s.io/cli-utils/pkg/kstatus does for kinds that it does not know.
 func kstatus(object client.Object, observedGeneration int64, conditions []metav1.Condition) string {
 	switch {
 	case object.GetDeletionTimestamp() != nil:
@@ -135,9 +135,9 @@ func kstatus(object client.Object, observedGeneration int64, conditions []metav1
 	}
 }
 
-// tellNothing fails the test if a password or a hash reached an event, a condition, a log, or any object but a Secret;
-// or if the API server refused an event.
-func (w *world) tellNothing() {
+// checkNothingIsShown fails the test if an event, a condition, a log, or any object but a Secret shows a password or a hash, or if the API
+// server has refused an event.
+func (w *world) checkNothingIsShown() {
 	credentials := &corev1.SecretList{}
 	w.must(admin.List(ctx, credentials, client.InNamespace(w.credentials)))
 	for _, c := range credentials.Items {

@@ -13,7 +13,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// between carries something out between an operator's read of a credential and its first write of it.
+// between does something between an operator's read of a credential and its first write of it.
 type between struct {
 	mu   sync.Mutex
 	name string
@@ -100,8 +100,8 @@ func TestChangeDuringAWrite(t *testing.T) {
 	}
 }
 
-// An administrator edits the account, and a person changes the password, between the operator's read and its write: the earlier
-// spec is not applied any more.
+// TestDeclarationDuringAWrite: between the operator's read of the credential and its write, the person changes the password and the
+// account is edited. The operator does not apply the account as it was before.
 func TestDeclarationDuringAWrite(t *testing.T) {
 	w := newWorld(t)
 	w.clock.advance(time.Hour)
@@ -128,7 +128,8 @@ func TestDeclarationDuringAWrite(t *testing.T) {
 	}), "the other Secret's password alone was handed out")
 }
 
-// An administrator edits the account just before the operator marks it: the status still reports what was applied.
+// TestStatusReportsWhatWasApplied: the account is edited just before the operator marks it. The status is that of the former spec, which
+// was applied.
 func TestStatusReportsWhatWasApplied(t *testing.T) {
 	w := newWorld(t)
 	w.secret("ada", initial)
@@ -155,8 +156,8 @@ func TestStatusReportsWhatWasApplied(t *testing.T) {
 	w.g.Expect(a.Generation).To(gomega.Equal(int64(2)))
 }
 
-// The account is deleted and another person's created under its name just before the operator marks it, or writes its
-// status: the other is not marked, and not reported as ready.
+// TestWritesReachTheirObjectOnly: just before the operator marks an account or writes its status, the account is deleted, and that of another
+// person created under its name. That one gets neither the mark nor the status.
 func TestWritesReachTheirObjectOnly(t *testing.T) {
 	t.Parallel()
 	for name, suffix := range map[string]string{"mark": "", "status": "/status"} {

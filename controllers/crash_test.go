@@ -12,21 +12,21 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// crash says at which write about an account an operator dies, and whether that write is still carried out.
+// crash says at which write about an account an operator crashes, and whether the API server still gets that write.
 type crash struct {
 	at   int // 0: never
 	how  verdict
 	done int  // writes so far
-	dead bool // from now on, nothing goes out
+	dead bool // the operator has crashed: nothing more reaches the API server
 }
 
-// crashes are the crashes to come, by the names of the objects that they are about.
+// crashes are the planned crashes, each with the names of the objects that it is about.
 type crashes struct {
 	mu    sync.Mutex
 	cases map[*crash][]string
 }
 
-// intercept lets an operator die for one account at a time: for each it is as if the process had ended there.
+// intercept has the operator crash for each account on its own: about that one, it writes nothing more.
 func (c *crashes) intercept(r request) verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *crashes) intercept(r request) verdict {
 	return pass
 }
 
-// dead counts those who died.
+// dead counts the crashes that have happened.
 func (c *crashes) dead() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +58,7 @@ func (c *crashes) dead() int {
 	return n
 }
 
-// writes of those that never die.
+// writes counts the writes about the account for which the operator never crashes.
 func (c *crashes) writes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +70,7 @@ func (c *crashes) writes() int {
 	return 0
 }
 
-// endState is all about an account that does not differ by chance.
+// endState is what an account is like in the end, without what differs from run to run.
 type endState struct {
 	password                           string // the one in force
 	samePerson                         bool
@@ -109,8 +109,8 @@ func (w *world) endState(a *v1alpha1.UserAccount, formerID string) endState {
 	return e
 }
 
-// An operator dies at each of its writes, before and after it was carried out; the next one comes to the same end as if
-// nothing had happened.
+// TestCrashes: an operator crashes at each of its writes, before or after the API server has carried it out. The next operator brings the
+// account into the same state as if nothing had happened.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
 	exists := func(w *world, name string) *v1alpha1.UserAccount {
@@ -118,7 +118,7 @@ func TestCrashes(t *testing.T) {
 		return w.account(name, handedOut(name))
 	}
 	tests := map[string]struct {
-		before func(*world, string) *v1alpha1.UserAccount // nil: nothing is there
+		before func(*world, string) *v1alpha1.UserAccount // nil: there is no account
 		change func(*world, string, *v1alpha1.UserAccount) *v1alpha1.UserAccount
 		writes int
 		want   endState
@@ -222,11 +222,11 @@ func standingIs(a *v1alpha1.UserAccount, want v1alpha1.Standing) string {
 	return ""
 }
 
-// The same for policies: one that is made gets its status, one that a former version held by a finalizer goes when it is deleted.
+// TestCrashesWithPolicies: the same with policies. A new one gets its status, and one that has a former version's finalizer is deleted.
 func TestCrashesWithPolicies(t *testing.T) {
 	w := newWorld(t)
 	all := &crashes{cases: map[*crash][]string{}}
-	made, deleted := []*v1alpha1.PasswordPolicy{}, []*v1alpha1.PasswordPolicy{}
+	created, deleted := []*v1alpha1.PasswordPolicy{}, []*v1alpha1.PasswordPolicy{}
 	for _, how := range []verdict{refuse, lose} {
 		p := w.policy(fmt.Sprintf("deleted-%d", how), v1alpha1.PasswordPolicySpec{}, func(p *v1alpha1.PasswordPolicy) {
 			p.Finalizers = []string{v1alpha1.FinalizerInUse}
@@ -235,14 +235,14 @@ func TestCrashesWithPolicies(t *testing.T) {
 		all.cases[&crash{at: 1, how: how}] = []string{p.Name}
 		deleted = append(deleted, p)
 	}
-	// At the first write, which takes the finalizer off, and at the second, which is the status.
+	// The first write removes the finalizer, the second is the status.
 	for n := 1; n <= 2; n++ {
 		for _, how := range []verdict{refuse, lose} {
-			p := w.policy(fmt.Sprintf("made-%d-%d", n, how), v1alpha1.PasswordPolicySpec{}, func(p *v1alpha1.PasswordPolicy) {
+			p := w.policy(fmt.Sprintf("created-%d-%d", n, how), v1alpha1.PasswordPolicySpec{}, func(p *v1alpha1.PasswordPolicy) {
 				p.Finalizers = []string{v1alpha1.FinalizerInUse}
 			})
 			all.cases[&crash{at: n, how: how}] = []string{p.Name}
-			made = append(made, p)
+			created = append(created, p)
 		}
 	}
 	dying := w.start(all.intercept)
@@ -252,7 +252,7 @@ func TestCrashesWithPolicies(t *testing.T) {
 	for _, p := range deleted {
 		w.gone(p)
 	}
-	for _, p := range made {
+	for _, p := range created {
 		w.policyIs(p, "True", v1alpha1.ConditionReasonSucceeded)
 		w.g.Expect(p.Finalizers).To(gomega.BeEmpty())
 	}

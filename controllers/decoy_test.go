@@ -11,7 +11,7 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-// TestDecoys: all are made, once; one that is deleted is made anew; what is in them is left alone, also by another start.
+// TestDecoys: the operator creates all decoys once, and one again that was deleted. It leaves their content alone, also when it starts again.
 func TestDecoys(t *testing.T) {
 	w := newWorld(t)
 	w.decoys = true

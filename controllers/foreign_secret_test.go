@@ -10,7 +10,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// The content of a Secret of another type is never asked for, so that an account cannot be pointed at it.
+// TestForeignSecretIsNotRead: the operator never asks for the content of a Secret of another type, whatever an account names.
 func TestForeignSecretIsNotRead(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()

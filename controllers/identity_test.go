@@ -14,12 +14,12 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-// marked as by an earlier version, for whatever account bears it.
+// marked marks an account as an earlier version did: the mark does not say whose it is.
 func marked(a *v1alpha1.UserAccount) {
 	a.Annotations = map[string]string{v1alpha1.AnnotationInitialized: "true"}
 }
 
-// markedAs marks with the name of an account, as an account that was copied bears it.
+// markedAs marks an account with the name of another one, as if it had been copied.
 func markedAs(namespace, name string) func(*v1alpha1.UserAccount) {
 	return func(a *v1alpha1.UserAccount) {
 		a.Annotations = map[string]string{
@@ -33,10 +33,10 @@ func called(username string) func(*v1alpha1.UserAccount) {
 	return func(a *v1alpha1.UserAccount) { a.Spec.Username = username }
 }
 
-// outcome of the question whose the credential under a username is.
+// outcome is what becomes of the credential under a username.
 type outcome struct {
 	password, event string
-	samePerson      bool // the account ID goes on
+	samePerson      bool // the credential keeps its account ID
 }
 
 var (
@@ -46,8 +46,8 @@ var (
 	anew     = outcome{initial, "", false}
 )
 
-// TestIdentity has, for each row, an account whose person has chosen a password; then, while no operator runs, something
-// happens to it; then an operator finds what is there.
+// TestIdentity: in each row there is an account whose person has changed the password. While no operator runs, something happens to the account
+// or its credential. Then an operator starts and decides whose the credential is.
 func TestIdentity(t *testing.T) {
 	w := newWorld(t)
 	w.clock.advance(time.Hour)
@@ -132,7 +132,7 @@ func TestIdentity(t *testing.T) {
 			w.g.Expect(is.AccountID).To(gomega.Equal(were[name].AccountID), name)
 			ended := int64(0)
 			if tt.outcome == adopted {
-				ended = 1 // by the deletion
+				ended = 1 // The deletion has ended the sessions.
 			}
 			w.g.Expect(is.SessionGeneration).To(gomega.Equal(were[name].SessionGeneration+ended), name)
 			w.g.Expect(is.Password).To(gomega.Equal(were[name].Password), name)
@@ -150,8 +150,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// An account that is marked waits for its credential, no matter who marked it; only a reset that is asked for later than the
-// account was created starts it anew.
+// TestMarkedAccountWaits: a marked account without a credential waits for it, whoever has marked it. Only a resetTime later than its creation
+// gives it a new one.
 func TestMarkedAccountWaits(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -174,8 +174,8 @@ func TestMarkedAccountWaits(t *testing.T) {
 	w.g.Expect(w.accepts(a, initial)).To(gomega.BeTrue())
 }
 
-// An account that was copied with all its annotations, under another name or into another namespace, is a new person at once:
-// it never had the credential that the mark stands for. Copied with its username, it is in conflict as any other.
+// TestCopiedAccount: an account that was copied with all its annotations, under another name or into another namespace, is a new person: the
+// mark is that of another account. Copied with its username, it is in conflict as any other.
 func TestCopiedAccount(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -215,7 +215,7 @@ func TestCopiedAccount(t *testing.T) {
 	w.eventually(conflict, notReady(v1alpha1.ConditionUsernameAccepted, v1alpha1.ConditionReasonUsernameConflict, "Failed"))
 	w.g.Expect(w.credential(first).ResourceVersion()).To(gomega.Equal(was.ResourceVersion()), "the first is not touched")
 
-	// The copy is as good as the first: it waits for its credential when that is lost.
+	// From now on the copy is an account as any other: it waits for its credential when that is lost.
 	lost := w.credentialSecret(renamed)
 	w.delete(lost)
 	w.eventually(renamed, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonCredentialNotFound))
@@ -223,8 +223,8 @@ func TestCopiedAccount(t *testing.T) {
 	w.eventually(renamed, ready)
 }
 
-// A mark of an earlier version is good, and an operator that starts writes nothing for it. It is renewed when the account has to be
-// written anyway, so that a copy of the account is a new person.
+// TestMarkOfAnEarlierVersion: a mark of an earlier version is valid, and an operator that starts does not rewrite it. It is renewed when the
+// account has to be written anyway, so that a copy of the account is a new person.
 func TestMarkOfAnEarlierVersion(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -236,7 +236,7 @@ func TestMarkOfAnEarlierVersion(t *testing.T) {
 	o.stop()
 	edit(w, a, marked)
 	o = w.run()
-	w.eventually(w.account("later"), ready) // All that was there when the operator started has been looked at by then.
+	w.eventually(w.account("later"), ready) // By then the operator has reconciled all that there was at its start.
 	w.g.Expect(o.traffic.about("ada", credentialName(a))).To(gomega.BeEmpty(), "writes at the start")
 
 	w.barrier(a)
@@ -246,7 +246,8 @@ func TestMarkOfAnEarlierVersion(t *testing.T) {
 	w.g.Expect(w.credential(a).AccountID).To(gomega.Equal(id))
 }
 
-// A reset that took effect before the credential was lost does not start the account anew: its password is an old one.
+// TestHandledResetStartsNothingAnew: a reset took effect, and then the credential was lost. That reset does not give the account a new
+// credential, since its password is an old one.
 func TestHandledResetStartsNothingAnew(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -273,8 +274,8 @@ func TestHandledResetStartsNothingAnew(t *testing.T) {
 	w.g.Expect(w.accepts(a, own)).To(gomega.BeTrue())
 }
 
-// A resetTime may have a fraction of a second, as JavaScript's toISOString() writes it. It took effect once, and does not bring the password
-// back that was handed out then.
+// TestHandledResetWithAFraction: a resetTime may have a fraction of a second, as JavaScript's toISOString() writes it. After it took effect, it
+// does not bring back the password that was handed out then.
 func TestHandledResetWithAFraction(t *testing.T) {
 	w := newWorld(t)
 	w.run()

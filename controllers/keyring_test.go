@@ -27,7 +27,7 @@ func (w *world) keys(count int) *corev1.Secret {
 	return secret
 }
 
-// touchRing has the operator look at the ring: its own next look is weeks of real time away.
+// touchRing has the operator reconcile the ring, which it would do by itself in weeks of real time.
 func (w *world) touchRing() {
 	w.t.Helper()
 	secret := &corev1.Secret{ObjectMeta: objectMeta(w.system, token.SecretName)}
@@ -36,6 +36,7 @@ func (w *world) touchRing() {
 	})
 }
 
+// TestKeyRing: the operator makes the ring, adds keys when they are due, drops old ones, and makes another ring where it was lost.
 func TestKeyRing(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -79,13 +80,13 @@ func TestKeyRing(t *testing.T) {
 	w.g.Expect(len(secret.Data) - 1).To(gomega.BeNumerically("<=", token.MaxKeys))
 	w.g.Expect(w.log.String()).To(gomega.ContainSubstring("Some signing keys cannot be read"))
 
-	// A ring that is lost is made anew at once.
+	// A ring that is lost is created again at once.
 	w.delete(secret)
 	lost := w.keys(1)
 	w.g.Expect(lost.UID).NotTo(gomega.Equal(first.UID))
 	writes := ringWrites()
 
-	// A restart finds it as it should be.
+	// After a restart there is nothing to do.
 	o.stop()
 	restarted := w.run()
 	w.secret("ada", initial)

@@ -14,13 +14,12 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
-// parallelTests is how many tests run at once unless asked otherwise: they wait for the API server and for instants far
-// more than they compute.
+// parallelTests is how many tests run at once unless the command line says otherwise. They wait far more than they compute.
 const parallelTests = "8"
 
 var (
 	cluster *controlplane.ControlPlane
-	// admin is a client that nobody counts or disturbs.
+	// admin is the client of the tests themselves, whose requests are neither counted nor intercepted.
 	admin client.WithWatch
 )
 
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	ctrl.SetLogger(logr.Discard()) // Each operator has a logger of its own.
-	flag.Parse()                   // What is asked for on the command line goes before the above.
+	flag.Parse()                   // The command line goes before the above.
 
 	os.Exit(controlplane.Main(m, controlplane.Options{}, func(ctx context.Context, c *controlplane.ControlPlane) error {
 		if err := c.ApplyKustomization(ctx, "../config/crd"); err != nil {

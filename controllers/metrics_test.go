@@ -28,7 +28,7 @@ import (
 	"github.com/keyturn/keyturn/internal/hash/worker"
 )
 
-// counts reads series with one label each; those that are 0 are left out.
+// counts reads all series, which have one label each. It leaves out those that are 0.
 func counts(t *testing.T, registry prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()
@@ -46,6 +46,7 @@ func counts(t *testing.T, registry prometheus.Gatherer) map[string]float64 {
 	return values
 }
 
+// TestMetricsCountAccounts: accounts are counted by their standing, and passwords that expire soon.
 func TestMetricsCountAccounts(t *testing.T) {
 	w := newWorld(t)
 	days, maxFailures := int32(30), int32(1)
@@ -73,7 +74,7 @@ func TestMetricsCountAccounts(t *testing.T) {
 	}
 	w.g.Eventually(func() map[string]float64 { return counts(t, o.metrics) }, patience, glance).Should(gomega.Equal(settled))
 
-	// A lock ends in the meantime, and what was handed out may lapse; neither is what this is about.
+	// The lock ends in the meantime; here only passwords that expire matter.
 	w.clock.advance(25 * 24 * time.Hour)
 	w.g.Expect(counts(t, o.metrics)).To(gomega.HaveKeyWithValue("keyturn_passwords_expiring 7d", 2.0))
 	w.clock.advance(6 * 24 * time.Hour)
@@ -85,7 +86,7 @@ func TestMetricsCountAccounts(t *testing.T) {
 	}
 }
 
-// TestMetricsCountResets: each declared password is counted once, however often the operator looks at it.
+// TestMetricsCountResets: each declared password is counted once, however often the operator reconciles its account.
 func TestMetricsCountResets(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -123,7 +124,7 @@ func TestMetricsCountResets(t *testing.T) {
 
 const resetsTotal = "keyturn_password_resets_total"
 
-// leader is a manager that works without having been started.
+// leader is a manager that says it is the leader, without having been started.
 type leader struct{ ctrl.Manager }
 
 func (leader) Elected() <-chan struct{} {
@@ -132,7 +133,7 @@ func (leader) Elected() <-chan struct{} {
 	return elected
 }
 
-// BenchmarkScrape is what a scrape of 10,000 accounts costs the operator.
+// BenchmarkScrape measures what a scrape costs the operator with 10,000 accounts.
 func BenchmarkScrape(b *testing.B) {
 	const accounts = 10_000
 	w := &world{name: fmt.Sprintf("w%d", worlds.Add(1))}
@@ -176,7 +177,7 @@ func BenchmarkScrape(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	// The caches alone: no controller shall work beside.
+	// The caches alone, without the controllers.
 	go func() { _ = mgr.GetCache().Start(b.Context()) }()
 	mgr.GetCache().WaitForCacheSync(b.Context())
 	if err := mgr.GetCache().List(context.Background(), &v1alpha1.UserAccountList{}, client.Limit(1)); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// Accounts that wait for a username cost nothing while the one that has it goes on: what is written of its credential is looked at for its
-// owner alone, and what they themselves write asks the API server for nobody else. When the owner goes, one of them has its place.
+// TestNamesakesCostNoReads: accounts that wait for a username cost nothing while another has it. A write of its credential reconciles the
+// owner alone, and an edit of one that waits reads no other account live. When the owner is deleted, one of them gets the username.
 func TestNamesakesCostNoReads(t *testing.T) {
 	const namesakes, writes = 30, 5
 	w := newWorld(t)
@@ -27,12 +27,12 @@ func TestNamesakesCostNoReads(t *testing.T) {
 		w.eventually(a, conflict)
 	}
 	w.barrier(first)
-	reads, looks := o.traffic.accountReads(), o.looks.asked.Load()
+	reads, reconciles := o.traffic.accountReads(), o.reconciles.asked.Load()
 	for n := range writes {
 		w.choose(first, fmt.Sprintf("%s-%d", own, n))
 		w.barrier(first)
 	}
-	w.g.Expect(o.looks.asked.Load()-looks).To(gomega.BeNumerically("<", namesakes), "looks at accounts")
+	w.g.Expect(o.reconciles.asked.Load()-reconciles).To(gomega.BeNumerically("<", namesakes), "reconciliations of accounts")
 	w.delete(later[0])
 	for _, a := range later[1:] {
 		w.barrier(a)

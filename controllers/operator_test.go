@@ -46,23 +46,24 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// operator is a running operator, all controllers of it, as one process would run them.
+// operator is a running operator with all its controllers.
 type operator struct {
 	traffic *traffic
-	// looks counts the reconciliations of accounts: each asks once for the time.
-	looks *countingClock
-	// sweeps counts the looks at credentials that can be read: each asks once for the time, and they come one at a time.
+	// reconciles counts the reconciliations of accounts: each asks for the time once.
+	reconciles *countingClock
+	// sweeps counts the reconciliations of credentials by the orphan controller: each asks for the time once if the credential can be
+	// read. They come one at a time.
 	sweeps *countingClock
-	// metrics are those of its own that it would expose.
+	// metrics are Keyturn's own.
 	metrics *prometheus.Registry
 	stop    func()
 }
 
-// start runs an operator that sees this world alone: its accounts and policies by their label, its own namespaces. It
-// ends with the test, or by stop.
+// start runs an operator that sees this world alone: its accounts and policies, by their label, and its namespaces. It ends with
+// the test, or by stop.
 func (w *world) start(intercept interceptor) *operator {
 	w.t.Helper()
-	o := &operator{traffic: &traffic{intercept: intercept}, looks: &countingClock{clock: w.clock}, sweeps: &countingClock{clock: w.clock}, metrics: prometheus.NewRegistry()}
+	o := &operator{traffic: &traffic{intercept: intercept}, reconciles: &countingClock{clock: w.clock}, sweeps: &countingClock{clock: w.clock}, metrics: prometheus.NewRegistry()}
 	config := cluster.Config()
 	config.QPS = -1
 	config.Wrap(o.traffic.wrap)
@@ -109,7 +110,7 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	d, live := catalog.New(mgr.GetClient(), w.system), catalog.New(&ownPolicies{mgr.GetAPIReader(), w.labels()}, w.system)
 	if err := useraccount.SetupWithManager(context.Background(), mgr, useraccount.Options{
 		Credentials: secrets, CredentialNamespace: w.credentials, Catalog: d,
-		LiveCatalog: live, Hashes: w.hashes, Hasher: worker.InProcess(w.hashes), Clock: o.looks,
+		LiveCatalog: live, Hashes: w.hashes, Hasher: worker.InProcess(w.hashes), Clock: o.reconciles,
 		Registry: o.metrics, Transitions: transitions.Notifier{Catalog: d, Clock: w.clock},
 	}); err != nil {
 		return fmt.Errorf("set up accounts: %w", err)
@@ -138,13 +139,13 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	return decoy.SetupWithManager(mgr, decoys, w.credentials)
 }
 
-// ownPolicies reads no policies but those of one world.
+// ownPolicies reads the policies of one world only.
 type ownPolicies struct {
 	client.Reader
 	labels map[string]string
 }
 
-// List lists what is there; of policies, the world's own.
+// List lists objects; of policies, the world's own.
 func (o *ownPolicies) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
 	if _, ok := list.(*v1alpha1.PasswordPolicyList); ok {
 		opts = append(opts, client.MatchingLabels(o.labels))
@@ -152,7 +153,7 @@ func (o *ownPolicies) List(ctx context.Context, list client.ObjectList, opts ...
 	return o.Reader.List(ctx, list, opts...)
 }
 
-// shiftedClock is the real time, and so many hours later as a test says.
+// shiftedClock is the real time, moved forward by as much as a test says.
 type shiftedClock struct{ shift atomic.Int64 }
 
 func (c *shiftedClock) Now() time.Time                  { return time.Now().Add(time.Duration(c.shift.Load())) }
@@ -175,13 +176,13 @@ func (c *countingClock) Since(t time.Time) time.Duration { return c.clock.Since(
 // sentEvent is an event as it was sent.
 type sentEvent struct{ object, kind, reason, note string }
 
-// eventLog keeps all events, and those of the API server are sent besides, so that it has its say about them.
+// eventLog records all events. They are sent to the API server besides, which may refuse one.
 type eventLog struct {
 	mu   sync.Mutex
 	list []sentEvent
 }
 
-// reasons of the events about an object, in their order.
+// reasons returns the reasons of the events about an object, in their order.
 func (l *eventLog) reasons(object string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -222,7 +223,7 @@ func (r *recorder) Eventf(regarding, related runtime.Object, kind, reason, actio
 	r.EventRecorder.Eventf(regarding, related, kind, reason, action, note, args...)
 }
 
-// logBuffer keeps what was logged.
+// logBuffer keeps all log lines.
 type logBuffer struct {
 	mu  sync.Mutex
 	all bytes.Buffer

@@ -12,7 +12,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// policyIs waits until a policy's Ready is so.
+// policyIs waits until a policy's condition Ready has a status and a reason.
 func (w *world) policyIs(p *v1alpha1.PasswordPolicy, status metav1.ConditionStatus, reason string) {
 	w.t.Helper()
 	w.g.Eventually(func() (string, error) {
@@ -26,8 +26,8 @@ func (w *world) policyIs(p *v1alpha1.PasswordPolicy, status metav1.ConditionStat
 	}, patience, glance).Should(gomega.BeEmpty())
 }
 
-// The number of accounts is what keeps a policy from being deleted, so only accounts count that the policy applies to: not
-// those that name it without being allowed to, nor those that are being deleted, nor a namespace without accounts.
+// TestAccountsOfAPolicyAreCounted: a policy that applies to accounts is kept from being deleted by their number. So accounts that name it
+// without being allowed to, accounts that are being deleted and namespaces without accounts do not count.
 func TestAccountsOfAPolicyAreCounted(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -75,8 +75,7 @@ func (w *world) counts(want map[*v1alpha1.PasswordPolicy]int32) {
 	}
 }
 
-// Former versions held every policy by a finalizer. The operator takes it off, whatever the state of the policy, and leaves the
-// finalizers of others.
+// TestFinalizerOfFormerVersionsIsRemoved: the operator removes the finalizer of former versions from a policy, whatever its state, and leaves those of others.
 func TestFinalizerOfFormerVersionsIsRemoved(t *testing.T) {
 	const foreign = "example.com/somebody"
 	w := newWorld(t)
@@ -102,7 +101,7 @@ func TestFinalizerOfFormerVersionsIsRemoved(t *testing.T) {
 	w.gone(deletedBeside)
 }
 
-// The status of a policy reports what it asks for and where it departs from NIST. It is made again when it is lost.
+// TestStatusOfAPolicy: the status of a policy says what it asks for and where it departs from NIST. It is written again when it is lost.
 func TestStatusOfAPolicy(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -133,7 +132,7 @@ func TestStatusOfAPolicy(t *testing.T) {
 	w.g.Expect(restarted.traffic.about(p.Name)).To(gomega.HaveLen(1), "a restart writes nothing, the edit one status")
 }
 
-// A changeRequiredTime in the future is reported, until it takes effect. The policy is Ready all the same.
+// TestChangeRequiredTimeInTheFuture: a changeRequiredTime in the future has a condition until it takes effect. The policy is Ready all the same.
 func TestChangeRequiredTimeInTheFuture(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -157,8 +156,8 @@ func TestChangeRequiredTimeInTheFuture(t *testing.T) {
 	w.g.Eventually(pending(p), patience, glance).Should(gomega.BeEmpty(), "it has taken effect")
 }
 
-// A policy whose deletion has begun is gone, however long somebody's finalizer keeps the object: it is given to no account, so that the end
-// of its deletion, which nobody can refuse, takes no policy from under its accounts.
+// TestPolicyThatWaitsToBeDeleted: a policy whose deletion has begun applies to no account, however long a finalizer keeps the object. So the end
+// of the deletion, which nobody can refuse, changes nothing for any account.
 func TestPolicyThatWaitsToBeDeleted(t *testing.T) {
 	w := newWorld(t)
 	w.run()

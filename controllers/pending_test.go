@@ -11,7 +11,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// noRequestPending asks for the absence of the condition.
+// noRequestPending checks that the account does not have the condition.
 func noRequestPending(a *v1alpha1.UserAccount) string {
 	if c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionRequestPending); c != nil {
 		return "a request is pending: " + c.Message
@@ -19,8 +19,8 @@ func noRequestPending(a *v1alpha1.UserAccount) string {
 	return ""
 }
 
-// A request that lies in the future is reported, with its field and its time, until it takes effect. The account is Ready all the
-// same, since such a request may be meant; one that was past when the account was created is none.
+// TestRequestInTheFuture: a request that lies in the future has a condition with its field and its time, until it takes effect. The account is
+// Ready all the same, since such a request may be meant. One that was past when the account was created counts as handled.
 func TestRequestInTheFuture(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -55,7 +55,7 @@ func TestRequestInTheFuture(t *testing.T) {
 	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(generation + 1))
 }
 
-// Where another account has the username, nothing comes of a request, and none is reported.
+// TestRequestInTheFutureOfAConflict: an account whose username another one has never comes to its requests, so it does not have the condition.
 func TestRequestInTheFutureOfAConflict(t *testing.T) {
 	w := newWorld(t)
 	w.run()

@@ -31,8 +31,8 @@ func asDefault(p *v1alpha1.PasswordPolicy) {
 	p.Annotations = map[string]string{v1alpha1.AnnotationDefaultPolicy: "true"}
 }
 
-// An account's policyRef goes before its namespace's label, that before the default, that before what is built in; and
-// what is asked for and does not apply is reported.
+// TestChoiceOfPolicy: the policyRef of an account goes before the label of its namespace, that before the default policy, and that before the
+// built-in one. A policyRef that cannot be followed has a condition.
 func TestChoiceOfPolicy(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -50,7 +50,7 @@ func TestChoiceOfPolicy(t *testing.T) {
 	builtIn := w.account("plain")
 	w.eventually(builtIn, ready, policyName(""))
 	standard := w.policy("standard", v1alpha1.PasswordPolicySpec{}, asDefault)
-	w.eventually(builtIn, ready, policyName(standard.Name)) // Without being touched.
+	w.eventually(builtIn, ready, policyName(standard.Name)) // Nobody has edited the account.
 
 	notAllowed := notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonPolicyNotAllowed, "Failed")
 	notFound := notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonPolicyNotFound, "InProgress")
@@ -76,7 +76,7 @@ func TestChoiceOfPolicy(t *testing.T) {
 	}
 
 	w.policy("missing", v1alpha1.PasswordPolicySpec{AllowedNamespaces: all})
-	for name := range tests { // What was missing is found as soon as it is there.
+	for name := range tests { // A policy that was missing applies as soon as it exists.
 		if name != "ref-not-allowed" {
 			w.eventually(accounts[name], ready)
 		}
@@ -88,7 +88,7 @@ func TestChoiceOfPolicy(t *testing.T) {
 	w.eventually(accounts["label"], ready, policyName(open.Name))
 }
 
-// Of several defaults the newest applies, and each of them reports so.
+// TestSeveralDefaultPolicies: of several default policies the newest applies, and each of them has a condition that says so.
 func TestSeveralDefaultPolicies(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -96,7 +96,7 @@ func TestSeveralDefaultPolicies(t *testing.T) {
 	first := w.policy("a-first", v1alpha1.PasswordPolicySpec{}, asDefault)
 	w.eventually(a, policyName(first.Name))
 	w.policyIs(first, "True", v1alpha1.ConditionReasonSucceeded)
-	// Creation times have whole seconds: of one and the same, the name decides.
+	// Creation times have whole seconds. Where two are equal, the name decides.
 	w.g.Eventually(time.Now, patience, glance).Should(gomega.BeTemporally(">", first.CreationTimestamp.Add(time.Second)))
 	second := w.policy("b-second", v1alpha1.PasswordPolicySpec{}, asDefault)
 	w.eventually(a, policyName(second.Name))
@@ -108,7 +108,7 @@ func TestSeveralDefaultPolicies(t *testing.T) {
 	w.policyIs(second, "True", v1alpha1.ConditionReasonSucceeded)
 }
 
-// A list of refused passwords that is missing holds up new passwords, and nothing else.
+// TestDenyListMissing: while a list of refused passwords is missing, new passwords wait. Nothing else does.
 func TestDenyListMissing(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -136,10 +136,10 @@ func TestDenyListMissing(t *testing.T) {
 	w.policyIs(p, "False", v1alpha1.ConditionReasonDenyListNotFound)
 	w.eventually(bob, missing)
 	w.barrier(ada)
-	w.eventually(ada, ready) // What has been applied need not be judged.
+	w.eventually(ada, ready) // A password that was applied before is not judged.
 	edit(w, good, func(s *corev1.Secret) { s.Labels = map[string]string{"team": "blue"} })
 	w.lookedAt(ada, good)
-	w.eventually(ada, ready) // Nor what a new revision still holds.
+	w.eventually(ada, ready) // Nor is one that a new revision still has.
 	edit(w, good, func(s *corev1.Secret) { s.Data["password"] = []byte(third) })
 	w.eventually(ada, missing)
 	w.g.Expect(w.accepts(ada, initial)).To(gomega.BeTrue())
@@ -148,10 +148,10 @@ func TestDenyListMissing(t *testing.T) {
 	w.eventually(ada, ready)
 	w.g.Expect(w.accepts(ada, third)).To(gomega.BeTrue())
 	edit(w, again, func(c *corev1.ConfigMap) { c.Data = nil })
-	w.eventually(bob, ready) // Though nobody touched the Secret.
+	w.eventually(bob, ready) // Nobody has edited the Secret.
 }
 
-// A policy that is relaxed lets a rejected password through, though nobody touched the Secret.
+// TestPolicyEditedAfterRejection: when a policy is relaxed, a password that it has rejected is applied, though nobody has edited the Secret.
 func TestPolicyEditedAfterRejection(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -178,7 +178,7 @@ func TestPolicyEditedAfterRejection(t *testing.T) {
 	w.eventually(a, ready) // A stricter policy binds at the next reset.
 }
 
-// Whether a password expires is the policy's to say.
+// TestExpiryExemption: an account may ask for a password that never expires, and the policy decides.
 func TestExpiryExemption(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -197,9 +197,9 @@ func TestExpiryExemption(t *testing.T) {
 	w.g.Expect(a.Status.Password.ExpirationTime).To(gomega.BeNil())
 }
 
-// While the policy that the account names is missing, a password that was rejected does not get in by way of the one that stands
-// in for it, as it might in the middle of a restore. New content is judged.
-func TestStandInPolicy(t *testing.T) {
+// TestRejectedWhilePolicyIsMissing: while the policy that an account names is missing, as in the middle of a restore, the policy in its place
+// does not let in a password that was rejected. New content is judged.
+func TestRejectedWhilePolicyIsMissing(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	strict := w.policy("strict", v1alpha1.PasswordPolicySpec{
@@ -214,7 +214,7 @@ func TestStandInPolicy(t *testing.T) {
 	w.delete(strict)
 	w.gone(strict)
 	w.eventually(a, violates, notReady(v1alpha1.ConditionPolicyResolved, v1alpha1.ConditionReasonPolicyNotFound, "Failed"),
-		condition(v1alpha1.ConditionStalled, "True", v1alpha1.ConditionReasonPolicyViolation)) // The policy alone will not mend it.
+		condition(v1alpha1.ConditionStalled, "True", v1alpha1.ConditionReasonPolicyViolation)) // The policy alone does not mend it.
 	w.delete(&corev1.Secret{ObjectMeta: objectMeta(w.namespace, "ada")})
 	w.gone(&corev1.Secret{ObjectMeta: objectMeta(w.namespace, "ada")})
 	restored := w.secret("ada", initial)
@@ -229,12 +229,12 @@ func TestStandInPolicy(t *testing.T) {
 	w.g.Expect(w.accepts(a, second)).To(gomega.BeTrue())
 }
 
-// All is applied at once, and the operator's caches learn of the account first: its password is judged by the policy that
-// it names all the same.
+// TestPolicyThatTheCacheLacks: a policy, a namespace's label and an account are applied at once, and the operator's cache has the account
+// first. Its password is judged by the declared policy all the same.
 func TestPolicyThatTheCacheLacks(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
-	w.eventually(w.account("first"), ready) // The caches are there.
+	w.eventually(w.account("first"), ready) // The caches are filled.
 	release := o.traffic.hold("namespaces", "passwordpolicies")
 	t.Cleanup(release)
 	long := w.policy("long", v1alpha1.PasswordPolicySpec{
@@ -263,7 +263,7 @@ func TestPolicyThatTheCacheLacks(t *testing.T) {
 		accounts[name] = a
 	}
 	for name, tt := range tests {
-		w.eventually(accounts[name], tt.check) // The status follows the caches; what the password was judged by does not.
+		w.eventually(accounts[name], tt.check) // The status follows the caches; by what the password was judged does not.
 	}
 	release()
 	for name, tt := range tests {
@@ -275,8 +275,8 @@ func TestPolicyThatTheCacheLacks(t *testing.T) {
 	w.eventually(accounts["label-no-must"], standing(v1alpha1.StandingActive, ""))
 }
 
-// Labels of a namespace that are too many to be kept match no selector, least of all one that asks for what is absent. The label that names
-// the namespace's policy counts all the same.
+// TestTooManyLabels: a namespace with more labels than the cache keeps matches no selector, least of all one that asks for the absence of a
+// label. The label that names the namespace's policy counts all the same.
 func TestTooManyLabels(t *testing.T) {
 	w := newWorld(t)
 	w.run()

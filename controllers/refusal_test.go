@@ -10,8 +10,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// What a Secret may have wrong: the condition and an event report it, the password in force stays, and the next good
-// Secret heals it.
+// TestRefusedSecrets: whatever is wrong with a Secret has a condition and an event. The password in force stays, and the next good Secret is
+// applied.
 func TestRefusedSecrets(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -66,7 +66,7 @@ func TestRefusedSecrets(t *testing.T) {
 			v1alpha1.EventPasswordReset, v1alpha1.EventPasswordChanged, tt.reason,
 		}), name)
 	}
-	for name := range tests { // Healed as the messages say.
+	for name := range tests { // Mended as the messages say.
 		a := accounts[name]
 		w.delete(&corev1.Secret{ObjectMeta: objectMeta(w.namespace, name+"-bad")})
 		w.secret(name+"-bad", second)
@@ -75,7 +75,7 @@ func TestRefusedSecrets(t *testing.T) {
 	}
 }
 
-// A first password that is refused leaves an account without one.
+// TestRefusedFirstPassword: an account whose first password is refused has none.
 func TestRefusedFirstPassword(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -87,7 +87,7 @@ func TestRefusedFirstPassword(t *testing.T) {
 	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
 }
 
-// A message that names much fits into an event all the same.
+// TestLongMessages: a message that is too long for an event is cut.
 func TestLongMessages(t *testing.T) {
 	w := newWorld(t)
 	w.run()

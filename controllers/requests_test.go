@@ -14,7 +14,7 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// A request takes effect once and for good, whatever then becomes of the field.
+// TestRequestsTakeEffectOnce: a request takes effect once and for good, whatever becomes of the field afterwards.
 func TestRequestsTakeEffectOnce(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -28,7 +28,7 @@ func TestRequestsTakeEffectOnce(t *testing.T) {
 		field  func(*v1alpha1.UserAccountSpec) **v1alpha1.Instant
 		before func(*v1alpha1.UserAccount)
 		effect check
-		ends   int64 // how often it ends all sessions
+		ends   int64 // how often the request ends all sessions
 	}{
 		"change-required": {
 			func(s *v1alpha1.UserAccountSpec) **v1alpha1.Instant { return &s.Password.ChangeRequiredTime },
@@ -47,7 +47,7 @@ func TestRequestsTakeEffectOnce(t *testing.T) {
 		w.secret(name, initial)
 		past := at(w.clock.Now().Add(-time.Minute))
 		a := w.account(name, handedOut(name), func(a *v1alpha1.UserAccount) { *tt.field(&a.Spec) = past })
-		w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin)) // Past when created: handled.
+		w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin)) // A request that was past when the account was created counts as handled.
 		w.choose(a, own)
 		tt.before(a)
 		w.eventually(a, ready)
@@ -69,15 +69,15 @@ func TestRequestsTakeEffectOnce(t *testing.T) {
 			w.eventually(a, standing(v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures))
 		}
 		settled := w.credential(a)
-		for _, again := range []*v1alpha1.Instant{nil, past, request} { // Reverted, an older one, applied again.
+		for _, again := range []*v1alpha1.Instant{nil, past, request} { // Taken back, an older one, the same once more.
 			ask(again)
 		}
 		w.g.Expect(w.credential(a).ResourceVersion()).To(gomega.Equal(settled.ResourceVersion()), "%s took effect again", name)
 	}
 }
 
-// Requests bind at once, also while a password that is handed out beside them waits for a hash slot, or for a
-// Secret that cannot be read.
+// TestRequestsDoNotWaitForAReset: requests take effect at once, also while the password of the same account waits to be hashed, or for a Secret
+// that cannot be read.
 func TestRequestsDoNotWaitForAReset(t *testing.T) {
 	w := newWorld(t)
 	w.hashes = 1
@@ -135,7 +135,7 @@ func TestRequestsDoNotWaitForAReset(t *testing.T) {
 	}
 }
 
-// A request for later takes effect when its time has come.
+// TestRequestsForLater: a request in the future takes effect when its time has come.
 func TestRequestsForLater(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -153,7 +153,7 @@ func TestRequestsForLater(t *testing.T) {
 	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(before.SessionGeneration + 1))
 }
 
-// The standing changes at the instant that is declared, and an account that is over has no sessions.
+// TestValidityOfAnAccount: the standing changes at startTime and at endTime, and an account that has ended has no sessions.
 func TestValidityOfAnAccount(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -161,7 +161,7 @@ func TestValidityOfAnAccount(t *testing.T) {
 	start := at(time.Now().Add(3 * time.Second))
 	a := w.account("ada", handedOut("ada"), func(a *v1alpha1.UserAccount) { a.Spec.StartTime = start })
 	w.eventually(a, ready)
-	if time.Now().Before(start.Time.Time) { // A machine that is very slow misses it.
+	if time.Now().Before(start.Time.Time) { // A very slow machine is too late.
 		w.g.Expect(standing(v1alpha1.StandingDisabled, v1alpha1.ReasonAccountNotStarted)(a)).To(gomega.BeEmpty())
 	}
 	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
@@ -175,7 +175,7 @@ func TestValidityOfAnAccount(t *testing.T) {
 	w.g.Expect(w.credential(a).SessionGeneration).To(gomega.Equal(generation + 1))
 }
 
-// Disabling ends all sessions once; enabling again brings none back.
+// TestAccessDisabled: disabling an account ends its sessions once, and enabling it brings none of them back.
 func TestAccessDisabled(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -197,7 +197,7 @@ func TestAccessDisabled(t *testing.T) {
 	w.g.Expect(w.accepts(a, own)).To(gomega.BeTrue())
 }
 
-// Where the person may not change the password, nothing asks for it; the account needs a reset instead.
+// TestChangeForbidden: where the person may not change the password, nothing asks for a change. The account needs a reset instead.
 func TestChangeForbidden(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -211,7 +211,7 @@ func TestChangeForbidden(t *testing.T) {
 	w.eventually(a, ready, standing(v1alpha1.StandingActive, ""))
 }
 
-// An account that is verified elsewhere is ready, and has nothing to log in with.
+// TestExternalAccount: an account whose password is kept elsewhere is Ready, and has no password here.
 func TestExternalAccount(t *testing.T) {
 	w := newWorld(t)
 	w.run()

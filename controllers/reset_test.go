@@ -15,7 +15,7 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// lookedAt waits until the operator has looked at the Secret as it is now.
+// lookedAt waits until the operator has read the Secret as it is now.
 func (w *world) lookedAt(a *v1alpha1.UserAccount, secret *corev1.Secret) {
 	w.t.Helper()
 	w.must(admin.Get(ctx, keyOf(secret), secret))
@@ -26,24 +26,24 @@ func (w *world) lookedAt(a *v1alpha1.UserAccount, secret *corev1.Secret) {
 	w.eventually(a)
 }
 
-// recreated deletes an object and creates one of the same name and content, as a restore does.
+// recreated deletes an object and creates it again, as a restore does.
 func recreated(secret *corev1.Secret) *corev1.Secret {
 	again := secret.DeepCopy()
 	again.ObjectMeta = metav1.ObjectMeta{Namespace: secret.Namespace, Name: secret.Name, Labels: secret.Labels}
 	return again
 }
 
-// hashLike is a password, as all that is handed out: somebody who has a hash cannot put it into force.
+// hashLike looks like a hash, and is a password as any other: who has a hash cannot put it in force.
 const hashLike = "$argon2id$v=19$m=7168,t=5,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"
 
-// What becomes of the password that a person has chosen when something is done to the Secret that handed out the first.
+// TestResets: what is done to a Secret, and which password is in force then. Before, the person has changed the first one.
 func TestResets(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	w.clock.advance(time.Hour)
 	tests := map[string]struct {
 		do func(*v1alpha1.UserAccount, *corev1.Secret)
-		// reset is the password that is then in force; "" where nothing is reset.
+		// reset is the password that is in force then; "" where there is no reset.
 		reset string
 	}{
 		"value-changed": {func(_ *v1alpha1.UserAccount, s *corev1.Secret) {
@@ -114,7 +114,7 @@ func TestResets(t *testing.T) {
 		w.barrier(a)
 		w.g.Expect(w.accepts(a, tt.reset)).To(gomega.BeTrue(), name)
 		resets := w.credential(a).SessionGeneration - before.SessionGeneration
-		if name != "reset-time-with-value" { // Two edits, which may be seen one by one.
+		if name != "reset-time-with-value" { // These are two edits, which the operator may see one by one.
 			w.g.Expect(resets).To(gomega.Equal(int64(1)), "%s: one reset", name)
 		}
 	}
@@ -128,11 +128,11 @@ func TestResets(t *testing.T) {
 	w.g.Expect(trimmed).To(gomega.Equal(1), "reported when it is applied, and only then")
 }
 
-// at is an instant as the API server keeps it.
+// at returns an instant with the precision of the API.
 func at(t time.Time) *v1alpha1.Instant { return new(v1alpha1.NewInstant(t.Truncate(time.Second))) }
 
-// A reset reveals nothing about the passwords that the person has or had: users who may write the Secret could guess at them. It is
-// judged by its content, and the history binds what the person chooses next.
+// TestResetsRevealNoFormerPassword: who may write the Secret could guess at the passwords that the person has or had. So nothing shows
+// whether a handed-out password is one of them. The history binds the person's next change.
 func TestResetsRevealNoFormerPassword(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -172,8 +172,8 @@ func TestResetsRevealNoFormerPassword(t *testing.T) {
 	w.g.Expect(reports["former"]).To(gomega.Equal(reports["neither"]))
 }
 
-// A password that was handed out, and whose Secret has been deleted since, is not revealed to users who declare guesses that the policy
-// refuses: as displayName, or by a policy of their choice. What is reported must be the same for the right guess and for a wrong one.
+// TestResetsRevealNoHandedOutPassword: a password was handed out, and its Secret deleted. Somebody tries guesses that are refused, as
+// displayName or by the policy that the account chooses. What the operator shows must be the same for the right guess and a wrong one.
 func TestResetsRevealNoHandedOutPassword(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -212,8 +212,8 @@ func TestResetsRevealNoHandedOutPassword(t *testing.T) {
 	}
 }
 
-// A policy that asks for more does not touch what was applied before: neither by itself, nor when the Secret is labelled or made
-// again. After one value that was refused, content has to meet the policy to be taken for what was applied.
+// TestAppliedBeforeThePolicyAskedForMore: a stricter policy leaves alone what was applied before, also when the Secret is labelled or created
+// again. After one value that was refused, a password has to meet the policy to count as the one that was applied.
 func TestAppliedBeforeThePolicyAskedForMore(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -250,7 +250,8 @@ func TestAppliedBeforeThePolicyAskedForMore(t *testing.T) {
 	w.g.Expect(w.credential(a).Password).To(gomega.Equal(before.Password))
 }
 
-// A rejection for the sake of former passwords, which an earlier version has stored, is judged again, and not reported.
+// TestStoredRejectionForFormerPasswords: an earlier version has stored a rejection for the sake of former passwords. The password is judged
+// again, and no message names the reason.
 func TestStoredRejectionForFormerPasswords(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()

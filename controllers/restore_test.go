@@ -20,7 +20,7 @@ type backup struct {
 	objects []client.Object // policy, Secret, account, credential
 }
 
-// exported strips an object of what the API server gives to it.
+// exported removes from an object what the API server has set.
 func exported(object client.Object) client.Object {
 	copied, _ := object.DeepCopyObject().(client.Object)
 	copied.SetResourceVersion("")
@@ -35,8 +35,8 @@ func exported(object client.Object) client.Object {
 	return copied
 }
 
-// Everything is exported, deleted and created again, in every order, while an operator looks on: people's own
-// passwords are in force, and their sessions go on as far as those are concerned.
+// TestRestoreInEveryOrder: policy, Secret, account and credential are exported, deleted and created again in every order, while an operator runs.
+// People's own passwords stay in force.
 func TestRestoreInEveryOrder(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -59,7 +59,7 @@ func TestRestoreInEveryOrder(t *testing.T) {
 		w.eventually(a, standing(v1alpha1.StandingActive, ""))
 		b.account, b.was, b.objects[3] = a, w.credential(a), w.credentialSecret(a)
 	}
-	for i, b := range backups { // Deleted in an order of its own, too.
+	for i, b := range backups { // Each is deleted in another order, too.
 		for _, k := range orders[len(orders)-1-i] {
 			w.must(admin.Get(ctx, keyOf(b.objects[k]), b.objects[k]))
 			b.objects[k] = exported(b.objects[k])
@@ -79,7 +79,7 @@ func TestRestoreInEveryOrder(t *testing.T) {
 				b.account = a
 			}
 		}
-		for i, b := range backups { // The operator makes what it can of what is there by now.
+		for i, b := range backups { // The operator reconciles what there is so far.
 			if slices.Contains(orders[i][:step+1], 2) {
 				w.eventually(b.account)
 			}
@@ -104,7 +104,7 @@ func TestRestoreInEveryOrder(t *testing.T) {
 	}
 }
 
-// permutations of 0 to n-1.
+// permutations returns all orders of the numbers from 0 to n-1.
 func permutations(n int) [][]int {
 	if n == 0 {
 		return [][]int{{}}

@@ -12,8 +12,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// A value that cannot be a password is looked at once: neither what else happens to the account nor an operator that starts
-// reads the Secret again, or writes anything, and what the status reports stays as it is.
+// TestUnusableValueIsReadOnce: the operator reads a value that cannot be a password once. Nothing else that happens to the account, nor a start
+// of the operator, has it read again, written or shown otherwise.
 func TestUnusableValueIsReadOnce(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -64,8 +64,8 @@ func TestUnusableValueIsReadOnce(t *testing.T) {
 	}
 }
 
-// A Secret that is deleted after its password was applied leaves the account Ready, with one write of its status. A new
-// secretRef, or a request, needs a Secret.
+// TestSecretDeletedAfterItWasApplied: an account stays Ready when the Secret is deleted after its password was applied, with one write of the status. Another
+// name or key, or a resetTime, needs the Secret.
 func TestSecretDeletedAfterItWasApplied(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -77,7 +77,7 @@ func TestSecretDeletedAfterItWasApplied(t *testing.T) {
 		says(v1alpha1.ConditionPasswordApplied, "has been applied", "is gone"),
 	}
 	tests := map[string]struct {
-		before, after func(*v1alpha1.UserAccount, *corev1.Secret) // the Secret is deleted
+		before, after func(*v1alpha1.UserAccount, *corev1.Secret) // the Secret is deleted in between
 		want          []check
 	}{
 		"deleted": {nil, nil, gone},
@@ -139,7 +139,7 @@ func TestSecretDeletedAfterItWasApplied(t *testing.T) {
 	writes := restarted.traffic.about(a.Name, credentialName(a))
 	w.g.Expect(writes).To(gomega.HaveLen(1), "the barrier alone writes: %v", writes)
 
-	// The same password in a new Secret is no reset, and another one is.
+	// The same password in a new Secret is no reset, another password is.
 	s := w.secret(a.Name, initial)
 	w.lookedAt(a, s)
 	w.eventually(a, ready, standing(v1alpha1.StandingActive, ""), says(v1alpha1.ConditionPasswordApplied, "The password of the Secret has been applied."))

@@ -11,13 +11,13 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// orphaned waits until it has been noted, or is no longer, that a credential has no account.
+// orphaned waits until the credential is noted as one without an account, or is so no longer.
 func (w *world) orphaned(a *v1alpha1.UserAccount, want bool) {
 	w.t.Helper()
 	w.g.Eventually(func() bool { return !w.credential(a).OrphanedTime.IsZero() }, patience, glance).Should(gomega.Equal(want))
 }
 
-// touchCredential has the sweeper look: its own next look is days of real time away.
+// touchCredential has the orphan controller reconcile a credential, which it would do by itself in days of real time.
 func (w *world) touchCredential(a *v1alpha1.UserAccount, value string) {
 	w.t.Helper()
 	edit(w, w.credentialSecret(a), func(s *corev1.Secret) { s.Labels = map[string]string{"touched": value} })
@@ -29,12 +29,12 @@ func (w *world) swept(o *operator, looks int64, a *v1alpha1.UserAccount) {
 	w.t.Helper()
 	w.g.Eventually(o.sweeps.asked.Load, patience, glance).Should(gomega.BeNumerically(">=", looks))
 	looks = o.sweeps.asked.Load()
-	w.touchCredential(a, fmt.Sprintf("look-%d", time.Now().UnixNano())) // Never the same, which would be no event.
+	w.touchCredential(a, fmt.Sprintf("look-%d", time.Now().UnixNano())) // A new value each time, else there would be no event.
 	w.g.Eventually(o.sweeps.asked.Load, patience, glance).Should(gomega.BeNumerically(">", looks))
 }
 
-// A credential outlives its account for the grace period, and no longer. One whose account came back stays, and so does
-// what is no credential that this version can read.
+// TestOrphanedCredentials: a credential is deleted when its account has been gone for the grace period. It stays if the account comes back, and if this
+// version cannot read it.
 func TestOrphanedCredentials(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -65,7 +65,7 @@ func TestOrphanedCredentials(t *testing.T) {
 	looks := o.sweeps.asked.Load()
 	w.touchCredential(accounts["gone"], "early")
 	w.swept(o, looks+1, accounts["stays"])
-	for range 2 { // An operator that starts looks at all of them.
+	for range 2 { // An operator that starts reconciles all of them.
 		o.stop()
 		o = w.run()
 		w.swept(o, 3, accounts["stays"])

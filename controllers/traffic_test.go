@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// request is one write of an operator as it goes out.
+// request is one write of an operator.
 type request struct {
 	method, path string
 	body         []byte
@@ -25,36 +25,36 @@ func (r request) about(names ...string) bool {
 	})
 }
 
-// verdict says what becomes of a write.
+// verdict is what becomes of a write.
 type verdict int
 
 const (
 	pass verdict = iota
 	// refuse: it never reaches the API server.
 	refuse
-	// lose: it is carried out, and the answer is lost.
+	// lose: the API server carries it out, and the answer is lost.
 	lose
 )
 
 // errConnection is the error of a request that was refused, or whose answer was lost.
 var errConnection = errors.New("connection lost, says the test")
 
-// interceptor decides about a write before it goes out. It may itself write something else first.
+// interceptor decides about a write before the API server gets it. It may write something else first.
 type interceptor func(request) verdict
 
-// traffic sees all requests of one operator, events aside in what it counts.
+// traffic sees all requests of one operator. It does not count events.
 type traffic struct {
 	intercept interceptor
 
 	mu     sync.Mutex
 	writes []request
-	// contents are the paths of the reads that asked for more than metadata.
+	// contents are the paths of reads that asked for more than metadata.
 	contents []string
 	// held are resources whose watches report nothing until the channel is closed.
 	held map[string]chan struct{}
-	// unreadable is a path whose reads find no connection.
+	// unreadable is a path whose reads fail.
 	unreadable string
-	// events that the API server did not take.
+	// events that the API server has refused.
 	refusedEvents []string
 }
 
@@ -132,14 +132,14 @@ func (t *traffic) accountReads() int {
 	return n
 }
 
-// lose has the reads of a path find no connection from now on; "" ends it.
+// lose has the reads of a path fail from now on; "" ends that.
 func (t *traffic) lose(path string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unreadable = path
 }
 
-// hold has the caches of some resources lag behind, until it is released.
+// hold has the caches of some resources lag behind until the returned function is called.
 func (t *traffic) hold(resources ...string) (release func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -158,7 +158,7 @@ type watchBody struct {
 	resource string
 }
 
-// Read reads on, and then waits for as long as the resource is held.
+// Read waits, after reading, for as long as the resource is held.
 func (b *watchBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.traffic.mu.Lock()
@@ -174,7 +174,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// about lists the writes about objects of these names so far, as method and path.
+// about lists the writes so far about objects with these names, as method and path.
 func (t *traffic) about(names ...string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -187,14 +187,14 @@ func (t *traffic) about(names ...string) []string {
 	return list
 }
 
-// refused lists the events that the API server did not take.
+// refused lists the events that the API server has refused.
 func (t *traffic) refused() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.refusedEvents)
 }
 
-// publicBodies of the writes that others than Keyturn may read.
+// publicBodies returns the bodies of the writes whose objects others than Keyturn may read.
 func (t *traffic) publicBodies() [][]byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// Of two accounts of one username the first has it, however the other is spelled or marked, until it is gone.
+// TestUsernameConflict: of two accounts of one username the first has it until it is gone, however the other spells it or is marked.
 func TestUsernameConflict(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -42,8 +42,8 @@ func TestUsernameConflict(t *testing.T) {
 	w.g.Expect(w.credential(later).SessionGeneration).To(gomega.BeNumerically(">", was.SessionGeneration))
 }
 
-// The first keeps its username while its credential is lost, whatever the others ask for: they would take it in the very
-// moment in which the credential is deleted to be restored.
+// TestUsernameIsKeptWithoutACredential: the first account keeps its username while its credential is lost, whatever the others request. Else
+// they would take it in the moment in which the credential is deleted to be restored.
 func TestUsernameIsKeptWithoutACredential(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -99,7 +99,7 @@ func TestUsernameIsKeptWithoutACredential(t *testing.T) {
 	w.g.Expect(w.accepts(later, second)).To(gomega.BeTrue())
 }
 
-// A name that is too long for a username needs another.
+// TestUsernameInvalid: an account whose name is too long for a username needs spec.username.
 func TestUsernameInvalid(t *testing.T) {
 	w := newWorld(t)
 	w.run()

@@ -23,29 +23,29 @@ import (
 )
 
 const (
-	// patience is how long a test waits for what has to come; a machine that builds at the same time is slow.
+	// patience is how long a test waits for something. A machine that builds at the same time is slow.
 	patience = 60 * time.Second
 	glance   = 50 * time.Millisecond
 
-	// shortLock is longer than the default policy locks an account.
+	// shortLock is a little longer than the default policy locks an account.
 	shortLock = 16 * time.Minute
 
-	// initial and the others are passwords that meet every policy here.
+	// initial, second, third and own are passwords that meet every policy here.
 	initial = "Initial-Orchard-41"
 	second  = "Second-Harbour-42"
 	third   = "Third-Meadow-44"
 	own     = "My-own-Lantern-43"
 )
 
-// ctx of the requests of tests themselves; those of an operator end with it.
+// ctx is the context of the tests' own requests. Those of an operator end with the operator.
 var ctx = context.Background()
 
 var worlds atomic.Int64
 
-// cheap keeps tests from hashing for most of their time; nothing here depends on how people's passwords are stored.
+// cheap are parameters of a fast hash, so that tests do not hash for most of their time.
 var cheap = hash.Parameters{Algorithm: hash.Argon2id, Argon2id: hash.Argon2idParameters{MemoryKiB: 64, Iterations: 1, Parallelism: 1}}
 
-// world is one test's own part of the API server: operators started in it see nothing else.
+// world is one test's own part of the API server. Its operators see nothing else.
 type world struct {
 	t *testing.T
 	g *gomega.WithT
@@ -54,16 +54,16 @@ type world struct {
 
 	// hashes is how many passwords an operator hashes at once.
 	hashes int
-	// decoys has operators make them, which takes hundreds of writes.
+	// decoys has operators create decoys, which takes hundreds of writes.
 	decoys bool
 
 	clock  *shiftedClock
 	log    *logBuffer
 	events *eventLog
-	// store is live, as the login server's.
+	// store reads live, as that of the login server does.
 	store     *credential.Store
 	operators []*operator
-	secrets   []string // passwords and hashes that nobody may see
+	secrets   []string // passwords and hashes that may be shown nowhere
 }
 
 func newWorld(t *testing.T) *world {
@@ -79,7 +79,7 @@ func newWorld(t *testing.T) *world {
 	for _, namespace := range []string{w.namespace, w.system, w.credentials} {
 		w.addNamespace(namespace, nil)
 	}
-	t.Cleanup(w.tellNothing)
+	t.Cleanup(w.checkNothingIsShown)
 	t.Cleanup(func() {
 		if t.Failed() {
 			lines := strings.Split(w.log.String(), "\n")
@@ -89,7 +89,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// run starts an operator that nothing happens to.
+// run starts an operator whose requests nobody intercepts.
 func (w *world) run() *operator {
 	w.t.Helper()
 	return w.start(nil)
@@ -109,7 +109,7 @@ func (w *world) addNamespace(name string, labels map[string]string) {
 	w.must(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}))
 }
 
-// account creates an account, edited first.
+// account creates an account, after the edits.
 func (w *world) account(name string, edits ...func(*v1alpha1.UserAccount)) *v1alpha1.UserAccount {
 	w.t.Helper()
 	a := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: w.labels()}}
@@ -146,7 +146,7 @@ func (w *world) secret(name, password string, edits ...func(*corev1.Secret)) *co
 	return s
 }
 
-// policy creates a policy; its name is made the world's own.
+// policy creates a policy, whose name begins with that of the world.
 func (w *world) policy(name string, spec v1alpha1.PasswordPolicySpec, edits ...func(*v1alpha1.PasswordPolicy)) *v1alpha1.PasswordPolicy {
 	w.t.Helper()
 	p := &v1alpha1.PasswordPolicy{ObjectMeta: metav1.ObjectMeta{Name: w.name + "-" + name, Labels: w.labels()}, Spec: spec}
@@ -157,7 +157,7 @@ func (w *world) policy(name string, spec v1alpha1.PasswordPolicySpec, edits ...f
 	return p
 }
 
-// edit changes an object as it is now.
+// edit changes an object.
 func edit[T client.Object](w *world, object T, change func(T)) {
 	w.t.Helper()
 	w.g.Eventually(func() error {
@@ -186,7 +186,7 @@ func (w *world) delete(objects ...client.Object) {
 	}
 }
 
-// gone waits until objects are.
+// gone waits until objects are gone.
 func (w *world) gone(objects ...client.Object) {
 	w.t.Helper()
 	for _, object := range objects {
@@ -197,8 +197,8 @@ func (w *world) gone(objects ...client.Object) {
 	}
 }
 
-// barrier waits until the operator has done all that it had to do about an account. It costs the operator one write of
-// the account's status.
+// barrier waits until the operator has done all that it had to do about an account so far. It has the operator write the account's status
+// once.
 func (w *world) barrier(a *v1alpha1.UserAccount) {
 	w.t.Helper()
 	edit(w, a, func(a *v1alpha1.UserAccount) {
@@ -253,7 +253,7 @@ func (w *world) accepts(a *v1alpha1.UserAccount, password string) bool {
 	return same
 }
 
-// change writes another credential over the one that is there, as the login server does.
+// change writes a credential over the stored one, as the login server does.
 func (w *world) change(a *v1alpha1.UserAccount, decide func(account.Rules, account.Credential) account.Credential) {
 	w.t.Helper()
 	resolved, err := catalog.New(admin, w.system).PolicyFor(ctx, a)
@@ -266,7 +266,7 @@ func (w *world) change(a *v1alpha1.UserAccount, decide func(account.Rules, accou
 	}, patience, glance).Should(gomega.Succeed())
 }
 
-// choose has the person choose a password.
+// choose has the person change the password.
 func (w *world) choose(a *v1alpha1.UserAccount, password string) {
 	w.t.Helper()
 	w.hide(password)

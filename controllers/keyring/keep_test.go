@@ -12,7 +12,8 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// A key is kept for as long as the longest session that the schema lets a policy allow: tokens whose key is gone are refused.
+// TestKeepCoversLongestSession: a key is kept for as long as the longest session that the schema lets a policy allow. A token whose key is gone is
+// refused.
 func TestKeepCoversLongestSession(t *testing.T) {
 	text, err := os.ReadFile("../../config/crd/bases/accounts.keyturn.dev_passwordpolicies.yaml")
 	if err != nil {

@@ -37,7 +37,8 @@ func scheme(t *testing.T) *runtime.Scheme {
 	return s
 }
 
-// TestWhoseCredentialIsSwept is about what the cache and the API server say of the account.
+// TestWhoseCredentialIsSwept: the cache and the API server may or may not have the account of a credential. Only a credential whose account is
+// in neither is noted as an orphan.
 func TestWhoseCredentialIsSwept(t *testing.T) {
 	ada := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "ada"}}
 	renamed := ada.DeepCopy()
@@ -57,7 +58,7 @@ func TestWhoseCredentialIsSwept(t *testing.T) {
 		"both have it":               {cached: ada, live: ada},
 		"cache lags behind":          {live: ada},
 		"cache lags, long noted":     {live: ada, orphaned: now.Add(-2 * grace)},
-		"cache has a deleted one":    {cached: ada}, // Its deletion will come from the cache.
+		"cache has a deleted one":    {cached: ada}, // The cache will bring the deletion.
 		"live cannot be asked":       {liveFails: broken, orphaned: now.Add(-2 * grace), want: now.Add(-2 * grace)},
 		"other case":                 {live: otherCase, orphaned: now.Add(-time.Hour)},
 		"gone":                       {want: now, wait: grace},
@@ -115,7 +116,7 @@ func TestWhoseCredentialIsSwept(t *testing.T) {
 	}
 }
 
-// secretsCreated has every Secret that is read say that it was created then.
+// secretsCreated gives every Secret that is read a creation time.
 func secretsCreated(t *testing.T, created time.Time) client.Client {
 	t.Helper()
 	return interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme(t)).Build(), interceptor.Funcs{
@@ -127,7 +128,7 @@ func secretsCreated(t *testing.T, created time.Time) client.Client {
 	})
 }
 
-// What was written since it was looked at is not deleted.
+// TestSweeperDeletesWhatItSaw: a credential that was written since it was read is not deleted.
 func TestSweeperDeletesWhatItSaw(t *testing.T) {
 	s := scheme(t)
 	secrets := fake.NewClientBuilder().WithScheme(s).Build()
@@ -162,7 +163,7 @@ func TestSweeperDeletesWhatItSaw(t *testing.T) {
 	}
 }
 
-// preconditions deletes as the API server does: not what has another resource version than the caller saw.
+// preconditions deletes as the API server does: not an object that has another resource version than the caller has read.
 func preconditions(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
 	is := &corev1.Secret{}
 	if err := c.Get(ctx, client.ObjectKeyFromObject(obj), is); err != nil {
@@ -175,7 +176,7 @@ func preconditions(ctx context.Context, c client.WithWatch, obj client.Object, o
 	return c.Delete(ctx, obj)
 }
 
-// What cannot be read, and what is no credential, is left alone.
+// TestSweeperLeavesOthersAlone: Secrets that cannot be read, or are no credentials, stay.
 func TestSweeperLeavesOthersAlone(t *testing.T) {
 	s := scheme(t)
 	meta := metav1.ObjectMeta{Namespace: "credentials", Name: "account-x"}
