@@ -42,12 +42,16 @@ type Metrics struct {
 	attempts  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	lockouts  *prometheus.CounterVec
-	checks    *prometheus.CounterVec
+	checks    [entries][outcomes]prometheus.Counter
 }
 
 // New registers the metrics of attempts and session checks, and two gauges: how many hashes are being computed, and how many
 // attempts wait.
 func New(registry prometheus.Registerer, hashing, waiting func() int) *Metrics {
+	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "keyturn_session_checks_total",
+		Help: "Tokens that were checked, by door and outcome.",
+	}, []string{"door", "outcome"})
 	m := &Metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "keyturn_login_attempts_total",
@@ -63,13 +67,9 @@ func New(registry prometheus.Registerer, hashing, waiting func() int) *Metrics {
 			Name: "keyturn_lockouts_total",
 			Help: "Accounts that a wrong password has locked, by reason.",
 		}, []string{"reason"}),
-		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "keyturn_session_checks_total",
-			Help: "Tokens that were checked, by door and outcome.",
-		}, []string{"door", "outcome"}),
 	}
-	m.makeSeries()
-	registry.MustRegister(m.attempts, m.durations, m.lockouts, m.checks,
+	m.makeSeries(checks)
+	registry.MustRegister(m.attempts, m.durations, m.lockouts, checks,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "keyturn_password_hashes_running",
 			Help: "Passwords that are being hashed at present.",
@@ -83,7 +83,7 @@ func New(registry prometheus.Registerer, hashing, waiting func() int) *Metrics {
 }
 
 // makeSeries makes all possible series.
-func (m *Metrics) makeSeries() {
+func (m *Metrics) makeSeries(checks *prometheus.CounterVec) {
 	for entry, outcomes := range attemptOutcomes {
 		m.durations.WithLabelValues(entry)
 		for _, outcome := range outcomes {
@@ -93,9 +93,9 @@ func (m *Metrics) makeSeries() {
 	for _, reason := range lockoutReasons {
 		m.lockouts.WithLabelValues(reason)
 	}
-	for _, entry := range []string{EntryAPI, EntryPage, EntryVerify, EntryTokenReview} {
-		for _, outcome := range []string{outcomeValid, outcomeNone, outcomeInvalid, outcomeUnavailable} {
-			m.checks.WithLabelValues(entry, outcome)
+	for entry, name := range entryNames {
+		for outcome, text := range outcomeNames {
+			m.checks[entry][outcome] = checks.WithLabelValues(name, text)
 		}
 	}
 }

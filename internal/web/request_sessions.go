@@ -19,7 +19,7 @@ type requestSessions struct {
 
 // webSession returns the session of a request, for the audience web, and counts the check in the metrics. Errors:
 // sessions.ErrInvalid, sessions.ErrUnavailable.
-func (v *requestSessions) webSession(r *http.Request, entry string) (sessions.Session, error) {
+func (v *requestSessions) webSession(r *http.Request, entry metrics.Entry) (sessions.Session, error) {
 	presented := v.Token(r)
 	found, err := v.Sessions.Check(r.Context(), presented, token.Web)
 	v.Metrics.SessionCheck(entry, presented, err)
@@ -27,7 +27,7 @@ func (v *requestSessions) webSession(r *http.Request, entry string) (sessions.Se
 }
 
 // currentSession is webSession for requests about the session itself, such as a logout: a bearer token may have either audience.
-func (v *requestSessions) currentSession(r *http.Request, entry string) (sessions.Session, error) {
+func (v *requestSessions) currentSession(r *http.Request, entry metrics.Entry) (sessions.Session, error) {
 	presented := v.Token(r)
 	found, err := v.Sessions.Check(r.Context(), presented, token.Web)
 	if errors.Is(err, sessions.ErrInvalid) && httpkit.Bearer(r) != "" {
@@ -39,7 +39,7 @@ func (v *requestSessions) currentSession(r *http.Request, entry string) (session
 
 // endSession ends the session of a request, or all sessions of its account, deletes the cookie, and returns the organisation.
 // Errors: sessions.ErrInvalid if there is no session, sessions.ErrUnavailable if it could not be ended.
-func (v *requestSessions) endSession(w http.ResponseWriter, r *http.Request, entry string, everywhere bool) (string, error) {
+func (v *requestSessions) endSession(w http.ResponseWriter, r *http.Request, entry metrics.Entry, everywhere bool) (string, error) {
 	find := v.currentSession
 	if everywhere {
 		find = v.webSession
