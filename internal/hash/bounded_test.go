@@ -3,6 +3,7 @@ package hash
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -71,18 +72,19 @@ func TestBoundedHoldsItsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &slowHasher{}
 		b := NewBounded(slow, 3)
+		var calls sync.WaitGroup
 		for i := range 30 {
-			go func() {
+			calls.Go(func() {
 				if err := hashOne(t.Context(), b, i); err != nil {
 					t.Error(err)
 				}
-			}()
+			})
 		}
 		synctest.Wait()
 		if b.Running() != 3 {
 			t.Errorf("%d are computed, want 3", b.Running())
 		}
-		time.Sleep(time.Minute) //nolint:forbidigo // of the bubble's clock
+		calls.Wait()
 		if slow.most.Load() != 3 || slow.done.Load() != 30 || b.Running() != 0 {
 			t.Errorf("%d at once, %d computed, %d running", slow.most.Load(), slow.done.Load(), b.Running())
 		}
