@@ -43,6 +43,9 @@ func Parse(text string) (Proxies, error) {
 // the entry. The zero value means that not even the connection has an address.
 func (p Proxies) Client(r *http.Request) netip.Addr {
 	client := parseAddress(r.RemoteAddr)
+	if !p.trust(client) {
+		return client
+	}
 	rest := strings.Join(r.Header.Values(header), ",")
 	for rest != "" && p.trust(client) {
 		at := strings.LastIndexByte(rest, ',')
