@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -140,19 +139,25 @@ func method(r *http.Request) string {
 	return "other"
 }
 
-// securityHeaders are set by Secure. Names are canonical. Answers share the values, so they must not be changed.
-var securityHeaders = http.Header{
-	"Cache-Control":                {"no-store"},
-	"Content-Security-Policy":      {"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-	"Cross-Origin-Resource-Policy": {"same-origin"},
-	"X-Content-Type-Options":       {"nosniff"},
+// field is a header of an answer. Its name is canonical. Answers share the values, so they must not be changed.
+type field struct {
+	name   string
+	values []string
+}
+
+// securityHeaders are set by Secure.
+var securityHeaders = []field{
+	{"Cache-Control", []string{"no-store"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
 }
 
 // documentHeaders are set by Secure too, except on answers of the APIs, which no browser shows.
-var documentHeaders = http.Header{
-	"Cross-Origin-Opener-Policy": {"same-origin"},
-	"Referrer-Policy":            {"no-referrer"},
-	"X-Frame-Options":            {"DENY"},
+var documentHeaders = []field{
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"X-Frame-Options", []string{"DENY"}},
 }
 
 // Secured sets the headers that keep an answer from being stored, framed or taken for something else.
@@ -165,10 +170,14 @@ func Secured(next http.Handler) http.Handler {
 
 // Secure sets the headers of Secured on one answer.
 func Secure(w http.ResponseWriter, r *http.Request) {
-	maps.Copy(w.Header(), securityHeaders)
+	for _, f := range securityHeaders {
+		w.Header()[f.name] = f.values
+	}
 	api := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/webhooks/")
 	if !api || WantsPage(r) {
-		maps.Copy(w.Header(), documentHeaders)
+		for _, f := range documentHeaders {
+			w.Header()[f.name] = f.values
+		}
 	}
 }
 

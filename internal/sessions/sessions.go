@@ -89,7 +89,8 @@ func (s *Service) Issue(l Login, audience token.Audience, remember bool) (token.
 
 // Check returns the session of a token. Errors: ErrInvalid, ErrUnavailable.
 func (s *Service) Check(ctx context.Context, text string, audience token.Audience) (Session, error) {
-	claims, err := s.verify(ctx, text, audience)
+	now := s.Clock.Now()
+	claims, err := s.verify(ctx, text, audience, now)
 	if err != nil {
 		return Session{}, err
 	}
@@ -110,7 +111,7 @@ func (s *Service) Check(ctx context.Context, text string, audience token.Audienc
 		return Session{}, ErrInvalid
 	case err != nil:
 		return Session{}, unavailable(err)
-	case !state.BelongsTo(a), account.UnavailableReason(&a.Spec, s.Clock.Now()) != "", s.Verifiers.For(a) == nil:
+	case !state.BelongsTo(a), account.UnavailableReason(&a.Spec, now) != "", s.Verifiers.For(a) == nil:
 		return Session{}, ErrInvalid
 	}
 	return Session{Account: a, Claims: claims}, nil
@@ -123,14 +124,14 @@ func hasEnded(c token.Claims, state credential.Session) bool {
 }
 
 // verify checks the token itself. It reloads the key ring for an unknown key, which may be newer than the ring.
-func (s *Service) verify(ctx context.Context, text string, audience token.Audience) (token.Claims, error) {
-	claims, err := s.Keys.Ring().Verify(text, audience, s.Clock.Now())
+func (s *Service) verify(ctx context.Context, text string, audience token.Audience, now time.Time) (token.Claims, error) {
+	claims, err := s.Keys.Ring().Verify(text, audience, now)
 	if errors.Is(err, token.ErrUnknownKey) {
 		ring, reloadErr := s.Keys.Reload(ctx)
 		if reloadErr != nil {
 			return token.Claims{}, unavailable(reloadErr)
 		}
-		claims, err = ring.Verify(text, audience, s.Clock.Now())
+		claims, err = ring.Verify(text, audience, now)
 	}
 	if err != nil {
 		return token.Claims{}, ErrInvalid

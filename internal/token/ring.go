@@ -28,7 +28,7 @@ const SecretName = "keyturn-signing-keys"
 // keys that nobody else chooses.
 const keyIDBytes = 16
 
-// maxVerified bounds how many tokens a ring remembers. One takes about 500 bytes, so all of them 4 MiB. It is for clients that ask
+// maxVerified bounds how many tokens a ring remembers. One takes about 900 bytes, so all of them 7 MiB. It is for clients that ask
 // many times a minute, as a page with its parts does behind a proxy.
 const maxVerified = 8192
 
@@ -41,8 +41,9 @@ type Ring struct {
 	refused map[string]hidden[[]byte]
 	// seed is what Derive derives secrets from. It is kept for ever, unlike keys, and signs nothing.
 	seed hidden[[]byte]
-	// verified has the claims of tokens whose form and signature were found right, by the hash of the token: checking a signature takes
-	// longer than the rest of a session check. Times, audience and whether the session has ended are still checked each time.
+	// verified has the claims of tokens whose form and signature were found right, by the token: checking a signature takes longer than
+	// the rest of a session check. Times, audience and whether the session has ended are still checked each time. Hashing the tokens
+	// would protect nothing: who can read this memory finds the signing keys beside them.
 	// Only tokens that the keys have signed are added, so strangers cannot displace others. The zero Ring has none.
 	verified *lru.Cache
 }

@@ -208,12 +208,11 @@ func (h *Verify) identify(a *v1alpha1.UserAccount, p proxyRequest) (identity, *h
 // those that they get. The e-mail address is none of them unless --tell-email asks for it.
 func (i *identity) write(w http.ResponseWriter) {
 	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set(headerUser, i.user)
-	header.Set(headerNamespace, i.namespace)
-	header.Set(headerGroups, i.groups)
+	values := []string{"no-store", i.user, i.namespace, i.groups, i.email} // One allocation instead of five. Names are canonical.
+	header["Cache-Control"], header[headerUser], header[headerNamespace] = values[0:1:1], values[1:2:2], values[2:3:3]
+	header[headerGroups] = values[3:4:4]
 	if i.sendEmail {
-		header.Set(headerEmail, i.email)
+		header[headerEmail] = values[4:5:5]
 	}
 	w.WriteHeader(http.StatusOK)
 }
