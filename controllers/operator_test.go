@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers"
+	"github.com/keyturn/keyturn/controllers/certificate"
 	"github.com/keyturn/keyturn/controllers/decoy"
 	"github.com/keyturn/keyturn/controllers/keyring"
 	"github.com/keyturn/keyturn/controllers/orphan"
@@ -125,6 +127,15 @@ func (w *world) addControllers(mgr ctrl.Manager, secrets cache.Cache, o *operato
 	}
 	if err := keyring.SetupWithManager(mgr, secrets, w.system, w.clock); err != nil {
 		return fmt.Errorf("set up signing keys: %w", err)
+	}
+	if w.certificates {
+		owned, err := cache.New(mgr.GetConfig(), controllers.CertificateCacheOptions(mgr.GetScheme(), w.system))
+		if err != nil {
+			return fmt.Errorf("set up cache of certificates: %w", err)
+		}
+		if err := errors.Join(mgr.Add(owned), certificate.SetupWithManager(mgr, owned, w.system, w.clock)); err != nil {
+			return fmt.Errorf("set up certificates: %w", err)
+		}
 	}
 	if !w.decoys {
 		return nil

@@ -63,3 +63,15 @@ func DecoyCacheOptions(scheme *runtime.Scheme, credentialNamespace string) cache
 		}}},
 	}
 }
+
+// CertificateCacheOptions are those of the cache of Secrets in Keyturn's own namespace, of which the certificate for API servers and its
+// authority are two. It holds their metadata: the controller only has to know when one of them changes.
+func CertificateCacheOptions(scheme *runtime.Scheme, systemNamespace string) cache.Options {
+	secrets := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
+	return cache.Options{
+		Scheme:                      scheme,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+		ByObject:                    map[client.Object]cache.ByObject{secrets: {Namespaces: map[string]cache.Config{systemNamespace: {}}}},
+	}
+}

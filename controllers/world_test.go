@@ -56,6 +56,8 @@ type world struct {
 	hashes int
 	// decoys has operators create decoys, which takes hundreds of writes.
 	decoys bool
+	// certificates has operators make the certificate for API servers.
+	certificates bool
 
 	clock  *shiftedClock
 	log    *logBuffer

@@ -79,6 +79,7 @@ func run(stop context.Context, o *options) error {
 	// The watches run until the last request is answered.
 	running, end := context.WithCancel(context.WithoutCancel(stop))
 	defer end()
+	o.hashes = worker.Size(o.hashes)
 	hasher, err := worker.Start(o.hashWorker, o.hashes)
 	if err != nil {
 		return err

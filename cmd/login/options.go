@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
@@ -44,7 +43,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.defaultNamespace, "default-namespace", "default", "Namespace of the accounts of those who name none.")
 	flags.StringVar(&o.systemNamespace, "system-namespace", "keyturn-system", "Namespace of the signing keys and of the lists of refused passwords.")
 	flags.StringVar(&o.credentialNamespace, "credential-namespace", "keyturn-credentials", "Namespace of the credentials.")
-	flags.IntVar(&o.hashes, "hashes", runtime.GOMAXPROCS(0), "Passwords hashed at once, each in memory of its own (19 MiB unless a policy says otherwise).")
+	flags.IntVar(&o.hashes, "hashes", 0, "Passwords hashed at once, each in memory of its own (19 MiB unless a policy says otherwise). 0: as many as the processors, and as the memory limit leaves room for.")
 	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed; more are told to try again.")
 	flags.DurationVar(&o.maxStaleness, "max-staleness", time.Minute, "How long sessions go on to be checked by what was last known when the API server cannot be followed; 1s or more.")
 	flags.StringVar(&o.hashWorker, "hash-worker", "", "Program that hashes passwords, in processes of its own (default: hash-worker beside this one).")
@@ -64,8 +63,8 @@ func (o *options) add(flags *flag.FlagSet) {
 // validate returns an error for flags that make no sense.
 func (o *options) validate() error {
 	switch {
-	case o.hashes < 1:
-		return fmt.Errorf("--hashes is %d: give 1 or more", o.hashes)
+	case o.hashes < 0:
+		return fmt.Errorf("--hashes is %d: give 1 or more, or 0 for what processors and memory allow", o.hashes)
 	case o.hashQueue < 0:
 		return fmt.Errorf("--hash-queue is %d: give 0 or more", o.hashQueue)
 	case o.maxStaleness < time.Second:

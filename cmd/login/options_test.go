@@ -15,7 +15,7 @@ func TestOptions(t *testing.T) {
 	}{
 		"defaults":                 {nil, ""},
 		"all":                      {[]string{"--bind-address=:1", "--health-bind-address=:2", "--default-namespace=a", "--hashes=3", "--hash-queue=0", "--log-format=text"}, ""},
-		"no hashes":                {[]string{"--hashes=0"}, "--hashes"},
+		"negative hashes":          {[]string{"--hashes=-1"}, "--hashes"},
 		"queue below nothing":      {[]string{"--hash-queue=-1"}, "--hash-queue"},
 		"no patience":              {[]string{"--max-staleness=10ms"}, "--max-staleness"},
 		"no namespace":             {[]string{"--system-namespace="}, "must not be empty"},

@@ -58,7 +58,7 @@ type server struct {
 
 func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *options) (*server, error) {
 	config = rest.CopyConfig(config)
-	config.UserAgent = "keyturn-login"
+	config.UserAgent = "keyturn-login/" + version // Its first part is the field manager.
 	// Each login reads its credential live, so the client's own limit, meant for controllers, would limit logins. --hashes and
 	// --hash-queue bound how many reads run at once, and the API server has limits of its own.
 	config.QPS = -1

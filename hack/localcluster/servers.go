@@ -45,6 +45,8 @@ func servers() []server {
 					"--metrics-bind-address=" + controlplane.Address(c.state.OperatorMetrics),
 					// There is one operator, and the lease of a run that was killed would make it wait.
 					"--leader-elect=false",
+					// The login server has that of the control plane.
+					"--webhook-certificate=External",
 				}
 			},
 		},

@@ -33,6 +33,10 @@ const (
 	// decoyBytes is the size that a decoy is padded to, about that of a credential, so that reading and writing it take as long.
 	decoyBytes = 1536
 
+	// excludeFromBackup is the label by which Velero leaves an object out of backups. The operator makes decoys anew, and those of a backup
+	// would collide with them.
+	excludeFromBackup = "velero.io/exclude-from-backup"
+
 	decoyPrefix = "decoy-"
 	keyNames    = "names"
 	keyPadding  = "filling"
@@ -138,6 +142,10 @@ func encodeDecoy(entries []decoyEntry, secret *corev1.Secret) {
 		return strings.Join(words, " ")
 	})
 	secret.Type = DecoyType
+	if secret.Labels == nil {
+		secret.Labels = map[string]string{}
+	}
+	secret.Labels[excludeFromBackup] = "true"
 	secret.Data = map[string][]byte{
 		keyFormat: []byte(formatVersion), keyNames: []byte(names),
 		keyPadding: bytes.Repeat([]byte("."), max(0, decoyBytes-len(names))),

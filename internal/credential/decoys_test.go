@@ -50,6 +50,33 @@ func failuresOf(t *testing.T, s *Store, key DecoyKey, name string) account.Failu
 	return r.Failures
 }
 
+// TestDecoysAreLeftOutOfBackups: Velero leaves decoys out of a backup by their label, also one that a former version has made without it
+// and that was counted on since. Those of a backup would collide with the ones that the operator makes.
+func TestDecoysAreLeftOutOfBackups(t *testing.T) {
+	s, c := decoyStore(t)
+	for i := range Decoys {
+		secret := &corev1.Secret{}
+		secret.Namespace, secret.Name = s.Namespace, DecoyName(i)
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+			t.Fatal(err)
+		}
+		if secret.Labels["velero.io/exclude-from-backup"] != "true" {
+			t.Fatalf("%s has the labels %v", secret.Name, secret.Labels)
+		}
+		secret.Labels = nil
+		if err := c.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := DecoyKey("a key")
+	fail(t, s, key, "somebody", account.Failures{Consecutive: 1})
+	name, _ := key.place("somebody")
+	secret := &corev1.Secret{}
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: s.Namespace, Name: name}, secret); err != nil || len(secret.Labels) != 1 {
+		t.Errorf("after a failure %s has the labels %v, %v", name, secret.Labels, err)
+	}
+}
+
 // TestDecoyRemembers: the failures of a name are read again with the same key, and with no other.
 func TestDecoyRemembers(t *testing.T) {
 	s, _ := decoyStore(t)

@@ -11,7 +11,7 @@ import (
 var errDraining = errors.New("stopping")
 
 // healthHandler answers on the health port: /healthz while the process lives, /readyz while the server can answer clients, and
-// /metrics. The port is for the cluster and for operations, not for clients.
+// /metrics if there are any. The port is for the cluster and for operations, not for clients.
 func (s *Server) healthHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerHealth(w, nil) })
@@ -22,7 +22,9 @@ func (s *Server) healthHandler() http.Handler {
 		}
 		answerHealth(w, s.Ready())
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
+	}
 	return mux
 }
 

@@ -27,7 +27,7 @@ const (
 type Server struct {
 	// Ready returns what the server waits for; nil when it can answer clients. It must be set before the server runs.
 	Ready func() error
-	// Metrics are served on the health port. They must be set before the server runs.
+	// Metrics are served on the health port; nil for none. They must be set before the server runs.
 	Metrics prometheus.Gatherer
 
 	ports    []*Port

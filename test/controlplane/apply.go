@@ -17,8 +17,9 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane/binaries"
 )
 
-// fieldOwner is the field manager of what Apply applies.
-const fieldOwner = client.FieldOwner("keyturn-control-plane")
+// fieldOwner is the field manager of what Apply applies: that of kubectl, so that people can go on with kubectl apply --server-side
+// without conflicts.
+const fieldOwner = client.FieldOwner("kubectl")
 
 // establishTimeout is how long a new kind may take until the API server serves it: normally well under a second.
 const establishTimeout = 30 * time.Second

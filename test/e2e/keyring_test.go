@@ -99,8 +99,13 @@ func TestNoKeys(t *testing.T) {
 // awaitHealth waits until a server says that at its port of health.
 func (r *replica) awaitHealth(t *testing.T, path string, code int, text string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s answers %d at %s", r.name, code, path), func() error {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.healthURL+path, http.NoBody)
+	awaitHealth(t, r.healthURL, path, code, text)
+}
+
+func awaitHealth(t *testing.T, healthURL, path string, code int, text string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s answers %d", healthURL+path, code), func() error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, healthURL+path, http.NoBody)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"context"
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,4 +66,56 @@ func TestAPIServerGoesAway(t *testing.T) {
 
 	operator.isRunning(t)
 	login.isRunning(t)
+}
+
+// TestOperatorOutlastsAPIServer: an operator that is started while the API server is away waits for it. One that has lost its lease begins
+// anew, in the same process, so that no kubelet delays it.
+func TestOperatorOutlastsAPIServer(t *testing.T) {
+	o := newOrganisation(t)
+
+	operator.kill() // the one that needs no lease
+	defer operator.start(t)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+
+	plane.StopAPIServer()
+
+	r := operator.replica(t, "operator-waiting", "--health-probe-bind-address", "--leader-elect")
+	must(t, r.launch())
+
+	healthURL := strings.TrimSuffix(r.readyURL, "/readyz")
+	awaitHealth(t, healthURL, "/healthz", http.StatusOK, "ok")
+	awaitHealth(t, healthURL, "/readyz", http.StatusServiceUnavailable, "waiting for the API server")
+	must(t, plane.StartAPIServer(ctx))
+	must(t, r.waitReady(ctx))
+
+	reconciles := func(name string) {
+		t.Helper()
+		o.handOut(t, name, newPassword())
+		o.account(t, name, nil)
+		within(t, takeover, "the operator works", func() error {
+			a, err := o.get(t, name)
+			if err == nil && a.Status.Standing != v1alpha1.StandingChangeRequired {
+				err = errTooEarly
+			}
+
+			return err
+		})
+	}
+
+	reconciles("ada")
+	plane.StopAPIServer()
+	within(t, takeover, "the operator begins anew", func() error {
+		text, err := os.ReadFile(r.process.LogFile())
+		if err == nil && !strings.Contains(string(text), "Operator begins anew") {
+			err = errTooEarly
+		}
+
+		return err
+	})
+	must(t, plane.StartAPIServer(ctx))
+	must(t, r.waitReady(ctx))
+	reconciles("lin")
+	r.isRunning(t)
 }

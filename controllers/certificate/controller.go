@@ -1,0 +1,176 @@
+package certificate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// SecretName is the name of the Secret with the certificate, in Keyturn's own namespace. The kubelet puts it into the login server's Pods.
+	SecretName = "keyturn-login-webhook-tls"
+	// AuthorityName is the name of the Secret with the authority and its key, and of the ConfigMap with its certificate.
+	AuthorityName = "keyturn-webhook-ca"
+	// authorityKey is the key of the certificate in that ConfigMap.
+	authorityKey = "ca.crt"
+	// service is the name of the Service that API servers reach the port by.
+	service = "keyturn-login-webhook"
+
+	// managedByLabel tells the operator's own Secrets from those that somebody else has made.
+	managedByLabel, managedBy = "app.kubernetes.io/managed-by", "keyturn-operator"
+)
+
+// Reconciler keeps the certificate and its authority.
+type Reconciler struct {
+	live      client.Reader
+	writer    client.Writer
+	namespace string
+	clock     clock.PassiveClock
+}
+
+// Reconcile makes what is missing and renews what is due. Where the authority was lost it makes another, and the certificate anew;
+// API servers then refuse it until they are given the new authority.
+func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	foreign, err := r.isForeign(ctx)
+	if foreign || err != nil {
+		return ctrl.Result{}, err
+	}
+	now := r.clock.Now()
+	a, err := r.authority(ctx, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.publish(ctx, a); err != nil {
+		return ctrl.Result{}, err
+	}
+	renewal, err := r.certificate(ctx, a, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: max(renewal.Sub(now), time.Minute)}, nil
+}
+
+// isForeign tells whether somebody else has made the Secret with the certificate.
+func (r *Reconciler) isForeign(ctx context.Context) (bool, error) {
+	secret, missing, err := r.secret(ctx, SecretName)
+	if err != nil || missing || secret.Labels[managedByLabel] == managedBy {
+		return false, err
+	}
+	ctrl.LoggerFrom(ctx).Info("Certificate for API servers is left to whoever has made it; delete the Secret to have the operator make one",
+		"secret", SecretName)
+	return true, nil
+}
+
+// authority returns the authority, and makes one if there is none that can be used at now.
+func (r *Reconciler) authority(ctx context.Context, now time.Time) (*authority, error) {
+	secret, missing, err := r.secret(ctx, AuthorityName)
+	if err != nil {
+		return nil, err
+	}
+	if !missing {
+		a, err := readAuthority(pairOf(secret))
+		switch {
+		case err == nil && now.Before(a.parsed.NotAfter.Add(-authorityNotice)):
+			return a, nil
+		case err == nil && now.Before(a.parsed.NotAfter.Add(-renewBefore)):
+			ctrl.LoggerFrom(ctx).Info("Authority of the certificate for API servers ends soon: delete its Secret, and give API servers the new one from the ConfigMap",
+				"name", AuthorityName, "end", a.parsed.NotAfter)
+			return a, nil
+		case err != nil:
+			ctrl.LoggerFrom(ctx).Error(err, "Authority of the certificate for API servers cannot be used, and is made anew", "secret", AuthorityName)
+		}
+	}
+	a, err := newAuthority(now)
+	if err != nil {
+		return nil, fmt.Errorf("make authority: %w", err)
+	}
+	return a, r.write(ctx, secret, a.pair, missing)
+}
+
+// publish writes the authority's certificate to the ConfigMap, unless it is there.
+func (r *Reconciler) publish(ctx context.Context, a *authority) error {
+	published := &corev1.ConfigMap{}
+	published.Namespace, published.Name = r.namespace, AuthorityName
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(published), published)
+	missing := apierrors.IsNotFound(err)
+	switch {
+	case err != nil && !missing:
+		return fmt.Errorf("read published authority: %w", err)
+	case !missing && published.Data[authorityKey] == string(a.pair.certificate):
+		return nil
+	}
+	published.Data = map[string]string{authorityKey: string(a.pair.certificate)}
+	label(published)
+	if missing {
+		err = r.writer.Create(ctx, published)
+	} else {
+		err = r.writer.Update(ctx, published)
+	}
+	if err != nil {
+		return fmt.Errorf("publish authority: %w", err)
+	}
+	return nil
+}
+
+// certificate issues the certificate if it is due at now, and returns when it is due next.
+func (r *Reconciler) certificate(ctx context.Context, a *authority, now time.Time) (time.Time, error) {
+	name := service + "." + r.namespace + ".svc"
+	secret, missing, err := r.secret(ctx, SecretName)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if due := a.renewalTime(pairOf(secret), name); now.Before(due) {
+		return due, nil
+	}
+	issued, err := a.issue(name, now)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("issue certificate: %w", err)
+	}
+	if err := r.write(ctx, secret, issued, missing); err != nil {
+		return time.Time{}, err
+	}
+	ctrl.LoggerFrom(ctx).Info("Certificate for API servers is issued", "secret", SecretName)
+	return a.renewalTime(issued, name), nil
+}
+
+// secret reads a Secret live. It returns an empty one if there is none.
+func (r *Reconciler) secret(ctx context.Context, name string) (secret *corev1.Secret, missing bool, err error) {
+	secret = &corev1.Secret{}
+	err = r.live.Get(ctx, client.ObjectKey{Namespace: r.namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		secret.Namespace, secret.Name, secret.Type = r.namespace, name, corev1.SecretTypeTLS
+		return secret, true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read Secret %s: %w", name, err)
+	}
+	return secret, false, nil
+}
+
+func (r *Reconciler) write(ctx context.Context, secret *corev1.Secret, p pair, missing bool) error {
+	secret.Data = p.data()
+	label(secret)
+	write := func() error { return r.writer.Update(ctx, secret) }
+	if missing {
+		write = func() error { return r.writer.Create(ctx, secret) }
+	}
+	if err := write(); err != nil {
+		return fmt.Errorf("store Secret %s: %w", secret.Name, err)
+	}
+	return nil
+}
+
+func label(object client.Object) {
+	labels := object.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[managedByLabel] = managedBy
+	object.SetLabels(labels)
+}

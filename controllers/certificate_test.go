@@ -1,0 +1,98 @@
+package controllers_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/keyturn/keyturn/controllers/certificate"
+)
+
+// issuedCertificate waits until the certificate for API servers verifies by the published authority, and returns its Secret.
+func (w *world) issuedCertificate() *corev1.Secret {
+	w.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: objectMeta(w.system, certificate.SecretName)}
+	w.g.Eventually(func(g gomega.Gomega) {
+		published := &corev1.ConfigMap{}
+		g.Expect(admin.Get(ctx, keyOf(&corev1.ConfigMap{ObjectMeta: objectMeta(w.system, certificate.AuthorityName)}), published)).To(gomega.Succeed())
+		g.Expect(admin.Get(ctx, keyOf(secret), secret)).To(gomega.Succeed())
+		roots := x509.NewCertPool()
+		g.Expect(roots.AppendCertsFromPEM([]byte(published.Data["ca.crt"]))).To(gomega.BeTrue())
+		pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		_, err = pair.Leaf.Verify(x509.VerifyOptions{
+			DNSName: "keyturn-login-webhook." + w.system + ".svc", Roots: roots, CurrentTime: w.clock.Now(),
+		})
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+	}, patience, glance).Should(gomega.Succeed())
+	w.hide(string(secret.Data[corev1.TLSPrivateKeyKey]))
+	return secret
+}
+
+// TestCertificateForAPIServers: the operator makes the certificate and its authority, renews the certificate when it is due, makes again
+// what was deleted, and does nothing else.
+func TestCertificateForAPIServers(t *testing.T) {
+	w := newWorld(t)
+	w.certificates = true
+	o := w.run()
+	first := w.issuedCertificate()
+	w.g.Expect(first.Type).To(gomega.Equal(corev1.SecretTypeTLS))
+	writes := func() int {
+		return len(o.traffic.about(certificate.SecretName)) + len(o.traffic.about(certificate.AuthorityName))
+	}
+	w.g.Expect(writes()).To(gomega.Equal(3), "the authority, its publication and the certificate")
+	authority := &corev1.Secret{ObjectMeta: objectMeta(w.system, certificate.AuthorityName)}
+	w.must(admin.Get(ctx, keyOf(authority), authority))
+	w.hide(string(authority.Data[corev1.TLSPrivateKeyKey]))
+
+	// It is renewed by the same authority in its last month. An edit has the operator look, as it does by itself after that time.
+	w.clock.advance(61 * 24 * time.Hour)
+	edit(w, first, func(s *corev1.Secret) { s.Annotations = map[string]string{"test/touched": "yes"} })
+	w.g.Eventually(func() string {
+		return string(w.issuedCertificate().Data[corev1.TLSCertKey])
+	}, patience, glance).ShouldNot(gomega.Equal(string(first.Data[corev1.TLSCertKey])))
+	kept := &corev1.Secret{}
+	w.must(admin.Get(ctx, keyOf(authority), kept))
+	w.g.Expect(kept.Data).To(gomega.Equal(authority.Data))
+
+	// What is deleted, or damaged, is made again.
+	secret := w.issuedCertificate()
+	w.delete(secret)
+	w.g.Eventually(func() bool { return w.issuedCertificate().UID != secret.UID }, patience, glance).Should(gomega.BeTrue())
+	published := &corev1.ConfigMap{ObjectMeta: objectMeta(w.system, certificate.AuthorityName)}
+	edit(w, published, func(c *corev1.ConfigMap) { c.Data["ca.crt"] = "another" })
+	w.issuedCertificate()
+	w.delete(authority)
+	w.g.Eventually(func() error { return admin.Get(ctx, keyOf(authority), authority) }, patience, glance).Should(gomega.Succeed())
+	w.g.Expect(authority.UID).NotTo(gomega.Equal(kept.UID))
+	w.hide(string(authority.Data[corev1.TLSPrivateKeyKey]))
+	w.issuedCertificate()
+
+	// After a restart there is nothing to do.
+	o.stop()
+	restarted := w.run()
+	w.secret("ada", initial)
+	w.eventually(w.account("ada", handedOut("ada")), ready)
+	w.g.Expect(restarted.traffic.about(certificate.SecretName)).To(gomega.BeEmpty())
+}
+
+// TestForeignCertificate: a certificate that somebody else has made, such as cert-manager, is left alone, until it is deleted.
+func TestForeignCertificate(t *testing.T) {
+	w := newWorld(t)
+	w.certificates = true
+	foreign := &corev1.Secret{
+		ObjectMeta: objectMeta(w.system, certificate.SecretName), Type: corev1.SecretTypeTLS,
+		Data: map[string][]byte{corev1.TLSCertKey: []byte("of somebody else"), corev1.TLSPrivateKeyKey: []byte("of somebody else")},
+	}
+	w.must(admin.Create(ctx, foreign))
+	o := w.run()
+	w.g.Eventually(w.log.String, patience, glance).Should(gomega.ContainSubstring("left to whoever has made it"))
+	w.g.Expect(o.traffic.about(certificate.AuthorityName)).To(gomega.BeEmpty())
+
+	w.delete(foreign)
+	w.issuedCertificate()
+}
