@@ -3,6 +3,7 @@
 // the user's cache folder, where every clone finds it.
 //
 //	go run ./hack/provision control-plane
+//	go run ./hack/provision path kubectl         # builds one binary of the control plane, and prints its path
 //	go run ./hack/provision tool golangci-lint   # prints the path of the binary
 //
 // Progress goes to standard error. It imports the standard library alone, so that it compiles before anything else is

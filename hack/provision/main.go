@@ -12,7 +12,7 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane/binaries"
 )
 
-const usage = "usage: provision control-plane | provision tool NAME, in the root of the repository"
+const usage = "usage: provision control-plane | provision path NAME | provision tool NAME, in the root of the repository"
 
 var errUsage = errors.New(usage)
 
@@ -30,6 +30,13 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "control-plane":
 		return provideControlPlane(ctx)
+	case len(args) == 2 && args[0] == "path":
+		path, err := providePath(ctx, args[1])
+		if err == nil {
+			fmt.Println(path)
+		}
+
+		return err
 	case len(args) == 2 && args[0] == "tool":
 		path, err := provideTool(ctx, args[1])
 		if err == nil {
