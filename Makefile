@@ -52,9 +52,10 @@ generate: ## Generate deep copies from the API types.
 	"$(call tool,controller-gen)" object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CustomResourceDefinitions. Roles are written by hand, one set per server.
+manifests: ## Generate the CustomResourceDefinitions, and what the chart copies out of config. Roles are written by hand.
 	@rm -f config/crd/bases/*.yaml
 	"$(call tool,controller-gen)" crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	@hack/chart "$$(go run ./hack/provision path kubectl)"
 
 .PHONY: fmt
 fmt: ## Format the code.
@@ -69,6 +70,7 @@ lint: ## Run the linters, over the code and over the API's conventions.
 test: control-plane browser nginx ## Run all tests, end to end included; pictures of the pages go to .screenshots.
 	@echo 'Testing. Packages that talk to the API server start their own and take up to some minutes ...'
 	@go run ./hack/provision tool promtool >/dev/null
+	@go run ./hack/provision tool helm >/dev/null
 	@# Not from the cache: it cannot see that the binaries have changed which end-to-end tests build and start.
 	go test -count=1 -timeout $(TEST_TIMEOUT) ./...
 	@echo 'What the end-to-end tests have measured:'

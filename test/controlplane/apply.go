@@ -42,10 +42,11 @@ func Kustomize(ctx context.Context, dir string) ([]*unstructured.Unstructured, e
 		return nil, fmt.Errorf("kubectl kustomize %s: %w: %s", dir, err, bytes.TrimSpace(stderr.Bytes()))
 	}
 
-	return decode(&stdout)
+	return Decode(&stdout)
 }
 
-func decode(stream io.Reader) ([]*unstructured.Unstructured, error) {
+// Decode reads objects from a stream of YAML documents or JSON.
+func Decode(stream io.Reader) ([]*unstructured.Unstructured, error) {
 	decoder := yaml.NewYAMLOrJSONDecoder(stream, 4<<10)
 
 	var objects []*unstructured.Unstructured
