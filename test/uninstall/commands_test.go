@@ -19,24 +19,21 @@ type commands struct{ keep, install, remove string }
 func documented(t *testing.T) commands {
 	t.Helper()
 
+	keep, remove := blocks(t, "## Keep everything", 2), blocks(t, "## Remove everything", 1)
+
+	return commands{keep: keep[0], install: keep[1], remove: remove[0]}
+}
+
+// blocks are the blocks of shell commands below a heading of docs/uninstall.md.
+func blocks(t *testing.T, heading string, count int) (all []string) {
+	t.Helper()
+
 	page, err := os.ReadFile(filepath.Join(root, "docs", "uninstall.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	keep, remove := blocks(t, string(page), "## Keep everything"), blocks(t, string(page), "## Remove everything")
-	if len(keep) != 2 || len(remove) != 1 {
-		t.Fatalf("docs/uninstall.md has %d and %d blocks of commands, want 2 and 1", len(keep), len(remove))
-	}
-
-	return commands{keep: keep[0], install: keep[1], remove: remove[0]}
-}
-
-// blocks are the blocks of shell commands below a heading.
-func blocks(t *testing.T, page, heading string) (all []string) {
-	t.Helper()
-
-	_, section, found := strings.Cut(page, heading+"\n")
+	_, section, found := strings.Cut(string(page), heading+"\n")
 	if !found {
 		t.Fatalf("docs/uninstall.md has no heading %q", heading)
 	}
@@ -45,6 +42,10 @@ func blocks(t *testing.T, page, heading string) (all []string) {
 
 	for {
 		_, rest, found := strings.Cut(section, "```shell\n")
+		if !found && len(all) != count {
+			t.Fatalf("docs/uninstall.md has %d blocks of commands below %q, want %d", len(all), heading, count)
+		}
+
 		if !found {
 			return all
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyturn/keyturn/test/controlplane"
 	"github.com/keyturn/keyturn/test/controlplane/binaries"
+	"github.com/keyturn/keyturn/test/internal/helm"
 	"github.com/keyturn/keyturn/test/internal/installation"
 )
 
@@ -23,7 +24,7 @@ var (
 	plane *controlplane.ControlPlane
 	// kube has the rights of a cluster administrator.
 	kube client.Client
-	// dir holds the servers' binaries, logs and kubeconfigs, and a folder bin with kubectl.
+	// dir holds the servers' binaries, logs and kubeconfigs, and a folder bin with kubectl and helm.
 	dir string
 )
 
@@ -46,7 +47,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// prepare builds the servers and makes what the commands need. It installs nothing.
+// prepare builds the servers, and makes what the commands need. It installs nothing.
 func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	plane = c
 
@@ -63,8 +64,15 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 
-	if err := os.Symlink(kubectl, filepath.Join(dir, "bin", "kubectl")); err != nil {
+	helmPath, err := helm.Build(ctx, root)
+	if err != nil {
 		return err
+	}
+
+	for name, path := range map[string]string{"kubectl": kubectl, "helm": helmPath} {
+		if err := os.Symlink(path, filepath.Join(dir, "bin", name)); err != nil {
+			return err
+		}
 	}
 
 	if kube, err = installation.NewClient(plane.Config()); err != nil {
