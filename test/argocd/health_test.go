@@ -14,6 +14,8 @@ type health struct{ status, message string }
 
 // TestHealth: what people see in Argo CD of an account or a policy, for each state that a status can be in.
 func TestHealth(t *testing.T) {
+	t.Parallel()
+
 	const (
 		waits   = "Waiting for the operator of Keyturn"
 		account = "kind: UserAccount\nmetadata: {name: ada, generation: 3}\n"
