@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -71,6 +72,7 @@ func NewCaches(ctx context.Context, config *rest.Config, namespaces Namespaces, 
 	if c.live, err = client.New(liveConfig, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &reconnectTransport{next: next} })
 	if err := c.prepareCaches(ctx, config); err != nil {
 		return nil, err
 	}
