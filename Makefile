@@ -19,6 +19,7 @@ FUZZ_TIME ?= 60s
 FUZZ_SMOKE_TIME ?= 3s
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 # A tool of hack/tools: its path, for use inside a recipe, where it is built if it is missing.
 tool = $$(go run ./hack/provision tool $(1))
@@ -41,7 +42,7 @@ run: build control-plane ## Run a local cluster with Keyturn in it (LOCAL_DIR, L
 .PHONY: build
 build: ## Build the servers and the local cluster's runner into bin.
 	@echo 'Building the servers. The first time, with what they depend on, that takes some minutes ...'
-	go build -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
+	go build -ldflags '-X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/ ./cmd/...
 	@go build -o bin/ ./hack/localcluster
 
 ##@ Develop

@@ -24,8 +24,8 @@ import (
 // one connection.
 const maxPeople, maxAPIServers = 4096, 1024
 
-// version of the build, set by the linker.
-var version = "unknown"
+// version of the build, and the commit that it was built from; set by the linker.
+var version, commit = "unknown", "unknown"
 
 func main() {
 	o := &options{}
@@ -39,7 +39,7 @@ func main() {
 	slog.SetDefault(slog.New(handler))
 	klog.SetLogger(logr.FromSlogHandler(handler))
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
-	slog.Info("Login server starts", "version", version)
+	slog.Info("Login server starts", "version", version, "commit", commit)
 
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(stop, cancel) // A second signal ends the process at once.

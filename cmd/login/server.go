@@ -114,7 +114,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 func newRegistry(o *options) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	buildinfo.Register(registry, version)
+	buildinfo.Register(registry, version, commit)
 	metrics.RegisterLimits(registry, o.hashes, o.hashQueue)
 	return registry
 }

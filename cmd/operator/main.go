@@ -21,8 +21,8 @@ import (
 	"github.com/keyturn/keyturn/internal/httpserver"
 )
 
-// version of the build, set by the linker.
-var version = "unknown"
+// version of the build, and the commit that it was built from; set by the linker.
+var version, commit = "unknown", "unknown"
 
 // errNotReady is what /readyz answers.
 var errNotReady = errors.New("waiting for the API server: can it be reached, and are the kinds and the rights in place?")
@@ -44,7 +44,7 @@ func main() {
 	slog.SetDefault(slog.New(handler))
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
 	klog.SetSlogLogger(slog.Default())
-	slog.Info("Operator starts", "version", version)
+	slog.Info("Operator starts", "version", version, "commit", commit)
 
 	ctx := ctrl.SetupSignalHandler()
 	err := run(ctx, o)
@@ -72,7 +72,7 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	defer health.Close()
-	buildinfo.Register(metrics.Registry, version)
+	buildinfo.Register(metrics.Registry, version, commit)
 	auditLog, err := audit.Open(o.auditLog, "operator", metrics.Registry)
 	if err != nil {
 		return err

@@ -181,7 +181,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}
 	organisations := catalog.New(shared.caches.Reader(), systemNamespace)
 	shared.registry = prometheus.NewRegistry()
-	buildinfo.Register(shared.registry, "v0.0.0-test")
+	buildinfo.Register(shared.registry, "v0.0.0-test", "unknown")
 	metrics.RegisterLimits(shared.registry, 2, 64)
 	store := &credential.Store{Reader: live, Writer: live, Namespace: credential.DefaultNamespace}
 	shared.hasher = hash.NewBounded(worker.InProcess(2), 2)

@@ -197,8 +197,9 @@ func TestMetricsAreAsDocumented(t *testing.T) {
 
 			for _, metric := range family.GetMetric() {
 				for _, label := range metric.GetLabel() {
+					ofTheBuild := name == "keyturn_build_info" // The values are another build's tomorrow.
 					if !strings.Contains(said.Labels, "`"+label.GetName()+"`") ||
-						(label.GetName() != "version" && !strings.Contains(said.Labels, "`"+label.GetValue()+"`")) {
+						(!ofTheBuild && !strings.Contains(said.Labels, "`"+label.GetValue()+"`")) {
 						t.Errorf("docs/metrics.md does not explain %s=%q of %s", label.GetName(), label.GetValue(), name)
 					}
 				}
