@@ -21,6 +21,10 @@ FUZZ_SMOKE_TIME ?= 3s
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
+# Where make release writes to, and where the images of the release will be.
+DIST ?= dist
+REGISTRY ?= ghcr.io/keyturn
+
 # A tool of hack/tools: its path, for use inside a recipe, where it is built if it is missing.
 tool = $$(go run ./hack/provision tool $(1))
 
@@ -66,6 +70,7 @@ fmt: ## Format the code.
 lint: ## Run the linters, over the code and over the API's conventions.
 	"$(call tool,golangci-lint)" run
 	"$(call tool,kube-api-linter)" run --config .golangci-kal.yml ./api/...
+	linter="$(call tool,golangci-lint)"; cd hack/release; "$$linter" run
 
 .PHONY: test
 test: control-plane browser nginx ## Run all tests, end to end included; pictures of the pages go to .screenshots.
@@ -74,6 +79,7 @@ test: control-plane browser nginx ## Run all tests, end to end included; picture
 	@go run ./hack/provision tool helm >/dev/null
 	@# Not from the cache: it cannot see that the binaries have changed which end-to-end tests build and start.
 	go test -count=1 -timeout $(TEST_TIMEOUT) ./...
+	go test -C hack/release -count=1 ./...
 	@echo 'What the end-to-end tests have measured:'
 	@cat .figures
 	@$(MAKE) fuzz-smoke
@@ -96,6 +102,19 @@ fuzz: ## Fuzz each target for a minute (FUZZ_TIME). What fails is left in testda
 fuzz-smoke: ## Fuzz each target for a few seconds (FUZZ_SMOKE_TIME), as test does.
 	@echo 'Fuzzing. The first time, to build everything for it takes some minutes ...'
 	@hack/fuzz '$(FUZZ_SMOKE_TIME)' committed
+
+##@ Release
+
+# VERSION has another value where nobody has set it, and that names no release.
+.PHONY: release
+release: ## Make a release in DIST (VERSION=v0.1.0, REGISTRY, ALLOW_UNCOMMITTED=1). docs/releasing.md says more.
+	@go run -C hack/release . -version '$(if $(findstring command line,$(origin VERSION)),$(VERSION))' -registry '$(REGISTRY)' -dist '$(abspath $(DIST))' \
+		-kubectl "$$(go run ./hack/provision path kubectl)" -cyclonedx-gomod "$(call tool,cyclonedx-gomod)" \
+		-helm "$(call tool,helm)" $(if $(ALLOW_UNCOMMITTED),-allow-uncommitted)
+
+.PHONY: release-test
+release-test: ## Release the last commit twice, from two folders, compare, and start what is in the images. Needs root.
+	@hack/release-test
 
 ##@ Check
 
@@ -127,5 +146,5 @@ clean-local: ## Forget the local cluster's state.
 	@bin/localcluster forget --dir '$(LOCAL_DIR)'
 
 .PHONY: clean
-clean: ## Remove what build made.
-	rm -rf bin
+clean: ## Remove what build and release made.
+	rm -rf bin dist

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+var errImages = errors.New("config/default does not name the images as expected; look for them in its kustomization.yaml and in hack/release/manifests.go")
+
+// writeManifests writes config/default into one file, with the images of the release.
+func (r *release) writeManifests(ctx context.Context) error {
+	if err := r.writeOverlay(); err != nil {
+		return fmt.Errorf("writing a kustomization with the images: %w", err)
+	}
+
+	command := exec.CommandContext(ctx, r.kubectl, "kustomize", r.overlay)
+	command.Stderr = os.Stderr
+
+	manifests, err := command.Output()
+	if err != nil {
+		return fmt.Errorf("kubectl kustomize: %w", err)
+	}
+
+	if err := r.checkImages(string(manifests)); err != nil {
+		return err
+	}
+
+	header := fmt.Sprintf("# Keyturn %s. Install and upgrade with: kubectl apply --server-side -f install.yaml\n", r.version)
+
+	return os.WriteFile(filepath.Join(r.dist, "install.yaml"), append([]byte(header), manifests...), 0o644)
+}
+
+// writeOverlay writes a kustomization that puts the images of the release into config/default.
+func (r *release) writeOverlay() error {
+	if err := os.MkdirAll(r.overlay, 0o755); err != nil {
+		return err
+	}
+
+	// kustomize takes other folders by relative paths alone, and resolves links before it looks.
+	from, err := filepath.EvalSymlinks(r.overlay)
+	if err != nil {
+		return err
+	}
+
+	to, err := filepath.EvalSymlinks(filepath.Join(r.source.root, "config", "default"))
+	if err != nil {
+		return err
+	}
+
+	base, err := filepath.Rel(from, to)
+	if err != nil {
+		return err
+	}
+
+	content := &strings.Builder{}
+	fmt.Fprintf(content, "resources:\n- %s\nimages:\n", base)
+
+	for _, s := range servers() {
+		fmt.Fprintf(content, "- name: %s/%s\n  newName: %s/%s\n  newTag: %s\n", defaultRegistry, s.image, r.registry, s.image, r.version)
+	}
+
+	return os.WriteFile(filepath.Join(r.overlay, "kustomization.yaml"), []byte(content.String()), 0o644)
+}
+
+// checkImages returns errImages where the manifests name other images than those of the release, or not each of them.
+func (r *release) checkImages(manifests string) error {
+	var named, want []string
+
+	for line := range strings.Lines(manifests) {
+		if image, ok := strings.CutPrefix(strings.TrimLeft(line, " -"), "image: "); ok {
+			named = append(named, strings.TrimSpace(image))
+		}
+	}
+
+	for _, s := range servers() {
+		want = append(want, fmt.Sprintf("%s/%s:%s", r.registry, s.image, r.version))
+	}
+
+	slices.Sort(named)
+	slices.Sort(want)
+
+	if !slices.Equal(named, want) {
+		return fmt.Errorf("install.yaml would run %q instead of %q: %w", named, want, errImages)
+	}
+
+	return nil
+}
+
+// copyHealthCheck copies the check that tells Argo CD whether an account or a policy is healthy.
+func (r *release) copyHealthCheck(context.Context) error {
+	content, err := os.ReadFile(filepath.Join(r.source.root, "config", "argocd", "health.lua"))
+	if errors.Is(err, os.ErrNotExist) {
+		say("  there is none in config/argocd: left out")
+
+		return nil
+	}
+
+	if err != nil {
+		return err
+	}
+
+	return os.WriteFile(filepath.Join(r.dist, "health.lua"), content, 0o644)
+}
