@@ -95,12 +95,6 @@ func (r *release) checkImages(manifests string) error {
 // copyHealthCheck copies the check that tells Argo CD whether an account or a policy is healthy.
 func (r *release) copyHealthCheck(context.Context) error {
 	content, err := os.ReadFile(filepath.Join(r.source.root, "config", "argocd", "health.lua"))
-	if errors.Is(err, os.ErrNotExist) {
-		say("  there is none in config/argocd: left out")
-
-		return nil
-	}
-
 	if err != nil {
 		return err
 	}
