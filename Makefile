@@ -84,6 +84,14 @@ test: control-plane browser nginx ## Run all tests, end to end included; picture
 	@cat .figures
 	@$(MAKE) fuzz-smoke
 
+.PHONY: node-test
+node-test: ## Install, log in, upgrade and uninstall on a real node (Linux, root) from dist, which release makes.
+	@plugins=$$(hack/node); test -n "$$plugins"
+	@$(MAKE) control-plane
+	@echo 'Providing kubelet, kube-scheduler and kube-proxy. The first time, to build them takes some minutes ...'
+	@go run ./hack/provision node
+	PATH=$$PATH:/usr/sbin:/sbin go test -count=1 -timeout $(TEST_TIMEOUT) -tags node -v ./test/node
+
 .PHONY: pictures
 pictures: control-plane browser ## Take the pictures of the README anew.
 	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestPictures$$' ./test/e2e

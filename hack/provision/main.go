@@ -12,7 +12,7 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane/binaries"
 )
 
-const usage = "usage: provision control-plane | provision path NAME | provision tool NAME, in the root of the repository"
+const usage = "usage: provision control-plane | provision node | provision path NAME | provision tool NAME, in the root of the repository"
 
 var errUsage = errors.New(usage)
 
@@ -29,7 +29,9 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "control-plane":
-		return provideControlPlane(ctx)
+		return provide(ctx, controlPlane())
+	case len(args) == 1 && args[0] == "node":
+		return provide(ctx, node())
 	case len(args) == 2 && args[0] == "path":
 		path, err := providePath(ctx, args[1])
 		if err == nil {
@@ -49,14 +51,14 @@ func run(ctx context.Context, args []string) error {
 	}
 }
 
-// provideControlPlane builds the binaries of the control plane that are missing. Those in KUBEBUILDER_ASSETS are not built.
-func provideControlPlane(ctx context.Context) error {
+// provide builds those binaries of a cluster that are missing. Those in KUBEBUILDER_ASSETS are not built.
+func provide(ctx context.Context, all []binary) error {
 	dir, err := binaries.CacheDir()
 	if err != nil {
 		return err
 	}
 
-	for _, b := range controlPlane() {
+	for _, b := range all {
 		if _, err := binaries.Find(binaries.Name(b.name)); err == nil {
 			continue
 		}
@@ -101,24 +103,34 @@ func toolTags(name string) string {
 	return ""
 }
 
+// clusterModule has the control plane and the node as dependencies.
+const clusterModule = "hack/controlplane"
+
 // controlPlane lists the binaries of the control plane, the smallest first, so that a person who waits sees progress early.
 func controlPlane() []binary {
-	const module = "hack/controlplane"
-
-	kubernetes := func(name binaries.Name, takes string) binary {
-		return binary{
-			name: string(name), version: binaries.KubernetesVersion, module: module,
-			pkg: "k8s.io/kubernetes/cmd/" + string(name), ldflags: kubernetesFlags(), takes: takes,
-		}
-	}
-
 	return []binary{
 		{
-			name: string(binaries.Etcd), version: binaries.EtcdVersion, module: module,
+			name: string(binaries.Etcd), version: binaries.EtcdVersion, module: clusterModule,
 			pkg: "go.etcd.io/etcd/server/v3", ldflags: "-s -w", takes: "about a minute",
 		},
 		kubernetes(binaries.APIServer, "about 8 minutes"),
 		kubernetes(binaries.Kubectl, "about a minute"),
 		kubernetes(binaries.ControllerManager, "about 3 minutes"),
+	}
+}
+
+// node lists the binaries that a node needs beside the control plane's, with which they share most packages.
+func node() []binary {
+	return []binary{
+		kubernetes(binaries.Scheduler, "about a minute"),
+		kubernetes(binaries.Kubelet, "about 2 minutes"),
+		kubernetes(binaries.Proxy, "about a minute"),
+	}
+}
+
+func kubernetes(name binaries.Name, takes string) binary {
+	return binary{
+		name: string(name), version: binaries.KubernetesVersion, module: clusterModule,
+		pkg: "k8s.io/kubernetes/cmd/" + string(name), ldflags: kubernetesFlags(), takes: takes,
 	}
 }

@@ -30,6 +30,8 @@ type authority struct {
 	dir         string
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
+	// addresses are those at which the servers are reached.
+	addresses []net.IP
 }
 
 // keyPair holds the paths of a certificate and its key.
@@ -43,7 +45,7 @@ func openAuthority(dir string, now time.Time) (*authority, error) {
 		return nil, err
 	}
 
-	a := &authority{dir: dir, key: key}
+	a := &authority{dir: dir, key: key, addresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 
 	switch stored, err := os.ReadFile(a.path()); {
 	case err == nil:
@@ -98,7 +100,7 @@ func (a *authority) issue(file, name string, groups []string, now time.Time) (ke
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		DNSNames:    []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IPAddresses: a.addresses,
 	}, &key.PublicKey)
 
 	return pair, err

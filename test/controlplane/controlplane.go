@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,6 +44,9 @@ type Options struct {
 	// TokenReview has kube-apiserver ask a webhook about tokens that it does not know itself. The caller runs it, sooner or
 	// later, as TokenReview says.
 	TokenReview bool
+	// NodeAddress is an address of this machine by which nodes and Pods reach kube-apiserver; then all controllers run. Without it
+	// there are no nodes, and everything listens on 127.0.0.1 alone.
+	NodeAddress net.IP
 	// APIServerArgs are further arguments of kube-apiserver, for example of an audit log.
 	APIServerArgs []string
 	// Progress is called, if set, for each server that has become ready.
@@ -67,7 +71,6 @@ type ControlPlane struct {
 	authority *authority
 	server    keyPair // presented by every server, and to etcd
 	admin     keyPair
-	manager   keyPair
 	webhook   keyPair
 	client    *http.Client
 	config    *rest.Config
@@ -130,6 +133,10 @@ func (c *ControlPlane) prepare(now time.Time) (err error) {
 		return err
 	}
 
+	if c.options.NodeAddress != nil {
+		c.authority.addresses = append(c.authority.addresses, c.options.NodeAddress, apiServiceAddress())
+	}
+
 	// The key that signs ServiceAccount tokens lasts as long as the folder, else a restart would end them all.
 	if _, err = openKey(c.serviceAccountKey()); err != nil {
 		return err
@@ -140,10 +147,6 @@ func (c *ControlPlane) prepare(now time.Time) (err error) {
 	}
 
 	if c.admin, err = c.authority.issue("admin", "admin", []string{"system:masters"}, now); err != nil {
-		return err
-	}
-
-	if c.manager, err = c.authority.issue("controller-manager", "system:kube-controller-manager", nil, now); err != nil {
 		return err
 	}
 

@@ -60,11 +60,8 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context) (err error) {
 
 func (c *ControlPlane) apiServerArguments() []string {
 	arguments := append([]string{
-		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(c.ports.APIServer),
-		"--endpoint-reconciler-type=none", // a loopback address may not be an endpoint
-		"--service-cluster-ip-range=10.0.0.0/24",
+		"--service-cluster-ip-range=" + serviceRange,
 		"--etcd-servers=https://" + Address(c.ports.Etcd),
 		"--etcd-cafile=" + c.authority.path(),
 		"--etcd-certfile=" + c.server.certificate,
@@ -72,28 +69,20 @@ func (c *ControlPlane) apiServerArguments() []string {
 		"--tls-cert-file=" + c.server.certificate,
 		"--tls-private-key-file=" + c.server.key,
 		"--client-ca-file=" + c.authority.path(),
-		"--authorization-mode=RBAC",
 		"--service-account-issuer=" + serviceAccountIssuer,
 		"--service-account-key-file=" + c.serviceAccountKey(),
 		"--service-account-signing-key-file=" + c.serviceAccountKey(),
 	}, c.tokenReviewArguments()...)
+	arguments = append(arguments, c.apiServerReach()...)
 
 	return append(arguments, c.options.APIServerArgs...)
 }
 
 func (c *ControlPlane) startControllerManager(ctx context.Context) error {
-	kubeconfig := filepath.Join(c.dir, "pki", "controller-manager.kubeconfig")
-
-	config := rest.CopyConfig(c.config)
-	config.TLSClientConfig = rest.TLSClientConfig{
-		CAFile: c.authority.path(), CertFile: c.manager.certificate, KeyFile: c.manager.key,
-	}
-
-	if err := WriteKubeconfig(kubeconfig, config); err != nil {
+	kubeconfig, err := c.ClientKubeconfig("controller-manager", "system:kube-controller-manager")
+	if err != nil {
 		return err
 	}
-
-	var err error
 
 	c.controllerManager, err = c.launch(ctx, binaries.ControllerManager, &c.ports.ControllerManager, func() []string {
 		return []string{
@@ -106,10 +95,7 @@ func (c *ControlPlane) startControllerManager(ctx context.Context) error {
 			"--use-service-account-credentials",
 			"--service-account-private-key-file=" + c.serviceAccountKey(),
 			"--root-ca-file=" + c.authority.path(),
-			// Those that need no nodes. Without the workload controllers a Deployment simply stays without pods, instead of
-			// having some that wait for ever.
-			"--controllers=namespace-controller,garbage-collector-controller,serviceaccount-controller," +
-				"serviceaccount-token-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller",
+			"--controllers=" + c.controllers(),
 		}
 	}, "/healthz")
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // The versions that hack/controlplane/go.mod builds. They name the cache folder, so a new version never meets the
@@ -25,6 +26,13 @@ const (
 	Kubectl           Name = "kubectl"
 )
 
+// The programs that a node needs beside those.
+const (
+	Scheduler Name = "kube-scheduler"
+	Kubelet   Name = "kubelet"
+	Proxy     Name = "kube-proxy"
+)
+
 // AssetsVariable is the environment variable that names a folder of ready-made binaries. Test tooling of the
 // Kubernetes world shares it; binaries found there are used as they are, whatever their version.
 const AssetsVariable = "KUBEBUILDER_ASSETS"
@@ -33,8 +41,11 @@ const AssetsVariable = "KUBEBUILDER_ASSETS"
 // command that makes it.
 var ErrNotBuilt = errors.New("control-plane binary is missing")
 
-// All lists every program.
+// All lists every program of a control plane.
 func All() []Name { return []Name{Etcd, APIServer, ControllerManager, Kubectl} }
+
+// Node lists the programs of a node.
+func Node() []Name { return []Name{Scheduler, Kubelet, Proxy} }
 
 // Find returns the path of a program: from the folder in KUBEBUILDER_ASSETS if it has it, else from the cache. Where
 // neither has it, the error is ErrNotBuilt.
@@ -52,8 +63,12 @@ func Find(name Name) (string, error) {
 
 	path := filepath.Join(dir, string(name))
 	if !isExecutable(path) {
-		return "", fmt.Errorf("%w: %s; run `make control-plane` once (it builds from source and takes some minutes)",
-			ErrNotBuilt, path)
+		target := "control-plane"
+		if slices.Contains(Node(), name) {
+			target = "node-test" // which begins with that
+		}
+
+		return "", fmt.Errorf("%w: %s; run `make %s` once (it builds from source and takes some minutes)", ErrNotBuilt, path, target)
 	}
 
 	return path, nil

@@ -1,0 +1,37 @@
+//go:build node
+
+package node_test
+
+import (
+	"testing"
+
+	"github.com/keyturn/keyturn/test/node/load"
+)
+
+// people are those who have accounts, with passwords of their own and sessions.
+var people []load.Person
+
+// TestNode goes through the life of an installation. Each phase goes on from the one before, so the first one that fails ends it.
+func TestNode(t *testing.T) {
+	for _, phase := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"Install", testInstall},
+		{"FirstAccount", testFirstAccount},
+		{"RollingRestart", testRollingRestart},
+		{"Webhook", testWebhook},
+		{"KilledPod", testKilledPod},
+		{"Usage", testUsage},
+		{"APIServerAway", testAPIServerAway},
+		{"Reinstall", testReinstall},
+		{"RemoveEverything", testRemoveEverything},
+		{"Upgrade", testUpgrade},
+	} {
+		if !t.Run(phase.name, phase.run) {
+			explain(t)
+
+			return
+		}
+	}
+}
