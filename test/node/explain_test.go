@@ -19,6 +19,6 @@ func explain(t *testing.T) {
 	t.Log(shell(t, `kubectl get pods --all-namespaces --output=wide
 kubectl get events --namespace=keyturn-system --sort-by=.lastTimestamp | tail -n 30
 for pod in $(kubectl get pods --namespace=keyturn-system --output=name); do
-  echo "== $pod"; kubectl logs --namespace=keyturn-system --tail=15 "$pod" || true
+  echo "== $pod"; kubectl logs --namespace=keyturn-system --tail=5 "$pod" || true
 done`))
 }

@@ -150,7 +150,8 @@ func testFirstAccount(t *testing.T) {
 	}
 }
 
-// withReplicas is a kustomization of the release with more login servers, as people make it.
+// withReplicas is a kustomization of the release with more login servers, as people make it. They ask for less than in the release,
+// so that one more of them than there are to be, and a second operator, find room on two processors.
 func withReplicas(t *testing.T) string {
 	t.Helper()
 
@@ -161,7 +162,12 @@ func withReplicas(t *testing.T) string {
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(folder, "install.yaml"), manifests, 0o600))
 	must(t, os.WriteFile(filepath.Join(folder, "kustomization.yaml"),
-		fmt.Appendf(nil, "resources: [install.yaml]\nreplicas: [{name: keyturn-login, count: %d}]\n", replicas), 0o600))
+		fmt.Appendf(nil, `resources: [install.yaml]
+replicas: [{name: keyturn-login, count: %d}]
+patches:
+- target: {kind: Deployment, name: keyturn-login}
+  patch: '[{op: replace, path: /spec/template/spec/containers/0/resources/requests/cpu, value: 200m}]'
+`, replicas), 0o600))
 
 	return folder
 }
