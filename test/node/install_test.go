@@ -166,7 +166,8 @@ func withReplicas(t *testing.T) string {
 replicas: [{name: keyturn-login, count: %d}]
 patches:
 - target: {kind: Deployment, name: keyturn-login}
-  patch: '[{op: replace, path: /spec/template/spec/containers/0/resources/requests/cpu, value: 200m}]'
+  patch: |
+    - {op: replace, path: /spec/template/spec/containers/0/resources/requests/cpu, value: 200m}
 `, replicas), 0o600))
 
 	return folder
@@ -176,8 +177,17 @@ patches:
 func testReinstall(t *testing.T) {
 	began := time.Now()
 	shell(t, "kubectl delete -k config/servers --ignore-not-found")
-	figure("uninstall, data kept", "%.0f s", time.Since(began).Seconds())
+	figure("uninstall by kubectl, data kept", "%.0f s", time.Since(began).Seconds())
 
+	awaitNoPods(t)
+
+	apply(t, "-k "+withReplicas(t))
+	awaitRollout(t)
+	mustBeAsBefore(t, people)
+}
+
+func awaitNoPods(t *testing.T) {
+	t.Helper()
 	eventually(t, "no Pod is left", time.Minute, func() error {
 		if left := pods(t, ""); len(left) > 0 {
 			return fmt.Errorf("%s is left", left[0].Name)
@@ -185,28 +195,18 @@ func testReinstall(t *testing.T) {
 
 		return nil
 	})
-
-	apply(t, "-k "+withReplicas(t))
-	awaitRollout(t)
-	mustBeAsBefore(t, people)
 }
 
 // testRemoveEverything runs the commands of docs/uninstall.md.
 func testRemoveEverything(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(root, "docs", "uninstall.md"))
-	must(t, err)
-
-	_, section, _ := strings.Cut(string(page), "## Remove everything\n")
-	_, rest, _ := strings.Cut(section, "```shell\n")
-	commands, _, found := strings.Cut(rest, "```")
-
-	if !found {
-		t.Fatal(`docs/uninstall.md has no commands below "Remove everything"`)
+	commands := documented(t, "uninstall.md", "## Remove everything")
+	if len(commands) != 1 {
+		t.Fatalf("docs/uninstall.md has %d blocks of commands that remove everything, want one", len(commands))
 	}
 
 	began := time.Now()
-	shell(t, commands)
-	figure("uninstall, everything removed", "%.0f s", time.Since(began).Seconds())
+	shell(t, commands[0])
+	figure("uninstall by kubectl, everything removed", "%.0f s", time.Since(began).Seconds())
 
 	people = nil
 

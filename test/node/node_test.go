@@ -27,6 +27,8 @@ func TestNode(t *testing.T) {
 		{"Reinstall", testReinstall},
 		{"RemoveEverything", testRemoveEverything},
 		{"Upgrade", testUpgrade},
+		{"RemoveEverythingAgain", testRemoveEverything},
+		{"Helm", testHelm},
 	} {
 		if !t.Run(phase.name, phase.run) {
 			explain(t)

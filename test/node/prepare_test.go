@@ -61,6 +61,10 @@ func prepare(ctx context.Context, dir string) error {
 		}
 	}
 
+	if err := prepareCommands(ctx, filepath.Join(dir, "bin")); err != nil {
+		return err
+	}
+
 	images := filepath.Join(dir, "images")
 	if err := os.Mkdir(images, 0o700); err != nil {
 		return err
@@ -88,6 +92,31 @@ func prepare(ctx context.Context, dir string) error {
 	}
 
 	return preparePrevious(ctx, dir, images)
+}
+
+// prepareCommands makes a folder with the commands that administrators use.
+func prepareCommands(ctx context.Context, folder string) error {
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return err
+	}
+
+	kubectl, err := binaries.Find(binaries.Kubectl)
+	if err != nil {
+		return err
+	}
+
+	provision := exec.CommandContext(ctx, "go", "run", "./hack/provision", "tool", "helm")
+	provision.Dir, provision.Stderr = root, os.Stderr
+
+	helm, err := provision.Output()
+	if err != nil {
+		return fmt.Errorf("building helm: %w", err)
+	}
+
+	return errors.Join(
+		os.Symlink(kubectl, filepath.Join(folder, "kubectl")),
+		os.Symlink(strings.TrimSpace(string(helm)), filepath.Join(folder, "helm")),
+	)
 }
 
 // takeImage puts an image of the release among the others.
