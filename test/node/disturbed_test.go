@@ -4,6 +4,11 @@ package node_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,31 +29,65 @@ func testRollingRestart(t *testing.T) {
 	})
 }
 
-// settling is how long after the death of a Pod requests may still be sent to it: until the API server, and then kube-proxy, know.
+// settling is how long after the death of a server requests may still be sent to it: until the kubelet has noticed, and the API server, and
+// then kube-proxy, know.
 const settling = 5 * time.Second
 
-// testKilledPod kills a login server without warning. What it was about to answer is lost; logins that begin when the Service has
-// been told are not.
+// testKilledPod kills a login server without warning, at first the process in its Pod, then the Pod. What it was about to answer is lost;
+// logins that begin when the Service has been told are not.
 func testKilledPod(t *testing.T) {
 	victim := pods(t, "login")[0]
-	pressure := load.Start(loginURL(t), people)
 
+	underKill(t, "a login server's process killed", func() {
+		groups, err := controlGroups(victim)
+		must(t, err)
+
+		// The process that was started, and those that hash for it, are in the same group.
+		content, err := os.ReadFile(filepath.Join(groups[0], "cgroup.procs"))
+		must(t, err)
+
+		for _, pid := range strings.Fields(string(content)) {
+			number, err := strconv.Atoi(pid)
+			must(t, err)
+			must(t, syscall.Kill(number, syscall.SIGKILL))
+		}
+
+		eventually(t, "the process is started again", time.Minute, func() error {
+			for _, pod := range pods(t, "login") {
+				if status := pod.Status.ContainerStatuses[0]; pod.Name == victim.Name && status.RestartCount == 1 && status.Ready {
+					return nil
+				}
+			}
+
+			return fmt.Errorf("%s is not ready again", victim.Name)
+		})
+	})
+
+	underKill(t, "a login Pod deleted without grace", func() {
+		must(t, kube.Delete(t.Context(), &victim, client.GracePeriodSeconds(0)))
+		awaitRollout(t)
+	})
+}
+
+// underKill does something that ends a server while people log in and check their sessions.
+func underKill(t *testing.T, what string, kill func()) {
+	t.Helper()
+
+	pressure := load.Start(loginURL(t), people)
 	defer pressure.Stop()
 
 	<-time.After(2 * time.Second) // so that there are connections to it
 
 	killed := time.Now()
 
-	must(t, kube.Delete(t.Context(), &victim, client.GracePeriodSeconds(0)))
-	awaitRollout(t)
+	kill()
 	<-time.After(settling)
 
 	report := pressure.Stop()
-	lost := report.Failed()
-	figure("a login Pod killed under load", "%s", report)
+	figure(what, "%s", report)
 
-	if len(lost) > 0 {
-		say("Requests that failed:\n%s", indent(report.Reasons(killed)))
+	if reasons := report.Reasons(killed); reasons != "" {
+		say("Requests that failed:\n%s", indent(reasons))
 	}
 
 	if late := report.Of(load.FreshLogin, load.FreshCheck).After(killed.Add(settling)).Failed(); len(late) > 0 {
@@ -86,10 +125,31 @@ func testAPIServerAway(t *testing.T) {
 	eventually(t, "logins work again", time.Minute, func() error { return load.Login(httpClient, base, people[0]) })
 	figure("API server back: until a login works", "%.1f s", time.Since(back).Seconds())
 
-	settled := settle(t, fmt.Sprintf("late-%d", len(people)))
-	people = append(people, settled)
+	late := declare(t, "late")
+	figure("API server back: until a new account is ready", "%.1f s", time.Since(back).Seconds())
 
-	figure("API server back: until a new account is ready and has logged in", "%.1f s", time.Since(back).Seconds())
+	// The login server looks for the watches that it has lost with growing pauses. Until it has them a new account is unknown to it,
+	// and each attempt counts as a wrong password, so they are few.
+	const attempts, pause = 6, 5 * time.Second
+
+	for attempt := 1; ; attempt++ {
+		err := tryToChoosePassword(t, &late)
+		if err == nil {
+			figure("API server back: until the new account has logged in", "%.1f s, at attempt %d", time.Since(back).Seconds(), attempt)
+
+			break
+		}
+
+		if attempt == attempts {
+			t.Fatal(err)
+		}
+
+		say("Once more in %s: %v", pause, err)
+		<-time.After(pause)
+	}
+
+	people = append(people, late)
+
 	eventually(t, "all Pods are ready again", time.Minute, func() error {
 		for _, pod := range pods(t, "") {
 			for _, condition := range pod.Status.Conditions {

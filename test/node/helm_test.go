@@ -69,7 +69,7 @@ func followDocumentation(t *testing.T) {
 	shell(t, commands[0])
 	background(t, commands[1])
 	eventually(t, "the port is forwarded", time.Minute, func() error {
-		connection, err := net.Dial("tcp", "127.0.0.1:8080")
+		connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", "127.0.0.1:8080")
 		if err != nil {
 			return err
 		}

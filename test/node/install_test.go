@@ -50,6 +50,8 @@ func testInstall(t *testing.T) {
 	}
 
 	refusesPrivileges(t)
+
+	go watchWebhook(began)
 }
 
 // refusesPrivileges holds that the API server admits no Pod to Keyturn's namespace that the level restricted forbids.
@@ -138,9 +140,7 @@ func testFirstAccount(t *testing.T) {
 		t.Errorf("the session is answered by %d %v", code, answer)
 	}
 
-	page := shell(t, "exec 3<>/dev/tcp/"+serviceAddress(t, "keyturn-login")+"/80; "+
-		`printf 'GET /o/team/login HTTP/1.0\r\nHost: login\r\n\r\n' >&3; cat <&3`)
-	if !strings.Contains(page, "200 OK") || !strings.Contains(page, "<form") {
+	if page := shell(t, "curl --silent --show-error --fail "+loginURL(t)+"/o/team/login"); !strings.Contains(page, "<form") {
 		t.Errorf("the page to log in is\n%s", page)
 	}
 
@@ -230,20 +230,13 @@ func underLoad(t *testing.T, what string, during func()) {
 	t.Helper()
 
 	began := time.Now()
+
 	pressure := load.Start(loginURL(t), people)
-	stopped := false
-
-	var report load.Report
-
-	stop := func() {
-		if !stopped {
-			stopped, report = true, pressure.Stop()
-		}
-	}
-	defer stop() // during may end the test
+	defer pressure.Stop() // also where a command of it fails
 
 	during()
-	stop()
+
+	report := pressure.Stop()
 	figure(what, "%.0f s; %s", time.Since(began).Seconds(), report)
 
 	if reasons := report.Reasons(began); reasons != "" {

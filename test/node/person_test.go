@@ -4,6 +4,7 @@ package node_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -29,19 +30,20 @@ const (
 var httpClient = &http.Client{Timeout: load.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // serviceAddress is the cluster IP of a Service of Keyturn.
-func serviceAddress(t *testing.T, name string) string {
-	t.Helper()
-
+func serviceAddress(ctx context.Context, name string) (string, error) {
 	service := &corev1.Service{}
-	must(t, kube.Get(t.Context(), client.ObjectKey{Namespace: installation.Namespace, Name: name}, service))
+	err := kube.Get(ctx, client.ObjectKey{Namespace: installation.Namespace, Name: name}, service)
 
-	return service.Spec.ClusterIP
+	return service.Spec.ClusterIP, err
 }
 
 func loginURL(t *testing.T) string {
 	t.Helper()
 
-	return "http://" + serviceAddress(t, "keyturn-login")
+	address, err := serviceAddress(t.Context(), "keyturn-login")
+	must(t, err)
+
+	return "http://" + address
 }
 
 // declare declares a person as a newcomer does, in a namespace that may be there already, and returns when the account is ready.
@@ -132,14 +134,24 @@ func login(t *testing.T, person load.Person, audience string) string {
 func choosePassword(t *testing.T, person *load.Person) {
 	t.Helper()
 
+	if err := tryToChoosePassword(t, person); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tryToChoosePassword(t *testing.T, person *load.Person) error {
+	t.Helper()
+
 	code, answer := ask(t, http.MethodPost, "/api/v1/password", "", map[string]string{
 		"namespace": person.Namespace, "username": person.Username, "currentPassword": person.Password, "newPassword": chosen,
 	})
 	if code != http.StatusOK {
-		t.Fatalf("the change of the password of %s is answered by %d %v", person.Username, code, answer)
+		return fmt.Errorf("the change of the password of %s is answered by %d %v", person.Username, code, answer)
 	}
 
 	person.Password, person.Token = chosen, answer["token"].(string)
+
+	return nil
 }
 
 // mustBeAsBefore holds that people log in with the passwords they had, and that their sessions go on.
