@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/test/node/load"
@@ -46,7 +45,7 @@ func testKilledPod(t *testing.T) {
 		content, err := os.ReadFile(filepath.Join(groups[0], "cgroup.procs"))
 		must(t, err)
 
-		for _, pid := range strings.Fields(string(content)) {
+		for _, pid := range strings.FieldsSeq(string(content)) {
 			number, err := strconv.Atoi(pid)
 			must(t, err)
 			must(t, syscall.Kill(number, syscall.SIGKILL))
@@ -102,65 +101,63 @@ const outage = 30 * time.Second
 
 // testAPIServerAway takes the API server away. Nothing is restarted because of it, and everything goes on when it is back.
 func testAPIServerAway(t *testing.T) {
-	base := loginURL(t)
-
-	node.StopAPIServer()
+	pressure := load.Start(loginURL(t), people)
+	defer pressure.Stop()
 
 	gone := time.Now()
-	answered := 0
 
-	for time.Since(gone) < outage {
-		if load.Check(httpClient, base, people[0]) == nil {
-			answered++
-		}
-
-		<-time.After(time.Second)
-	}
-
+	node.StopAPIServer()
+	<-time.After(outage)
 	must(t, node.StartAPIServer(t.Context()))
 
 	back := time.Now()
-
-	figure("API server away", "%.0f s; of %.0f session checks meanwhile %d were answered", back.Sub(gone).Seconds(), outage.Seconds(), answered)
-	eventually(t, "logins work again", time.Minute, func() error { return load.Login(httpClient, base, people[0]) })
-	figure("API server back: until a login works", "%.1f s", time.Since(back).Seconds())
-
 	late := declare(t, "late")
-	figure("API server back: until a new account is ready", "%.1f s", time.Since(back).Seconds())
+	figure("API server back: until a new account is ready", "%.0f s", time.Since(back).Seconds())
+	chooseWhenKnown(t, &late, back)
+	eventually(t, "all Pods are ready again", time.Minute, func() error {
+		for _, pod := range pods(t, "") {
+			if !pod.Status.ContainerStatuses[0].Ready {
+				return fmt.Errorf("%s is not", pod.Name)
+			}
+		}
 
-	// The login server looks for the watches that it has lost with growing pauses. Until it has them a new account is unknown to it,
-	// and each attempt counts as a wrong password, so they are few.
-	const attempts, pause = 6, 5 * time.Second
+		return nil
+	})
+
+	report := pressure.Stop()
+	after := report.After(back)
+	figure("API server away", "%.0f s: %s", back.Sub(gone).Seconds(), report.Before(back))
+	figure("API server back", "%.0f s: %s", time.Since(back).Seconds(), after)
+
+	if reasons := after.Reasons(back); reasons != "" {
+		say("Requests that failed when the API server was back:\n%s", indent(reasons))
+	}
+
+	people = append(people, late)
+
+	mustHaveNoRestarts(t)
+	mustBeAsBefore(t, people)
+}
+
+// chooseWhenKnown has a new person choose a password as soon as the login servers know the account. They look for watches that they have
+// lost with growing pauses; until they have them, each attempt may count as a wrong password, so there are not many.
+func chooseWhenKnown(t *testing.T, person *load.Person, back time.Time) {
+	t.Helper()
+
+	const attempts, pause = 16, 5 * time.Second
 
 	for attempt := 1; ; attempt++ {
-		err := tryToChoosePassword(t, &late)
+		err := tryToChoosePassword(t, person)
 		if err == nil {
-			figure("API server back: until the new account has logged in", "%.1f s, at attempt %d", time.Since(back).Seconds(), attempt)
+			figure("API server back: until the new account logs in", "%.0f s, at attempt %d", time.Since(back).Seconds(), attempt)
 
-			break
+			return
 		}
 
 		if attempt == attempts {
 			t.Fatal(err)
 		}
 
-		say("Once more in %s: %v", pause, err)
 		<-time.After(pause)
 	}
-
-	people = append(people, late)
-
-	eventually(t, "all Pods are ready again", time.Minute, func() error {
-		for _, pod := range pods(t, "") {
-			for _, condition := range pod.Status.Conditions {
-				if condition.Type == corev1.PodReady && condition.Status != corev1.ConditionTrue {
-					return fmt.Errorf("%s is not", pod.Name)
-				}
-			}
-		}
-
-		return nil
-	})
-	mustHaveNoRestarts(t)
-	mustBeAsBefore(t, people)
 }

@@ -38,6 +38,11 @@ func (r Report) After(moment time.Time) Report {
 	return slices.DeleteFunc(slices.Clone(r), func(q Request) bool { return !q.Began.After(moment) })
 }
 
+// Before are the requests that did not begin later than that.
+func (r Report) Before(moment time.Time) Report {
+	return slices.DeleteFunc(slices.Clone(r), func(q Request) bool { return q.Began.After(moment) })
+}
+
 // Slowest is how long the slowest request took.
 func (r Report) Slowest() time.Duration {
 	if len(r) == 0 {
