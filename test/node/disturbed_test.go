@@ -45,7 +45,7 @@ func testKilledPod(t *testing.T) {
 		content, err := os.ReadFile(filepath.Join(groups[0], "cgroup.procs"))
 		must(t, err)
 
-		for _, pid := range strings.FieldsSeq(string(content)) {
+		for pid := range strings.FieldsSeq(string(content)) {
 			number, err := strconv.Atoi(pid)
 			must(t, err)
 			must(t, syscall.Kill(number, syscall.SIGKILL))
