@@ -85,12 +85,12 @@ test: control-plane browser nginx ## Run all tests, end to end included; picture
 	@$(MAKE) fuzz-smoke
 
 .PHONY: node-test
-node-test: ## Install, log in, upgrade and uninstall on a real node (Linux, root) from dist, which release makes.
+node-test: ## Install, log in, upgrade and uninstall on a real node. Needs Linux, root, and what release has made in DIST.
 	@plugins=$$(hack/node); test -n "$$plugins"
 	@$(MAKE) control-plane
 	@echo 'Providing kubelet, kube-scheduler and kube-proxy. The first time, to build them takes some minutes ...'
 	@go run ./hack/provision node
-	PATH=$$PATH:/usr/sbin:/sbin go test -count=1 -timeout $(TEST_TIMEOUT) -tags node -v ./test/node
+	KEYTURN_DIST='$(abspath $(DIST))' PATH=$$PATH:/usr/sbin:/sbin go test -count=1 -timeout $(TEST_TIMEOUT) -tags node -v ./test/node
 
 .PHONY: pictures
 pictures: control-plane browser ## Take the pictures of the README anew.
