@@ -4,8 +4,10 @@ package load
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -94,6 +96,10 @@ func (r Report) Reasons(from time.Time) string {
 
 // reason leaves out the addresses of an error, which differ from one connection to the next.
 func reason(err error) string {
+	if outer, isURL := errors.AsType[*url.Error](err); isURL {
+		err = outer.Err
+	}
+
 	text := err.Error()
 	if _, rest, found := strings.Cut(text, "->"); found {
 		_, text, _ = strings.Cut(rest, ": ")
