@@ -111,7 +111,7 @@ func TestFailedBuildLeavesNoBinary(t *testing.T) {
 
 // TestRunRefusesOtherArguments: wrong arguments are answered with the usage.
 func TestRunRefusesOtherArguments(t *testing.T) {
-	for _, args := range [][]string{nil, {"tool"}, {"path"}, {"path", "kubelet-of-nobody"}, {"control-plane", "etcd"}, {"anything"}} {
+	for _, args := range [][]string{nil, {"tool"}, {"path"}, {"path", "kubelet-of-nobody"}, {"control-plane", "etcd"}, {"node", "kubelet"}, {"anything"}} {
 		if err := run(context.Background(), args); !errors.Is(err, errUsage) {
 			t.Errorf("run(%q) = %v, want the usage", args, err)
 		}

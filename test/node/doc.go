@@ -6,5 +6,5 @@
 // runs them; the linters compile them.
 //
 // Two processes run the tests. The outer one builds what is missing and starts the inner one in namespaces of its own (package
-// isolation), where the cluster (package cluster) and the tests run. So nothing is left on the machine, however it ends.
+// isolation), where the cluster (package cluster) and the tests run. So nothing is left on the machine but, after a failure, the logs.
 package node

@@ -29,13 +29,15 @@ func chart(t *testing.T) string {
 	return path
 }
 
-// testHelm installs the chart, uninstalls it and installs it again. A chart cannot label the namespace that it is installed into; it is
+// testHelm installs the chart, upgrades it, goes back, uninstalls it and installs it again. A chart cannot label the namespace that it is installed into; it is
 // here before, as its notes ask for.
 func testHelm(t *testing.T) {
 	shell(t, `kubectl create namespace keyturn-system
 kubectl label namespace keyturn-system pod-security.kubernetes.io/enforce=restricted`)
 
-	install := "helm install keyturn " + chart(t) + " --namespace keyturn-system --create-namespace --wait --timeout=3m"
+	const settings = " --namespace keyturn-system --wait --timeout=3m"
+
+	install := "helm install keyturn " + chart(t) + " --create-namespace" + settings
 	began := time.Now()
 
 	shell(t, install)
@@ -46,9 +48,20 @@ kubectl label namespace keyturn-system pod-security.kubernetes.io/enforce=restri
 	followDocumentation(t)
 
 	people = append(people, settle(t, "ada"))
+
+	for _, step := range []struct{ what, command string }{
+		{"helm upgrade to other values", "helm upgrade keyturn " + chart(t) + " --set login.resources.requests.cpu=200m --set login.showOrganization=true"},
+		{"helm rollback", "helm rollback keyturn"},
+	} {
+		underLoad(t, step.what, func() {
+			shell(t, step.command+settings)
+			awaitRollout(t)
+		})
+	}
+
 	began = time.Now()
 
-	shell(t, "helm uninstall keyturn --namespace keyturn-system --wait --timeout=2m")
+	shell(t, documented(t, "uninstall.md", "## Helm")[0])
 	awaitNoPods(t)
 	figure("helm uninstall, data kept", "%.0f s", time.Since(began).Seconds())
 

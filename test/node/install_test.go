@@ -176,7 +176,7 @@ patches:
 // testReinstall uninstalls Keyturn but for its data, and installs it again.
 func testReinstall(t *testing.T) {
 	began := time.Now()
-	shell(t, "kubectl delete -k config/servers --ignore-not-found")
+	shell(t, documented(t, "uninstall.md", "## Keep everything")[0])
 	figure("uninstall by kubectl, data kept", "%.0f s", time.Since(began).Seconds())
 
 	awaitNoPods(t)

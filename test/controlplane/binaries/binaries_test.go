@@ -53,6 +53,17 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestMissingProgramOfANode: who lacks a program of a node is told the target that builds it.
+func TestMissingProgramOfANode(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+
+	for _, name := range binaries.Node() {
+		if _, err := binaries.Find(name); !errors.Is(err, binaries.ErrNotBuilt) || !strings.Contains(err.Error(), "make node-test") {
+			t.Errorf("Find(%s) = %v, want ErrNotBuilt and what to do", name, err)
+		}
+	}
+}
+
 func TestCacheRoot(t *testing.T) {
 	tests := map[string]struct{ xdg, want string }{
 		"set":      {"/somewhere/cache", "/somewhere/cache/keyturn"},
