@@ -1,5 +1,6 @@
 //go:build node
 
+// Command pause holds the namespaces of a Pod: it waits until it is asked to end. It is all that is in the image for that.
 package main
 
 import (
