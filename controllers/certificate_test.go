@@ -72,12 +72,29 @@ func TestCertificateForAPIServers(t *testing.T) {
 	w.hide(string(authority.Data[corev1.TLSPrivateKeyKey]))
 	w.issuedCertificate()
 
+	// An authority that is damaged is replaced, and one that has ended.
+	edit(w, authority, func(s *corev1.Secret) { s.Data[corev1.TLSCertKey] = []byte("damaged") })
+	w.g.Eventually(func() bool { return w.authorityIsUsable(authority) }, patience, glance).Should(gomega.BeTrue())
+	w.issuedCertificate()
+	w.clock.advance(11 * 365 * 24 * time.Hour)
+	edit(w, authority, func(s *corev1.Secret) { s.Annotations = map[string]string{"test/touched": "yes"} })
+	w.issuedCertificate()
+
 	// After a restart there is nothing to do.
 	o.stop()
 	restarted := w.run()
 	w.secret("ada", initial)
 	w.eventually(w.account("ada", handedOut("ada")), ready)
 	w.g.Expect(restarted.traffic.about(certificate.SecretName)).To(gomega.BeEmpty())
+}
+
+// authorityIsUsable tells whether the authority has a certificate with its key.
+func (w *world) authorityIsUsable(authority *corev1.Secret) bool {
+	w.t.Helper()
+	w.must(admin.Get(ctx, keyOf(authority), authority))
+	w.hide(string(authority.Data[corev1.TLSPrivateKeyKey]))
+	_, err := tls.X509KeyPair(authority.Data[corev1.TLSCertKey], authority.Data[corev1.TLSPrivateKeyKey])
+	return err == nil
 }
 
 // TestForeignCertificate: a certificate that somebody else has made, such as cert-manager, is left alone, until it is deleted.
@@ -94,5 +111,30 @@ func TestForeignCertificate(t *testing.T) {
 	w.g.Expect(o.traffic.about(certificate.AuthorityName)).To(gomega.BeEmpty())
 
 	w.delete(foreign)
-	w.issuedCertificate()
+	secret := w.issuedCertificate()
+
+	// cert-manager takes over a Secret that is there, with the operator's label.
+	edit(w, secret, func(s *corev1.Secret) {
+		s.Annotations = map[string]string{"cert-manager.io/certificate-name": "keyturn-login-webhook"}
+		s.Data[corev1.TLSCertKey] = []byte("of cert-manager")
+	})
+	writes := len(o.traffic.about(certificate.SecretName))
+	edit(w, secret, func(s *corev1.Secret) { s.Annotations["test/touched"] = "yes" })
+	w.secret("ada", initial)
+	w.eventually(w.account("ada", handedOut("ada")), ready)
+	w.g.Expect(o.traffic.about(certificate.SecretName)).To(gomega.HaveLen(writes))
+}
+
+// TestForeignAuthority: an authority that cannot be used, and that the operator has not made, is not overwritten.
+func TestForeignAuthority(t *testing.T) {
+	w := newWorld(t)
+	w.certificates = true
+	foreign := &corev1.Secret{
+		ObjectMeta: objectMeta(w.system, certificate.AuthorityName), Type: corev1.SecretTypeTLS,
+		Data: map[string][]byte{corev1.TLSCertKey: []byte("of somebody else"), corev1.TLSPrivateKeyKey: []byte("of somebody else")},
+	}
+	w.must(admin.Create(ctx, foreign))
+	o := w.run()
+	w.g.Eventually(w.log.String, patience, glance).Should(gomega.ContainSubstring("put right the Secret"))
+	w.g.Expect(o.traffic.about(certificate.AuthorityName, certificate.SecretName)).To(gomega.BeEmpty())
 }

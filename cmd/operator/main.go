@@ -24,8 +24,8 @@ import (
 // version of the build, and the commit that it was built from; set by the linker.
 var version, commit = "unknown", "unknown"
 
-// errNotReady is what /readyz answers.
-var errNotReady = errors.New("waiting for the API server: can it be reached, and are the kinds and the rights in place?")
+// errNotReady is what /readyz answers until the operator works. Its log says what keeps it.
+var errNotReady = errors.New("waiting to work: can the API server be reached, and are the kinds and the rights in place? The log says more")
 
 func main() {
 	o := &options{}

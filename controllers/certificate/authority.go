@@ -100,8 +100,8 @@ func (a *authority) issue(name string, now time.Time) (pair, error) {
 	}, a.parsed, key, a.signer)
 }
 
-// renewalTime returns when the certificate of a pair has to be renewed: now or earlier if the authority has not issued it, if it is for
-// another name, or if it cannot be read.
+// renewalTime returns when the certificate of a pair has to be renewed: long ago if the authority has not issued it, if it is for another
+// name, or if it cannot be read. One that lasts as long as the authority is renewed with it.
 func (a *authority) renewalTime(p pair, name string) time.Time {
 	both, err := tls.X509KeyPair(p.certificate, p.key)
 	if err != nil {
@@ -110,6 +110,9 @@ func (a *authority) renewalTime(p pair, name string) time.Time {
 	leaf := both.Leaf
 	if leaf.CheckSignatureFrom(a.parsed) != nil || leaf.VerifyHostname(name) != nil {
 		return time.Time{}
+	}
+	if !leaf.NotAfter.Before(a.parsed.NotAfter) {
+		return leaf.NotAfter
 	}
 	return leaf.NotAfter.Add(-renewBefore)
 }

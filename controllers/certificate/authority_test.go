@@ -69,16 +69,18 @@ func TestIssuedCertificateVerifies(t *testing.T) {
 func TestRenewalTime(t *testing.T) {
 	a, other := made(t, now), made(t, now)
 	right := issued(t, a, name, now)
+	last := issued(t, a, name, now.Add(authorityLifetime-time.Hour))
 	for what, row := range map[string]struct {
 		pair pair
 		want time.Time
 	}{
-		"new":               {right, now.Add(lifetime - renewBefore)},
-		"none":              {pair{}, time.Time{}},
-		"damaged":           {pair{certificate: []byte("x"), key: right.key}, time.Time{}},
-		"another key":       {pair{certificate: right.certificate, key: issued(t, a, name, now).key}, time.Time{}},
-		"another authority": {issued(t, other, name, now), time.Time{}},
-		"another name":      {issued(t, a, "other.svc", now), time.Time{}},
+		"new":                  {right, now.Add(lifetime - renewBefore)},
+		"the authority's last": {last, a.parsed.NotAfter},
+		"none":                 {pair{}, time.Time{}},
+		"damaged":              {pair{certificate: []byte("x"), key: right.key}, time.Time{}},
+		"another key":          {pair{certificate: right.certificate, key: issued(t, a, name, now).key}, time.Time{}},
+		"another authority":    {issued(t, other, name, now), time.Time{}},
+		"another name":         {issued(t, a, "other.svc", now), time.Time{}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			if got := a.renewalTime(row.pair, name); !got.Equal(row.want) {

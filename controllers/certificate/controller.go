@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 const (
@@ -24,6 +25,8 @@ const (
 
 	// managedByLabel tells the operator's own Secrets from those that somebody else has made.
 	managedByLabel, managedBy = "app.kubernetes.io/managed-by", "keyturn-operator"
+	// certManagerAnnotation is on the Secrets that cert-manager writes.
+	certManagerAnnotation = "cert-manager.io/certificate-name"
 )
 
 // Reconciler keeps the certificate and its authority.
@@ -56,18 +59,23 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	return ctrl.Result{RequeueAfter: max(renewal.Sub(now), time.Minute)}, nil
 }
 
-// isForeign tells whether somebody else has made the Secret with the certificate.
+// isForeign tells whether somebody else makes the Secret with the certificate. cert-manager also takes over a Secret that the operator has
+// made, and leaves its labels.
 func (r *Reconciler) isForeign(ctx context.Context) (bool, error) {
 	secret, missing, err := r.secret(ctx, SecretName)
-	if err != nil || missing || secret.Labels[managedByLabel] == managedBy {
+	if err != nil || missing {
 		return false, err
+	}
+	if _, taken := secret.Annotations[certManagerAnnotation]; !taken && secret.Labels[managedByLabel] == managedBy {
+		return false, nil
 	}
 	ctrl.LoggerFrom(ctx).Info("Certificate for API servers is left to whoever has made it; delete the Secret to have the operator make one",
 		"secret", SecretName)
 	return true, nil
 }
 
-// authority returns the authority, and makes one if there is none that can be used at now.
+// authority returns the authority, and makes one if there is none, or if it has ended at now. Not before: API servers refuse what a new one
+// has issued until somebody has given it to them.
 func (r *Reconciler) authority(ctx context.Context, now time.Time) (*authority, error) {
 	secret, missing, err := r.secret(ctx, AuthorityName)
 	if err != nil {
@@ -76,12 +84,14 @@ func (r *Reconciler) authority(ctx context.Context, now time.Time) (*authority, 
 	if !missing {
 		a, err := readAuthority(pairOf(secret))
 		switch {
-		case err == nil && now.Before(a.parsed.NotAfter.Add(-authorityNotice)):
+		case err == nil && now.Before(a.parsed.NotAfter):
+			if now.After(a.parsed.NotAfter.Add(-authorityNotice)) {
+				ctrl.LoggerFrom(ctx).Info("Authority of the certificate for API servers ends soon: delete its Secret, and give API servers the new one from the ConfigMap",
+					"name", AuthorityName, "end", a.parsed.NotAfter)
+			}
 			return a, nil
-		case err == nil && now.Before(a.parsed.NotAfter.Add(-renewBefore)):
-			ctrl.LoggerFrom(ctx).Info("Authority of the certificate for API servers ends soon: delete its Secret, and give API servers the new one from the ConfigMap",
-				"name", AuthorityName, "end", a.parsed.NotAfter)
-			return a, nil
+		case err != nil && secret.Labels[managedByLabel] != managedBy:
+			return nil, reconcile.TerminalError(fmt.Errorf("read authority: %w: put right the Secret %s, or delete it to have another made", err, AuthorityName))
 		case err != nil:
 			ctrl.LoggerFrom(ctx).Error(err, "Authority of the certificate for API servers cannot be used, and is made anew", "secret", AuthorityName)
 		}

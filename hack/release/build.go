@@ -61,7 +61,7 @@ func (r *release) build(ctx context.Context, p platform, packages []string) erro
 	command.Dir = r.source.root
 	// What a person has set for their own builds must not change a release.
 	command.Env = append(os.Environ(), "GOOS="+p.system, "GOARCH="+p.architecture,
-		"CGO_ENABLED=0", "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+		"CGO_ENABLED=0", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOFIPS140=off", "GOFLAGS=-mod=readonly", "GOWORK=off")
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 
 	return command.Run()

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -113,8 +115,8 @@ func (r *release) make(ctx context.Context) error {
 	return nil
 }
 
-// incompleteName is a file that a release has while it is being made.
-const incompleteName = "INCOMPLETE"
+// incompleteName is a file that a release has while it is being made, and incompleteText what it says.
+const incompleteName, incompleteText = "INCOMPLETE", "A release of Keyturn is being made here.\n"
 
 var errNotARelease = errors.New("is not empty and has no release in it; choose another folder with DIST=, or empty it")
 
@@ -129,7 +131,7 @@ func prepare(dist string) error {
 		return err
 	}
 
-	if len(entries) > 0 && !exists(filepath.Join(dist, archive.ChecksumsName)) && !exists(filepath.Join(dist, incompleteName)) {
+	if len(entries) > 0 && !isRelease(dist) {
 		return fmt.Errorf("%s %w", dist, errNotARelease)
 	}
 
@@ -143,7 +145,19 @@ func prepare(dist string) error {
 		return err
 	}
 
-	return os.WriteFile(filepath.Join(dist, incompleteName), nil, 0o644)
+	return os.WriteFile(filepath.Join(dist, incompleteName), []byte(incompleteText), 0o644)
+}
+
+// isRelease tells whether a folder has a release in it, complete or not: by the checksums of all its manifests, or by the mark of one that is
+// being made.
+func isRelease(dist string) bool {
+	if mark, err := os.ReadFile(filepath.Join(dist, incompleteName)); err == nil && string(mark) == incompleteText {
+		return true
+	}
+
+	checksums, err := os.ReadFile(filepath.Join(dist, archive.ChecksumsName))
+
+	return err == nil && !slices.ContainsFunc(parts(), func(p part) bool { return !strings.Contains(string(checksums), "  "+p.file+"\n") })
 }
 
 // finish writes the checksums: a release that has them is complete.

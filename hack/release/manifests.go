@@ -13,9 +13,31 @@ import (
 
 var errImages = errors.New("config/default does not name the images as expected; look for them in its kustomization.yaml and in hack/release/manifests.go")
 
-// writeManifests writes config/default into one file, with the images of the release.
+// part is a folder of config, and the file of the release that has its manifests.
+type part struct {
+	folder, file string
+	// runs tells whether it starts the servers.
+	runs bool
+}
+
+// parts are the whole installation, and the three parts of it that an uninstallation takes apart.
+func parts() []part {
+	return []part{{"default", "install.yaml", true}, {"servers", "servers.yaml", true}, {"data", "data.yaml", false}, {"guard", "guard.yaml", false}}
+}
+
+// writeManifests writes each part into one file, with the images of the release.
 func (r *release) writeManifests(ctx context.Context) error {
-	if err := r.writeOverlay(); err != nil {
+	for _, p := range parts() {
+		if err := r.writePart(ctx, p); err != nil {
+			return fmt.Errorf("writing %s: %w", p.file, err)
+		}
+	}
+
+	return nil
+}
+
+func (r *release) writePart(ctx context.Context, p part) error {
+	if err := r.writeOverlay(p.folder); err != nil {
 		return fmt.Errorf("writing a kustomization with the images: %w", err)
 	}
 
@@ -27,17 +49,22 @@ func (r *release) writeManifests(ctx context.Context) error {
 		return fmt.Errorf("kubectl kustomize: %w", err)
 	}
 
-	if err := r.checkImages(string(manifests)); err != nil {
-		return err
+	if p.runs {
+		if err := r.checkImages(string(manifests)); err != nil {
+			return err
+		}
 	}
 
 	header := fmt.Sprintf("# Keyturn %s. Install and upgrade with: kubectl apply --server-side -f install.yaml\n", r.version)
+	if p.folder != "default" {
+		header = fmt.Sprintf("# Keyturn %s, the part %s of install.yaml, for uninstalling: docs/uninstall.md.\n", r.version, p.folder)
+	}
 
-	return os.WriteFile(filepath.Join(r.dist, "install.yaml"), append([]byte(header), manifests...), 0o644)
+	return os.WriteFile(filepath.Join(r.dist, p.file), append([]byte(header), manifests...), 0o644)
 }
 
-// writeOverlay writes a kustomization that puts the images of the release into config/default.
-func (r *release) writeOverlay() error {
+// writeOverlay writes a kustomization that puts the images of the release into a folder of config.
+func (r *release) writeOverlay(folder string) error {
 	if err := os.MkdirAll(r.overlay, 0o755); err != nil {
 		return err
 	}
@@ -48,7 +75,7 @@ func (r *release) writeOverlay() error {
 		return err
 	}
 
-	to, err := filepath.EvalSymlinks(filepath.Join(r.source.root, "config", "default"))
+	to, err := filepath.EvalSymlinks(filepath.Join(r.source.root, "config", folder))
 	if err != nil {
 		return err
 	}
@@ -86,7 +113,7 @@ func (r *release) checkImages(manifests string) error {
 	slices.Sort(want)
 
 	if !slices.Equal(named, want) {
-		return fmt.Errorf("install.yaml would run %q instead of %q: %w", named, want, errImages)
+		return fmt.Errorf("it would run %q instead of %q: %w", named, want, errImages)
 	}
 
 	return nil

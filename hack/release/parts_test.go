@@ -155,7 +155,7 @@ func TestOverlay(t *testing.T) {
 	r := sample(t)
 	must(t, os.MkdirAll(filepath.Join(r.source.root, "config", "default"), 0o755))
 
-	must(t, r.writeOverlay())
+	must(t, r.writeOverlay("default"))
 
 	_, base, _ := strings.Cut(read(t, filepath.Join(r.overlay, "kustomization.yaml")), "resources:\n- ")
 	base, _, _ = strings.Cut(base, "\n")

@@ -99,20 +99,30 @@ func TestUncommitted(t *testing.T) {
 
 // TestPrepare: an earlier release is deleted, complete or not, and nothing else.
 func TestPrepare(t *testing.T) {
-	for name, ok := range map[string]bool{archive.ChecksumsName: true, incompleteName: true, "thesis.doc": false} {
+	for what, tt := range map[string]struct {
+		name, content string
+		ok            bool
+	}{
+		"complete":            {archive.ChecksumsName, "1  data.yaml\n2  guard.yaml\n3  install.yaml\n4  servers.yaml\n", true},
+		"incomplete":          {incompleteName, incompleteText, true},
+		"somebody's":          {"thesis.doc", "", false},
+		"somebody's sums":     {archive.ChecksumsName, "1  debian.iso\n", false},
+		"somebody's mark":     {incompleteName, "", false},
+		"sums of another one": {archive.ChecksumsName, "1  install.yaml\n", false},
+	} {
 		dist := filepath.Join(t.TempDir(), "dist")
 		must(t, os.MkdirAll(filepath.Join(dist, "images"), 0o755))
-		write(t, filepath.Join(dist, name), "")
+		write(t, filepath.Join(dist, tt.name), tt.content)
 
 		err := prepare(dist)
-		if ok {
+		if tt.ok {
 			must(t, err)
 		} else if !errors.Is(err, errNotARelease) {
-			t.Errorf("prepare() of a folder with %s = %v", name, err)
+			t.Errorf("%s: prepare() = %v", what, err)
 		}
 
-		if exists(filepath.Join(dist, "images")) == ok {
-			t.Errorf("with %s, the folder is as it should not be", name)
+		if exists(filepath.Join(dist, "images")) == tt.ok {
+			t.Errorf("%s: the folder is as it should not be", what)
 		}
 	}
 

@@ -154,6 +154,13 @@ var otherOptions = []option{
 		[]string{"sectionName"},
 	},
 	{"no network policy", []string{"networkPolicy.enabled=false"}, "NetworkPolicy keyturn-system/keyturn-default-deny", nil, []string{""}},
+	{
+		"a network policy for the proxy",
+		[]string{"networkPolicy.peopleFrom[0].podSelector.matchLabels.app=proxy", "networkPolicy.apiServersFrom[0].ipBlock.cidr=192.0.2.0/28"},
+		"NetworkPolicy keyturn-system/keyturn-login",
+		[]string{"app: proxy", "cidr: 192.0.2.0/28"},
+		nil,
+	},
 	{"no monitoring", nil, "PrometheusRule keyturn-system/keyturn", nil, []string{""}},
 	{
 		"alerts for a Prometheus that selects",

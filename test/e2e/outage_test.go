@@ -86,7 +86,7 @@ func TestOperatorOutlastsAPIServer(t *testing.T) {
 
 	healthURL := strings.TrimSuffix(r.readyURL, "/readyz")
 	awaitHealth(t, healthURL, "/healthz", http.StatusOK, "ok")
-	awaitHealth(t, healthURL, "/readyz", http.StatusServiceUnavailable, "waiting for the API server")
+	awaitHealth(t, healthURL, "/readyz", http.StatusServiceUnavailable, "waiting to work")
 	must(t, plane.StartAPIServer(ctx))
 	must(t, r.waitReady(ctx))
 

@@ -130,6 +130,7 @@ func (o *organisation) data(t *testing.T) map[string]types.UID {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: credentialNamespace}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-signing-keys"}},
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-login-webhook"}},
 	) {
 		must(t, kube.Get(t.Context(), client.ObjectKeyFromObject(object), object))
 		all[fmt.Sprintf("%T %s/%s", object, object.GetNamespace(), object.GetName())] = object.GetUID()

@@ -50,8 +50,8 @@ func tenantsDeleted(t *testing.T, o *organisation) {
 // byMistake: somebody has deleted config/default.
 func byMistake(t *testing.T, _ *organisation) {
 	output, err := shell(t, deleteTheDefault)
-	if held := strings.Count(output, "holds data of Keyturn"); err == nil || held != 4 {
-		t.Errorf("%s is refused for %d objects, want 4 (%v):\n%s", deleteTheDefault, held, err, output)
+	if held := strings.Count(output, "holds data of Keyturn"); err == nil || held != 5 {
+		t.Errorf("%s is refused for %d objects, want 5 (%v):\n%s", deleteTheDefault, held, err, output)
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 // of the container has room for. Without room for one it is one. The log says which.
 func Size(wanted int) int {
 	if wanted > 0 {
+		slog.Info("Number of hashes at once is set by --hashes", "hashes", wanted)
 		return wanted
 	}
 	limit, err := memlimit.FromCgroup()
