@@ -24,11 +24,12 @@ func TestNode(t *testing.T) {
 		{"RollingRestart", testRollingRestart},
 		{"KilledPod", testKilledPod},
 		{"Reinstall", testReinstall},
-		{"APIServerAway", testAPIServerAway},
 		{"RemoveEverything", testRemoveEverything},
 		{"Upgrade", testUpgrade},
 		{"RemoveEverythingAgain", testRemoveEverything},
 		{"Helm", testHelm},
+		// The last one, since the controllers of Kubernetes take a minute to recover.
+		{"APIServerAway", testAPIServerAway},
 	} {
 		if !t.Run(phase.name, phase.run) {
 			explain(t)

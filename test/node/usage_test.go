@@ -21,7 +21,7 @@ import (
 )
 
 // saturation is how long everybody logs in as fast as they can.
-const saturation = 15 * time.Second
+const saturation = 10 * time.Second
 
 // usage of a Pod.
 type usage struct {
