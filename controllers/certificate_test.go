@@ -66,6 +66,14 @@ func TestCertificateForAPIServers(t *testing.T) {
 	published := &corev1.ConfigMap{ObjectMeta: objectMeta(w.system, certificate.AuthorityName)}
 	edit(w, published, func(c *corev1.ConfigMap) { c.Data["ca.crt"] = "another" })
 	w.issuedCertificate()
+
+	// Nobody who may edit ConfigMaps can keep a certificate from being renewed, or another authority published.
+	edit(w, published, func(c *corev1.ConfigMap) {
+		c.Data, c.BinaryData = nil, map[string][]byte{"ca.crt": []byte("another")}
+	})
+	w.issuedCertificate()
+	edit(w, published, func(c *corev1.ConfigMap) { c.Data["ca.crt"], c.Immutable = "another", new(true) })
+	w.issuedCertificate()
 	w.delete(authority)
 	w.g.Eventually(func() error { return admin.Get(ctx, keyOf(authority), authority) }, patience, glance).Should(gomega.Succeed())
 	w.g.Expect(authority.UID).NotTo(gomega.Equal(kept.UID))
@@ -112,6 +120,15 @@ func TestForeignCertificate(t *testing.T) {
 
 	w.delete(foreign)
 	secret := w.issuedCertificate()
+
+	// The operator's own is renewed also without its label.
+	before := string(secret.Data[corev1.TLSCertKey])
+	edit(w, secret, func(s *corev1.Secret) { s.Labels = nil })
+	w.clock.advance(61 * 24 * time.Hour)
+	edit(w, secret, func(s *corev1.Secret) { s.Annotations = map[string]string{"test/touched": "yes"} })
+	w.g.Eventually(func() bool {
+		return string(w.issuedCertificate().Data[corev1.TLSCertKey]) != before
+	}, patience, glance).Should(gomega.BeTrue())
 
 	// cert-manager takes over a Secret that is there, with the operator's label.
 	edit(w, secret, func(s *corev1.Secret) {

@@ -72,6 +72,8 @@ func CertificateCacheOptions(scheme *runtime.Scheme, systemNamespace string) cac
 		Scheme:                      scheme,
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ReaderFailOnMissingInformer: true,
-		ByObject:                    map[client.Object]cache.ByObject{secrets: {Namespaces: map[string]cache.Config{systemNamespace: {}}}},
+		ByObject: map[client.Object]cache.ByObject{
+			secrets: {Namespaces: map[string]cache.Config{systemNamespace: {}}, Transform: catalog.TrimAll},
+		},
 	}
 }

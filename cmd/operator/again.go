@@ -18,6 +18,8 @@ import (
 const (
 	// awaitInterval is how often an API server that is away is asked whether it is back, and askTimeout how long one question may take.
 	awaitInterval, askTimeout = 2 * time.Second, 5 * time.Second
+	// attemptsPerLine is how many attempts come between two lines in the log.
+	attemptsPerLine = 30
 	// anewDelay is how long the operator waits before it begins anew.
 	anewDelay = 3 * time.Second
 )
@@ -34,16 +36,16 @@ func awaitAPIServer(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("set up client: %w", err)
 	}
-	waiting := false
+	attempt := 0
 	err = wait.PollUntilContextCancel(ctx, awaitInterval, true, func(ctx context.Context) (bool, error) {
 		err := client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 		if err == nil || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 			return true, nil
 		}
-		if !waiting {
+		if attempt%attemptsPerLine == 0 {
 			slog.Warn("API server is waited for", "error", err)
-			waiting = true
 		}
+		attempt++
 		return false, nil
 	})
 	if ctx.Err() != nil {

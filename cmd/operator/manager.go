@@ -41,6 +41,10 @@ import (
 // leaseName of the leader election.
 const leaseName = "keyturn-operator"
 
+// leaseDuration is longer than an operator works that cannot renew its lease: it tries for renewDeadline, and then to give the lease back for
+// as long again, before its controllers are stopped.
+const leaseDuration, renewDeadline = 25 * time.Second, 10 * time.Second
+
 const (
 	// stopTimeout is how long reconciliations under way may take to end.
 	stopTimeout = 20 * time.Second
@@ -125,6 +129,8 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       o.systemNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 new(leaseDuration),
+		RenewDeadline:                 new(renewDeadline),
 		GracefulShutdownTimeout:       new(stopTimeout),
 	})
 	if err != nil {

@@ -24,6 +24,8 @@ const (
 	authorityNotice = 365 * 24 * time.Hour
 	// lifetime of a certificate, and renewBefore how long before its end the next one is issued.
 	lifetime, renewBefore = 90 * 24 * time.Hour, 30 * 24 * time.Hour
+	// authorityCommonName is the name of the authority, by which its certificates are known.
+	authorityCommonName = "Keyturn"
 	// backdate is how far clocks of API servers may be behind.
 	backdate = time.Hour
 )
@@ -31,6 +33,7 @@ const (
 var (
 	errNotPEM       = errors.New("it is not a certificate with its key, both as PEM")
 	errNotAuthority = errors.New("it is not the certificate of an authority")
+	errEnded        = errors.New("it has ended")
 )
 
 // pair is a certificate with its private key, both as PEM: the content of a Secret of type kubernetes.io/tls.
@@ -59,7 +62,7 @@ func newAuthority(now time.Time) (*authority, error) {
 		return nil, fmt.Errorf("generate key: %w", err)
 	}
 	template := &x509.Certificate{
-		Subject:   pkix.Name{CommonName: "Keyturn"},
+		Subject:   pkix.Name{CommonName: authorityCommonName},
 		NotBefore: now.Add(-backdate), NotAfter: now.Add(authorityLifetime),
 		KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 	}
@@ -101,14 +104,15 @@ func (a *authority) issue(name string, now time.Time) (pair, error) {
 }
 
 // renewalTime returns when the certificate of a pair has to be renewed: long ago if the authority has not issued it, if it is for another
-// name, or if it cannot be read. One that lasts as long as the authority is renewed with it.
-func (a *authority) renewalTime(p pair, name string) time.Time {
+// name, if it cannot be read, or if its time begins after now, as when the clock was wrong. One that lasts as long as the authority is
+// renewed with it.
+func (a *authority) renewalTime(p pair, name string, now time.Time) time.Time {
 	both, err := tls.X509KeyPair(p.certificate, p.key)
 	if err != nil {
 		return time.Time{}
 	}
 	leaf := both.Leaf
-	if leaf.CheckSignatureFrom(a.parsed) != nil || leaf.VerifyHostname(name) != nil {
+	if leaf.CheckSignatureFrom(a.parsed) != nil || leaf.VerifyHostname(name) != nil || now.Before(leaf.NotBefore) {
 		return time.Time{}
 	}
 	if !leaf.NotAfter.Before(a.parsed.NotAfter) {

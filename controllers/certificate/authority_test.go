@@ -69,21 +69,23 @@ func TestIssuedCertificateVerifies(t *testing.T) {
 func TestRenewalTime(t *testing.T) {
 	a, other := made(t, now), made(t, now)
 	right := issued(t, a, name, now)
-	last := issued(t, a, name, now.Add(authorityLifetime-time.Hour))
+	late := now.Add(authorityLifetime - time.Hour)
 	for what, row := range map[string]struct {
 		pair pair
+		at   time.Time
 		want time.Time
 	}{
-		"new":                  {right, now.Add(lifetime - renewBefore)},
-		"the authority's last": {last, a.parsed.NotAfter},
-		"none":                 {pair{}, time.Time{}},
-		"damaged":              {pair{certificate: []byte("x"), key: right.key}, time.Time{}},
-		"another key":          {pair{certificate: right.certificate, key: issued(t, a, name, now).key}, time.Time{}},
-		"another authority":    {issued(t, other, name, now), time.Time{}},
-		"another name":         {issued(t, a, "other.svc", now), time.Time{}},
+		"new":                      {right, now, now.Add(lifetime - renewBefore)},
+		"the authority's last":     {issued(t, a, name, late), late, a.parsed.NotAfter},
+		"none":                     {pair{}, now, time.Time{}},
+		"damaged":                  {pair{certificate: []byte("x"), key: right.key}, now, time.Time{}},
+		"another key":              {pair{certificate: right.certificate, key: issued(t, a, name, now).key}, now, time.Time{}},
+		"another authority":        {issued(t, other, name, now), now, time.Time{}},
+		"another name":             {issued(t, a, "other.svc", now), now, time.Time{}},
+		"by a clock that is ahead": {issued(t, a, name, late), now, time.Time{}},
 	} {
 		t.Run(what, func(t *testing.T) {
-			if got := a.renewalTime(row.pair, name); !got.Equal(row.want) {
+			if got := a.renewalTime(row.pair, name, row.at); !got.Equal(row.want) {
 				t.Errorf("is renewed at %s, want %s", got, row.want)
 			}
 		})

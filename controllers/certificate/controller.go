@@ -2,12 +2,15 @@ package certificate
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -40,42 +43,43 @@ type Reconciler struct {
 // Reconcile makes what is missing and renews what is due. Where the authority was lost it makes another, and the certificate anew;
 // API servers then refuse it until they are given the new authority.
 func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
-	foreign, err := r.isForeign(ctx)
-	if foreign || err != nil {
+	secret, missing, err := r.secret(ctx, SecretName)
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if !missing && isForeign(secret) {
+		ctrl.LoggerFrom(ctx).Info("Certificate for API servers is left to whoever has made it; delete the Secret to have the operator make one",
+			"secret", SecretName)
+		return ctrl.Result{}, nil
 	}
 	now := r.clock.Now()
 	a, err := r.authority(ctx, now)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.publish(ctx, a); err != nil {
-		return ctrl.Result{}, err
-	}
-	renewal, err := r.certificate(ctx, a, now)
-	if err != nil {
+	// The certificate goes first: what is wrong with the ConfigMap must not keep it from being renewed.
+	renewal, err := r.renew(ctx, a, secret, missing, now)
+	if err := errors.Join(err, r.publish(ctx, a)); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: max(renewal.Sub(now), time.Minute)}, nil
 }
 
-// isForeign tells whether somebody else makes the Secret with the certificate. cert-manager also takes over a Secret that the operator has
-// made, and leaves its labels.
-func (r *Reconciler) isForeign(ctx context.Context) (bool, error) {
-	secret, missing, err := r.secret(ctx, SecretName)
-	if err != nil || missing {
-		return false, err
+// isForeign tells whether somebody else makes the Secret with the certificate: by its issuer, since Secrets that the operator has made may
+// have been taken over with their labels, or by cert-manager's annotation. Of one that cannot be read the label decides.
+func isForeign(secret *corev1.Secret) bool {
+	if _, taken := secret.Annotations[certManagerAnnotation]; taken {
+		return true
 	}
-	if _, taken := secret.Annotations[certManagerAnnotation]; !taken && secret.Labels[managedByLabel] == managedBy {
-		return false, nil
+	both, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	if err != nil {
+		return secret.Labels[managedByLabel] != managedBy
 	}
-	ctrl.LoggerFrom(ctx).Info("Certificate for API servers is left to whoever has made it; delete the Secret to have the operator make one",
-		"secret", SecretName)
-	return true, nil
+	return both.Leaf.Issuer.CommonName != authorityCommonName
 }
 
-// authority returns the authority, and makes one if there is none, or if it has ended at now. Not before: API servers refuse what a new one
-// has issued until somebody has given it to them.
+// authority returns the authority, and makes one if there is none, or if the operator's own has ended at now. Not before: API servers
+// refuse what a new one has issued until somebody has given it to them.
 func (r *Reconciler) authority(ctx context.Context, now time.Time) (*authority, error) {
 	secret, missing, err := r.secret(ctx, AuthorityName)
 	if err != nil {
@@ -83,16 +87,19 @@ func (r *Reconciler) authority(ctx context.Context, now time.Time) (*authority, 
 	}
 	if !missing {
 		a, err := readAuthority(pairOf(secret))
+		if err == nil && !now.Before(a.parsed.NotAfter) {
+			err = errEnded
+		}
 		switch {
-		case err == nil && now.Before(a.parsed.NotAfter):
+		case err == nil:
 			if now.After(a.parsed.NotAfter.Add(-authorityNotice)) {
 				ctrl.LoggerFrom(ctx).Info("Authority of the certificate for API servers ends soon: delete its Secret, and give API servers the new one from the ConfigMap",
 					"name", AuthorityName, "end", a.parsed.NotAfter)
 			}
 			return a, nil
-		case err != nil && secret.Labels[managedByLabel] != managedBy:
+		case secret.Labels[managedByLabel] != managedBy:
 			return nil, reconcile.TerminalError(fmt.Errorf("read authority: %w: put right the Secret %s, or delete it to have another made", err, AuthorityName))
-		case err != nil:
+		default:
 			ctrl.LoggerFrom(ctx).Error(err, "Authority of the certificate for API servers cannot be used, and is made anew", "secret", AuthorityName)
 		}
 	}
@@ -103,19 +110,27 @@ func (r *Reconciler) authority(ctx context.Context, now time.Time) (*authority, 
 	return a, r.write(ctx, secret, a.pair, missing)
 }
 
-// publish writes the authority's certificate to the ConfigMap, unless it is there.
+// publish writes the authority's certificate to the ConfigMap, unless it is there. A ConfigMap that somebody has made immutable is
+// replaced.
 func (r *Reconciler) publish(ctx context.Context, a *authority) error {
 	published := &corev1.ConfigMap{}
 	published.Namespace, published.Name = r.namespace, AuthorityName
 	err := r.live.Get(ctx, client.ObjectKeyFromObject(published), published)
 	missing := apierrors.IsNotFound(err)
-	switch {
-	case err != nil && !missing:
+	if err != nil && !missing {
 		return fmt.Errorf("read published authority: %w", err)
-	case !missing && published.Data[authorityKey] == string(a.pair.certificate):
+	}
+	if !missing && published.Data[authorityKey] == string(a.pair.certificate) {
 		return nil
 	}
-	published.Data = map[string]string{authorityKey: string(a.pair.certificate)}
+	if ptr.Deref(published.Immutable, false) {
+		if err := r.writer.Delete(ctx, published, client.Preconditions{UID: &published.UID}); err != nil {
+			return fmt.Errorf("replace published authority: %w", err)
+		}
+		published, missing = &corev1.ConfigMap{}, true
+		published.Namespace, published.Name = r.namespace, AuthorityName
+	}
+	published.Data, published.BinaryData = map[string]string{authorityKey: string(a.pair.certificate)}, nil
 	label(published)
 	if missing {
 		err = r.writer.Create(ctx, published)
@@ -128,14 +143,10 @@ func (r *Reconciler) publish(ctx context.Context, a *authority) error {
 	return nil
 }
 
-// certificate issues the certificate if it is due at now, and returns when it is due next.
-func (r *Reconciler) certificate(ctx context.Context, a *authority, now time.Time) (time.Time, error) {
+// renew issues the certificate if it is due at now, and returns when it is due next.
+func (r *Reconciler) renew(ctx context.Context, a *authority, secret *corev1.Secret, missing bool, now time.Time) (time.Time, error) {
 	name := service + "." + r.namespace + ".svc"
-	secret, missing, err := r.secret(ctx, SecretName)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if due := a.renewalTime(pairOf(secret), name); now.Before(due) {
+	if due := a.renewalTime(pairOf(secret), name, now); now.Before(due) {
 		return due, nil
 	}
 	issued, err := a.issue(name, now)
@@ -146,7 +157,7 @@ func (r *Reconciler) certificate(ctx context.Context, a *authority, now time.Tim
 		return time.Time{}, err
 	}
 	ctrl.LoggerFrom(ctx).Info("Certificate for API servers is issued", "secret", SecretName)
-	return a.renewalTime(issued, name), nil
+	return a.renewalTime(issued, name, now), nil
 }
 
 // secret reads a Secret live. It returns an empty one if there is none.

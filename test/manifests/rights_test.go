@@ -149,7 +149,7 @@ func TestOperator(t *testing.T) {
 		{readVerb + " update", "", "secrets", system, "keyturn-signing-keys"},
 		{"create", "", "secrets", system, ""},
 		{readVerb + " create", "", "configmaps", system, ""},
-		{"update", "", "configmaps", system, "keyturn-webhook-ca"},
+		{"update delete", "", "configmaps", system, "keyturn-webhook-ca"},
 		{readVerb + " update", "", "secrets", system, "keyturn-webhook-ca"},
 		{readVerb + " update", "", "secrets", system, "keyturn-login-webhook-tls"},
 		{"create patch", "events.k8s.io", "events", tenant, ""},
@@ -317,7 +317,7 @@ func TestNothingElse(t *testing.T) {
 			append(slices.Clone(operator), "[create update delete] [] [secrets] []")},
 		{"operator, system", "keyturn-operator", system, append(slices.Clone(operator),
 			"[create] [] [secrets] []", "[update] [] [secrets] [keyturn-signing-keys keyturn-webhook-ca keyturn-login-webhook-tls]",
-			"[get list watch create] [] [configmaps] []", "[update] [] [configmaps] [keyturn-webhook-ca]",
+			"[get list watch create] [] [configmaps] []", "[update delete] [] [configmaps] [keyturn-webhook-ca]",
 			"[create] [coordination.k8s.io] [leases] []", "[get update] [coordination.k8s.io] [leases] [keyturn-operator]",
 			"[create patch] [] [events] []")},
 	}
