@@ -41,7 +41,7 @@ kubectl label namespace keyturn-system pod-security.kubernetes.io/enforce=restri
 	began := time.Now()
 
 	shell(t, install)
-	awaitRollout(t)
+	awaitInstalled(t)
 	refusesPrivileges(t)
 	figure("helm install until all Pods are ready", "%.0f s", time.Since(began).Seconds())
 
@@ -66,7 +66,7 @@ kubectl label namespace keyturn-system pod-security.kubernetes.io/enforce=restri
 	figure("helm uninstall, data kept", "%.0f s", time.Since(began).Seconds())
 
 	shell(t, install)
-	awaitRollout(t)
+	awaitInstalled(t)
 	mustBeAsBefore(t, people)
 }
 

@@ -40,7 +40,7 @@ func testInstall(t *testing.T) {
 	began := time.Now()
 
 	apply(t, "-f "+release(t))
-	awaitRollout(t)
+	awaitInstalled(t)
 	figure("kubectl apply of install.yaml until all Pods are ready", "%.0f s", time.Since(began).Seconds())
 
 	for _, pod := range pods(t, "") {
@@ -72,6 +72,22 @@ func refusesPrivileges(t *testing.T) {
 	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "PodSecurity") {
 		t.Errorf("a Pod that is not restricted: %v, want it refused by PodSecurity", err)
 	}
+}
+
+// awaitInstalled waits until all Pods run and the Service leads to them: kube-proxy hears of them a moment after kubectl.
+func awaitInstalled(t *testing.T) {
+	t.Helper()
+	awaitRollout(t)
+
+	url := loginURL(t) + "/healthz"
+	eventually(t, "the Service leads to the login server", 10*time.Second, func() error {
+		response, err := httpClient.Get(url) //nolint:noctx // the client has a timeout
+		if err != nil {
+			return err
+		}
+
+		return response.Body.Close()
+	})
 }
 
 // awaitRollout waits until both servers run as their Deployments say, and no Pod of a former state is left. No container may have been
@@ -182,7 +198,7 @@ func testReinstall(t *testing.T) {
 	awaitNoPods(t)
 
 	apply(t, "-k "+withReplicas(t))
-	awaitRollout(t)
+	awaitInstalled(t)
 	mustBeAsBefore(t, people)
 }
 

@@ -12,7 +12,7 @@ func testUpgrade(t *testing.T) {
 	former := filepath.Join(dir, "previous")
 
 	apply(t, "-k "+former)
-	awaitRollout(t)
+	awaitInstalled(t)
 
 	for _, name := range []string{"lin", "ada", "joan", "grace"} {
 		people = append(people, settle(t, name))
