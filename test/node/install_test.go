@@ -78,15 +78,10 @@ func refusesPrivileges(t *testing.T) {
 func awaitInstalled(t *testing.T) {
 	t.Helper()
 	awaitRollout(t)
-
-	url := loginURL(t) + "/healthz"
 	eventually(t, "the Service leads to the login server", 10*time.Second, func() error {
-		response, err := httpClient.Get(url) //nolint:noctx // the client has a timeout
-		if err != nil {
-			return err
-		}
+		_, _, err := tryToAsk(t, http.MethodGet, "/api/v1/session", "", nil)
 
-		return response.Body.Close()
+		return err
 	})
 }
 
