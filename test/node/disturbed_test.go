@@ -139,12 +139,12 @@ func testAPIServerAway(t *testing.T) {
 	mustBeAsBefore(t, people)
 }
 
-// chooseWhenKnown has a new person choose a password as soon as the login servers know the account. They look for watches that they have
-// lost with growing pauses; until they have them, each attempt may count as a wrong password, so there are not many.
+// chooseWhenKnown has a new person choose a password as soon as the login servers know the account: their watches are there again within
+// seconds. Until then each attempt may count as a wrong password, so there are not many.
 func chooseWhenKnown(t *testing.T, person *load.Person, back time.Time) {
 	t.Helper()
 
-	const attempts, pause = 16, 5 * time.Second
+	const attempts, pause = 4, 5 * time.Second
 
 	for attempt := 1; ; attempt++ {
 		err := tryToChoosePassword(t, person)

@@ -24,7 +24,7 @@ const (
 	// previousVariable names the revision from which the test upgrades.
 	previousVariable = "KEYTURN_PREVIOUS"
 	// previousDefault is the last state of main before there were releases.
-	previousDefault = "3b1b295"
+	previousDefault = "511b7c2"
 	// pauseVariable has the test wait after a failure, for who wants to look at the node.
 	pauseVariable = "KEYTURN_NODE_PAUSE"
 	// previousTag is that of the images that are built from it.
