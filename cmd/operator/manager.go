@@ -14,6 +14,7 @@ import (
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -35,15 +36,9 @@ import (
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/reconnect"
 	"github.com/keyturn/keyturn/internal/transitions"
 )
-
-// leaseName of the leader election.
-const leaseName = "keyturn-operator"
-
-// leaseDuration is longer than an operator works that cannot renew its lease: it tries for renewDeadline, and then to give the lease back for
-// as long again, before its controllers are stopped.
-const leaseDuration, renewDeadline = 25 * time.Second, 10 * time.Second
 
 const (
 	// stopTimeout is how long reconciliations under way may take to end.
@@ -55,7 +50,12 @@ const (
 // work runs the controllers until ctx ends. Any error may be the API server's. It must be called once in a process: controllers and metrics
 // are registered globally, and those of a lost lease may still be running when it returns.
 func work(ctx context.Context, config *rest.Config, hasher hash.Hasher, auditLog *audit.Log, working *atomic.Bool, o *options) error {
-	mgr, err := newManager(config, o)
+	lease, err := newLease(config, o.systemNamespace)
+	if err != nil {
+		return err
+	}
+	reconnect.Wrap(config) // Not for the lease, which has to be given up in time.
+	mgr, err := newManager(config, lease, o)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (g freeAfterSync) Start(ctx context.Context) error {
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (g freeAfterSync) NeedLeaderElection() bool { return g.leader }
 
-func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
+func newManager(config *rest.Config, lease resourcelock.Interface, o *options) (ctrl.Manager, error) {
 	scheme := apiruntime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("build scheme: %w", err)
@@ -124,14 +124,13 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 			FilterProvider: filters.WithAuthenticationAndAuthorization,
 			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }},
 		},
-		HealthProbeBindAddress:        "0", // It is served also before there is a manager.
-		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       o.systemNamespace,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 new(leaseDuration),
-		RenewDeadline:                 new(renewDeadline),
-		GracefulShutdownTimeout:       new(stopTimeout),
+		HealthProbeBindAddress:              "0", // It is served also before there is a manager.
+		LeaderElection:                      o.leaderElect,
+		LeaderElectionResourceLockInterface: lease,
+		LeaderElectionReleaseOnCancel:       true,
+		LeaseDuration:                       new(leaseDuration),
+		RenewDeadline:                       new(renewDeadline),
+		GracefulShutdownTimeout:             new(stopTimeout),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up manager: %w", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/catalog"
+	"github.com/keyturn/keyturn/internal/reconnect"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
@@ -72,7 +72,7 @@ func NewCaches(ctx context.Context, config *rest.Config, namespaces Namespaces, 
 	if c.live, err = client.New(liveConfig, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &reconnectTransport{next: next} })
+	reconnect.Wrap(config)
 	if err := c.prepareCaches(ctx, config); err != nil {
 		return nil, err
 	}

@@ -105,6 +105,9 @@ func TestOperatorOutlastsAPIServer(t *testing.T) {
 	}
 
 	reconciles("ada")
+
+	before, err := leads(t)
+	must(t, err)
 	plane.StopAPIServer()
 	within(t, takeover, "the operator begins anew", func() error {
 		text, err := os.ReadFile(r.process.LogFile())
@@ -117,5 +120,10 @@ func TestOperatorOutlastsAPIServer(t *testing.T) {
 	must(t, plane.StartAPIServer(ctx))
 	must(t, r.waitReady(ctx))
 	reconciles("lin")
+
+	if after, err := leads(t); err != nil || after != before {
+		t.Errorf("the lease was held by %q and is held by %q, %v", before, after, err)
+	}
+
 	r.isRunning(t)
 }

@@ -155,6 +155,9 @@ func testFirstAccount(t *testing.T) {
 		t.Errorf("the page to log in is\n%s", page)
 	}
 
+	apply(t, "-k config/samples >/dev/null")
+	shell(t, "kubectl wait useraccounts --all --namespace=acme --for=condition=Ready --timeout=60s >/dev/null")
+
 	people = append(people, lin)
 	for _, name := range []string{"ada", "joan", "grace"} {
 		people = append(people, settle(t, name))

@@ -1,4 +1,4 @@
-package watch
+package reconnect
 
 import (
 	"context"
@@ -51,7 +51,7 @@ func TestReconnect(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				response, err := (&reconnectTransport{next: server}).RoundTrip(r)
+				response, err := (&transport{next: server}).RoundTrip(r)
 				if response != nil {
 					defer func() { _ = response.Body.Close() }()
 				}

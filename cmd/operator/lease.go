@@ -1,0 +1,43 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// leaseName of the leader election.
+const leaseName = "keyturn-operator"
+
+// leaseDuration is longer than an operator works that cannot renew its lease: it tries for renewDeadline, and then to give the lease back for
+// as long again, before its controllers are stopped.
+const leaseDuration, renewDeadline = 25 * time.Second, 10 * time.Second
+
+// identityVariable is the environment variable with the name under which this process holds the lease. beginAnew hands it on: the same
+// process need not wait until its own lease has ended.
+const identityVariable = "KEYTURN_OPERATOR_IDENTITY"
+
+// newLease returns the lease that replicas compete for.
+func newLease(config *rest.Config, namespace string) (resourcelock.Interface, error) {
+	identity := os.Getenv(identityVariable)
+	if identity == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("find the name of this host: %w", err)
+		}
+		identity = host + "_" + rand.Text()
+		if err := os.Setenv(identityVariable, identity); err != nil {
+			return nil, fmt.Errorf("keep the identity: %w", err)
+		}
+	}
+	lease, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName,
+		resourcelock.ResourceLockConfig{Identity: identity}, config, renewDeadline)
+	if err != nil {
+		return nil, fmt.Errorf("set up lease: %w", err)
+	}
+	return lease, nil
+}
