@@ -1,8 +1,13 @@
 package controllers_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"testing"
 	"time"
 
@@ -72,7 +77,9 @@ func TestCertificateForAPIServers(t *testing.T) {
 		c.Data, c.BinaryData = nil, map[string][]byte{"ca.crt": []byte("another")}
 	})
 	w.issuedCertificate()
-	edit(w, published, func(c *corev1.ConfigMap) { c.Data["ca.crt"], c.Immutable = "another", new(true) })
+	edit(w, published, func(c *corev1.ConfigMap) {
+		c.Data["ca.crt"], c.Immutable, c.Finalizers = "another", new(true), []string{"example.org/kept"}
+	})
 	w.issuedCertificate()
 	w.delete(authority)
 	w.g.Eventually(func() error { return admin.Get(ctx, keyOf(authority), authority) }, patience, glance).Should(gomega.Succeed())
@@ -140,6 +147,65 @@ func TestForeignCertificate(t *testing.T) {
 	w.secret("ada", initial)
 	w.eventually(w.account("ada", handedOut("ada")), ready)
 	w.g.Expect(o.traffic.about(certificate.SecretName)).To(gomega.HaveLen(writes))
+}
+
+// TestBroughtAuthority: with an authority that somebody has brought, the operator issues the certificate and renews it.
+func TestBroughtAuthority(t *testing.T) {
+	w := newWorld(t)
+	w.certificates = true
+	o := w.run()
+	secret := w.issuedCertificate()
+	o.stop()
+
+	// Another name, and no label, as of a company's own.
+	brought := company(t, w.clock.Now())
+	authority := &corev1.Secret{ObjectMeta: objectMeta(w.system, certificate.AuthorityName)}
+	edit(w, authority, func(s *corev1.Secret) { s.Labels, s.Data = nil, brought })
+	w.run()
+	w.g.Eventually(func() string {
+		w.must(admin.Get(ctx, keyOf(secret), secret))
+		return issuerOf(t, secret)
+	}, patience, glance).Should(gomega.Equal("Company"))
+	before := string(w.issuedCertificate().Data[corev1.TLSCertKey])
+	w.clock.advance(61 * 24 * time.Hour)
+	edit(w, secret, func(s *corev1.Secret) { s.Annotations = map[string]string{"test/touched": "yes"} })
+	w.g.Eventually(func() bool { return string(w.issuedCertificate().Data[corev1.TLSCertKey]) != before }, patience, glance).Should(gomega.BeTrue())
+	w.must(admin.Get(ctx, keyOf(authority), authority))
+	w.g.Expect(authority.Data).To(gomega.Equal(brought))
+}
+
+// company returns an authority by the name Company: the content of a Secret of type kubernetes.io/tls.
+func company(t *testing.T, now time.Time) map[string][]byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "Company"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(5 * 365 * 24 * time.Hour),
+		KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{
+		corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		corev1.TLSPrivateKeyKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+	}
+}
+
+func issuerOf(t *testing.T, secret *corev1.Secret) string {
+	t.Helper()
+	both, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return both.Leaf.Issuer.CommonName
 }
 
 // TestForeignAuthority: an authority that cannot be used, and that the operator has not made, is not overwritten.

@@ -55,8 +55,8 @@ func awaitAPIServer(ctx context.Context, config *rest.Config) error {
 }
 
 // beginAnew replaces the running program by itself, in the same process. Whatever the interrupted work has left running ends, and a container
-// is not restarted: the kubelet would wait longer each time, up to five minutes. If ctx has ended it returns the reason instead, and nil
-// if ctx ends before it has begun anew.
+// is not restarted: the kubelet would wait longer each time, up to five minutes. It returns because if ctx had ended before the call,
+// and nil if ctx ends during the delay.
 func beginAnew(ctx context.Context, because error) error {
 	if ctx.Err() != nil {
 		return because

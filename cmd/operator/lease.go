@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -13,22 +14,22 @@ import (
 // leaseName of the leader election.
 const leaseName = "keyturn-operator"
 
-// leaseDuration is longer than an operator works that cannot renew its lease: it tries for renewDeadline, and then to give the lease back for
-// as long again, before its controllers are stopped.
-const leaseDuration, renewDeadline = 25 * time.Second, 10 * time.Second
+// leaseDuration is longer than an operator works that cannot renew its lease: up to five seconds until the last renewal is answered, two of
+// pause, renewDeadline, and as long again to give the lease back, before its controllers are stopped.
+const leaseDuration, renewDeadline = 30 * time.Second, 10 * time.Second
 
 // identityVariable is the environment variable with the name under which this process holds the lease. beginAnew hands it on: the same
-// process need not wait until its own lease has ended.
+// process need not wait until its own lease has ended. A name of another host is none of beginAnew's.
 const identityVariable = "KEYTURN_OPERATOR_IDENTITY"
 
 // newLease returns the lease that replicas compete for.
 func newLease(config *rest.Config, namespace string) (resourcelock.Interface, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("find the name of this host: %w", err)
+	}
 	identity := os.Getenv(identityVariable)
-	if identity == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			return nil, fmt.Errorf("find the name of this host: %w", err)
-		}
+	if !strings.HasPrefix(identity, host+"_") {
 		identity = host + "_" + rand.Text()
 		if err := os.Setenv(identityVariable, identity); err != nil {
 			return nil, fmt.Errorf("keep the identity: %w", err)

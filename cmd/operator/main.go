@@ -85,7 +85,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	defer hasher.Close()
 
-	if err := awaitAPIServer(ctx, config); err != nil {
+	if err := awaitAPIServer(ctx, config); err != nil || ctx.Err() != nil {
 		return err
 	}
 	if err := work(ctx, config, hasher, auditLog, &working, o); err != nil {

@@ -54,7 +54,6 @@ func work(ctx context.Context, config *rest.Config, hasher hash.Hasher, auditLog
 	if err != nil {
 		return err
 	}
-	reconnect.Wrap(config) // Not for the lease, which has to be given up in time.
 	mgr, err := newManager(config, lease, o)
 	if err != nil {
 		return err
@@ -118,6 +117,7 @@ func newManager(config *rest.Config, lease resourcelock.Interface, o *options) (
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:     scheme,
 		Cache:      controllers.CacheOptions(o.systemNamespace),
+		NewCache:   newCache,
 		Controller: ctrlconfig.Controller{ReconciliationTimeout: controllers.ReconciliationTimeout, CacheSyncTimeout: syncTimeout},
 		Metrics: metricsserver.Options{
 			BindAddress: o.metricsAddress, SecureServing: true,
@@ -126,6 +126,7 @@ func newManager(config *rest.Config, lease resourcelock.Interface, o *options) (
 		},
 		HealthProbeBindAddress:              "0", // It is served also before there is a manager.
 		LeaderElection:                      o.leaderElect,
+		LeaderElectionID:                    leaseName, // For the metric.
 		LeaderElectionResourceLockInterface: lease,
 		LeaderElectionReleaseOnCancel:       true,
 		LeaseDuration:                       new(leaseDuration),
@@ -138,9 +139,18 @@ func newManager(config *rest.Config, lease resourcelock.Interface, o *options) (
 	return mgr, nil
 }
 
+// newCache makes a cache whose watches are there again as soon as the API server is. Other requests fail at once while it is away.
+func newCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
+	config = rest.CopyConfig(config)
+	reconnect.Wrap(config)
+	options.HTTPClient = nil // The manager's has another transport.
+	return cache.New(config, options)
+}
+
 // addCache makes a cache that starts with the manager.
 func addCache(mgr ctrl.Manager, config *rest.Config, options cache.Options) (cache.Cache, error) {
-	added, err := cache.New(config, options)
+	options.Mapper = mgr.GetRESTMapper()
+	added, err := newCache(config, options)
 	if err != nil {
 		return nil, err
 	}

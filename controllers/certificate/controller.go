@@ -26,7 +26,8 @@ const (
 	// service is the name of the Service that API servers reach the port by.
 	service = "keyturn-login-webhook"
 
-	// managedByLabel tells the operator's own Secrets from those that somebody else has made.
+	// managedByLabel tells the operator's own Secrets from those that somebody else has made, where their content does not: an authority that
+	// cannot be used, a certificate that cannot be read.
 	managedByLabel, managedBy = "app.kubernetes.io/managed-by", "keyturn-operator"
 	// certManagerAnnotation is on the Secrets that cert-manager writes.
 	certManagerAnnotation = "cert-manager.io/certificate-name"
@@ -47,7 +48,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if !missing && isForeign(secret) {
+	issuer, _, err := r.secret(ctx, AuthorityName)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !missing && isForeign(secret, pairOf(issuer)) {
 		ctrl.LoggerFrom(ctx).Info("Certificate for API servers is left to whoever has made it; delete the Secret to have the operator make one",
 			"secret", SecretName)
 		return ctrl.Result{}, nil
@@ -65,15 +70,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	return ctrl.Result{RequeueAfter: max(renewal.Sub(now), time.Minute)}, nil
 }
 
-// isForeign tells whether somebody else makes the Secret with the certificate: by its issuer, since Secrets that the operator has made may
-// have been taken over with their labels, or by cert-manager's annotation. Of one that cannot be read the label decides.
-func isForeign(secret *corev1.Secret) bool {
+// isForeign tells whether somebody else makes the Secret with the certificate: by cert-manager's annotation, or by its issuer, since Secrets
+// that the operator has made may have been taken over with their labels. The operator's own are issued by the present authority, whoever
+// has made that, or by a former one of its own. Of a certificate that cannot be read the label decides.
+func isForeign(secret *corev1.Secret, issuer pair) bool {
 	if _, taken := secret.Annotations[certManagerAnnotation]; taken {
 		return true
 	}
 	both, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
 		return secret.Labels[managedByLabel] != managedBy
+	}
+	if a, err := readAuthority(issuer); err == nil && both.Leaf.CheckSignatureFrom(a.parsed) == nil {
+		return false
 	}
 	return both.Leaf.Issuer.CommonName != authorityCommonName
 }
@@ -124,7 +133,7 @@ func (r *Reconciler) publish(ctx context.Context, a *authority) error {
 		return nil
 	}
 	if ptr.Deref(published.Immutable, false) {
-		if err := r.writer.Delete(ctx, published, client.Preconditions{UID: &published.UID}); err != nil {
+		if err := r.remove(ctx, published); err != nil {
 			return fmt.Errorf("replace published authority: %w", err)
 		}
 		published, missing = &corev1.ConfigMap{}, true
@@ -141,6 +150,17 @@ func (r *Reconciler) publish(ctx context.Context, a *authority) error {
 		return fmt.Errorf("publish authority: %w", err)
 	}
 	return nil
+}
+
+// remove deletes a ConfigMap, also one that has finalizers.
+func (r *Reconciler) remove(ctx context.Context, c *corev1.ConfigMap) error {
+	if len(c.Finalizers) > 0 {
+		c.Finalizers = nil
+		if err := r.writer.Update(ctx, c); err != nil {
+			return err
+		}
+	}
+	return client.IgnoreNotFound(r.writer.Delete(ctx, c, client.Preconditions{UID: &c.UID}))
 }
 
 // renew issues the certificate if it is due at now, and returns when it is due next.

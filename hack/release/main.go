@@ -93,7 +93,7 @@ func (r *release) make(ctx context.Context) error {
 		{"Building the programs", r.buildPrograms},
 		{"Writing the images", r.writeImages},
 		{"Writing the lists of modules", r.writeSBOMs},
-		{"Writing install.yaml", r.writeManifests},
+		{"Writing the manifests", r.writeManifests},
 		{"Packing the chart", r.packChart},
 		{"Packing kubectl account", r.archivePlugins},
 		{"Copying the health check of Argo CD", r.copyHealthCheck},
@@ -162,11 +162,16 @@ func isRelease(dist string) bool {
 
 // finish writes the checksums: a release that has them is complete.
 func (r *release) finish(context.Context) error {
-	if err := os.Remove(filepath.Join(r.dist, incompleteName)); err != nil {
+	mark := filepath.Join(r.dist, incompleteName)
+	if err := os.Remove(mark); err != nil {
 		return err
 	}
 
-	return archive.WriteChecksums(r.dist)
+	if err := archive.WriteChecksums(r.dist); err != nil {
+		return errors.Join(err, os.WriteFile(mark, []byte(incompleteText), 0o644))
+	}
+
+	return nil
 }
 
 func exists(path string) bool {

@@ -237,7 +237,7 @@ func everyCondition(ctx context.Context) ([]string, error) {
 	return said, nil
 }
 
-// coreEvents lists the events of the core group, which leader election writes.
+// coreEvents lists the events as the core group shows them.
 func coreEvents(ctx context.Context) ([]corev1.Event, error) {
 	list := &corev1.EventList{}
 	err := kube.List(ctx, list)

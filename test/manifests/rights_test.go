@@ -155,7 +155,6 @@ func TestOperator(t *testing.T) {
 		{"create patch", "events.k8s.io", "events", tenant, ""},
 		{"create", "coordination.k8s.io", "leases", system, ""},
 		{"get update", "coordination.k8s.io", "leases", system, "keyturn-operator"},
-		{"create patch", "", "events", system, ""},
 		{"create", "authentication.k8s.io", "tokenreviews", wholeCluster, ""},
 		{"create", "authorization.k8s.io", "subjectaccessreviews", wholeCluster, ""},
 	}
@@ -164,6 +163,7 @@ func TestOperator(t *testing.T) {
 		{"get update delete", "coordination.k8s.io", "leases", system, "other"},
 		{"get list watch update delete", "events.k8s.io", "events", tenant, ""},
 		{anyVerb, "", "events", tenant, ""},
+		{anyVerb, "", "events", system, ""},
 		{"update", accounts, "useraccounts", tenant, ""},
 		{"update", accounts, "passwordpolicies", wholeCluster, ""},
 	}
@@ -318,8 +318,7 @@ func TestNothingElse(t *testing.T) {
 		{"operator, system", "keyturn-operator", system, append(slices.Clone(operator),
 			"[create] [] [secrets] []", "[update] [] [secrets] [keyturn-signing-keys keyturn-webhook-ca keyturn-login-webhook-tls]",
 			"[get list watch create] [] [configmaps] []", "[update delete] [] [configmaps] [keyturn-webhook-ca]",
-			"[create] [coordination.k8s.io] [leases] []", "[get update] [coordination.k8s.io] [leases] [keyturn-operator]",
-			"[create patch] [] [events] []")},
+			"[create] [coordination.k8s.io] [leases] []", "[get update] [coordination.k8s.io] [leases] [keyturn-operator]")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -221,6 +221,23 @@ func testRemoveEverything(t *testing.T) {
 	began := time.Now()
 	shell(t, commands[0])
 	figure("uninstall by kubectl, everything removed", "%.0f s", time.Since(began).Seconds())
+	areGone(t)
+}
+
+// testRemoveRelease removes everything by the files of the release.
+func testRemoveRelease(t *testing.T) {
+	commands := documented(t, "uninstall.md", "## From the files of a release")
+	if len(commands) != 2 {
+		t.Fatalf("docs/uninstall.md has %d blocks of commands for a release, want two", len(commands))
+	}
+
+	shell(t, "cd '"+dist()+"'\n"+commands[1])
+	areGone(t)
+}
+
+// areGone waits until the namespaces of an installation are gone. People go with them.
+func areGone(t *testing.T) {
+	t.Helper()
 
 	people = nil
 

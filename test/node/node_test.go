@@ -26,7 +26,7 @@ func TestNode(t *testing.T) {
 		{"Reinstall", testReinstall},
 		{"RemoveEverything", testRemoveEverything},
 		{"Upgrade", testUpgrade},
-		{"RemoveEverythingAgain", testRemoveEverything},
+		{"RemoveRelease", testRemoveRelease},
 		{"Helm", testHelm},
 		// The last one, since the controllers of Kubernetes take a minute to recover.
 		{"APIServerAway", testAPIServerAway},
