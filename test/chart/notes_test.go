@@ -44,9 +44,9 @@ func TestNotes(t *testing.T) {
 		has, lacks []string
 	}{
 		{"inside the cluster", nil, []string{forward}, []string{page, warning}},
-		{"ingress", exposed, []string{page, warning}, []string{forward}},
+		{"ingress", append(exposed, "login.unnamedProxies=true"), []string{page, warning}, []string{forward}},
 		{"ingress with its networks", append(exposed, "login.trustedProxies={10.0.0.0/8}"), []string{page}, []string{forward, warning}},
-		{"route", routed, []string{page, warning}, []string{forward}},
+		{"route", append(routed, "login.unnamedProxies=true"), []string{page, warning}, []string{forward}},
 		{"route with its networks", append(routed, "login.trustedProxies={10.0.0.0/8}"), []string{page}, []string{forward, warning}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

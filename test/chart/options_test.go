@@ -112,7 +112,7 @@ var otherOptions = []option{
 	{
 		"ingress",
 		[]string{
-			"ingress.enabled=true", "ingress.host=login.example.org", "ingress.tls.secretName=login-tls", "ingress.className=nginx",
+			"ingress.enabled=true", "login.trustedProxies={10.0.0.0/8}", "ingress.host=login.example.org", "ingress.tls.secretName=login-tls", "ingress.className=nginx",
 			"ingress.annotations.a=b",
 		},
 		ingress,
@@ -124,7 +124,7 @@ var otherOptions = []option{
 	},
 	{
 		"ingress behind TLS",
-		[]string{"ingress.enabled=true", "ingress.host=login.example.org", "ingress.tls.terminatedElsewhere=true"},
+		[]string{"ingress.enabled=true", "login.trustedProxies={10.0.0.0/8}", "ingress.host=login.example.org", "ingress.tls.terminatedElsewhere=true"},
 		ingress,
 		[]string{"- host: login.example.org"},
 		[]string{"tls:", "ingressClassName", "annotations"},
@@ -133,7 +133,7 @@ var otherOptions = []option{
 	{
 		"route",
 		[]string{
-			"httpRoute.enabled=true", "httpRoute.hostnames={login.example.org}", "httpRoute.parentRefs[0].name=public",
+			"httpRoute.enabled=true", "login.trustedProxies={10.0.0.0/8}", "httpRoute.hostnames={login.example.org}", "httpRoute.parentRefs[0].name=public",
 			"httpRoute.parentRefs[0].namespace=gateways", "httpRoute.parentRefs[0].sectionName=https", "httpRoute.annotations.a=b",
 		},
 		route,
@@ -146,7 +146,7 @@ var otherOptions = []option{
 	{
 		"route behind TLS",
 		[]string{
-			"httpRoute.enabled=true", "httpRoute.hostnames={login.example.org}", "httpRoute.parentRefs[0].name=public",
+			"httpRoute.enabled=true", "login.trustedProxies={10.0.0.0/8}", "httpRoute.hostnames={login.example.org}", "httpRoute.parentRefs[0].name=public",
 			"httpRoute.tls.terminatedElsewhere=true",
 		},
 		route,

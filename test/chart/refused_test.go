@@ -61,6 +61,17 @@ func TestRefusedValues(t *testing.T) {
 			[]string{"httpRoute.enabled=true", "httpRoute.hostnames={login.example.org}", "httpRoute.parentRefs[0].name=public"},
 			`name the listener with TLS of the Gateway "public"`,
 		},
+		{
+			"ingress without the networks of its proxy",
+			[]string{"ingress.enabled=true", "ingress.host=login.example.org", "ingress.tls.secretName=login-tls"},
+			"set login.trustedProxies",
+		},
+		{
+			"route without the networks of its proxy",
+			[]string{"httpRoute.enabled=true", "httpRoute.hostnames={login.example.org}", "httpRoute.parentRefs[0].name=public", "httpRoute.parentRefs[0].sectionName=https"},
+			"set login.trustedProxies",
+		},
+		{"everybody as a proxy", []string{"login.trustedProxies={0.0.0.0/0}"}, "/login/trustedProxies/0"},
 		{"cert-manager without an issuer", []string{"certificates.issuer=CertManager"}, "set certificates.issuerRef.name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
