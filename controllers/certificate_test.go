@@ -111,15 +111,22 @@ func (w *world) authorityIsUsable(authority *corev1.Secret) bool {
 	return err == nil
 }
 
+// unreadablePair creates a Secret of somebody else that holds no certificate.
+func (w *world) unreadablePair(name string) *corev1.Secret {
+	w.t.Helper()
+	secret := &corev1.Secret{
+		ObjectMeta: objectMeta(w.system, name), Type: corev1.SecretTypeTLS,
+		Data: map[string][]byte{corev1.TLSCertKey: []byte("of somebody else"), corev1.TLSPrivateKeyKey: []byte("of somebody else")},
+	}
+	w.must(admin.Create(ctx, secret))
+	return secret
+}
+
 // TestForeignCertificate: a certificate that somebody else has made, such as cert-manager, is left alone, until it is deleted.
 func TestForeignCertificate(t *testing.T) {
 	w := newWorld(t)
 	w.certificates = true
-	foreign := &corev1.Secret{
-		ObjectMeta: objectMeta(w.system, certificate.SecretName), Type: corev1.SecretTypeTLS,
-		Data: map[string][]byte{corev1.TLSCertKey: []byte("of somebody else"), corev1.TLSPrivateKeyKey: []byte("of somebody else")},
-	}
-	w.must(admin.Create(ctx, foreign))
+	foreign := w.unreadablePair(certificate.SecretName)
 	o := w.run()
 	w.g.Eventually(w.log.String, patience, glance).Should(gomega.ContainSubstring("left to whoever has made it"))
 	w.g.Expect(o.traffic.about(certificate.AuthorityName)).To(gomega.BeEmpty())
@@ -211,11 +218,7 @@ func issuerOf(t *testing.T, secret *corev1.Secret) string {
 func TestForeignAuthority(t *testing.T) {
 	w := newWorld(t)
 	w.certificates = true
-	foreign := &corev1.Secret{
-		ObjectMeta: objectMeta(w.system, certificate.AuthorityName), Type: corev1.SecretTypeTLS,
-		Data: map[string][]byte{corev1.TLSCertKey: []byte("of somebody else"), corev1.TLSPrivateKeyKey: []byte("of somebody else")},
-	}
-	w.must(admin.Create(ctx, foreign))
+	w.unreadablePair(certificate.AuthorityName)
 	o := w.run()
 	w.g.Eventually(w.log.String, patience, glance).Should(gomega.ContainSubstring("put right the Secret"))
 	w.g.Expect(o.traffic.about(certificate.AuthorityName, certificate.SecretName)).To(gomega.BeEmpty())
