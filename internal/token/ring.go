@@ -45,7 +45,7 @@ type Ring struct {
 	// the rest of a session check. Times, audience and whether the session has ended are still checked each time. Hashing the tokens
 	// would protect nothing: who can read this memory finds the signing keys beside them.
 	// Only tokens that the keys have signed are added, so strangers cannot displace others. The zero Ring has none.
-	verified *lru.Cache
+	verified hidden[*lru.Cache]
 }
 
 // key is one ES256 key pair.
@@ -62,7 +62,7 @@ func newRing(keys []*key, refused map[string]hidden[[]byte]) *Ring {
 	slices.SortFunc(keys, func(a, b *key) int {
 		return cmp.Or(a.created.Compare(b.created), strings.Compare(a.id, b.id))
 	})
-	return &Ring{keys: keys, refused: refused, verified: lru.New(maxVerified)}
+	return &Ring{keys: keys, refused: refused, verified: hide(lru.New(maxVerified))}
 }
 
 // Len returns the number of usable keys. A ring without any cannot sign.

@@ -140,8 +140,8 @@ func (r *Ring) signedClaims(token string) (Claims, error) {
 	if len(token) > MaxTokenBytes {
 		return Claims{}, invalid("it is too long")
 	}
-	if r.verified != nil {
-		if known, found := r.verified.Get(token); found {
+	if r.verified.get != nil {
+		if known, found := r.verified.get().Get(token); found {
 			return known.(Claims), nil
 		}
 	}
@@ -153,7 +153,7 @@ func (r *Ring) signedClaims(token string) (Claims, error) {
 	if err != nil {
 		return Claims{}, err
 	}
-	r.verified.Add(strings.Clone(token), claims) // A clone: the token may be a part of a long header.
+	r.verified.get().Add(strings.Clone(token), claims) // A clone: the token may be a part of a long header.
 	return claims, nil
 }
 

@@ -23,8 +23,8 @@ func TestVerifiedTwice(t *testing.T) {
 			t.Fatalf("says %+v, %v", got, err)
 		}
 	}
-	if ring.verified.Len() != 1 {
-		t.Fatalf("%d tokens are remembered, want 1", ring.verified.Len())
+	if ring.verified.get().Len() != 1 {
+		t.Fatalf("%d tokens are remembered, want 1", ring.verified.get().Len())
 	}
 	for what, row := range map[string]struct {
 		text     string
@@ -43,8 +43,8 @@ func TestVerifiedTwice(t *testing.T) {
 			t.Errorf("%s: %v, want %v", what, err, row.want)
 		}
 	}
-	if ring.verified.Len() != 1 {
-		t.Errorf("%d tokens are remembered after some that are wrong, want 1", ring.verified.Len())
+	if ring.verified.get().Len() != 1 {
+		t.Errorf("%d tokens are remembered after some that are wrong, want 1", ring.verified.get().Len())
 	}
 
 	// Another ring, without that key, has verified nothing.
@@ -64,9 +64,9 @@ func TestVerifiedIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range maxVerified + 1 {
-		ring.verified.Add(i, nil)
+		ring.verified.get().Add(i, nil)
 	}
-	if ring.verified.Len() != maxVerified {
-		t.Errorf("%d are remembered, want %d", ring.verified.Len(), maxVerified)
+	if ring.verified.get().Len() != maxVerified {
+		t.Errorf("%d are remembered, want %d", ring.verified.get().Len(), maxVerified)
 	}
 }
