@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
 	"github.com/keyturn/keyturn/internal/web/ui"
 
@@ -33,6 +34,7 @@ type options struct {
 	showOrganization    bool
 	tellEmail           bool
 	insecureCookies     bool
+	consoleHosts        string
 	pages               ui.Options
 	webhook             webhookOptions
 }
@@ -50,6 +52,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.BoolVar(&o.showOrganization, "show-organization", false, "Ask for the organisation (a namespace) on the pages: for servers of more than the default one.")
 	flags.BoolVar(&o.tellEmail, "tell-email", false, "Tell applications behind /auth/verify the e-mail address too, in X-Auth-Request-Email.")
 	flags.BoolVar(&o.insecureCookies, "insecure-cookies", false, "Set cookies that also travel without TLS. For trying the server out in a browser on this machine, over http://127.0.0.1; never where people reach it.")
+	flags.StringVar(&o.consoleHosts, "console-hosts", "", "Names of this server, separated by commas, at which administrators find the console, /admin; by default none. No application may be served at them: its scripts could use an administrator's session.")
 	flags.StringVar(&o.pages.ProductName, "product-name", "Keyturn", "What the pages call themselves.")
 	flags.StringVar(&o.pages.LogoFile, "logo-file", "", "Image (SVG, PNG, JPEG or WebP, at most 256 KiB) in the place of the pages' logo.")
 	flags.StringVar(&o.pages.Contact, "contact", "", "Sentence that says whom people turn to, such as \"Call the help desk: 4711.\"")
@@ -82,6 +85,9 @@ func (o *options) validate() error {
 	}
 	if _, err := forwarded.Parse(o.trustedProxies); err != nil {
 		return fmt.Errorf("--trusted-proxies: %w", err)
+	}
+	if _, err := httpkit.ParseHosts(o.consoleHosts); err != nil {
+		return fmt.Errorf("--console-hosts: %w", err)
 	}
 	return o.webhook.validate()
 }

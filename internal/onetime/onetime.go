@@ -1,0 +1,67 @@
+// Package onetime makes passwords that are handed out and changed at the first login. They are random, and have no characters that
+// look alike: people read them aloud, and type them off paper.
+//
+// The package knows no policy: callers judge what it returns.
+package onetime
+
+import (
+	"crypto/rand"
+	"math/big"
+)
+
+// The characters, without those that look alike: 0 and O, 1, I, l and |, o and O.
+const (
+	uppercase = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+	lowercase = "abcdefghijkmnpqrstuvwxyz"
+	digits    = "23456789"
+	symbols   = "#%+=?@*"
+)
+
+// usualLength of a password in characters: with 16 of them, 90 bits and more are random.
+const usualLength = 16
+
+// Composition is what a password is made of.
+type Composition struct {
+	// MinLength and MaxLength are in characters. Between them the length is usualLength. A MaxLength of 0 is no limit.
+	MinLength, MaxLength int
+	// Uppercase, Lowercase, Digits and Symbols are how many of each there are at least. One letter of either case and one digit are
+	// in every password that has room for them, a symbol only where it is asked for.
+	Uppercase, Lowercase, Digits, Symbols int
+}
+
+// Password returns a new password. Where the composition cannot be met, as with more characters than MaxLength, it is as long as asked
+// for or as allowed, and lacks some of them.
+func Password(c Composition) string {
+	var text []byte
+	add := func(characters string, n int) {
+		for range n {
+			text = append(text, characters[random(len(characters))])
+		}
+	}
+	add(symbols, c.Symbols)
+	add(uppercase, max(c.Uppercase, 1))
+	add(lowercase, max(c.Lowercase, 1))
+	add(digits, max(c.Digits, 1))
+	length := max(usualLength, c.MinLength)
+	if c.MaxLength > 0 {
+		length = min(length, c.MaxLength)
+	}
+	add(uppercase+lowercase+digits, length-len(text))
+	for i := range text {
+		j := i + random(len(text)-i)
+		text[i], text[j] = text[j], text[i]
+	}
+	if c.MaxLength > 0 && len(text) > c.MaxLength {
+		text = text[:c.MaxLength]
+	}
+	return string(text)
+}
+
+// random returns a number from 0 to below n.
+func random(n int) int {
+	i, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	if err != nil {
+		panic(err) // Never: crypto/rand does not fail, says its documentation.
+	}
+	return int(i.Int64())
+}
