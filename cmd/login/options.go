@@ -10,7 +10,7 @@ import (
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
-	"github.com/keyturn/keyturn/internal/web/ui"
+	"github.com/keyturn/keyturn/internal/ui"
 
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // Adds the flag --kubeconfig.
 )

@@ -27,9 +27,9 @@ import (
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/transitions"
+	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
-	"github.com/keyturn/keyturn/internal/web/ui"
 	"github.com/keyturn/keyturn/internal/webhook"
 )
 

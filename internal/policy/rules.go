@@ -29,7 +29,7 @@ type JudgedBy int
 // The values of JudgedBy.
 const (
 	JudgedByServer JudgedBy = iota + 1 // Evaluate alone
-	JudgedByPage                       // Evaluate, and the script of the change page (assets/page.js in internal/web/ui)
+	JudgedByPage                       // Evaluate, and the script of the change page (assets/page.js in internal/ui)
 	JudgedByCaller                     // the caller of Evaluate, who has the account's hashes: it is about former passwords
 )
 

@@ -23,7 +23,7 @@ func everything() Policy {
 // judgedInScript returns the rules that the script of the change page judges, in the order in which it has them.
 func judgedInScript(t *testing.T) []RequirementID {
 	t.Helper()
-	script, err := os.ReadFile("../web/ui/assets/page.js")
+	script, err := os.ReadFile("../ui/assets/page.js")
 	if err != nil {
 		t.Fatal(err)
 	}

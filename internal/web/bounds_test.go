@@ -9,7 +9,7 @@ import (
 
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
-	"github.com/keyturn/keyturn/internal/web/ui"
+	"github.com/keyturn/keyturn/internal/ui"
 )
 
 // TestProfilesAreBounded: while too many profiles are being read, the next one is refused without a read.

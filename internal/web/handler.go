@@ -11,7 +11,7 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/throttle"
-	"github.com/keyturn/keyturn/internal/web/ui"
+	"github.com/keyturn/keyturn/internal/ui"
 )
 
 // Dependencies of Handler.
@@ -48,7 +48,7 @@ func Handler(d Dependencies) http.Handler {
 	}
 	verify := &Verify{requestSessions: requests, DefaultNamespace: d.DefaultNamespace, SendEmail: d.SendEmail}
 	verify.problemPage = func(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem) {
-		pages.showProblem(w, r, refusal, "", accountPage) // "/" may be the application, which would refuse again.
+		pages.UI.ShowProblem(w, r, refusal, "", accountPage) // "/" may be the application, which would refuse again.
 	}
 	mux := http.NewServeMux()
 	for _, endpoint := range []interface{ Mount(*http.ServeMux) }{

@@ -12,16 +12,17 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/sessions"
+	"github.com/keyturn/keyturn/internal/ui"
 )
 
 // changePage is what the change page shows.
 type changePage struct {
 	accountFields
-	Current, New passwordField
+	Current, New ui.PasswordField
 	// Own: the requirements are those of the account. Otherwise they are the organisation's.
 	Own          bool
 	Rules, Words string
-	Requirements []requirementLine
+	Requirements []ui.RequirementLine
 	ReturnTo     string
 	Action, Back string
 	// Remember is a hidden field: the person ticked "remember me" on the login page, for this account.
@@ -29,22 +30,15 @@ type changePage struct {
 	Error    string
 }
 
-// requirementLine is a requirement on the page; Mark is its class: met, unmet or empty.
-type requirementLine struct {
-	ID                policy.RequirementID
-	N, Bytes          int
-	Text, Mark, State string
-}
-
 func (p *Pages) newChangePage(r *http.Request, to string, name accountName) *changePage {
 	fields := p.accountFields(r, name)
 	text := fields.Text
 	return &changePage{
 		accountFields: fields,
-		Current: passwordField{
+		Current: ui.PasswordField{
 			Text: text, ID: "current-password", Label: text.Say("change.current"), Autocomplete: "current-password",
 		},
-		New: passwordField{
+		New: ui.PasswordField{
 			Text: text, ID: "new-password", Label: text.Say("change.new"), Autocomplete: "new-password", Describe: "requirements",
 		},
 		ReturnTo: to, Action: sibling(r, "/change-password", ""), Back: sibling(r, "/login", to),
@@ -61,22 +55,7 @@ func (c *changePage) showRules(requirements []policy.Requirement) {
 }
 
 func (c *changePage) showResults(results []policy.Result, judged bool) {
-	c.Requirements = nil
-	for _, result := range results {
-		line := requirementLine{
-			ID: result.ID, N: max(result.Minimum, result.Maximum, result.Count), Bytes: result.MaximumBytes,
-			Text: result.In(c.Text),
-		}
-		switch {
-		case judged && result.Satisfied:
-			line.Mark, line.State = "met", c.Text.Say("mark.met")
-		case judged:
-			line.Mark, line.State = "unmet", c.Text.Say("mark.unmet")
-		default:
-			line.State = c.Text.Say("mark.saving")
-		}
-		c.Requirements = append(c.Requirements, line)
-	}
+	c.Requirements = ui.RequirementLines(c.Text, results, judged)
 }
 
 func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +72,7 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
 		profile, err = p.profile(r, found.Account)
 	}
 	if err != nil {
-		p.showProblem(w, r, httpkit.NewUnavailable(""), "change", homeAddress(to))
+		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "change", homeAddress(to))
 		return
 	}
 	page := p.newChangePage(r, to, accountName{Namespace: found.Account.Namespace, Username: found.Account.Username()})
@@ -120,7 +99,7 @@ func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int,
 	if !page.Own && page.Requirements == nil {
 		resolved, err := p.Catalog.NamespacePolicy(r.Context(), page.Organization)
 		if err != nil {
-			p.showProblem(w, r, httpkit.NewUnavailable(""), "change", page.Back)
+			p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "change", page.Back)
 			return
 		}
 		page.showRules(resolved.Policy.Requirements())
@@ -130,7 +109,7 @@ func (p *Pages) renderChange(w http.ResponseWriter, r *http.Request, status int,
 
 func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 	if refusal := httpkit.ReadForm(w, r); refusal != nil {
-		p.showProblem(w, r, refusal, "", sibling(r, "/change-password", ""))
+		p.UI.ShowProblem(w, r, refusal, "", sibling(r, "/change-password", ""))
 		return
 	}
 	form := r.PostForm
@@ -187,11 +166,7 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 	refusal.SetHeaders(w)
 	if rejected, ok := errors.AsType[*login.PasswordRejectedError](refusal.Cause); ok {
 		page.Error = page.Text.Say("change.rejected")
-		page.New.Error = page.Text.Say("change.rejected.field")
-		page.New.Invalid, page.New.Describe = true, "new-password-error requirements"
-		for _, unmet := range policy.Unmet(rejected.Results) {
-			page.New.Errors = append(page.New.Errors, unmet.In(page.Text))
-		}
+		page.New.MarkRejected(rejected.Results)
 		if len(rejected.Requirements) > 0 {
 			page.showAccountRules(rejected.Requirements, rejected.Words)
 		}
@@ -199,9 +174,9 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 			page.showResults(rejected.Results, true)
 		}
 	} else {
-		page.Error = p.problemText(page.Text, refusal, page.textPages("change")...)
+		page.Error = p.UI.ProblemText(page.Text, refusal, page.textPages("change")...)
 		if refusal.ID == httpkit.InvalidCredentials {
-			page.Current.markWrong()
+			page.Current.MarkWrong()
 		}
 	}
 	p.renderChange(w, r, refusal.Status, page)
@@ -211,11 +186,11 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 func (p *Pages) forbid(w http.ResponseWriter, r *http.Request, page *changePage, e *login.ChangeForbiddenError) {
 	refusal := changeForbidden(e)
 	refusal.SetHeaders(w)
-	m := message{
+	m := ui.Message{
 		Title: page.Text.Say("change.forbidden.title"), Message: page.Text.Say("change.forbidden"), Contact: true, Back: page.Back,
 	}
 	if e.Reason == login.PasswordTooYoung {
-		m.Message, m.Until = page.Text.Say("change.young"), newInstant(page.Text, e.NotBefore)
+		m.Message, m.Until = page.Text.Say("change.young"), ui.NewInstant(page.Text, e.NotBefore)
 	}
 	p.UI.Render(w, r, refusal.Status, "message", m)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/sessions"
-	"github.com/keyturn/keyturn/internal/web/ui"
+	"github.com/keyturn/keyturn/internal/ui"
 )
 
 // homePage shows who is logged in.
@@ -20,7 +20,7 @@ type homePage struct {
 	// Change is the address of the change page; empty if the person may not change the password now.
 	Change                       string
 	Name, Username, Organization string
-	Set, Expires, Previous       *instant
+	Set, Expires, Previous       *ui.Instant
 	Failed                       int
 	ReturnTo                     string
 }
@@ -37,14 +37,14 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 		profile, err = p.profile(r, found.Account)
 	}
 	if err != nil {
-		p.showProblem(w, r, httpkit.NewUnavailable(""), "home", homeAddress(to))
+		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "home", homeAddress(to))
 		return
 	}
 	text := p.UI.Text(r)
 	page := homePage{
 		Notice: p.notice(w, r, text),
 		Name:   found.Account.Spec.DisplayName, Username: found.Account.Username(), Organization: found.Account.Namespace,
-		Set: newInstant(text, profile.SetTime), Expires: newInstant(text, profile.PasswordExpires), Previous: newInstant(text, found.Claims.PreviousLogin),
+		Set: ui.NewInstant(text, profile.SetTime), Expires: ui.NewInstant(text, profile.PasswordExpires), Previous: ui.NewInstant(text, found.Claims.PreviousLogin),
 		Failed: found.Claims.FailedAttempts, ReturnTo: to,
 	}
 	if !profile.ChangeForbidden && profile.NotBefore.IsZero() {

@@ -9,13 +9,14 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
 // loginPage is what the login page shows.
 type loginPage struct {
 	accountFields
-	Password passwordField
+	Password ui.PasswordField
 	// Action and ChangeForm are where the form and the dialog are posted to, Back is where Cancel leads.
 	Action, Change, ChangeForm, Back string
 	ReturnTo                         string
@@ -36,7 +37,7 @@ func (p *Pages) newLoginPage(r *http.Request, to string, name accountName) *logi
 	fields := p.accountFields(r, name)
 	return &loginPage{
 		accountFields: fields,
-		Password: passwordField{
+		Password: ui.PasswordField{
 			Text: fields.Text, ID: "password", Label: fields.Text.Say("password"), Autocomplete: "current-password",
 		},
 		Action: sibling(r, "/login", ""), Back: sibling(r, "/login", to),
@@ -60,7 +61,7 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	if refusal := httpkit.ReadForm(w, r); refusal != nil {
-		p.showProblem(w, r, refusal, "", sibling(r, "/login", ""))
+		p.UI.ShowProblem(w, r, refusal, "", sibling(r, "/login", ""))
 		return
 	}
 	form := r.PostForm
@@ -105,9 +106,9 @@ func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginP
 			page.Dialog.Rules, page.Dialog.Words = encodeRules(required.Requirements), encodeWords(required.Words)
 		}
 	} else {
-		page.Error = p.problemText(page.Text, refusal, page.textPages("login")...)
+		page.Error = p.UI.ProblemText(page.Text, refusal, page.textPages("login")...)
 		if refusal.ID == httpkit.InvalidCredentials {
-			page.Password.markWrong()
+			page.Password.MarkWrong()
 		}
 	}
 	p.UI.Render(w, r, refusal.Status, "login", page)

@@ -27,7 +27,7 @@ func (p *Pages) logoutForm(w http.ResponseWriter, r *http.Request) {
 		returnto.Redirect(w, cmp.Or(to, "/login"))
 		return
 	case err != nil:
-		p.showProblem(w, r, httpkit.NewUnavailable(""), "logout", cmp.Or(to, "/"))
+		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "logout", cmp.Or(to, "/"))
 		return
 	}
 	p.UI.Render(w, r, http.StatusOK, "logout", logoutPage{
@@ -45,7 +45,7 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 	}
 	organization, err := p.endSession(w, r, metrics.EntryPage, everywhere)
 	if err != nil && !errors.Is(err, sessions.ErrInvalid) {
-		p.showProblem(w, r, httpkit.NewUnavailable(""), "logout", "/")
+		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "logout", "/")
 		return
 	}
 	done := noticeLoggedOut

@@ -13,7 +13,7 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
-	"github.com/keyturn/keyturn/internal/web/ui"
+	"github.com/keyturn/keyturn/internal/ui"
 )
 
 // maxProfileReads bounds the profiles that are read from the API server at once: each page opened with a session reads one.
@@ -103,26 +103,8 @@ func (p *Pages) notice(w http.ResponseWriter, r *http.Request, text *ui.Text) st
 func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem) {
 	w.Header().Add("Vary", "Accept")
 	if httpkit.WantsPage(r) {
-		p.showProblem(w, r, refusal, "", "/")
+		p.UI.ShowProblem(w, r, refusal, "", "/")
 		return
 	}
 	refusal.Write(w)
-}
-
-// showProblem shows a problem on the message page, with a link back. page is the page that failed, as problemText takes it.
-func (p *Pages) showProblem(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem, page, back string) {
-	t := p.UI.Text(r)
-	refusal.SetHeaders(w)
-	p.UI.Render(w, r, refusal.Status, "message", message{Title: t.Say("problem.title"), Message: p.problemText(t, refusal, page), Back: back})
-}
-
-// problemText returns the text of a problem. The first of the pages that has a text of its own for it decides: for "home" that is
-// problem.unavailable.home of the catalogue.
-func (p *Pages) problemText(t *ui.Text, refusal *httpkit.Problem, pages ...string) string {
-	for _, page := range pages {
-		if key := "problem." + refusal.ID + "." + page; t.Has(key) {
-			return t.Say(key)
-		}
-	}
-	return refusal.Say(t, p.UI.Contact(t))
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/policy"
-	"github.com/keyturn/keyturn/internal/web/ui"
+	"github.com/keyturn/keyturn/internal/ui"
 )
 
 func TestWait(t *testing.T) {
@@ -69,10 +69,10 @@ func TestProblemText(t *testing.T) {
 		"no words of its own":         {httpkit.Invalid("x"), nil, "Something went wrong. Try again."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if said := pages.problemText(english, row.problem, row.pages...); said != row.want {
+			if said := pages.UI.ProblemText(english, row.problem, row.pages...); said != row.want {
 				t.Errorf("says %q, want %q", said, row.want)
 			}
-			if said := pages.problemText(german, row.problem, row.pages...); said == row.want || strings.HasPrefix(said, "problem.") {
+			if said := pages.UI.ProblemText(german, row.problem, row.pages...); said == row.want || strings.HasPrefix(said, "problem.") {
 				t.Errorf("in German it says %q", said)
 			}
 		})

@@ -38,9 +38,9 @@ import (
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/transitions"
+	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/internal/watch"
 	"github.com/keyturn/keyturn/internal/web"
-	"github.com/keyturn/keyturn/internal/web/ui"
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
