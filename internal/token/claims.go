@@ -16,17 +16,20 @@ const (
 	Web Audience = "web"
 	// Kubernetes is for TokenReview, that is for kubectl and the API server.
 	Kubernetes Audience = "kubernetes"
+	// Console is for the administrators' pages and API, and at their hosts for the people's pages. It keeps an application that gets a
+	// person's web session from administering accounts.
+	Console Audience = "console"
 )
 
 // ErrUnknownAudience says that a request named an audience that does not exist.
-var ErrUnknownAudience = errors.New(`unknown audience: use "web" or "kubernetes"`)
+var ErrUnknownAudience = errors.New(`unknown audience: use "web", "kubernetes" or "console"`)
 
 // ParseAudience returns the audience of that name, [Web] for an empty one, or [ErrUnknownAudience].
 func ParseAudience(name string) (Audience, error) {
 	switch aud := Audience(name); aud {
 	case "":
 		return Web, nil
-	case Web, Kubernetes:
+	case Web, Kubernetes, Console:
 		return aud, nil
 	default:
 		return "", ErrUnknownAudience
@@ -145,7 +148,7 @@ func (c Claims) check() error {
 	switch {
 	case c.Generation < 0:
 		return errors.New("the generation is negative")
-	case c.Audience != Web && c.Audience != Kubernetes:
+	case c.Audience != Web && c.Audience != Kubernetes && c.Audience != Console:
 		return ErrUnknownAudience
 	case c.FailedAttempts < 0:
 		return errors.New("the number of failed attempts is negative")

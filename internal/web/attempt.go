@@ -101,11 +101,13 @@ func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, at attempt) {
 // run runs an attempt, counts it in the metrics and writes its audit line. Every entry point uses it.
 func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
 	audience, err := token.ParseAudience(at.audience)
-	if err != nil {
-		return nil, httpkit.Invalid(`The audience must be "web", which is the default, or "kubernetes".`)
-	}
-	if at.remember && audience != token.Web {
-		return nil, httpkit.Invalid(`Only a session of the audience "web" can be remembered.`)
+	switch {
+	case err != nil:
+		return nil, httpkit.Invalid(`The audience must be "web", which is the default, "kubernetes", or "console".`)
+	case audience == token.Console && !a.ConsoleHosts.Has(r):
+		return nil, httpkit.Invalid(`The audience "console" is granted at the hosts of the console only (--console-hosts).`)
+	case at.remember && audience == token.Kubernetes:
+		return nil, httpkit.Invalid(`A session of the audience "kubernetes" cannot be remembered.`)
 	}
 	at.account.Namespace = cmp.Or(at.account.Namespace, a.DefaultNamespace)
 	began := time.Now()

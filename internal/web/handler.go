@@ -24,6 +24,8 @@ type Dependencies struct {
 	Cookies  httpkit.Cookies
 	// DefaultNamespace is the organisation of a request that names none.
 	DefaultNamespace string
+	// ConsoleHosts are the hosts of the console.
+	ConsoleHosts httpkit.Hosts
 	// ShowOrganization shows the field for the organisation on the pages.
 	ShowOrganization bool
 	// Proxies are the networks whose X-Forwarded-For is trusted.
@@ -38,7 +40,7 @@ type Dependencies struct {
 
 // Handler returns the handler of all endpoints, with the middleware that all of them need.
 func Handler(d Dependencies) http.Handler {
-	requests := &requestSessions{Sessions: d.Sessions, Metrics: d.Metrics, cookies: cookies{d.Cookies}}
+	requests := &requestSessions{Sessions: d.Sessions, Metrics: d.Metrics, ConsoleHosts: d.ConsoleHosts, cookies: cookies{d.Cookies}}
 	attempts := &Attempts{
 		requestSessions: requests, Logins: d.Logins, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
 	}

@@ -128,7 +128,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 	}
 	name := accountName{Namespace: page.Organization, Username: page.Username}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryChange, remember: page.Remember, account: name,
+		entry: metrics.EntryChange, audience: string(p.audience(r)), remember: page.Remember, account: name,
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Change(ctx, who, current, next)
 		},

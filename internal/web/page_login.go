@@ -13,6 +13,9 @@ import (
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
+// promptLogin is the value of the parameter prompt that asks somebody for the password who is logged in already (as in OpenID Connect).
+const promptLogin = "login"
+
 // loginPage is what the login page shows.
 type loginPage struct {
 	accountFields
@@ -21,8 +24,10 @@ type loginPage struct {
 	Action, Change, ChangeForm, Back string
 	ReturnTo                         string
 	Remember                         bool
-	Notice, Error                    string
-	Dialog                           *changeDialog
+	// Prompt: the page asks for the password of somebody who is logged in.
+	Prompt        bool
+	Notice, Error string
+	Dialog        *changeDialog
 }
 
 // changeDialog says why the password must be changed.
@@ -49,13 +54,21 @@ func (p *Pages) newLoginPage(r *http.Request, to string, name accountName) *logi
 func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query())
 	organization := organizationOf(r)
-	if found, err := p.session(w, r); err == nil && (organization == "" || organization == found.Account.Namespace) {
+	prompt := r.URL.Query().Get("prompt") == promptLogin
+	found, err := p.session(w, r)
+	isLoggedIn := err == nil && (organization == "" || organization == found.Account.Namespace)
+	if isLoggedIn && !prompt {
 		returnto.Redirect(w, cmp.Or(to, "/"))
 		return
 	}
-	remembered := p.rememberedAccount(r)
-	page := p.newLoginPage(r, to, remembered)
-	page.Remember, page.Notice = remembered.Username != "", p.notice(w, r, page.Text)
+	name := p.rememberedAccount(r)
+	page := p.newLoginPage(r, to, name)
+	page.Remember, page.Notice = name.Username != "", p.notice(w, r, page.Text)
+	if isLoggedIn {
+		page.accountFields = p.accountFields(r, accountName{Namespace: found.Account.Namespace, Username: found.Account.Username()})
+		page.Prompt, page.Notice = true, page.Text.Say("login.again")
+		page.Remember = page.Remember || found.Claims.RememberMe
+	}
 	p.UI.Render(w, r, http.StatusOK, "login", page)
 }
 
@@ -67,7 +80,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	form := r.PostForm
 	to := returnTo(form)
 	page := p.newLoginPage(r, to, accountInForm(r))
-	page.Remember = form.Get("remember") != ""
+	page.Remember, page.Prompt = form.Get("remember") != "", form.Get("prompt") == promptLogin
 	password := form.Get("password")
 	if page.Username == "" || password == "" {
 		page.Error = page.Text.Say("problem.missing")
@@ -76,7 +89,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	}
 	name := accountName{Namespace: page.Organization, Username: page.Username}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryLogin, remember: page.Remember, account: name,
+		entry: metrics.EntryLogin, audience: string(p.audience(r)), remember: page.Remember, account: name,
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Login(ctx, who, password)
 		},

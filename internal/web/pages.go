@@ -12,7 +12,6 @@ import (
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
-	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/ui"
 )
 
@@ -57,7 +56,7 @@ func (p *Pages) profile(r *http.Request, account *v1alpha1.UserAccount) (login.P
 // 7.2.4), as the person could not end it any more.
 func (p *Pages) startSession(w http.ResponseWriter, r *http.Request, granted *grant) {
 	if presented := p.Get(r, httpkit.SessionCookie); presented != "" {
-		before, err := p.Sessions.Check(r.Context(), presented, token.Web)
+		before, err := p.check(r, presented)
 		// A change of the password has ended the account's other sessions already.
 		hasEnded := before.Claims.CredentialUID == granted.claims.CredentialUID && before.Claims.Generation < granted.claims.Generation
 		if err == nil && !hasEnded {

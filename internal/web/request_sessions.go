@@ -14,24 +14,45 @@ import (
 type requestSessions struct {
 	Sessions *sessions.Service
 	Metrics  *metrics.Metrics
+	// ConsoleHosts are the hosts of the console. A login there is for the audience console.
+	ConsoleHosts httpkit.Hosts
 	cookies
 }
 
-// webSession returns the session of a request, for the audience web, and counts the check in the metrics. Errors:
+// audience returns the audience of a session that begins on a page.
+func (v *requestSessions) audience(r *http.Request) token.Audience {
+	if v.ConsoleHosts.Has(r) {
+		return token.Console
+	}
+	return token.Web
+}
+
+// check returns the session of a token for the people's pages: of the audience web or, at a host of the console, of that one, too.
+func (v *requestSessions) check(r *http.Request, presented string) (sessions.Session, error) {
+	found, err := v.Sessions.Check(r.Context(), presented, token.Web)
+	if errors.Is(err, sessions.ErrInvalid) && v.ConsoleHosts.Has(r) {
+		return v.Sessions.Check(r.Context(), presented, token.Console)
+	}
+	return found, err
+}
+
+// webSession returns the session of a request for the people's pages, and counts the check in the metrics. Errors:
 // sessions.ErrInvalid, sessions.ErrUnavailable.
 func (v *requestSessions) webSession(r *http.Request, entry metrics.Entry) (sessions.Session, error) {
 	presented := v.Token(r)
-	found, err := v.Sessions.Check(r.Context(), presented, token.Web)
+	found, err := v.check(r, presented)
 	v.Metrics.SessionCheck(entry, presented, err)
 	return found, err
 }
 
-// currentSession is webSession for requests about the session itself, such as a logout: a bearer token may have either audience.
+// currentSession is webSession for requests about the session itself, such as a logout: a bearer token may have any audience.
 func (v *requestSessions) currentSession(r *http.Request, entry metrics.Entry) (sessions.Session, error) {
 	presented := v.Token(r)
-	found, err := v.Sessions.Check(r.Context(), presented, token.Web)
-	if errors.Is(err, sessions.ErrInvalid) && httpkit.Bearer(r) != "" {
-		found, err = v.Sessions.Check(r.Context(), presented, token.Kubernetes)
+	found, err := v.check(r, presented)
+	for _, audience := range []token.Audience{token.Kubernetes, token.Console} {
+		if errors.Is(err, sessions.ErrInvalid) && httpkit.Bearer(r) != "" {
+			found, err = v.Sessions.Check(r.Context(), presented, audience)
+		}
 	}
 	v.Metrics.SessionCheck(entry, presented, err)
 	return found, err
