@@ -82,7 +82,7 @@ const (
 
 // Reasons of events that no condition bears.
 const (
-	// EventPasswordReset: the Secret's password was applied.
+	// EventPasswordReset: the Secret's password was applied, or an administrator reset the password by hand.
 	EventPasswordReset = "PasswordReset"
 	// EventNewlineTrimmed: a newline at the end of the Secret's value was left out.
 	EventNewlineTrimmed = "NewlineTrimmed"

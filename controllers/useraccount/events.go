@@ -19,7 +19,11 @@ func (r *Reconciler) transitionEvent(_ context.Context, t account.Transition, a 
 	}
 	switch t.Kind {
 	case account.PasswordReset:
-		r.event(a, corev1.EventTypeNormal, v1alpha1.EventPasswordReset, "Reset", "The password of the Secret was applied")
+		text := "The password of the Secret was applied"
+		if t.By != "" { // Who it was is in the audit log: nobody's name goes into an event.
+			text = "An administrator reset the password"
+		}
+		r.event(a, corev1.EventTypeNormal, v1alpha1.EventPasswordReset, "Reset", text)
 	case account.PasswordChanged:
 		r.event(a, corev1.EventTypeNormal, v1alpha1.EventPasswordChanged, "Change", "The person changed the password")
 	case account.Locked, account.Unlocked:

@@ -27,6 +27,8 @@ func lastResult(s *scope, c account.Credential) *resetResult {
 	switch {
 	case c.Reset.Unusable != "":
 		return unusableValue(c.Reset)
+	case len(c.Reset.Rejected) > 0 && c.Reset.Superseded:
+		return superseded(c.Reset)
 	case len(c.Reset.Rejected) > 0 && s.policy.Problem == policy.ProblemNotFound:
 		return notApplied(v1alpha1.ConditionReasonPolicyViolation,
 			"The password in Secret %q was rejected, and is not judged again while the PasswordPolicy is missing. The password in force stays.",
@@ -42,6 +44,18 @@ func lastResult(s *scope, c account.Credential) *resetResult {
 	default:
 		return &resetResult{applied: true, reason: v1alpha1.ConditionReasonApplied, message: "The password of the Secret has been applied."}
 	}
+}
+
+// superseded is the result of a revision that was rejected, or could not be judged, before an administrator reset the password by hand.
+// The requirements that it did not meet are not named: the policy may be another by now.
+func superseded(reset account.Reset) *resetResult {
+	what := "was rejected"
+	if reset.Deferred() {
+		what = "could not be judged"
+	}
+	return notApplied(v1alpha1.ConditionReasonPolicyViolation,
+		"The password in Secret %q %s. An administrator has reset the password since, so it is not judged again; that password stays. Write the Secret anew, or set spec.password.resetTime, to have it judged.",
+		reset.Source.SecretName, what)
 }
 
 // unusableValue is the result of a revision that has nothing which could be a password.

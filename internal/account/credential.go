@@ -52,6 +52,8 @@ type Credential struct {
 
 	// Handled holds, for each kind of request, the latest instant that took effect.
 	Handled Requests
+	// Acted holds what administrators have done by hand.
+	Acted Acts
 
 	// Reset is what became of the Secret that hands out the password.
 	Reset Reset
@@ -81,6 +83,12 @@ type Password struct {
 
 // IsZero tells that there is no password.
 func (p Password) IsZero() bool { return p.Hash == "" }
+
+// isInitial tells whether the person has not chosen a password yet, and so logs in for the first time with the next one that is handed
+// out.
+func (p Password) isInitial() bool {
+	return p.IsZero() || p.MustChange == v1alpha1.MustChangeInitialLogin
+}
 
 // History holds digests of the passwords that were set.
 type History struct {
@@ -139,6 +147,8 @@ type Reset struct {
 	// Unusable is why the last look found nothing that could be a password; empty where it found a password. There is no
 	// rejection beside it.
 	Unusable Unusable
+	// Superseded tells that an administrator has reset the password by hand since a revision was rejected: it is not judged again.
+	Superseded bool
 }
 
 // Equal tells whether two credentials are the same, so that nothing need be written.

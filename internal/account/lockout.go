@@ -58,7 +58,7 @@ func (r Rules) Failed(c Credential) Credential {
 // new password has cleared it since.
 func (r Rules) FailedEarlier(c Credential, at time.Time) Credential {
 	c = r.ApplyRequests(c)
-	if !at.After(c.Handled.Unlock) || at.Before(c.Password.SetTime) {
+	if !at.After(c.lastUnlock()) || at.Before(c.Password.SetTime) {
 		return c
 	}
 	r.Now = at
@@ -117,7 +117,7 @@ func (r Rules) idleLockTime(c Credential) time.Time {
 		return time.Time{}
 	}
 	used := c.CreatedTime
-	for _, t := range []time.Time{c.LastSuccessTime, c.Password.SetTime, c.Handled.Unlock} {
+	for _, t := range []time.Time{c.LastSuccessTime, c.Password.SetTime, c.lastUnlock()} {
 		if t.After(used) {
 			used = t
 		}

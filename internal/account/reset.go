@@ -50,7 +50,11 @@ func (r Rules) PasswordSecret() *v1alpha1.PasswordSecretReference {
 // the last look, or the policy that then rejected it has changed. While it is false nothing is read and nothing hashed.
 // After a rejection a resetTime that was taken back counts too: what it asked for is not rejected any more.
 // A rejection for the sake of former passwords, which earlier versions made, does not stand: the Secret is judged again.
+// A rejection from before a reset by hand stands until there is another revision, or a resetTime that the reset by hand has not handled.
 func (r Rules) ResetDue(c Credential, source Source, fingerprint string) bool {
+	if c.Reset.Superseded {
+		return c.Reset.Source != source || r.ResetRequested(c)
+	}
 	return c.Reset.Source != source ||
 		(r.ResetRequested(c) && !c.Reset.ResetTime.Equal(r.resetTime())) ||
 		(len(c.Reset.Rejected) > 0 && (c.Reset.RejectedPolicy != fingerprint || !c.Reset.ResetTime.Equal(r.lookedAt()))) ||
@@ -111,7 +115,7 @@ func (r Rules) Reset(c Credential, source Source, encoded hash.Encoded, digests 
 // for the first time. A change that an administrator has requested stays requested: an administrator who hands out a password and
 // requests a change at once means the new password, whichever of the two is handled first.
 func (r Rules) mustChangeAfterReset(c Credential) v1alpha1.MustChangeReason {
-	initial := c.Password.IsZero() || c.Password.MustChange == v1alpha1.MustChangeInitialLogin
+	initial := c.Password.isInitial()
 	switch {
 	case r.ChangeForbidden():
 		return ""

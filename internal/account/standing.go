@@ -122,9 +122,7 @@ func (r Rules) lapseTime(c Credential) time.Time {
 	switch c.Password.MustChange {
 	case v1alpha1.MustChangeInitialLogin, v1alpha1.MustChangeReset:
 	case v1alpha1.MustChangeRequested:
-		if c.Handled.ChangeRequired.After(since) {
-			since = c.Handled.ChangeRequired
-		}
+		since = later(since, c.lastChangeRequired())
 	default:
 		return time.Time{}
 	}

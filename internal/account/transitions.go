@@ -39,6 +39,8 @@ const (
 	TransitionByUnlockTime = "UnlockTime"
 	// TransitionBySignOutTime: an administrator has asked for it.
 	TransitionBySignOutTime = "SignOutTime"
+	// TransitionByAdministrator (of Unlocked and SessionsEnded): an administrator has done it by hand. By is who.
+	TransitionByAdministrator = "Administrator"
 	// TransitionByPerson: the person has logged out everywhere, or has logged out more often than can be remembered.
 	TransitionByPerson = "LoggedOutEverywhere"
 	// TransitionByDeletion: the account is gone.
@@ -58,8 +60,11 @@ type Transition struct {
 	Reason  string
 	Session string
 	Until   time.Time
+	// By is the administrator who did it by hand, by the name in Kubernetes: of PasswordReset, and of the Unlocked and SessionsEnded
+	// that come with it or were done alone. Empty where nobody did it by hand.
+	By string
 	// Already tells that the account stood so before the write. Locked: it was locked, by failed logins or for lack of logins, and
-	// stays so for longer. Unlocked: failed logins had not locked it. ResetRefused: a policy had refused the same revision of the
+	// stays so for longer. Unlocked: failed logins had not locked it, or it was unlocked before in the same write. ResetRefused: a policy had refused the same revision of the
 	// Secret.
 	Already bool
 }
@@ -85,6 +90,7 @@ func (r Rules) Transitions(before, after Credential) []Transition {
 	if !created {
 		c.adoption()
 		c.requests()
+		c.acts()
 	}
 	c.password(created)
 	c.lock()
@@ -111,13 +117,14 @@ func (c *comparison) add(kind TransitionKind, reason string) *Transition {
 	return &c.all[len(c.all)-1]
 }
 
-func (c *comparison) endSessions(reason string) {
-	c.add(SessionsEnded, reason)
+func (c *comparison) endSessions(reason, by string) {
+	c.add(SessionsEnded, reason).By = by
 	c.raises++
 }
 
-func (c *comparison) unlock(reason string) {
-	c.add(Unlocked, reason).Already = !c.rules.Lock(c.before).Locked
+func (c *comparison) unlock(reason, by string) {
+	added := c.add(Unlocked, reason)
+	added.By, added.Already = by, c.unlocked || !c.rules.Lock(c.before).Locked
 	c.unlocked = true
 }
 
@@ -126,7 +133,7 @@ func (c *comparison) adoption() {
 	switch {
 	case c.before.Owner.UID == c.after.Owner.UID:
 	case c.before.OrphanedTime.IsZero():
-		c.endSessions(TransitionByDeletion)
+		c.endSessions(TransitionByDeletion, "")
 	default:
 		c.raises++
 	}
@@ -135,17 +142,28 @@ func (c *comparison) adoption() {
 // requests adds what ApplyRequests does.
 func (c *comparison) requests() {
 	if c.after.Handled.Unlock.After(c.before.Handled.Unlock) {
-		c.unlock(TransitionByUnlockTime)
+		c.unlock(TransitionByUnlockTime, "")
 	}
 	if c.after.Handled.SignOut.After(c.before.Handled.SignOut) {
-		c.endSessions(TransitionBySignOutTime)
+		c.endSessions(TransitionBySignOutTime, "")
 	}
 	if c.after.SessionsEnded && !c.before.SessionsEnded {
 		reason := v1alpha1.ReasonAccountEnded
 		if c.rules.Spec.Access == v1alpha1.AccessDisabled {
 			reason = v1alpha1.ReasonAccountDisabled
 		}
-		c.endSessions(string(reason))
+		c.endSessions(string(reason), "")
+	}
+}
+
+// acts adds what an administrator has done by hand, but for a reset, which password adds.
+func (c *comparison) acts() {
+	before, after := c.before.Acted, c.after.Acted
+	if !after.Unlock.Equal(before.Unlock) {
+		c.unlock(TransitionByAdministrator, after.Unlock.By)
+	}
+	if !after.SignOut.Equal(before.SignOut) {
+		c.endSessions(TransitionByAdministrator, after.SignOut.By)
 	}
 }
 
@@ -156,10 +174,14 @@ func (c *comparison) password(created bool) {
 	switch {
 	case isSet && after.SetBy == v1alpha1.SetByUser:
 		c.add(PasswordChanged, "")
-		c.forgotten(created, TransitionByChange)
+		c.forgotten(created, TransitionByChange, "")
 	case isSet:
-		c.add(PasswordReset, string(after.MustChange))
-		c.forgotten(created, TransitionByReset)
+		by := ""
+		if c.after.wasResetByHand() {
+			by = c.after.Acted.Reset.By
+		}
+		c.add(PasswordReset, string(after.MustChange)).By = by
+		c.forgotten(created, TransitionByReset, by)
 	case c.refused():
 		c.add(ResetRefused, TransitionByPolicy).Already = c.sameRevision() && len(c.before.Reset.Rejected) > 0 && c.before.Reset.RejectedPolicy != ""
 	case c.unusable():
@@ -168,14 +190,14 @@ func (c *comparison) password(created bool) {
 }
 
 // forgotten adds what ends with the former password: a lock, and the sessions.
-func (c *comparison) forgotten(created bool, reason string) {
+func (c *comparison) forgotten(created bool, reason, by string) {
 	if created {
 		return
 	}
 	if !c.unlocked && c.rules.Lock(c.before).Locked {
-		c.unlock(reason)
+		c.unlock(reason, by)
 	}
-	c.endSessions(reason)
+	c.endSessions(reason, by)
 }
 
 // refused tells whether a revision of the Secret was judged, and found not to meet the policy.
@@ -228,7 +250,7 @@ func (c *comparison) sessions() {
 		}
 	}
 	if c.after.SessionGeneration > c.before.SessionGeneration+c.raises {
-		c.endSessions(TransitionByPerson)
+		c.endSessions(TransitionByPerson, "")
 	}
 	if !c.after.OrphanedTime.IsZero() && c.before.OrphanedTime.IsZero() {
 		c.add(SessionsEnded, TransitionByDeletion)

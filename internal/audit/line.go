@@ -54,6 +54,8 @@ type Line struct {
 	// Reason is a word of the API of UserAccounts or of docs/audit.md.
 	Reason  string  `json:"reason,omitempty"`
 	Account Account `json:"account"`
+	// Actor is the administrator who did it by hand, by the name in Kubernetes, such as keyturn:acme:ada.
+	Actor string `json:"actor,omitempty"`
 	// SessionID of the session that a granted attempt began, or a logout ended. It gives no access.
 	SessionID string `json:"sessionID,omitempty"`
 	// Until is when a lock ends by itself.

@@ -92,7 +92,7 @@ func (r *Recorder) Transition(ctx context.Context, t account.Transition, a *v1al
 
 // lineOf returns the line of a transition, without the account.
 func lineOf(t account.Transition) Line {
-	line := Line{Outcome: OutcomeDone, Reason: t.Reason, SessionID: t.Session, Until: t.Until}
+	line := Line{Outcome: OutcomeDone, Reason: t.Reason, SessionID: t.Session, Until: t.Until, Actor: t.By}
 	switch t.Kind {
 	case account.PasswordChanged:
 		line.Event = EventChange

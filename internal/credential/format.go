@@ -62,6 +62,15 @@ const (
 	keyHandledUnlock  = "handled.unlockTime"
 	keyHandledSignOut = "handled.signOutTime"
 
+	keyActedReset     = "acted.resetTime"
+	keyActedResetBy   = "acted.resetBy"
+	keyActedUnlock    = "acted.unlockTime"
+	keyActedUnlockBy  = "acted.unlockBy"
+	keyActedSignOut   = "acted.signOutTime"
+	keyActedSignOutBy = "acted.signOutBy"
+	keyActedChange    = "acted.changeRequiredTime"
+	keyActedChangeBy  = "acted.changeRequiredBy"
+
 	keyResetSecret    = "reset.secretName"
 	keyResetKey       = "reset.secretKey"
 	keyResetUID       = "reset.secretUID"
@@ -71,6 +80,7 @@ const (
 	keyResetPolicyRef = "reset.appliedPolicyRef"
 	keyResetRejected  = "reset.rejected"
 	keyResetPolicy    = "reset.rejectedPolicy"
+	keySuperseded     = "reset.superseded"
 )
 
 // unusablePrefix begins the only line of keyResetRejected where the Secret has nothing that could be a password. That has no key of
@@ -132,17 +142,14 @@ func encode(c account.Credential, secret *corev1.Secret) {
 	e.text(keyDevices, formatLines(c.Devices, formatDevice))
 
 	e.time(keyLastSuccess, c.LastSuccessTime)
-	ended := ""
-	if c.SessionsEnded {
-		ended = "true"
-	}
-	e.text(keySessionsEnded, ended)
+	e.flag(keySessionsEnded, c.SessionsEnded)
 
 	e.time(keyHandledReset, c.Handled.Reset)
 	e.time(keyHandledChange, c.Handled.ChangeRequired)
 	e.time(keyHandledUnlock, c.Handled.Unlock)
 	e.time(keyHandledSignOut, c.Handled.SignOut)
 
+	e.acts(c.Acted)
 	e.reset(c.Reset)
 	secret.Data, secret.Annotations = e.data, e.annotations
 }
@@ -162,6 +169,7 @@ func (e *encoder) reset(r account.Reset) {
 		e.text(keyResetRejected, formatLines(r.Rejected, func(id policy.RequirementID) string { return string(id) }))
 	}
 	e.text(keyResetPolicy, r.RejectedPolicy)
+	e.flag(keySuperseded, r.Superseded)
 }
 
 // decode reads a credential from a Secret. It does not look into the hashes: a login or a reset that cannot verify one says so.
@@ -196,13 +204,14 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 		Devices:            d.devices(),
 		UnnotifiedFailures: d.number(keyUnnotified),
 		LastSuccessTime:    d.time(keyLastSuccess),
-		SessionsEnded:      oneOf(&d, keySessionsEnded, "true") == "true",
+		SessionsEnded:      d.flag(keySessionsEnded),
 		Handled: account.Requests{
 			Reset:          d.time(keyHandledReset),
 			ChangeRequired: d.time(keyHandledChange),
 			Unlock:         d.time(keyHandledUnlock),
 			SignOut:        d.time(keyHandledSignOut),
 		},
+		Acted: d.acts(),
 		Reset: d.reset(),
 	}
 	for _, line := range d.lines(keyHistory) {
@@ -230,6 +239,7 @@ func (d *decoder) reset() account.Reset {
 		AppliedHash:      hash.Encoded(d.text(keyResetApplied)),
 		AppliedPolicyRef: d.text(keyResetPolicyRef),
 		RejectedPolicy:   d.text(keyResetPolicy),
+		Superseded:       d.flag(keySuperseded),
 	}
 	lines := d.lines(keyResetRejected)
 	if len(lines) == 1 {

@@ -43,10 +43,14 @@ func full() account.Credential {
 		EndedSessions:      []account.EndedSession{{ID: "one", ForgetTime: minutes(15)}, {ID: "two", ForgetTime: minutes(16)}},
 		SessionsEnded:      true,
 		Handled:            account.Requests{Reset: minutes(8), ChangeRequired: minutes(9), Unlock: minutes(10), SignOut: minutes(11)},
+		Acted: account.Acts{
+			Reset: account.Act{Time: minutes(20), By: "keyturn:org:grace"}, Unlock: account.Act{Time: minutes(21), By: "keyturn:org:alan"},
+			SignOut: account.Act{Time: minutes(22), By: "keyturn:ops:sam"}, ChangeRequired: account.Act{Time: minutes(23), By: "admin"},
+		},
 		Reset: account.Reset{
 			Source:    account.Source{SecretName: "ada-password", Key: "password", UID: "s1", ResourceVersion: "12"},
 			ResetTime: minutes(13), AppliedHash: "$2b$12$" + secretText, AppliedPolicyRef: "strong",
-			Rejected: []policy.RequirementID{policy.RequirementMinLength, policy.RequirementHistory}, RejectedPolicy: "abc",
+			Rejected: []policy.RequirementID{policy.RequirementMinLength, policy.RequirementHistory}, RejectedPolicy: "abc", Superseded: true,
 		},
 		OrphanedTime: minutes(14),
 	}
@@ -139,7 +143,11 @@ func TestStoredForm(t *testing.T) {
 		"reset.secretName": "ada-password", "reset.secretKey": "password", "reset.secretUID": "s1", "reset.secretResourceVersion": "12",
 		"reset.resetTime": "2026-03-01T12:13:00.123456789Z", "reset.appliedHash": "$2b$12$" + secretText,
 		"reset.appliedPolicyRef": "strong",
-		"reset.rejected":         "minLength\nhistory", "reset.rejectedPolicy": "abc",
+		"reset.rejected":         "minLength\nhistory", "reset.rejectedPolicy": "abc", "reset.superseded": "true",
+		"acted.resetTime": "2026-03-01T12:20:00.123456789Z", "acted.resetBy": "keyturn:org:grace",
+		"acted.unlockTime": "2026-03-01T12:21:00.123456789Z", "acted.unlockBy": "keyturn:org:alan",
+		"acted.signOutTime": "2026-03-01T12:22:00.123456789Z", "acted.signOutBy": "keyturn:ops:sam",
+		"acted.changeRequiredTime": "2026-03-01T12:23:00.123456789Z", "acted.changeRequiredBy": "admin",
 	}
 	for key, value := range want {
 		if string(secret.Data[key]) != value {
@@ -205,6 +213,15 @@ func TestMalformed(t *testing.T) {
 		{"an unknown reason", "password.mustChange", bad},
 		{"a reason that is never recorded", "password.mustChange", "Expired"},
 		{"a flag", "sessions.ended", "false"},
+		{"a flag", "reset.superseded", "false"},
+		{"without who", "acted.resetBy", ""},
+		{"without when", "acted.unlockTime", ""},
+		{"too long a name", "acted.signOutBy", strings.Repeat("n", 257)},
+		{"a name with a newline", "acted.changeRequiredBy", "keyturn:org:grace\n"},
+		{"a name with a control character", "acted.resetBy", "keyturn\u0085"},
+		{"a name that is written backwards", "acted.resetBy", "keyturn:\u202eadmin"},
+		{"a name that is not text", "acted.resetBy", "keyturn\xff"},
+		{"never", "acted.resetTime", "0001-01-01T00:00:00Z"},
 		{"padded base64", "history.salt", "c2FsdA=="},
 		{"empty base64", "history.salt", "\r"},
 		{"a digest with a newline at its end", "history.digests", "c2FsdA\n"},
@@ -227,7 +244,8 @@ func TestMalformed(t *testing.T) {
 		"createdTime", "password.setTime", "failures.lockedTime", "login.lastSuccessTime", "handled.resetTime",
 		"handled.changeRequiredTime", "handled.unlockTime", "handled.signOutTime", "reset.resetTime", "failures.times",
 		"history.salt", "history.digests", "failures.consecutive", "failures.untold",
-		"password.graceLoginsUsed", "sessions.ended",
+		"password.graceLoginsUsed", "sessions.ended", "reset.superseded",
+		"acted.resetTime", "acted.unlockTime", "acted.signOutTime", "acted.changeRequiredTime",
 	} {
 		rows = append(rows, struct{ name, key, value string }{"not of its form", key, bad})
 	}

@@ -43,6 +43,18 @@ func (e *encoder) number(key string, n int) {
 	e.text(key, strconv.Itoa(n))
 }
 
+// flag writes a flag that is stored where it is set.
+func (e *encoder) flag(key string, isSet bool) {
+	value := ""
+	if isSet {
+		value = flagSet
+	}
+	e.text(key, value)
+}
+
+// flagSet is the stored value of a flag that is set.
+const flagSet = "true"
+
 // formatLines formats a list of values, a line each.
 func formatLines[T any](values []T, format func(T) string) string {
 	lines := make([]string, len(values))
@@ -128,6 +140,8 @@ func (d *decoder) number(key string) int {
 	}
 	return n
 }
+
+func (d *decoder) flag(key string) bool { return oneOf(d, key, flagSet) == flagSet }
 
 func (d *decoder) bytes(key, value string) []byte {
 	if value == "" {
