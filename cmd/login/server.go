@@ -18,6 +18,7 @@ import (
 	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/catalog"
+	"github.com/keyturn/keyturn/internal/console"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/httpkit"
@@ -56,56 +57,82 @@ type server struct {
 	synced, hadDecoys atomic.Bool
 }
 
+// basis is what the parts of the server are made of.
+type basis struct {
+	caches       *watch.Caches
+	pages        *ui.UI
+	proxies      forwarded.Proxies
+	consoleHosts httpkit.Hosts
+	registry     *prometheus.Registry
+	audit        *audit.Log
+}
+
+func newBasis(ctx context.Context, config *rest.Config, o *options) (*basis, error) {
+	b := &basis{registry: newRegistry(o)}
+	var err error
+	if b.consoleHosts, err = httpkit.ParseHosts(o.consoleHosts); err != nil {
+		return nil, err
+	}
+	b.caches, err = watch.NewCaches(ctx, config, watch.Options{
+		Namespaces:   watch.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace},
+		MaxStaleness: o.maxStaleness, KeepStatus: len(b.consoleHosts) > 0,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if b.pages, err = ui.New(o.pages); err != nil {
+		return nil, err
+	}
+	if b.proxies, err = forwarded.Parse(o.trustedProxies); err != nil {
+		return nil, err
+	}
+	b.audit, err = audit.Open(o.auditLog, "login", b.registry)
+	return b, err
+}
+
 func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *options) (*server, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = "keyturn-login/" + version // Its first part is the field manager.
 	// Each login reads its credential live, so the client's own limit, meant for controllers, would limit logins. --hashes and
 	// --hash-queue bound how many reads run at once, and the API server has limits of its own.
 	config.QPS = -1
-
-	caches, err := watch.NewCaches(ctx, config, watch.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace}, o.maxStaleness)
+	b, err := newBasis(ctx, config, o)
 	if err != nil {
 		return nil, err
 	}
-	pages, err := ui.New(o.pages)
-	if err != nil {
-		return nil, err
-	}
-	proxies, err := forwarded.Parse(o.trustedProxies)
-	if err != nil {
-		return nil, err
-	}
-	registry := newRegistry(o)
-	auditLog, err := audit.Open(o.auditLog, "login", registry)
-	if err != nil {
-		return nil, err
-	}
-
-	accounts, credentials, keys := catalog.New(caches.Reader(), o.systemNamespace), caches.Credentials(), caches.Keys()
-	store := &credential.Store{Reader: caches.Live(), Writer: caches.Live(), Namespace: o.credentialNamespace}
+	accounts, credentials, keys := catalog.New(b.caches.Reader(), o.systemNamespace), b.caches.Credentials(), b.caches.Keys()
+	store := &credential.Store{Reader: b.caches.Live(), Writer: b.caches.Live(), Namespace: o.credentialNamespace}
 	bounded := hash.NewBounded(hasher, o.hashes)
-	bounded.Observe = metrics.ObserveHashes(registry)
+	bounded.Observe = metrics.ObserveHashes(b.registry)
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}}
 	logins := login.NewService(login.Options{
 		Catalog: accounts, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,
 		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
 	})
-	metrics.RegisterKeys(registry, keys)
-	counts := metrics.New(registry, bounded.Running, logins.Waiting)
-	recorder := &audit.Recorder{Log: auditLog, Catalog: accounts, Clock: clock.RealClock{}, Owners: credentials}
+	metrics.RegisterKeys(b.registry, keys)
+	counts := metrics.New(b.registry, bounded.Running, logins.Waiting)
+	recorder := &audit.Recorder{Log: b.audit, Catalog: accounts, Clock: clock.RealClock{}, Owners: credentials}
 	store.OnWrite = (&transitions.Notifier{
 		Catalog: accounts, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, counts.Transition},
 	}).Wrote
+	administrators, actions, err := newAdministration(config, b, accounts, store, bounded, o)
+	if err != nil {
+		return nil, err
+	}
 
-	s := &server{caches: caches, audit: auditLog, registry: registry, hasDecoys: credentials.HasDecoys, sessions: &sessions.Service{
-		Keys: keys, Credentials: credentials, Accounts: caches.Accounts(), Catalog: accounts, Store: store, Verifiers: verifiers, Clock: clock.RealClock{},
+	s := &server{caches: b.caches, audit: b.audit, registry: b.registry, hasDecoys: credentials.HasDecoys, sessions: &sessions.Service{
+		Keys: keys, Credentials: credentials, Accounts: b.caches.Accounts(), Catalog: accounts, Store: store, Verifiers: verifiers, Clock: clock.RealClock{},
 	}}
-	s.people = web.Handler(web.Dependencies{
-		Logins: logins, Catalog: accounts, Sessions: s.sessions, Metrics: counts, UI: pages, Cookies: httpkit.Cookies{OverHTTP: o.insecureCookies},
+	cookies := httpkit.Cookies{OverHTTP: o.insecureCookies}
+	people := web.Handler(web.Dependencies{
+		Logins: logins, Catalog: accounts, Sessions: s.sessions, Metrics: counts, UI: b.pages, Cookies: cookies,
 		DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
-		Proxies: proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
-		SendEmail: o.tellEmail,
+		Proxies: b.proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
+		SendEmail: o.tellEmail, ConsoleHosts: b.consoleHosts, MayListAccounts: administrators.MayList,
 	})
+	s.people = withConsole(people, console.Handler(console.Dependencies{
+		Service: administrators, Sessions: s.sessions, Checks: counts, Metrics: actions, UI: b.pages, Cookies: cookies, Proxies: b.proxies, Audit: recorder,
+	}), b.consoleHosts)
 	s.webhooks = webhook.Handler(&webhook.TokenReview{Sessions: s.sessions, Metrics: counts, Audiences: o.webhook.audienceList()})
 	return s, nil
 }

@@ -24,6 +24,8 @@ const (
 	EventLogout Event = "logout"
 	// EventRevocation: all sessions of an account are over.
 	EventRevocation Event = "revocation"
+	// EventAction: an administrator has acted on an account by hand, or was refused.
+	EventAction Event = "action"
 )
 
 // Outcome is what came of an event.
@@ -47,6 +49,8 @@ type Line struct {
 	Server  string  `json:"server"`
 	Event   Event   `json:"event"`
 	Outcome Outcome `json:"outcome"`
+	// Verb of an action, as Kubernetes is asked for it.
+	Verb string `json:"verb,omitempty"`
 	// Door is the endpoint that an attempt came to: login, or password for a change.
 	Door string `json:"door,omitempty"`
 	// Problem is the ID of the problem that a refused attempt was answered with.

@@ -53,6 +53,35 @@ func (r *Recorder) Attempt(ctx context.Context, a Attempt) {
 	r.write(ctx, line)
 }
 
+// Action is something that an administrator has done by hand, or wanted to do.
+type Action struct {
+	// Actor by the name in Kubernetes.
+	Actor, Verb string
+	// Namespace and Name of the UserAccount; the name is empty for a list of accounts.
+	Namespace, Name string
+	// Problem and Reason of the refusal; empty where it was done.
+	Problem, Reason string
+}
+
+// Action writes the line of an action.
+func (r *Recorder) Action(ctx context.Context, a Action) {
+	if r == nil {
+		return
+	}
+	line := Line{
+		Event: EventAction, Outcome: OutcomeDone, Actor: a.Actor, Verb: a.Verb, Problem: a.Problem, Reason: a.Reason,
+	}
+	if a.Problem != "" {
+		line.Outcome = OutcomeRefused
+	}
+	if target, err := r.Catalog.Account(ctx, a.Namespace, a.Name); err == nil {
+		line.Account = newAccount(account.OwnerOf(target), target)
+	} else if r.Catalog.HasNamespace(ctx, a.Namespace) {
+		line.Account = Account{Namespace: a.Namespace} // A name that no account has can be a password in the wrong field.
+	}
+	r.write(ctx, line)
+}
+
 // accountOf returns the account of a username, or the namespace alone. What was typed is never written: it can be a password in
 // the wrong field.
 func (r *Recorder) accountOf(ctx context.Context, namespace, username string) Account {

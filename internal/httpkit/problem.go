@@ -35,6 +35,12 @@ const (
 	TooLarge           = "request-too-large"
 	UnsupportedMedia   = "unsupported-media-type"
 	Internal           = "internal-error"
+
+	// Of the console.
+	InsufficientAuthentication = "insufficient-user-authentication"
+	NotPermitted               = "not-permitted"
+	NotResettable              = "not-resettable"
+	NotPossible                = "not-possible"
 )
 
 // Problem is a problem document (RFC 9457), and the headers that go with it.
@@ -42,6 +48,8 @@ type Problem struct {
 	ID string `json:"-"`
 	// RetryAfter is the value of the header Retry-After; zero for no header.
 	RetryAfter time.Duration `json:"-"`
+	// Challenge is added to the header WWW-Authenticate, such as: error="insufficient_user_authentication".
+	Challenge string `json:"-"`
 	// Cause is the error for which the request was refused.
 	Cause error `json:"-"`
 	// Messages are the sentences of the catalogue for people.
@@ -55,6 +63,8 @@ type Problem struct {
 
 	// Reason, for programs, is a value of the API of UserAccounts.
 	Reason string `json:"reason,omitempty"`
+	// Verb that the actor lacks, for programs.
+	Verb string `json:"verb,omitempty"`
 	// NotBefore is when the same request can succeed.
 	NotBefore time.Time `json:"notBefore,omitzero"`
 	// Requirements of a new password: policy.Requirement or policy.Result.
@@ -111,7 +121,11 @@ func (p *Problem) SetHeaders(w http.ResponseWriter) {
 	SetOutcome(w, p.ID)
 	if p.Status == http.StatusUnauthorized {
 		// RFC 9110, section 15.5.2, asks for a challenge. Bearer makes no browser open a dialog.
-		w.Header().Set("WWW-Authenticate", `Bearer realm="keyturn"`)
+		challenge := `Bearer realm="keyturn"`
+		if p.Challenge != "" {
+			challenge += ", " + p.Challenge
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	if p.RetryAfter > 0 {
 		// Whole seconds (RFC 9110, section 10.2.3), rounded up: a second early would be refused again.

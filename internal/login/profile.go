@@ -14,6 +14,8 @@ import (
 type Profile struct {
 	// SetTime is when the password was set (zero: not known), PasswordExpires when it ceases to log in as it is (zero: never).
 	SetTime, PasswordExpires time.Time
+	// ResetTime is when an administrator last reset it by hand; zero: never.
+	ResetTime time.Time
 	// WarnExpiry: PasswordExpires is near, or past with grace logins left, of which there are GraceLoginsLeft.
 	WarnExpiry, Expired bool
 	GraceLoginsLeft     int
@@ -35,7 +37,7 @@ func (s *Service) Profile(ctx context.Context, a *v1alpha1.UserAccount) (Profile
 	notice := l.rules.Notice(l.record.Credential)
 	_, change := l.rules.MayChange(l.record.Credential, account.Proven{})
 	return Profile{
-		SetTime: l.record.Password.SetTime, PasswordExpires: standing.PasswordExpires,
+		SetTime: l.record.Password.SetTime, ResetTime: l.record.Acted.Reset.Time, PasswordExpires: standing.PasswordExpires,
 		WarnExpiry: notice.WarnExpiry, Expired: notice.Expired, GraceLoginsLeft: notice.GraceLoginsLeft,
 		ChangeForbidden: l.rules.ChangeForbidden(),
 		NotBefore:       change.NotBefore,

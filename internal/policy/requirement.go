@@ -66,6 +66,11 @@ func (p Policy) Requirements() []Requirement {
 	return list
 }
 
+// ContentRequirements returns those requirements that a password meets or not by its content: all but those on former passwords.
+func (p Policy) ContentRequirements() []Requirement {
+	return slices.DeleteFunc(p.Requirements(), func(r Requirement) bool { return r.ID.JudgedBy() == JudgedByCaller })
+}
+
 // In says the requirement in a language: a phrase without a full stop, such as "At least 8 characters".
 func (r Requirement) In(t *text.Text) string {
 	key := "requirement." + string(r.ID)

@@ -46,3 +46,15 @@ func (a *Accounts) Account(_ context.Context, namespace, name string) (*v1alpha1
 		return nil, errAccountsUnknown
 	}
 }
+
+// InNamespace returns the accounts of a namespace; of all namespaces, where it is empty. The caller must not change them.
+func (a *Accounts) InNamespace(namespace string) []*v1alpha1.UserAccount {
+	objects := a.watched.List()
+	accounts := make([]*v1alpha1.UserAccount, 0, len(objects))
+	for _, object := range objects {
+		if account, ok := object.(*v1alpha1.UserAccount); ok && (namespace == "" || account.Namespace == namespace) {
+			accounts = append(accounts, account)
+		}
+	}
+	return accounts
+}

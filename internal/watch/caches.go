@@ -47,7 +47,17 @@ type Caches struct {
 	sessionsSynced toolscache.InformerSynced
 	health         *watchHealth
 	live           client.Client
-	namespaces     Namespaces
+	options        Options
+}
+
+// Options of the watches.
+type Options struct {
+	Namespaces
+
+	// MaxStaleness is how long the API server may not be followed before Health fails.
+	MaxStaleness time.Duration
+	// KeepStatus keeps how accounts stand, for those who list them.
+	KeepStatus bool
 }
 
 // NewScheme returns the scheme of every kind that the server reads.
@@ -59,14 +69,14 @@ func NewScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// NewCaches prepares the watches; Start begins them. When the API server cannot be followed for maxStaleness, Health fails.
-func NewCaches(ctx context.Context, config *rest.Config, namespaces Namespaces, maxStaleness time.Duration) (*Caches, error) {
+// NewCaches prepares the watches; Start begins them.
+func NewCaches(ctx context.Context, config *rest.Config, o Options) (*Caches, error) {
 	scheme, err := NewScheme()
 	if err != nil {
 		return nil, err
 	}
 	config = rest.CopyConfig(config)
-	c := &Caches{health: newWatchHealth(config, namespaces.Credentials, maxStaleness), namespaces: namespaces}
+	c := &Caches{health: newWatchHealth(config, o.Credentials, o.MaxStaleness), options: o}
 	liveConfig := rest.CopyConfig(config)
 	liveConfig.Timeout = apiTimeout // Not for watches, which last for minutes.
 	if c.live, err = client.New(liveConfig, client.Options{Scheme: scheme}); err != nil {
@@ -82,7 +92,7 @@ func NewCaches(ctx context.Context, config *rest.Config, namespaces Namespaces, 
 	if c.sessions, c.sessionsSynced, err = newSessionIndex(ctx, c.objects); err != nil {
 		return nil, err
 	}
-	if c.keyRing, err = newKeys(ctx, c.keys, c.live, namespaces.System); err != nil {
+	if c.keyRing, err = newKeys(ctx, c.keys, c.live, o.System); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -98,15 +108,15 @@ func (c *Caches) prepareCaches(ctx context.Context, config *rest.Config) (err er
 	}
 	objects, keys := options, options
 	objects.ByObject = map[client.Object]cache.ByObject{
-		&v1alpha1.UserAccount{}:    {Transform: trimAccount},
+		&v1alpha1.UserAccount{}:    {Transform: trimAccount(c.options.KeepStatus)},
 		&v1alpha1.PasswordPolicy{}: {Transform: catalog.TrimPolicy},
 		metadataOf("Namespace"):    {Transform: catalog.TrimNamespace},
-		secretMetadata():           {Namespaces: only(c.namespaces.Credentials)},
-		&corev1.ConfigMap{}:        {Namespaces: only(c.namespaces.System), Transform: catalog.TrimAll},
+		secretMetadata():           {Namespaces: only(c.options.Credentials)},
+		&corev1.ConfigMap{}:        {Namespaces: only(c.options.System), Transform: catalog.TrimAll},
 	}
 	// The namespace is selected by a field, not by Namespaces: so the informer has one store, which Keys reads.
 	keys.ByObject = map[client.Object]cache.ByObject{&corev1.Secret{}: {Field: fields.SelectorFromSet(fields.Set{
-		metav1.ObjectNameField: token.SecretName, "metadata.namespace": c.namespaces.System,
+		metav1.ObjectNameField: token.SecretName, "metadata.namespace": c.options.System,
 	})}}
 	if c.objects, err = cache.New(config, objects); err != nil {
 		return fmt.Errorf("prepare watches: %w", err)
@@ -168,7 +178,7 @@ func (c *Caches) Accounts() *Accounts { return c.accounts }
 
 // Credentials returns the metadata of credentials.
 func (c *Caches) Credentials() *Credentials {
-	return newCredentials(c.sessions, c.health.err, c.objects, c.live, c.namespaces.Credentials)
+	return newCredentials(c.sessions, c.health.err, c.objects, c.live, c.options.Credentials)
 }
 
 // Keys returns the key ring.
@@ -185,10 +195,20 @@ func secretMetadataList() *metav1.PartialObjectMetadataList {
 	return &metav1.PartialObjectMetadataList{TypeMeta: metadataOf("SecretList").TypeMeta}
 }
 
-// trimAccount leaves out what the server never reads of an account, the status included.
-func trimAccount(obj any) (any, error) {
-	if account, ok := obj.(*v1alpha1.UserAccount); ok {
-		account.Status = v1alpha1.UserAccountStatus{}
+// trimAccount leaves out what the server never reads of an account. Of the status that is all or, for lists of accounts, all but how the
+// account stands.
+func trimAccount(keepStatus bool) toolscache.TransformFunc {
+	return func(obj any) (any, error) {
+		if account, ok := obj.(*v1alpha1.UserAccount); ok {
+			kept := v1alpha1.UserAccountStatus{}
+			if keepStatus {
+				kept = v1alpha1.UserAccountStatus{
+					Standing: account.Status.Standing, StandingReason: account.Status.StandingReason,
+					Password: account.Status.Password, Login: account.Status.Login,
+				}
+			}
+			account.Status = kept
+		}
+		return catalog.TrimAccount(obj)
 	}
-	return catalog.TrimAccount(obj)
 }

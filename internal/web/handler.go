@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/audit"
@@ -26,6 +27,8 @@ type Dependencies struct {
 	DefaultNamespace string
 	// ConsoleHosts are the hosts of the console.
 	ConsoleHosts httpkit.Hosts
+	// MayListAccounts tells whether somebody may list the accounts of a namespace in the console.
+	MayListAccounts func(ctx context.Context, session sessions.Session, namespace string) (bool, error)
 	// ShowOrganization shows the field for the organisation on the pages.
 	ShowOrganization bool
 	// Proxies are the networks whose X-Forwarded-For is trusted.
@@ -45,7 +48,7 @@ func Handler(d Dependencies) http.Handler {
 		requestSessions: requests, Logins: d.Logins, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
 	}
 	pages := &Pages{
-		Attempts: attempts, Catalog: d.Catalog, UI: d.UI, ShowOrganization: d.ShowOrganization,
+		Attempts: attempts, Catalog: d.Catalog, UI: d.UI, ShowOrganization: d.ShowOrganization, MayListAccounts: d.MayListAccounts,
 		profileReads: make(chan struct{}, maxProfileReads),
 	}
 	verify := &Verify{requestSessions: requests, DefaultNamespace: d.DefaultNamespace, SendEmail: d.SendEmail}

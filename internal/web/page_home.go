@@ -21,8 +21,12 @@ type homePage struct {
 	Change                       string
 	Name, Username, Organization string
 	Set, Expires, Previous       *ui.Instant
-	Failed                       int
-	ReturnTo                     string
+	// Reset is when an administrator last reset the password.
+	Reset *ui.Instant
+	// Console: the person may list accounts in the console.
+	Console  bool
+	Failed   int
+	ReturnTo string
 }
 
 func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +49,8 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 		Notice: p.notice(w, r, text),
 		Name:   found.Account.Spec.DisplayName, Username: found.Account.Username(), Organization: found.Account.Namespace,
 		Set: ui.NewInstant(text, profile.SetTime), Expires: ui.NewInstant(text, profile.PasswordExpires), Previous: ui.NewInstant(text, found.Claims.PreviousLogin),
-		Failed: found.Claims.FailedAttempts, ReturnTo: to,
+		Failed: found.Claims.FailedAttempts, ReturnTo: to, Reset: ui.NewInstant(text, profile.ResetTime),
+		Console: p.offersConsole(r, found),
 	}
 	if !profile.ChangeForbidden && profile.NotBefore.IsZero() {
 		page.Change = withReturnTo("/change-password", to)
@@ -55,6 +60,15 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 	}
 	page.setWarnings(text, profile, p.UI.Contact(text))
 	p.UI.Render(w, r, http.StatusOK, "home", page)
+}
+
+// offersConsole tells whether to show a link to the console: at its hosts, to those who may list the accounts of their organisation.
+func (p *Pages) offersConsole(r *http.Request, found sessions.Session) bool {
+	if !p.ConsoleHosts.Has(r) {
+		return false
+	}
+	allowed, err := p.MayListAccounts(r.Context(), found, found.Account.Namespace)
+	return err == nil && allowed
 }
 
 // setWarnings sets the warnings. If the person may not change the password, they say whom to ask.

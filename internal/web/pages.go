@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,8 @@ type Pages struct {
 	UI      *ui.UI
 	// ShowOrganization shows the field for the organisation: set it where there are more organisations than the default one.
 	ShowOrganization bool
+	// MayListAccounts tells whether somebody may list the accounts of a namespace in the console.
+	MayListAccounts func(ctx context.Context, session sessions.Session, namespace string) (bool, error)
 
 	// profileReads has one element for each profile that is being read.
 	profileReads chan struct{}

@@ -169,7 +169,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}
 	config.QPS = -1
 	namespaces := watch.Namespaces{System: systemNamespace, Credentials: credential.DefaultNamespace}
-	if shared.caches, err = watch.NewCaches(ctx, config, namespaces, time.Minute); err != nil {
+	if shared.caches, err = watch.NewCaches(ctx, config, watch.Options{Namespaces: namespaces, MaxStaleness: time.Minute}); err != nil {
 		return err
 	}
 	live, keys := shared.caches.Live(), shared.caches.Keys()

@@ -147,36 +147,43 @@
       username.value = name;
       if (organization && of) organization.value = of;
     }
-    judge(form);
+    judge(form, nameIn);
   }
+
+  // A reset is for an account that cannot be edited: its own words are all known.
+  const reset = byID("reset-form");
+  if (reset) judge(reset, null);
 
   // A name as the server takes it: without the spaces and invisible marks around it.
   function nameIn(input) { return input.value.replace(/^[\s\u0085\p{Cf}]+|[\s\u0085\p{Cf}]+$/gu, ""); }
 
-  function judge(form) {
+  // Marks the requirements while somebody types. named reads the account from the form's fields; null where it is fixed.
+  function judge(form, named) {
     const current = byID("current-password"), next = byID("new-password"), save = byID("save"), summary = byID("summary");
     const items = all("#requirements li"), given = JSON.parse(form.elements.words?.value || "[]");
     const mark = (item, name, state) => {
       item.className = name;
       item.querySelector(".state").textContent = state;
     };
-    const advice = byID("advice"), of = form.elements.organization, ofThese = of.defaultValue;
+    const advice = byID("advice"), of = form.elements.organization, ofThese = of?.defaultValue;
     let touched = false;
     // Own rules and words are of the account that they came for. The words of another are not known here.
-    const isOwn = () => form.dataset.own !== undefined && form.dataset.own === nameIn(username) &&
-      form.dataset.ownOrganization === nameIn(of);
+    const isOwn = () => !named || form.dataset.own !== undefined && form.dataset.own === named(username) &&
+      form.dataset.ownOrganization === named(of);
     // What a rule says: true, false, or undefined where only the server knows.
     const decide = (item, password, counts, own) => {
-      const words = [nameIn(username), nameIn(of), ...(own ? given : [])];
+      const words = [...(named ? [named(username), named(of)] : []), ...(own ? given : [])];
       const result = rules.met(item.dataset.rule, Number(item.dataset.n), Number(item.dataset.bytes), password, counts, words);
       return item.dataset.rule === "accountWords" && result && !own ? undefined : result;
     };
     const judgeNow = () => {
       touched ||= next.value !== "";
       const own = isOwn(), password = rules.prepare(next.value), counts = rules.count(password);
-      advice.hidden = own;
-      advice.textContent = nameIn(of) !== ofThese ? advice.dataset.other :
-        form.dataset.own === undefined ? advice.dataset.general : advice.dataset.account;
+      if (named) {
+        advice.hidden = own;
+        advice.textContent = named(of) !== ofThese ? advice.dataset.other :
+          form.dataset.own === undefined ? advice.dataset.general : advice.dataset.account;
+      }
       let met = 0, decided = 0;
       for (const item of items) {
         const result = decide(item, password, counts, own);
@@ -194,7 +201,8 @@
       }
       const said = summary.dataset.text.replace("{met}", met).replace("{all}", decided);
       if (next.value && summary.textContent !== said) summary.textContent = said;
-      save.disabled = !(nameIn(username) && current.value && next.value && nameIn(of)) || own && met < decided;
+      const filled = next.value && (!named || named(username) && current.value && named(of));
+      save.disabled = !filled || own && met < decided;
     };
     // Some password managers tell of what they fill in by one of these only.
     for (const event of ["input", "change"]) form.addEventListener(event, judgeNow);
@@ -208,15 +216,28 @@
   if (dialog) {
     dialog.close();
     dialog.showModal();
+    (dialog.querySelector("[aria-invalid=true]") || dialog.querySelector("input:not([type=hidden]):not([readonly])"))?.focus();
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       dialog.querySelector("a").click();
     });
   }
 
+  // Copying what is shown for that.
+  const copy = byID("copy"), copied = byID("copied");
+  if (copy && navigator.clipboard) {
+    copy.hidden = false;
+    copy.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(byID("generated").textContent);
+        copied.textContent = copy.dataset.copied;
+      } catch { getSelection().selectAllChildren(byID("generated")); }
+    });
+  }
+
   // Focus goes to the first error, or to the first empty field. To a field that is wrong the browser takes it by itself.
   const wrong = document.querySelector("[aria-invalid=true]") || byID("alert");
-  if (!dialog && !wrong?.autofocus) (wrong || all("main input:not([type=hidden]):not([type=checkbox])").find((input) => !input.value))?.focus();
+  if (!dialog && !wrong?.autofocus) (wrong || all("main input:not([type=hidden]):not([type=checkbox]):not([readonly])").find((input) => !input.value))?.focus();
 
   globalThis.keyturnRules = rules; // for the test that compares it with the server
 })();

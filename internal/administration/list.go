@@ -1,0 +1,146 @@
+package administration
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/permission"
+	"github.com/keyturn/keyturn/internal/sessions"
+)
+
+const (
+	// DefaultLimit and MaxLimit are how many accounts a page of a list has.
+	DefaultLimit, MaxLimit = 50, 500
+	// AllNamespaces stands for the accounts of all namespaces in a query.
+	AllNamespaces = "*"
+)
+
+// Query says which accounts to list.
+type Query struct {
+	// Namespace of the accounts, or AllNamespaces.
+	Namespace string
+	// Search is a part of a username, of the name of a UserAccount, of a display name or of an e-mail address; case does not count.
+	Search string
+	// Standing that the accounts have; empty for any.
+	Standing v1alpha1.Standing
+	// Limit is how many accounts are returned at most; 0 for DefaultLimit.
+	Limit int
+	// After is the last account of the page before; zero for the first page.
+	After Target
+}
+
+// List is a page of accounts.
+type List struct {
+	// Accounts, ordered by namespace and name, as the watch has them: their status may be some seconds old. They must not be changed.
+	Accounts []*v1alpha1.UserAccount
+	// HasMore tells that there are more accounts after the last one.
+	HasMore bool
+	// Permitted are the verbs that the actor has for all accounts of the query's namespace.
+	Permitted []permission.Verb
+}
+
+// actionVerbs are the verbs of actions.
+var actionVerbs = []permission.Verb{permission.ResetPassword, permission.Unlock, permission.SignOut, permission.RequireChange}
+
+// MayList tells whether the actor may list the accounts of a namespace, or of AllNamespaces. Errors: ErrUnavailable.
+func (s *Service) MayList(ctx context.Context, session sessions.Session, namespace string) (bool, error) {
+	actor, err := actorOf(session, session.Account)
+	if err != nil {
+		return false, nil //nolint:nilerr // an account without an identity in Kubernetes may do nothing there
+	}
+	return s.allowed(ctx, actor, permission.Question{Verb: permission.List, Namespace: scope(namespace)})
+}
+
+// scope is the namespace of a question; empty for AllNamespaces.
+func scope(namespace string) string {
+	if namespace == AllNamespaces {
+		return ""
+	}
+	return namespace
+}
+
+// List returns a page of accounts from the watch. It asks the API server for nothing but what the actor may do. Errors:
+// NotPermittedError, ErrUnavailable.
+func (s *Service) List(ctx context.Context, session sessions.Session, q Query) (List, error) {
+	allowed, err := s.MayList(ctx, session, q.Namespace)
+	if err != nil {
+		return List{}, err
+	}
+	if !allowed {
+		return List{}, &NotPermittedError{Verb: permission.List, Reason: ReasonRole}
+	}
+	list := List{}
+	list.Accounts, list.HasMore = q.choose(s.Watched.InNamespace(scope(q.Namespace)))
+	actor, err := actorOf(session, session.Account)
+	if err != nil {
+		return List{}, err
+	}
+	list.Permitted, err = s.permittedVerbs(ctx, actor, Target{Namespace: scope(q.Namespace)})
+	return list, err
+}
+
+// permittedVerbs returns the verbs of actions that the actor has for a target; without a name, for all accounts of its namespace.
+func (s *Service) permittedVerbs(ctx context.Context, actor permission.Actor, t Target) ([]permission.Verb, error) {
+	type answer struct {
+		allowed bool
+		err     error
+	}
+	answers := make([]chan answer, len(actionVerbs))
+	for i, verb := range actionVerbs {
+		answers[i] = make(chan answer, 1)
+		go func() {
+			allowed, err := s.allowed(ctx, actor, permission.Question{Verb: verb, Namespace: t.Namespace, Name: t.Name})
+			answers[i] <- answer{allowed, err}
+		}()
+	}
+	var permitted []permission.Verb
+	var failed error
+	for i, verb := range actionVerbs {
+		a := <-answers[i]
+		failed = cmp.Or(failed, a.err)
+		if a.allowed {
+			permitted = append(permitted, verb)
+		}
+	}
+	return permitted, failed
+}
+
+// choose returns the accounts of one page, in order, and whether there are more.
+func (q Query) choose(accounts []*v1alpha1.UserAccount) ([]*v1alpha1.UserAccount, bool) {
+	limit := min(cmp.Or(q.Limit, DefaultLimit), MaxLimit)
+	search := strings.ToLower(q.Search)
+	chosen := make([]*v1alpha1.UserAccount, 0, len(accounts))
+	for _, a := range accounts {
+		if a.DeletionTimestamp == nil && q.isAfter(a) && (q.Standing == "" || a.Status.Standing == q.Standing) && matches(a, search) {
+			chosen = append(chosen, a)
+		}
+	}
+	slices.SortFunc(chosen, func(a, b *v1alpha1.UserAccount) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	if len(chosen) <= limit {
+		return chosen, false
+	}
+	return slices.Clone(chosen[:limit]), true
+}
+
+// isAfter tells whether an account comes after the page before.
+func (q Query) isAfter(a *v1alpha1.UserAccount) bool {
+	return cmp.Or(cmp.Compare(a.Namespace, q.After.Namespace), cmp.Compare(a.Name, q.After.Name)) > 0
+}
+
+// matches tells whether a text in lower case is a part of what an account is called.
+func matches(a *v1alpha1.UserAccount, search string) bool {
+	if search == "" {
+		return true
+	}
+	for _, text := range []string{a.Name, a.Spec.Username, a.Spec.DisplayName, a.Spec.Email} {
+		if strings.Contains(strings.ToLower(text), search) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,65 @@
+package console
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/keyturn/keyturn/internal/administration"
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/permission"
+	"github.com/keyturn/keyturn/internal/sessions"
+)
+
+// act runs an action, counts it in the metrics, and writes its audit line. Every entry point uses it.
+func (c *console) act(
+	w http.ResponseWriter, r *http.Request, session sessions.Session, action administration.Action, t administration.Target,
+	do func(context.Context) error,
+) *httpkit.Problem {
+	refusal := refusalOf(do(r.Context()))
+	if action == administration.ActionResetPassword {
+		refusal = notResettable(refusal)
+	}
+	outcome := metrics.Done
+	if refusal != nil {
+		outcome = refusal.ID
+	}
+	httpkit.SetOutcome(w, outcome)
+	c.Metrics.Action(action, outcome)
+	c.record(r, session, verbOf(action), t, refusal)
+	return refusal
+}
+
+// record writes the audit line of something that an administrator did or, with a refusal, wanted to do.
+func (c *console) record(r *http.Request, session sessions.Session, verb permission.Verb, t administration.Target, refusal *httpkit.Problem) {
+	line := audit.Action{Actor: actorName(session), Verb: string(verb), Namespace: t.Namespace, Name: t.Name}
+	if refusal != nil {
+		line.Problem, line.Reason = refusal.ID, refusal.Reason
+	}
+	c.Audit.Action(r.Context(), line)
+}
+
+// operation returns what an action without a password does.
+func (c *console) operation(action administration.Action) func(context.Context, sessions.Session, administration.Target) error {
+	switch action {
+	case administration.ActionUnlock:
+		return c.Service.Unlock
+	case administration.ActionSignOut:
+		return c.Service.SignOut
+	case administration.ActionRequireChange:
+		return c.Service.RequireChange
+	default:
+		return c.Service.WithdrawRequiredChange
+	}
+}
+
+// find reads an account for a page or an answer. A refusal gets an audit line.
+func (c *console) find(r *http.Request, session sessions.Session, t administration.Target) (*administration.Details, *httpkit.Problem) {
+	details, err := c.Service.Details(r.Context(), session, t)
+	refusal := refusalOf(err)
+	if refusal != nil {
+		c.record(r, session, permission.Get, t, refusal)
+	}
+	return details, refusal
+}

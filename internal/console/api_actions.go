@@ -1,0 +1,72 @@
+package console
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/keyturn/keyturn/internal/administration"
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/metrics"
+)
+
+type resetRequest struct {
+	NewPassword string `json:"newPassword"`
+	Generate    bool   `json:"generate"`
+}
+
+// apiReset serves POST /api/v1/accounts/{namespace}/{name}/reset-password.
+func (c *console) apiReset(w http.ResponseWriter, r *http.Request) {
+	session, err := c.session(r, metrics.EntryAPI)
+	if err != nil {
+		refusalOf(err).Write(w)
+		return
+	}
+	var body resetRequest
+	refusal := httpkit.ReadJSON(w, r, &body, "newPassword (text), generate (true or false)")
+	if refusal == nil && (body.NewPassword != "") == body.Generate {
+		refusal = httpkit.Invalid("Give either a newPassword, or generate: true.")
+	}
+	if refusal != nil {
+		refusal.Write(w)
+		return
+	}
+	var done administration.Reset
+	refusal = c.act(w, r, session, administration.ActionResetPassword, targetOf(r), func(ctx context.Context) (err error) {
+		if body.Generate {
+			done, err = c.Service.GeneratePassword(ctx, session, targetOf(r))
+		} else {
+			done, err = c.Service.ResetPassword(ctx, session, targetOf(r), body.NewPassword)
+		}
+		return err
+	})
+	if refusal != nil {
+		refusal.Write(w)
+		return
+	}
+	httpkit.WriteJSON(w, http.StatusOK, "application/json", resetAnswer{
+		Namespace: done.Account.Namespace, Name: done.Account.Name, Username: done.Account.Username(),
+		Password: done.Password.Text(), MustChangeReason: done.MustChange, PasswordExpiresAt: seconds(done.ExpiresTime),
+	})
+}
+
+// apiAct serves the actions that need no password.
+func (c *console) apiAct(w http.ResponseWriter, r *http.Request, action administration.Action) {
+	session, err := c.session(r, metrics.EntryAPI)
+	if err != nil {
+		refusalOf(err).Write(w)
+		return
+	}
+	if r.ContentLength != 0 {
+		if refusal := httpkit.ReadJSON(w, r, &struct{}{}, "none"); refusal != nil {
+			refusal.Write(w)
+			return
+		}
+	}
+	t := targetOf(r)
+	refusal := c.act(w, r, session, action, t, func(ctx context.Context) error { return c.operation(action)(ctx, session, t) })
+	if refusal != nil {
+		refusal.Write(w)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

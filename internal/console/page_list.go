@@ -1,0 +1,166 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/administration"
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/permission"
+	"github.com/keyturn/keyturn/internal/ui"
+)
+
+// listView is what the list shows.
+type listView struct {
+	Namespace, Search string
+	IsAll             bool
+	Standings         []standingOption
+	Rows              []row
+	// Next is the address of the next page, and First that of the first one; empty where there is none, or this is it.
+	Next, First string
+}
+
+// standingOption is an option of the filter.
+type standingOption struct {
+	Value, Text string
+	Selected    bool
+}
+
+// row is an account in the list.
+type row struct {
+	Address, Username, Name, Namespace string
+	Standing, Reason, Class            string
+	Expires, LastLogin                 *ui.Instant
+	Menu                               []menuItem
+}
+
+// menuItem is a link to a dialog.
+type menuItem struct{ Text, Address string }
+
+// list serves GET /admin.
+func (c *console) list(w http.ResponseWriter, r *http.Request) {
+	session, ok := c.pageSession(w, r, listPage)
+	if !ok {
+		return
+	}
+	q, refusal := readQuery(r, session.Account.Namespace)
+	if refusal != nil {
+		c.refusePage(w, r, refusal, listPage)
+		return
+	}
+	list, err := c.Service.List(r.Context(), session, q)
+	if err != nil {
+		refusal := refusalOf(err)
+		c.record(r, session, permission.List, administration.Target{Namespace: q.Namespace}, refusal)
+		c.refuseList(w, r, refusal)
+		return
+	}
+	c.UI.Render(w, r, http.StatusOK, "admin-list", newListView(c.UI.Text(r), q, list, session.Account.UID))
+}
+
+// refuseList shows a refusal of the list. Its link back leads away from the list, which would be refused again.
+func (c *console) refuseList(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem) {
+	c.UI.ShowProblem(w, r, refusal, problemPage, "/")
+}
+
+// newListView returns what the list shows of a page of accounts.
+func newListView(t *ui.Text, q administration.Query, list administration.List, own types.UID) listView {
+	view := listView{Namespace: q.Namespace, Search: q.Search, IsAll: q.Namespace == administration.AllNamespaces}
+	view.Standings = []standingOption{{Text: t.Say("admin.standing.any")}}
+	for _, s := range standings {
+		view.Standings = append(view.Standings, standingOption{string(s), t.Say("standing." + string(s)), s == q.Standing})
+	}
+	for _, a := range list.Accounts {
+		view.Rows = append(view.Rows, newRow(t, a, list.Permitted, a.UID == own))
+	}
+	if q.After != (administration.Target{}) {
+		view.First = listAddress(q, "")
+	}
+	if next := continueOf(list); next != "" {
+		view.Next = listAddress(q, next)
+	}
+	return view
+}
+
+// listAddress returns the address of a page of the list.
+func listAddress(q administration.Query, after string) string {
+	values := url.Values{"namespace": {q.Namespace}}
+	for name, value := range map[string]string{"search": q.Search, "standing": string(q.Standing), "continue": after} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	return listPage + "?" + values.Encode()
+}
+
+func newRow(t *ui.Text, a *v1alpha1.UserAccount, permitted []permission.Verb, isOwn bool) row {
+	answer := watched(a)
+	target := administration.Target{Namespace: a.Namespace, Name: a.Name}
+	rw := row{
+		Address: addressOf(target, ""), Username: answer.Username, Name: answer.DisplayName, Namespace: answer.Namespace,
+		Standing: standingText(t, answer.Standing), Reason: reasonText(t, answer.Standing, answer.Reason), Class: standingClass(answer.Standing),
+		Expires: ui.NewInstant(t, answer.PasswordExpiresAt), LastLogin: ui.NewInstant(t, answer.LastSuccessAt),
+	}
+	for _, action := range offeredBy(a, permitted, isOwn) {
+		rw.Menu = append(rw.Menu, menuItem{t.Say("admin.action." + string(action)), addressOf(target, string(action))})
+	}
+	return rw
+}
+
+// offeredBy returns the actions that the menu of a row offers, by what the watch knows of the account. The account's page and the action
+// itself look live.
+func offeredBy(a *v1alpha1.UserAccount, permitted []permission.Verb, isOwn bool) []administration.Action {
+	var mustChange v1alpha1.MustChangeReason
+	if a.Status.Password != nil {
+		mustChange = a.Status.Password.MustChangeReason
+	}
+	hasPassword := a.Status.Password != nil
+	var offered []administration.Action
+	for _, verb := range permitted {
+		action := administration.Action(verb)
+		switch {
+		case isOwn && verb != permission.SignOut:
+			continue
+		case verb == permission.ResetPassword && a.Spec.Authentication.Type == v1alpha1.AuthenticationExternal:
+			continue
+		case verb == permission.RequireChange && mustChange == v1alpha1.MustChangeRequested:
+			action = administration.ActionWithdrawChange
+		case verb == permission.RequireChange && (!hasPassword || mustChange != ""):
+			continue
+		}
+		offered = append(offered, action)
+	}
+	return offered
+}
+
+// standingText says how an account stands; nothing while the operator has not looked at it yet.
+func standingText(t *ui.Text, s v1alpha1.Standing) string {
+	if s == "" {
+		return t.Say("standing.unknown")
+	}
+	return t.Say("standing." + string(s))
+}
+
+// reasonText says why an account stands so; empty where the standing says it all.
+func reasonText(t *ui.Text, s v1alpha1.Standing, reason v1alpha1.StandingReason) string {
+	if key := "reason." + string(reason); reason != "" && string(reason) != string(s) && t.Has(key) {
+		return t.Say(key)
+	}
+	return ""
+}
+
+// standingClass is the class of a standing: good, wait (the person or time can mend it) or bad.
+func standingClass(s v1alpha1.Standing) string {
+	switch {
+	case s == v1alpha1.StandingActive:
+		return "good"
+	case slices.Contains([]v1alpha1.Standing{v1alpha1.StandingChangeRequired, v1alpha1.StandingNoPassword, ""}, s):
+		return "wait"
+	default:
+		return "bad"
+	}
+}
