@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/test/controlplane"
@@ -263,7 +264,13 @@ func convert[T any](t *testing.T, object *unstructured.Unstructured) (typed T) {
 func clientset(t *testing.T) *kubernetes.Clientset {
 	t.Helper()
 
-	clients, err := kubernetes.NewForConfig(cluster.Config())
+	return newClientset(t, cluster.Config())
+}
+
+func newClientset(t *testing.T, config *rest.Config) *kubernetes.Clientset {
+	t.Helper()
+
+	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
