@@ -9,6 +9,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/kubeuser"
 )
 
 // Ready-made roles.
@@ -107,6 +110,74 @@ func TestRolesForPeople(t *testing.T) {
 	}
 	for user, tt := range tests {
 		t.Run(user, func(t *testing.T) { tt.ask(t, user, []string{"system:authenticated"}) })
+	}
+}
+
+// TestPeopleOfTheSamples asks about each person as the console does: by the names that Keyturn gives the account in Kubernetes, and
+// nothing else. So the answers are those of RoleBindings for these names.
+func TestPeopleOfTheSamples(t *testing.T) {
+	if _, err := apply(t.Context(), build(t, samples)); err != nil {
+		t.Fatal(err)
+	}
+
+	everything := readVerb + " " + accountVerbs
+	tests := map[string]rights{
+		"acme/ada": {
+			[]question{{everything, accounts, "useraccounts", "acme", ""}, {everything, accounts, "useraccounts", "acme", "grace"}},
+			[]question{
+				{everything, accounts, "useraccounts", "platform", "sam"},
+				{everything, accounts, "useraccounts", tenant, ""},
+				{everything, accounts, "useraccounts", wholeCluster, ""},
+				{"escalate", accounts, "useraccounts", "acme", ""},
+			},
+		},
+		"acme/grace": {
+			[]question{{readVerb + " unlock sign-out require-change", accounts, "useraccounts", "acme", "ada"}},
+			[]question{
+				{"reset-password escalate", accounts, "useraccounts", "acme", "ada"},
+				{everything, accounts, "useraccounts", "platform", ""},
+			},
+		},
+		"platform/sam": {
+			[]question{
+				{everything, accounts, "useraccounts", "acme", "ada"},
+				{everything, accounts, "useraccounts", "platform", ""},
+				{everything, accounts, "useraccounts", wholeCluster, ""},
+			},
+			[]question{{"escalate", accounts, "useraccounts", "acme", ""}, {anyVerb, "", "secrets", "acme", ""}},
+		},
+		"acme/katherine": {
+			nil,
+			[]question{{everything + " escalate", accounts, "useraccounts", "acme", ""}, {everything, accounts, "useraccounts", "acme", "katherine"}},
+		},
+	}
+
+	for _, object := range build(t, samples) {
+		if object.GetKind() != "UserAccount" {
+			continue
+		}
+
+		account := convert[v1alpha1.UserAccount](t, object)
+		name := account.Namespace + "/" + account.Name
+
+		want, found := tests[name]
+		if !found {
+			continue
+		}
+
+		delete(tests, name)
+		t.Run(name, func(t *testing.T) {
+			identity, err := kubeuser.Of(account.Namespace, account.Username(), account.Spec.Groups)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			want.ask(t, identity.Username, identity.Groups)
+		})
+	}
+
+	if len(tests) > 0 {
+		t.Errorf("the samples have no accounts %v", slices.Sorted(maps.Keys(tests)))
 	}
 }
 
