@@ -33,12 +33,22 @@ func baseURL(address string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
+// hostOf is the host of a server's URL, without its port: the name at which the login server has the console.
+func hostOf(url string) string {
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		return "" // No URL that baseURL makes.
+	}
+
+	return host
+}
+
 // mayTakePasswords tells whether kubectl account sends a password to this URL. Without TLS it does so on this machine only.
 func mayTakePasswords(url string) bool {
-	host, _, err := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
+	host := hostOf(url)
 	ip := net.ParseIP(host)
 
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // checkFree fails if another program listens on the address, and says what to do. Otherwise the login server would fail later, in

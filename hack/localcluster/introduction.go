@@ -22,8 +22,8 @@ func (c *cluster) sayWhatToTry(ctx context.Context) error {
 		return err
 	}
 
-	person, found := firstHandedOut(objects)
-	if !found {
+	people := allHandedOut(objects)
+	if len(people) == 0 {
 		return fmt.Errorf("config/samples has no account with a password to log in with")
 	}
 
@@ -32,7 +32,7 @@ func (c *cluster) sayWhatToTry(ctx context.Context) error {
 		return fmt.Errorf("finding the programs: %w", err)
 	}
 
-	text, err := introduction(c.settings.loginURL, c.settings.dir, []string{filepath.Dir(kubectl), bin}, person)
+	text, err := introduction(c.settings.loginURL, c.settings.dir, []string{filepath.Dir(kubectl), bin}, people[0], administrators(objects))
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (c *cluster) sayWhatToTry(ctx context.Context) error {
 }
 
 // introduction is the text that sayWhatToTry prints. Programs are the folders of kubectl and of kubectl-account.
-func introduction(url, dir string, programs []string, person handedOut) (string, error) {
+func introduction(url, dir string, programs []string, person handedOut, admins []administrator) (string, error) {
 	body, err := json.Marshal(map[string]string{
 		"namespace": person.namespace, "username": person.username, "password": person.password,
 	})
@@ -65,6 +65,8 @@ Be that person in Kubernetes; kubectl asks for username and password:
 Keyturn is ready: %[1]s
 Open it and log in as %[6]s / %[7]s
 
+%[11]s
+
 Try next, in another terminal:
   export KUBECONFIG=%[2]s
   kubectl get useraccounts -A
@@ -76,7 +78,8 @@ A kubectl of the right version is at hand, with kubectl account beside it:
 
 Logs are in %[9]s. Ctrl-C ends everything.`,
 		url, quote(filepath.Join(dir, kubeconfigFile)), quote(string(body)), quote(strings.Join(programs, ":")),
-		quote(logs), person.username, person.password, auditLogSuffix, logs, inKubernetes), nil
+		quote(logs), person.username, person.password, auditLogSuffix, logs, inKubernetes,
+		sayWhoAdministers(url, admins, person)), nil
 }
 
 // quote makes one word of a text for a POSIX shell. A text that is a plain word stays as it is.

@@ -195,8 +195,8 @@ func TestReason(t *testing.T) {
 	}
 }
 
-// TestFirstHandedOut: the person to log in as is the first enabled account of the samples whose password is there.
-func TestFirstHandedOut(t *testing.T) {
+// TestAllHandedOut: people to log in as are the enabled accounts of the samples whose password is there.
+func TestAllHandedOut(t *testing.T) {
 	account := func(namespace, name string, spec map[string]any) *unstructured.Unstructured {
 		return object("UserAccount", namespace, name, "spec", spec)
 	}
@@ -241,9 +241,9 @@ func TestFirstHandedOut(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, found := firstHandedOut(tt.objects)
-			if got != tt.want || found != (tt.want != handedOut{}) {
-				t.Errorf("firstHandedOut() = %v, %v; want %v", got, found, tt.want)
+			got := allHandedOut(tt.objects)
+			if tt.want == (handedOut{}) && len(got) > 0 || tt.want != (handedOut{}) && !slices.Equal(got, []handedOut{tt.want}) {
+				t.Errorf("allHandedOut() = %v, want %v", got, tt.want)
 			}
 		})
 	}
@@ -257,16 +257,62 @@ func object(kind, namespace, name, field string, content map[string]any) *unstru
 	return made
 }
 
+// TestAdministrators: the samples of the repository have an administrator of the organisation, who is the first person to log in as, and
+// one of all accounts.
+func TestAdministrators(t *testing.T) {
+	objects, err := controlplane.Kustomize(t.Context(), filepath.Join("..", "..", "config", "samples"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var got []string
+	for _, a := range administrators(objects) {
+		got = append(got, a.namespace+"/"+a.username+" of "+a.scope)
+	}
+
+	slices.Sort(got)
+
+	if want := []string{"acme/ada of acme", "platform/sam of "}; !slices.Equal(got, want) {
+		t.Errorf("administrators are %q, want %q", got, want)
+	}
+
+	if first := allHandedOut(objects)[0]; first.namespace != sampleOrganisation || first.username != "ada" {
+		t.Errorf("the first person is %s of %s, want ada of %s", first.username, first.namespace, sampleOrganisation)
+	}
+}
+
+// TestConsoleHost: the console is at the address that make run prints, whatever the server listens on.
+func TestConsoleHost(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:8080": "127.0.0.1", ":8080": "127.0.0.1", "[::]:8080": "127.0.0.1", "localhost:9090": "localhost", "[::1]:8080": "::1",
+		"login.example.org:80": "login.example.org",
+	} {
+		url, err := baseURL(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		c := &cluster{settings: settings{loginURL: url}, plane: &controlplane.ControlPlane{}}
+		if arguments := servers()[1].arguments(c); !slices.Contains(arguments, "--console-hosts="+want) {
+			t.Errorf("the login server at %s is started with %q, want the console at %s", address, arguments, want)
+		}
+	}
+}
+
 // TestIntroduction: the text has the address, the sample login and commands that can be pasted into a shell.
 func TestIntroduction(t *testing.T) {
 	text, err := introduction("http://127.0.0.1:8080", "/home/a b/.local", []string{"/cache", "/project/bin"},
-		handedOut{"acme", "jo", "it's $HOME"})
+		handedOut{"acme", "jo", "it's $HOME"}, []administrator{
+			{handedOut{"acme", "jo", "it's $HOME"}, "acme"}, {handedOut{"platform", "kim", "first"}, ""},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	for _, want := range []string{
 		"\nKeyturn is ready: http://127.0.0.1:8080\nOpen it and log in as jo / it's $HOME\n",
+		"\njo administers the accounts of acme, after choosing a password: http://127.0.0.1:8080/admin\n" +
+			"kim / first administers all accounts, after choosing a password: http://127.0.0.1:8080/o/platform/login?return_to=/admin\n",
 		"  export KUBECONFIG='/home/a b/.local/kubeconfig'\n",
 		"  kubectl get useraccounts -A\n",
 		"  kubectl --kubeconfig '/home/a b/.local/person.kubeconfig' auth whoami\n",
@@ -286,7 +332,7 @@ func TestIntroductionElsewhere(t *testing.T) {
 		"http://127.0.0.1:8080": true, "http://localhost:8080": true, "http://[::1]:8080": true,
 		"http://192.0.2.1:8080": false, "http://login.example.org:80": false,
 	} {
-		text, err := introduction(url, "/d", nil, handedOut{"acme", "jo", "secret"})
+		text, err := introduction(url, "/d", nil, handedOut{"acme", "jo", "secret"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

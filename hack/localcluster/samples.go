@@ -98,8 +98,8 @@ func hasStanding(account *unstructured.Unstructured) bool {
 // handedOut is what a person of the sample organisation needs for the first login.
 type handedOut struct{ namespace, username, password string }
 
-// firstHandedOut finds the first account of the samples that is enabled and whose password is among the samples, too.
-func firstHandedOut(objects []*unstructured.Unstructured) (handedOut, bool) {
+// allHandedOut finds the accounts of the samples that are enabled and whose password is among the samples, too.
+func allHandedOut(objects []*unstructured.Unstructured) (all []handedOut) {
 	for _, account := range objects {
 		if account.GetKind() != "UserAccount" {
 			continue
@@ -126,10 +126,10 @@ func firstHandedOut(objects []*unstructured.Unstructured) (handedOut, bool) {
 			username = account.GetName()
 		}
 
-		return handedOut{account.GetNamespace(), username, password}, true
+		all = append(all, handedOut{account.GetNamespace(), username, password})
 	}
 
-	return handedOut{}, false
+	return all
 }
 
 func secretValue(objects []*unstructured.Unstructured, namespace, name, key string) (string, bool) {

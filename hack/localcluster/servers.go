@@ -61,6 +61,7 @@ func servers() []server {
 					"--bind-address=" + c.settings.loginAddress,
 					"--health-bind-address=" + controlplane.Address(c.state.LoginHealth),
 					"--default-namespace=" + sampleOrganisation,
+					"--console-hosts=" + hostOf(c.settings.loginURL),
 					"--insecure-cookies", // Browsers on this machine ask over HTTP.
 					"--webhook-bind-address=" + webhook.Address,
 					"--webhook-cert-file=" + webhook.CertFile,
