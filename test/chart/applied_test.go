@@ -25,7 +25,7 @@ var everything = []string{
 	"operator.priorityClassName=system-cluster-critical", "operator.podAnnotations.a=b", "operator.podLabels.a=b",
 	"operator.extraArgs={--debug}",
 	"login.trustedProxies={10.0.0.0/8,fd00::/8}", "login.showOrganization=true", "login.productName=Example", "login.contact=Call 4711.",
-	"login.defaultNamespace=team", "login.resources.limits.cpu=4", "login.extraArgs={--log-format=text}",
+	"login.consoleHosts={login.example.org,admin.example.org}", "login.defaultNamespace=team", "login.resources.limits.cpu=4", "login.extraArgs={--log-format=text}",
 	"ingress.enabled=true", "ingress.className=nginx", "ingress.host=login.example.org", "ingress.tls.secretName=login-tls",
 	"ingress.annotations.a=b",
 	"httpRoute.enabled=true", "httpRoute.hostnames={login.example.org}", "httpRoute.parentRefs[0].name=public",

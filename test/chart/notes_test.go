@@ -30,6 +30,8 @@ func TestNotes(t *testing.T) {
 		forward = "kubectl port-forward -n keyturn-system service/keyturn-login 8080:80"
 		page    = "https://login.example.org/o/team/login"
 		warning = "WARNING: login.trustedProxies is empty"
+		console = "console"
+		unled   = "Neither ingress nor httpRoute leads"
 	)
 
 	exposed := []string{"ingress.enabled=true", "ingress.host=login.example.org", "ingress.tls.secretName=login-tls"}
@@ -43,7 +45,25 @@ func TestNotes(t *testing.T) {
 		values     []string
 		has, lacks []string
 	}{
-		{"inside the cluster", nil, []string{forward}, []string{page, warning}},
+		{"inside the cluster", nil, []string{forward}, []string{page, warning, console}},
+		{
+			"a console of its own",
+			[]string{"login.consoleHosts={admin.example.org}"},
+			[]string{"  https://admin.example.org/admin\n", "Serve no application", unled + " admin.example.org to"},
+			[]string{"\n\n\n"},
+		},
+		{
+			"a console at the ingress",
+			append(exposed, "login.trustedProxies={10.0.0.0/8}", "login.consoleHosts={login.example.org}"),
+			[]string{"  https://login.example.org/admin\n"},
+			[]string{unled, "\n\n\n"},
+		},
+		{
+			"a console at the route, and one elsewhere",
+			append(routed, "login.trustedProxies={10.0.0.0/8}", "login.consoleHosts={login.example.org,admin.example.org}"),
+			[]string{"  https://login.example.org/admin\n  https://admin.example.org/admin\n", unled + " admin.example.org to"},
+			[]string{unled + " login.example.org"},
+		},
 		{"ingress", append(exposed, "login.unnamedProxies=true"), []string{page, warning}, []string{forward}},
 		{"ingress with its networks", append(exposed, "login.trustedProxies={10.0.0.0/8}"), []string{page}, []string{forward, warning}},
 		{"route", append(routed, "login.unnamedProxies=true"), []string{page, warning}, []string{forward}},

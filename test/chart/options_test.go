@@ -69,6 +69,14 @@ var serverOptions = []option{
 		[]string{"- --trusted-proxies=10.0.0.0/8,fd00::/8"},
 		[]string{"--address-failures-per-minute"},
 	},
+	{"no console", nil, login, nil, []string{"--console-hosts"}},
+	{
+		"console",
+		[]string{"login.consoleHosts={login.example.org,192.0.2.1}"},
+		login,
+		[]string{"- --console-hosts=login.example.org,192.0.2.1\n"},
+		nil,
+	},
 	{
 		"pages",
 		[]string{"login.showOrganization=true", "login.productName=Example: Login", `login.contact=Call the "help desk".`},

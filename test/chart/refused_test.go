@@ -71,6 +71,12 @@ func TestRefusedValues(t *testing.T) {
 			[]string{"httpRoute.enabled=true", "httpRoute.hostnames={login.example.org}", "httpRoute.parentRefs[0].name=public", "httpRoute.parentRefs[0].sectionName=https"},
 			"set login.trustedProxies",
 		},
+		{"a text in the place of the console's hosts", []string{"login.consoleHosts=login.example.org"}, "/login/consoleHosts"},
+		{"the console's address", []string{"login.consoleHosts={https://login.example.org/admin}"}, `has "https://login.example.org/admin": give names`},
+		{"the console's host with its port", []string{"login.consoleHosts={login.example.org:8443}"}, "without scheme, port or path"},
+		{"a host in capitals", []string{"login.consoleHosts={Login.example.org}"}, "in lower case"},
+		{"an empty host", []string{"login.consoleHosts={login.example.org,}"}, `login.consoleHosts has ""`},
+		{"every host", []string{"login.consoleHosts={*}"}, `login.consoleHosts has "*"`},
 		{"everybody as a proxy", []string{"login.trustedProxies={0.0.0.0/0}"}, "/login/trustedProxies/0"},
 		{"cert-manager without an issuer", []string{"certificates.issuer=CertManager"}, "set certificates.issuerRef.name"},
 	} {
