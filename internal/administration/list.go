@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// DefaultLimit and MaxLimit are how many accounts a page of a list has.
-	DefaultLimit, MaxLimit = 50, 500
+	// DefaultLimit is how many accounts a page of a list has, if nobody asks for another number.
+	DefaultLimit = 50
+	// MaxLimit is the greatest number that can be asked for.
+	MaxLimit = 500
 	// AllNamespaces stands for the accounts of all namespaces in a query.
 	AllNamespaces = "*"
 )

@@ -44,32 +44,32 @@ type generatedDialog struct {
 }
 
 // pageWithDialog finds the session and the account of a request for a dialog. It returns nil where it has answered.
-func (c *console) pageWithDialog(w http.ResponseWriter, r *http.Request, what string, needsProof bool) (*administration.Details, sessions.Session) {
+func (c *console) pageWithDialog(w http.ResponseWriter, r *http.Request, what string, needsProof bool) *administration.Details {
 	t := targetOf(r)
 	session, ok := c.pageSession(w, r, addressOf(t, what))
 	if !ok {
-		return nil, session
+		return nil
 	}
 	if needsProof && c.Service.RemainingProof(session) < timeToFillIn {
 		c.refusePage(w, r, refusalOf(administration.ErrProofTooOld), addressOf(t, what))
-		return nil, session
+		return nil
 	}
 	d, refusal := c.find(r, session, t)
 	if refusal != nil {
 		c.refusePage(w, r, refusal, addressOf(t, what))
-		return nil, session
+		return nil
 	}
-	return d, session
+	return d
 }
 
 // dialog serves the GET of every action: the account's page with the action's dialog in front of it.
 func (c *console) dialog(w http.ResponseWriter, r *http.Request, action administration.Action) {
-	d, _ := c.pageWithDialog(w, r, string(action), true)
+	d := c.pageWithDialog(w, r, string(action), true)
 	if d == nil {
 		return
 	}
 	if !d.May(action) {
-		http.Redirect(w, r, addressOf(targetOf(r), ""), http.StatusSeeOther) // The page says what can be done.
+		seeOther(w, addressOf(targetOf(r), "")) // The page says what can be done.
 		return
 	}
 	c.showDialog(w, r, http.StatusOK, d, action, nil)
@@ -184,7 +184,7 @@ func (c *console) reset(w http.ResponseWriter, r *http.Request) {
 	}
 	if !generate {
 		c.setNotice(w, notice)
-		http.Redirect(w, r, addressOf(t, ""), http.StatusSeeOther)
+		seeOther(w, addressOf(t, ""))
 		return
 	}
 	c.showGenerated(w, r, session, done, notice)
@@ -214,7 +214,7 @@ func (c *console) confirmed(w http.ResponseWriter, r *http.Request, action admin
 		return
 	}
 	c.setNotice(w, string(action))
-	http.Redirect(w, r, addressOf(t, ""), http.StatusSeeOther)
+	seeOther(w, addressOf(t, ""))
 }
 
 // refuseAction shows the dialog again with why the action was refused, or leads to a login where that helps.

@@ -27,7 +27,7 @@ type declaredName struct {
 
 // edit serves GET /admin/accounts/{namespace}/{name}/edit. What is declared is edited where it is declared.
 func (c *console) edit(w http.ResponseWriter, r *http.Request) {
-	d, _ := c.pageWithDialog(w, r, "edit", false)
+	d := c.pageWithDialog(w, r, "edit", false)
 	if d == nil {
 		return
 	}

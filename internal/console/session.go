@@ -47,10 +47,16 @@ func (c *console) refusePage(w http.ResponseWriter, r *http.Request, refusal *ht
 	if refusal.Status == http.StatusUnauthorized {
 		httpkit.SetOutcome(w, refusal.ID)
 		// With prompt, since somebody may be logged in with a session that is not for this server's console, or too old.
-		http.Redirect(w, r, "/login?"+url.Values{"prompt": {"login"}, "return_to": {back}}.Encode(), http.StatusSeeOther)
+		seeOther(w, "/login?"+url.Values{"prompt": {"login"}, "return_to": {back}}.Encode())
 		return
 	}
 	c.UI.ShowProblem(w, r, refusal, "admin", listPage)
+}
+
+// seeOther redirects to an address of this server.
+func seeOther(w http.ResponseWriter, address string) {
+	w.Header().Set("Location", address)
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 // actorName is the name of a session's person in Kubernetes, for the audit log; empty where the person has none there.

@@ -36,7 +36,6 @@ const (
 	UnsupportedMedia   = "unsupported-media-type"
 	Internal           = "internal-error"
 
-	// Of the console.
 	InsufficientAuthentication = "insufficient-user-authentication"
 	NotPermitted               = "not-permitted"
 	NotResettable              = "not-resettable"

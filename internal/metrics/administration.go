@@ -10,9 +10,15 @@ import (
 // Done is the outcome of an action that was done; any other is the ID of a problem.
 const Done = "done"
 
-// actionOutcomes are the outcomes that every action has.
-var actionOutcomes = []string{
-	Done, httpkit.InvalidSession, httpkit.InsufficientAuthentication, httpkit.NotFound, httpkit.NotPermitted, httpkit.Overloaded, httpkit.Unavailable,
+// actionOutcomes are the outcomes that an action has.
+func actionOutcomes(action administration.Action) []string {
+	outcomes := []string{
+		Done, httpkit.InvalidSession, httpkit.InsufficientAuthentication, httpkit.NotFound, httpkit.NotPermitted, httpkit.Overloaded, httpkit.Unavailable,
+	}
+	if action == administration.ActionResetPassword {
+		return append(outcomes, httpkit.NotResettable, httpkit.PasswordRejected)
+	}
+	return append(outcomes, httpkit.NotPossible)
 }
 
 // Administration counts what administrators do.
@@ -33,7 +39,7 @@ func NewAdministration(registry prometheus.Registerer) *Administration {
 		}, []string{"outcome"}),
 	}
 	for _, action := range administration.Actions {
-		for _, outcome := range actionOutcomes {
+		for _, outcome := range actionOutcomes(action) {
 			m.actions.WithLabelValues(string(action), outcome)
 		}
 	}

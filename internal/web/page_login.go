@@ -64,9 +64,11 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	name := p.rememberedAccount(r)
 	page := p.newLoginPage(r, to, name)
 	page.Remember, page.Notice = name.Username != "", p.notice(w, r, page.Text)
+	page.Prompt = prompt
+	page.ShowOrganization = page.ShowOrganization || prompt // It may lead to the console, where people of every organisation go.
 	if isLoggedIn {
-		page.accountFields = p.accountFields(r, accountName{Namespace: found.Account.Namespace, Username: found.Account.Username()})
-		page.Prompt, page.Notice = true, page.Text.Say("login.again")
+		page.Organization, page.Username = found.Account.Namespace, found.Account.Username()
+		page.Notice = page.Text.Say("login.again")
 		page.Remember = page.Remember || found.Claims.RememberMe
 	}
 	p.UI.Render(w, r, http.StatusOK, "login", page)
@@ -81,6 +83,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(form)
 	page := p.newLoginPage(r, to, accountInForm(r))
 	page.Remember, page.Prompt = form.Get("remember") != "", form.Get("prompt") == promptLogin
+	page.ShowOrganization = page.ShowOrganization || page.Prompt
 	password := form.Get("password")
 	if page.Username == "" || password == "" {
 		page.Error = page.Text.Say("problem.missing")
