@@ -232,14 +232,14 @@ func TestDocumentation(t *testing.T) {
 		}
 		events = append(events, line.Event)
 	}
-	for _, event := range []Event{EventAttempt, EventChange, EventReset, EventLock, EventUnlock, EventLogout, EventRevocation} {
+	for _, event := range []Event{EventAttempt, EventChange, EventReset, EventLock, EventUnlock, EventLogout, EventRevocation, EventAction} {
 		if !slices.Contains(events, event) {
 			t.Errorf("no example of %s", event)
 		}
 	}
 	for _, word := range []string{
 		account.TransitionByChange, account.TransitionByReset, account.TransitionByUnlockTime, account.TransitionBySignOutTime,
-		account.TransitionByPerson, account.TransitionByDeletion, account.TransitionByPolicy, account.TransitionOfDevice,
+		account.TransitionByPerson, account.TransitionByAdministrator, account.TransitionByDeletion, account.TransitionByPolicy, account.TransitionOfDevice,
 		string(v1alpha1.ReasonAccountDisabled), string(v1alpha1.ReasonAccountEnded),
 		string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures),
 		v1alpha1.ConditionReasonValueInvalid, v1alpha1.ConditionReasonKeyNotFound,
