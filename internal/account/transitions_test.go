@@ -1,25 +1,25 @@
 package account_test
 
 import (
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// words writes transitions as text: kind, reason, and whether the account stood so already.
+// words writes transitions as text: kind, reason, whether the account stood so already, and who did it by hand.
 func words(transitions []account.Transition) string {
 	all := make([]string, len(transitions))
 	for i, t := range transitions {
 		all[i] = strings.TrimSuffix(string(t.Kind)+" "+t.Reason, " ")
 		if t.Already {
 			all[i] += " already"
+		}
+		if t.By != "" {
+			all[i] += " by " + t.By
 		}
 	}
 	return strings.Join(all, ", ")
@@ -235,125 +235,4 @@ func TestTransitionsName(t *testing.T) {
 	if got[0].Owner != s.c.Owner || got[1].Owner != next {
 		t.Errorf("revocation of %v and reset of %v", got[0].Owner, got[1].Owner)
 	}
-}
-
-// TestTransitionsReportAll: in any order of what can happen, each raise of the session generation is reported once, each password
-// that is set, each lock that begins; and a write that does none of it reports nothing.
-func TestTransitionsReportAll(t *testing.T) {
-	for seed := range uint64(300) {
-		choose := rand.New(rand.NewPCG(seed, 0))
-		s := begin(lockable)
-		clock := now
-		for step := range 60 {
-			clock = clock.Add(time.Duration(1+choose.IntN(600)) * time.Second)
-			switch choose.IntN(6) { // What an administrator asks for meanwhile.
-			case 0:
-				s.spec.UnlockTime = at(clock.Truncate(time.Second))
-			case 1:
-				s.spec.SignOutTime = at(clock.Truncate(time.Second))
-			case 2:
-				s.spec.Access = []v1alpha1.Access{v1alpha1.AccessEnabled, v1alpha1.AccessDisabled}[choose.IntN(2)]
-			}
-			r, before := s.rules(clock), s.c
-			there := r
-			there.Device = []string{"", "d1", "d2"}[choose.IntN(3)]
-			after, set, refused := randomWrite(choose, there, before, step)
-			got := r.Transitions(before, after)
-			count := func(kinds ...account.TransitionKind) (n int) {
-				for _, transition := range got {
-					if slices.Contains(kinds, transition.Kind) {
-						n++
-					}
-				}
-				return n
-			}
-			locks := r.Lock(after).Locked && !r.Lock(before).Locked
-			switch {
-			case int64(count(account.SessionsEnded)) != after.SessionGeneration-before.SessionGeneration:
-				t.Fatalf("seed %d, step %d: generation %d to %d, reported %q", seed, step, before.SessionGeneration, after.SessionGeneration, words(got))
-			case count(account.PasswordChanged, account.PasswordReset) != set:
-				t.Fatalf("seed %d, step %d: %d passwords set, reported %q", seed, step, set, words(got))
-			case locks && count(account.Locked) != 1:
-				t.Fatalf("seed %d, step %d: a lock, reported %q", seed, step, words(got))
-			case r.Lock(before).Locked && !r.Lock(after).Locked && count(account.Unlocked) != 1:
-				t.Fatalf("seed %d, step %d: the end of a lock, reported %q", seed, step, words(got))
-			case count(account.SessionEnded) != newlyEnded(before, after):
-				t.Fatalf("seed %d, step %d: %d sessions ended, reported %q", seed, step, newlyEnded(before, after), words(got))
-			case count(account.ResetRefused) != refused:
-				t.Fatalf("seed %d, step %d: %d resets refused, reported %q", seed, step, refused, words(got))
-			case locksOfDevices(got) != newlyLocked(r, before, after):
-				t.Fatalf("seed %d, step %d: %d devices locked, reported %q", seed, step, newlyLocked(r, before, after), words(got))
-			case before.Equal(after) && len(got) > 0:
-				t.Fatalf("seed %d, step %d: nothing, reported %q", seed, step, words(got))
-			}
-			s.c = after
-		}
-	}
-}
-
-// newlyEnded counts the sessions that a write has ended one by one.
-func newlyEnded(before, after account.Credential) (n int) {
-	for _, ended := range after.EndedSessions {
-		if !account.HasEnded(before.EndedSessions, ended.ID) {
-			n++
-		}
-	}
-	return n
-}
-
-// newlyLocked counts the devices that a write has locked, where the account is not locked for all of them without end.
-func newlyLocked(r account.Rules, before, after account.Credential) (n int) {
-	if lock := r.Lock(after); lock.Locked && lock.Until.IsZero() {
-		return 0
-	}
-	since := map[string]time.Time{}
-	for _, device := range before.Devices {
-		since[device.ID] = device.LockedTime
-	}
-	for _, device := range after.Devices {
-		if !device.LockedTime.IsZero() && device.LockedTime.Equal(r.Now) && !since[device.ID].Equal(r.Now) {
-			n++
-		}
-	}
-	return n
-}
-
-func locksOfDevices(transitions []account.Transition) (n int) {
-	for _, transition := range transitions {
-		if transition.Reason == account.TransitionOfDevice {
-			n++
-		}
-	}
-	return n
-}
-
-// randomWrite does what one of the servers would, and returns how many passwords it set and how many it refused.
-func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step int) (after account.Credential, set, refused int) {
-	encoded := hash.Encoded(string(rune('a'+choose.IntN(26))) + string(rune('A'+step)))
-	locked := r.AttemptLock(r.ApplyRequests(c)).Locked
-	switch choose.IntN(8) {
-	case 0, 1:
-		if !locked {
-			return r.Failed(c), 0, 0
-		}
-	case 2:
-		if !locked {
-			c, _ = r.NextStep(c, account.Proven{})
-			return c, 0, 0
-		}
-	case 3:
-		if c, answer := r.MayChange(c, account.Proven{}); !locked && answer.Outcome == account.Granted {
-			return r.Change(c, encoded, account.Digests{}), 1, 0
-		}
-	case 4:
-		return r.Reset(r.ApplyRequests(c), source(string(encoded)), encoded, account.Digests{}), 1, 0
-	case 5:
-		return account.EndSession(c, string(encoded), r.Now.Add(time.Hour), r.Now), 0, 0
-	case 6:
-		unmet := []policy.RequirementID{policy.RequirementMinLength}
-		return r.RejectReset(r.ApplyRequests(c), source(string(encoded)), "p1", unmet), 0, 1
-	default:
-		return r.ApplyRequests(c), 0, 0
-	}
-	return c, 0, 0
 }
