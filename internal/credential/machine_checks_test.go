@@ -33,6 +33,9 @@ func (m *machine) check() {
 	if c.UnnotifiedFailures != m.model.unreported {
 		m.fatal("%d failures are to be reported, want %d", c.UnnotifiedFailures, m.model.unreported)
 	}
+	if c.Acted != m.model.acted {
+		m.fatal("by hand were %+v, want %+v", c.Acted, m.model.acted)
+	}
 	if c.SessionGeneration < 1 || c.Password.GraceLoginsUsed < 0 {
 		m.fatal("generation %d, %d grace logins used", c.SessionGeneration, c.Password.GraceLoginsUsed)
 	}

@@ -59,8 +59,13 @@ func (m *machine) reconcile() bool {
 	if set != "" {
 		m.modelPassword(set, "")
 	}
-	m.account.Annotations = map[string]string{v1alpha1.AnnotationInitialized: "true"}
 	m.logf("operator: password %q", m.model.current)
+	if m.crashes {
+		m.crashes = false
+		m.logf("operator crashes before it marks the account")
+		return true
+	}
+	m.account.Annotations = map[string]string{v1alpha1.AnnotationInitialized: "true"}
 	return true
 }
 
@@ -73,22 +78,28 @@ func (m *machine) reset(r account.Rules, c account.Credential, next *model) (acc
 	if requested != r.ResetRequested(c) {
 		m.fatal("a reset is requested: %t, though the last one was handled at %v", !requested, next.handledReset)
 	}
-	fingerprint := fmt.Sprint(m.policy.HistoryCount)
+	fingerprint := fmt.Sprint(m.policy.HistoryCount, m.lax)
 	if m.secretValue == "" {
 		return c, ""
 	}
-	apply := (m.secretValue != next.applied || requested) && meetsPolicy(m.secretValue)
+	stays := next.superseded && m.source == next.looked && !requested
+	apply := (m.secretValue != next.applied || requested) && m.meetsPolicy(m.secretValue) && !stays
 	if !r.ResetDue(c, m.source, fingerprint) {
 		if apply {
 			m.fatal("%q is not due", m.secretValue)
 		}
 		return c, ""
 	}
+	if stays {
+		m.fatal("%q is looked at again, though it was rejected before a reset by hand", m.secretValue)
+	}
+	next.looked, next.rejected, next.superseded = m.source, false, false
 	if c.Reset.AppliedHash != "" && !requested && m.plaintexts[c.Reset.AppliedHash] == m.secretValue {
 		return m.checkSettled(r, r.NoteRevision(c, m.source), fingerprint), ""
 	}
 	d := m.digests(c, m.secretValue, "")
-	if !meetsPolicy(m.secretValue) {
+	if !m.meetsPolicy(m.secretValue) {
+		next.rejected = true
 		if apply {
 			m.fatal("%q is rejected", m.secretValue)
 		}

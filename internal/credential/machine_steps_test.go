@@ -16,6 +16,7 @@ func (m *machine) run() {
 		m.passTime, m.passTime, m.loginRight, m.loginRight, m.loginWrong, m.loginWrong, m.loginWrong, m.change, m.change,
 		m.writeSecret, m.request, m.request, m.changePolicy, m.declare, m.operator, m.operator, m.operator,
 		m.saveBackup, m.restoreCredential, m.restoreAccount, m.recreateAccount,
+		m.actByHand, m.actByHand, m.crash,
 	}
 	for !m.choose.done() {
 		steps[m.choose.below(len(steps))]()
@@ -78,7 +79,7 @@ func (m *machine) request() {
 func (m *machine) changePolicy() {
 	p := &m.policy
 	minutes, days := time.Minute, 24*time.Hour
-	switch m.choose.below(12) {
+	switch m.choose.below(13) {
 	case 0:
 		p.HistoryCount = pick(m.choose, 0, 1, 3)
 	case 1:
@@ -101,10 +102,12 @@ func (m *machine) changePolicy() {
 		p.ChangeRequiredTime = pick(m.choose, time.Time{}, m.now, m.now.Add(-days), m.now.Add(days))
 	case 10:
 		p.IdleLock = pick(m.choose, 0, 4*days)
+	case 12:
+		m.lax = !m.lax
 	default:
 		p.EnforceExisting, p.ExpiryExemptionAllowed = m.choose.below(2) == 0, m.choose.below(2) == 0
 	}
-	m.logf("policy %+v", *p)
+	m.logf("policy %+v, lax: %t", *p, m.lax)
 }
 
 // declare has the administrator edit the account.
@@ -129,6 +132,9 @@ func (m *machine) declare() {
 	}
 	m.logf("declared %+v %+v", *s, *s.Password)
 }
+
+// crash has the operator crash the next time, once it has written the credential and before it marks the account.
+func (m *machine) crash() { m.crashes = true }
 
 // saveBackup copies the credential.
 func (m *machine) saveBackup() {

@@ -14,15 +14,16 @@ package credential
 //	                 machine.check         do both agree, and do the invariants hold?
 //
 // The steps are all that can happen to an account: time passes, the person logs in or changes the password, somebody guesses, a
-// pipeline writes the Secret that hands out a password, an administrator edits the account, the policy or a request, the operator
-// reconciles, and the credential or the account is lost, restored from a backup or created again. Wherever a server writes the
-// credential, another one may write it first: that is a conflict, and the step decides again.
+// pipeline writes the Secret that hands out a password, an administrator edits the account, the policy or a request, or acts by hand,
+// the operator reconciles, or crashes once it has written the credential, and the credential or the account is lost, restored from a
+// backup or created again. Wherever a server writes the credential, another one may write it first: that is a conflict, and the step
+// decides again.
 //
-// Passwords are "password 1", "password 2" and so on; those that no policy accepts begin with "!". A hash is a number, and
+// Passwords are "password 1", "password 2" and so on; those that only a lax policy accepts begin with "!". A hash is a number, and
 // machine.plaintexts knows its password.
 //
-// The steps are in machine_steps_test.go, those of the login server in machine_login_test.go, the operator's in
-// machine_operator_test.go. What is checked, and the tests themselves, are in machine_checks_test.go.
+// The steps are in machine_steps_test.go, those of the login server in machine_login_test.go and machine_byhand_test.go, the operator's
+// in machine_operator_test.go. What is checked, and the tests themselves, are in machine_checks_test.go.
 
 import (
 	"bytes"
@@ -72,6 +73,12 @@ type model struct {
 	unreported int      // failed logins before those that no login has reported yet
 
 	handledReset time.Time
+	acted        account.Acts
+
+	// looked is the revision of the Secret that was last looked at. It was rejected; and then an administrator has reset the
+	// password, so that it stays rejected.
+	looked               account.Source
+	rejected, superseded bool
 }
 
 // machine is one account in a cluster with both servers.
@@ -83,6 +90,7 @@ type machine struct {
 	now     time.Time
 	account *v1alpha1.UserAccount
 	policy  policy.Policy
+	lax     bool // the policy accepts passwords that begin with "!"
 
 	stored  *corev1.Secret // the credential; nil where there is none
 	version int            // resource version of the last write
@@ -92,6 +100,7 @@ type machine struct {
 	source      account.Source
 	passwords   int // how many passwords there have been
 
+	crashes       bool // the operator crashes the next time
 	isInterfering bool // another server writes: nobody interferes with that
 
 	plaintexts map[hash.Encoded]string
@@ -194,17 +203,24 @@ func (m *machine) write(read *corev1.Secret, c account.Credential) bool {
 	return true
 }
 
-// interfere has another server write first: a failed login, the requests that are due, or a reset.
+// interfere has another server write first: a failed login, the requests that are due, a reset, or an administrator.
 func (m *machine) interfere() {
 	c, read, ok := m.load()
 	if !ok || m.isInterfering {
 		return
 	}
-	if m.choose.chance(3) {
+	switch m.choose.below(4) {
+	case 2:
 		m.logf("interfere: a reset")
 		m.isInterfering = true
 		m.writeSecret()
 		m.operator()
+		m.isInterfering = false
+		return
+	case 3:
+		m.logf("interfere: an administrator")
+		m.isInterfering = true
+		m.actByHand()
 		m.isInterfering = false
 		return
 	}
@@ -287,4 +303,4 @@ func (m *machine) inHistory(password string) bool {
 }
 
 // meetsPolicy reports whether a password meets the policy, history aside.
-func meetsPolicy(password string) bool { return password[0] != '!' }
+func (m *machine) meetsPolicy(password string) bool { return m.lax || password[0] != '!' }

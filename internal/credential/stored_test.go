@@ -80,6 +80,24 @@ func TestStoredCredentials(t *testing.T) {
 			},
 			OrphanedTime: at(t, "2026-03-01T00:00:00Z"),
 		},
+		"acted": {
+			AccountID: "ffeeddccbbaa99887766554433221100", CreatedTime: at(t, "2026-01-01T00:00:00Z"), SessionGeneration: 4,
+			Owner: account.Owner{Namespace: "acme", Name: "grace", UID: "g-1"},
+			Password: account.Password{
+				SetTime: at(t, "2026-01-02T00:00:00.123456789Z"), SetBy: v1alpha1.SetByReset, MustChange: v1alpha1.MustChangeReset,
+			},
+			Handled: account.Requests{Reset: at(t, "2026-01-01T12:00:00Z")},
+			Acted: account.Acts{
+				Reset:          account.Act{Time: at(t, "2026-01-02T00:00:00.123456789Z"), By: "keyturn:acme:ada"},
+				Unlock:         account.Act{Time: at(t, "2026-01-03T00:00:00Z"), By: "keyturn:acme:helpdesk"},
+				ChangeRequired: account.Act{Time: at(t, "2026-01-04T00:00:00Z"), By: "keyturn:platform:sam"},
+				SignOut:        account.Act{Time: at(t, "2026-01-05T00:00:00Z"), By: "keyturn:acme:ada"},
+			},
+			Reset: account.Reset{
+				Source:   account.Source{SecretName: "grace", Key: "password", UID: "u", ResourceVersion: "9"},
+				Rejected: []policy.RequirementID{"minLength"}, RejectedPolicy: "0123456789abcdef0123456789abcdef", Superseded: true,
+			},
+		},
 		"bcrypt": {
 			AccountID: "ffeeddccbbaa99887766554433221100", CreatedTime: at(t, "2026-01-01T00:00:00Z"), SessionGeneration: 1,
 			Owner:    account.Owner{Namespace: "default", Name: "grace", UID: "g-1"},
