@@ -84,6 +84,7 @@ func (w *world) lines() []string {
 const (
 	about = `"account":{"namespace":"acme","name":"ada","uid":"u1","username":"Ada.L"}`
 	begin = `{"time":"2026-03-01T11:00:00.123456789Z","server":"login","event":`
+	by    = `,"actor":"keyturn:acme:grace"`
 	end   = `,"address":"192.0.2.1","requestID":"R1"}`
 )
 
@@ -154,6 +155,18 @@ func TestWrites(t *testing.T) {
 	write(account.EndSessions(record.Credential))
 	write(rules.RejectReset(record.Credential, account.Source{SecretName: "ada", ResourceVersion: "2"}, "p1",
 		[]policy.RequirementID{policy.RequirementMinLength}))
+	for _, act := range []func(account.Credential, string) (account.Credential, error){
+		func(c account.Credential, by string) (account.Credential, error) {
+			return rules.ResetByHand(c, by, "hash-3", account.Digests{})
+		}, rules.UnlockByHand, rules.SignOutByHand,
+	} {
+		acted, err := act(record.Credential, "keyturn:acme:grace")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules.Now = rules.Now.Add(time.Second)
+		write(acted)
+	}
 	if err := w.store.Delete(ctx, record); err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +180,10 @@ func TestWrites(t *testing.T) {
 		`"logout","outcome":"done",` + about + `,"sessionID":"S1"`,
 		`"revocation","outcome":"done","reason":"LoggedOutEverywhere",` + about,
 		`"reset","outcome":"refused","reason":"PolicyViolation",` + about,
+		`"reset","outcome":"done","reason":"Reset",` + about + by,
+		`"revocation","outcome":"done","reason":"PasswordReset",` + about + by,
+		`"unlock","outcome":"done","reason":"Administrator",` + about + by,
+		`"revocation","outcome":"done","reason":"Administrator",` + about + by,
 		`"revocation","outcome":"done","reason":"AccountDeleted",` + about,
 	}
 	for i := range want {
