@@ -18,6 +18,7 @@ import (
 
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/httpserver"
+	"github.com/keyturn/keyturn/internal/metrics"
 )
 
 // maxPeople and maxAPIServers bound the connections of the two ports. A proxy or an API server sends the requests of many people over
@@ -93,6 +94,7 @@ func run(stop context.Context, o *options) error {
 	people.Handler, ports.Ready, ports.Metrics = s.people, s.ready, s.registry
 	if webhooks != nil {
 		webhooks.Handler = s.webhooks
+		metrics.RegisterCertificate(s.registry, webhooks.CertificateExpires)
 	}
 	group, failed := errgroup.WithContext(running)
 	group.Go(func() error { return s.caches.Start(failed) })

@@ -47,6 +47,15 @@ func (c *certificate) follow(ctx context.Context, onCertificate func(error)) {
 	}
 }
 
+// expires returns when the certificate ends; the zero time while there is none.
+func (c *certificate) expires() time.Time {
+	loaded, err := c.get(nil)
+	if err != nil || loaded == nil || loaded.Leaf == nil {
+		return time.Time{}
+	}
+	return loaded.Leaf.NotAfter
+}
+
 // get returns the certificate for a TLS handshake.
 func (c *certificate) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if watcher := c.watcher.Load(); watcher != nil {

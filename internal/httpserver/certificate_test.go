@@ -16,7 +16,7 @@ import (
 	"github.com/onsi/gomega"
 )
 
-// writeCertificate puts a certificate of that serial number, and its key, into a folder.
+// writeCertificate puts a certificate of that serial number, which lasts as many hours, and its key, into a folder.
 func writeCertificate(t *testing.T, dir string, serial int64) (certFile, keyFile string) {
 	t.Helper()
 	certFile, keyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
@@ -24,7 +24,7 @@ func writeCertificate(t *testing.T, dir string, serial int64) (certFile, keyFile
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Duration(serial) * time.Hour)}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -65,10 +65,12 @@ func TestCertificateIsFollowed(t *testing.T) {
 	}
 	_, err := shown()
 	g.Expect(err).To(gomega.HaveOccurred(), "without a certificate")
+	g.Expect(port.CertificateExpires()).To(gomega.BeZero(), "without a certificate")
 	g.Eventually(reports, 10*time.Second).Should(gomega.Receive(gomega.HaveOccurred()))
 	for _, serial := range []int64{1, 2} {
 		writeCertificate(t, dir, serial)
 		g.Eventually(shown, 10*time.Second, 10*time.Millisecond).Should(gomega.Equal(serial))
+		g.Expect(time.Until(port.CertificateExpires())).To(gomega.BeNumerically("~", time.Duration(serial)*time.Hour, time.Minute))
 	}
 	g.Expect(reports).To(gomega.Receive(gomega.BeNil()))
 	g.Expect(os.WriteFile(certFile, []byte("broken"), 0o600)).To(gomega.Succeed())

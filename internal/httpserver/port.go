@@ -47,6 +47,9 @@ type Port struct {
 // Address is where the port listens.
 func (p *Port) Address() string { return p.listener.Addr().String() }
 
+// CertificateExpires is when the certificate of a port with TLS ends; the zero time while there is none.
+func (p *Port) CertificateExpires() time.Time { return p.certificate.expires() }
+
 // prepare makes the HTTP server of the port.
 func (p *Port) prepare(draining *atomic.Bool, t timeouts) {
 	p.server = newHTTPServer(p.closeWhenDraining(draining), t)

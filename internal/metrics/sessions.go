@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -61,6 +62,19 @@ func RegisterKeys(registry prometheus.Registerer, keys sessions.Keys) {
 			return 0
 		}),
 	)
+}
+
+// RegisterCertificate registers the end of the certificate for API servers.
+func RegisterCertificate(registry prometheus.Registerer, expires func() time.Time) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "keyturn_webhook_certificate_expiration_timestamp_seconds",
+		Help: "When the certificate of the port for API servers ends, in seconds since 1970; 0 while there is none.",
+	}, func() float64 {
+		if at := expires(); !at.IsZero() {
+			return float64(at.Unix())
+		}
+		return 0
+	}))
 }
 
 // SessionCheck counts the check of a token at an entry point, by the error of sessions.Service.Check.
