@@ -75,6 +75,25 @@ func TestChangeDuringAWrite(t *testing.T) {
 		"disabling keeps a change": {chooses, func(w *world, a *v1alpha1.UserAccount) {
 			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Access = v1alpha1.AccessDisabled })
 		}, own, v1alpha1.StandingDisabled, 2},
+		"a value that nobody has looked at wins over a reset by hand": {(*world).resetByHand, func(w *world, a *v1alpha1.UserAccount) {
+			secret := &corev1.Secret{ObjectMeta: objectMeta(w.namespace, a.Name)}
+			edit(w, secret, func(s *corev1.Secret) { s.Data["password"] = []byte(second) })
+		}, second, v1alpha1.StandingChangeRequired, 2},
+		"a reset by hand wins over a resetTime": {(*world).resetByHand, func(w *world, a *v1alpha1.UserAccount) {
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = at(w.clock.Now()) })
+		}, handed, v1alpha1.StandingChangeRequired, 1},
+		"request keeps a reset by hand": {(*world).resetByHand, func(w *world, a *v1alpha1.UserAccount) {
+			edit(w, a, func(a *v1alpha1.UserAccount) {
+				a.Spec.SignOutTime, a.Spec.Password.ChangeRequiredTime = at(w.clock.Now()), at(w.clock.Now())
+			})
+		}, handed, v1alpha1.StandingChangeRequired, 2},
+		"relabelled Secret keeps a reset by hand": {(*world).resetByHand, func(w *world, a *v1alpha1.UserAccount) {
+			secret := &corev1.Secret{ObjectMeta: objectMeta(w.namespace, a.Name)}
+			edit(w, secret, func(s *corev1.Secret) { s.Labels = map[string]string{"team": "blue"} })
+		}, handed, v1alpha1.StandingChangeRequired, 1},
+		"disabling keeps a reset by hand": {(*world).resetByHand, func(w *world, a *v1alpha1.UserAccount) {
+			edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Access = v1alpha1.AccessDisabled })
+		}, handed, v1alpha1.StandingDisabled, 2},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

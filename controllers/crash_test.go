@@ -100,7 +100,7 @@ func (w *world) endState(a *v1alpha1.UserAccount, formerID string) endState {
 	w.must(admin.Get(ctx, keyOf(a), secret))
 	e.looked = c.Reset.Source.ResourceVersion == secret.ResourceVersion && c.Reset.Source.UID == string(secret.UID)
 	e.samePerson = formerID == c.AccountID
-	for _, password := range []string{own, second, initial} {
+	for _, password := range []string{own, second, initial, handed} {
 		if w.accepts(a, password) {
 			e.password = password
 			break
@@ -153,6 +153,17 @@ func TestCrashes(t *testing.T) {
 		}, 2, endState{
 			password: own, samePerson: true, mustChange: v1alpha1.MustChangeRequested, generation: 4,
 			setBy: v1alpha1.SetByUser, change: true, unlock: true, signOut: true, standing: v1alpha1.StandingChangeRequired,
+		}},
+		"by-hand": {exists, func(w *world, _ string, a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
+			edit(w, a, func(a *v1alpha1.UserAccount) {
+				now := at(w.clock.Now())
+				a.Spec.Password.ResetTime, a.Spec.Password.ChangeRequiredTime = now, now
+			})
+			w.resetByHand(a)
+			return a
+		}, 2, endState{ // The credential needs no write.
+			password: handed, samePerson: true, mustChange: v1alpha1.MustChangeReset, generation: 4,
+			setBy: v1alpha1.SetByReset, reset: true, change: true, standing: v1alpha1.StandingChangeRequired,
 		}},
 		"adoption": {exists, func(w *world, name string, a *v1alpha1.UserAccount) *v1alpha1.UserAccount {
 			w.delete(a)

@@ -55,6 +55,15 @@ func TestEventsOfWrites(t *testing.T) {
 		return account.Source{SecretName: "ada", ResourceVersion: revision}
 	}
 	unmet := []policy.RequirementID{policy.RequirementMinLength}
+	byHand := func(act func(account.Credential) (account.Credential, error)) func(account.Credential) account.Credential {
+		return func(c account.Credential) account.Credential {
+			after, err := act(c)
+			if err != nil {
+				t.Error(err)
+			}
+			return after
+		}
+	}
 	var record *credential.Record
 	for _, step := range []struct {
 		name   string
@@ -103,6 +112,26 @@ func TestEventsOfWrites(t *testing.T) {
 		{"handed out again", operator, func(c account.Credential) account.Credential {
 			return rules.Reset(c, source("3"), "hash-3", account.Digests{})
 		}, []string{"Normal PasswordReset The password of the Secret was applied"}},
+		{"reset by hand", loginServer, byHand(func(c account.Credential) (account.Credential, error) {
+			later := rules
+			later.Now = now.Add(time.Second)
+			return later.ResetByHand(c, "keyturn:acme:grace", "hash-5", account.Digests{})
+		}), []string{"Normal PasswordReset An administrator reset the password"}},
+		{"a lock once more", loginServer, func(c account.Credential) account.Credential {
+			for range policy.Default().MaxFailures {
+				c = rules.Failed(c)
+			}
+			return c
+		}, []string{"Warning Locked The account is locked: TooManyFailures"}},
+		{"unlocked by hand, and on request", loginServer, byHand(func(c account.Credential) (account.Credential, error) {
+			ada.Spec.UnlockTime = new(v1alpha1.NewInstant(now.Add(2 * time.Second)))
+			later := rules
+			later.Now = now.Add(3 * time.Second)
+			return later.UnlockByHand(c, "keyturn:acme:grace")
+		}), []string{"Normal Unlocked The account is no longer locked"}},
+		{"signed out by hand", loginServer, byHand(func(c account.Credential) (account.Credential, error) {
+			return rules.SignOutByHand(c, "keyturn:acme:grace")
+		}), nil},
 	} {
 		var err error
 		if record == nil {

@@ -68,6 +68,13 @@ func TestFailureNotYetRecordedIsClearedToo(t *testing.T) {
 			w.clock.SetTime(now.Add(time.Hour))
 			w.write(who, func(c *account.Credential) { c.Handled.Unlock = now.Add(time.Minute) })
 		},
+		"an unlock by hand": func(t *testing.T, w *world, who login.Who) {
+			t.Helper()
+			w.clock.SetTime(now.Add(time.Minute)) // The lock that it would have been has not ended.
+			w.write(who, func(c *account.Credential) {
+				c.Acted.Unlock = account.Act{Time: now.Add(time.Second), By: "keyturn:org:grace"}
+			})
+		},
 		"a new password": func(t *testing.T, w *world, who login.Who) {
 			t.Helper()
 			w.clock.SetTime(now.Add(time.Hour))
