@@ -7,11 +7,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/keyturn/keyturn/cmd/kubectl-account/internal/administrators"
 )
 
 // Exit codes. That of an interruption is the shell's: 128 and the number of the signal.
@@ -32,6 +37,10 @@ Where the login server is comes from the flags, the environment (KEYTURN_SERVER,
 KEYTURN_CERTIFICATE_AUTHORITY), or the kubeconfig's user, where that logs in with this program.
 
 Flags:
+%s
+For administrators of accounts, by the rights that they have in the cluster (kubectl account COMMAND --help tells the flags):
+
+%s  completion      Print a script that completes commands in a shell.
 `
 
 // version of the build, set by the linker.
@@ -56,13 +65,20 @@ func main() {
 	// All signals that end a program: a terminal that does not show what is typed has to be restored first.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, terminal: openConsole, checkTimeout: checkTimeout}
-	code := p.run(ctx, os.Args[1:])
+	args := os.Args[1:]
+	if strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == administrators.CompletionProgram {
+		args = administrators.Completion(args)
+	}
+	code := p.run(ctx, args)
 	stop()
 	os.Exit(code)
 }
 
 // run runs one command and returns the exit code.
 func (p *program) run(ctx context.Context, args []string) int {
+	if administrators.Handles(args) {
+		return administrators.Run(ctx, p.forAdministrators(), args)
+	}
 	err := p.command(ctx, args)
 	switch {
 	case err == nil:
@@ -83,15 +99,15 @@ func (p *program) command(ctx context.Context, args []string) error {
 	}
 	s := &settings{}
 	flags := s.flags()
-	help := usage + flags.FlagUsages()
+	help := func() string { return fmt.Sprintf(usage, flags.FlagUsages(), administrators.Usage()) }
 	isHelp := len(args) == 1 && slices.Contains([]string{"help", "--help", "-h"}, args[0])
 	if !isHelp && (len(args) == 0 || commands[args[0]] == nil) {
-		fmt.Fprintf(p.stderr, "%s", help)
+		fmt.Fprintf(p.stderr, "%s", help())
 		return errUsage
 	}
 	err := flags.Parse(args[1:])
 	if isHelp || errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintf(p.stdout, "%s", help)
+		fmt.Fprintf(p.stdout, "%s", help())
 		return nil
 	}
 	if err == nil && flags.NArg() > 0 {
@@ -109,4 +125,34 @@ func (p *program) command(ctx context.Context, args []string) error {
 		return err
 	}
 	return commands[args[0]](ctx, to, s)
+}
+
+// forAdministrators is the environment of the commands for administrators.
+func (p *program) forAdministrators() administrators.Environment {
+	return administrators.Environment{
+		Streams:  genericiooptions.IOStreams{In: os.Stdin, Out: p.stdout, ErrOut: p.stderr},
+		Terminal: func() (io.WriteCloser, error) { return p.screen() },
+		Person: []administrators.PersonCommand{
+			{Name: "login", Short: "Log in, or go on with the session there is"},
+			{Name: "whoami", Short: "Tell who is logged in, and who that is in Kubernetes"},
+			{Name: "passwd", Short: "Change the password"},
+			{Name: "logout", Short: "End the session"},
+		},
+	}
+}
+
+// screen is the person's terminal, to write on.
+func (p *program) screen() (io.WriteCloser, error) {
+	t, err := p.terminal()
+	if err != nil {
+		return nil, err
+	}
+	return &screen{t}, nil
+}
+
+type screen struct{ terminal }
+
+func (s *screen) Write(text []byte) (int, error) {
+	s.say("%s", strings.TrimSuffix(string(text), "\n"))
+	return len(text), nil
 }

@@ -47,12 +47,16 @@ func newDesk(t *testing.T, o *organisation, args ...string) *desk {
 // command is kubectl, at this desk.
 func (d *desk) command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, d.kubectl, args...)
-	command.Env = []string{
+	command.Env = d.environment()
+
+	return command
+}
+
+func (d *desk) environment() []string {
+	return []string{
 		"HOME=" + d.home, "XDG_CACHE_HOME=" + filepath.Join(d.home, "cache"), "KUBECONFIG=" + d.kubeconfig, "TERM=xterm",
 		"PATH=" + d.bin + string(filepath.ListSeparator) + os.Getenv("PATH"),
 	}
-
-	return command
 }
 
 // alone runs kubectl without a terminal, as a script does.
@@ -141,7 +145,14 @@ type screen struct {
 func (d *desk) sit(t *testing.T, args ...string) *screen {
 	t.Helper()
 
-	command := d.command(t.Context(), args...)
+	return d.sitWith(t, d.command(t.Context(), args...))
+}
+
+// sitWith runs another command at a terminal, with the environment of the desk.
+func (d *desk) sitWith(t *testing.T, command *exec.Cmd) *screen {
+	t.Helper()
+
+	command.Env = d.environment()
 	file, err := pty.Start(command)
 	must(t, err)
 
