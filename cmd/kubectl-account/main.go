@@ -138,6 +138,7 @@ func (p *program) forAdministrators() administrators.Environment {
 			{Name: "passwd", Short: "Change the password"},
 			{Name: "logout", Short: "End the session"},
 		},
+		PersonFlags: (&settings{}).flags(),
 	}
 }
 

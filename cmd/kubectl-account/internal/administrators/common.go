@@ -23,7 +23,7 @@ func (c *common) out() io.Writer { return c.environment.Streams.Out }
 
 // tell writes a line on the standard error, for people.
 func (c *common) tell(format string, args ...any) {
-	_ = printers.WriteEscaped(c.environment.Streams.ErrOut, fmt.Sprintf(format, args...)+"\n")
+	fmt.Fprintln(c.environment.Streams.ErrOut, printable(fmt.Sprintf(format, args...)))
 }
 
 // errReported means that the command failed, and that what went wrong has been printed.
@@ -126,3 +126,8 @@ func (w *writing) written(c *common, object runtime.Object) error {
 
 // printsYAML tells whether the output is YAML, which can have comments.
 func (w *writing) printsYAML() bool { return *w.print.OutputFormat == "yaml" }
+
+// printsObjects tells whether objects are put out, and not what became of them.
+func (w *writing) printsObjects() bool {
+	return *w.print.OutputFormat != "" || *w.print.TemplatePrinterFlags.TemplateArgument != ""
+}

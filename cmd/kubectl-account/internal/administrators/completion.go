@@ -2,6 +2,7 @@ package administrators
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,10 +36,18 @@ func oneName(cmd *cobra.Command, names []string) error {
 
 // complete has the values of a flag completed from a list.
 func complete(cmd *cobra.Command, flag string, values ...string) {
+	of := func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return beginningWith(begun, values), cobra.ShellCompDirectiveNoFileComp
+	}
 	// It only fails where there is no such flag, or where its values are completed already.
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(flag, of); err != nil {
 		panic(err)
 	}
+}
+
+// beginningWith returns those that begin with what is typed.
+func beginningWith(begun string, values []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return !strings.HasPrefix(value, begun) })
 }
 
 // completeFlags has the values of the flags of all commands completed.
@@ -46,17 +55,12 @@ func (c *common) completeFlags(root *cobra.Command) {
 	ofNamespaces := func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 		return c.completeObjects(cmd, begun, func(k *cluster) dynamic.ResourceInterface { return k.client.Resource(namespaces) })
 	}
-	ofContexts := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	ofContexts := func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 		config, err := c.config.ToRawKubeConfigLoader().RawConfig()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		var names []string
-		for name := range config.Contexts {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return beginningWith(begun, slices.Sorted(maps.Keys(config.Contexts))), cobra.ShellCompDirectiveNoFileComp
 	}
 	for flag, values := range map[string]cobra.CompletionFunc{"namespace": ofNamespaces, "context": ofContexts} {
 		if err := root.RegisterFlagCompletionFunc(flag, values); err != nil {
@@ -99,9 +103,7 @@ func (c *common) completeObjects(cmd *cobra.Command, begun string, of func(*clus
 	}
 	var names []string
 	for _, item := range list.Items {
-		if strings.HasPrefix(item.GetName(), begun) {
-			names = append(names, item.GetName())
-		}
+		names = append(names, item.GetName())
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return beginningWith(begun, names), cobra.ShellCompDirectiveNoFileComp
 }

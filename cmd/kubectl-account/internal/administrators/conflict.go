@@ -14,6 +14,9 @@ import (
 // byHand are the field managers of kubectl commands with which somebody has set a field once. Nobody sets it back.
 var byHand = []string{"kubectl-patch", "kubectl-edit"}
 
+// byKubectl are those and the managers of what kubectl creates and applies, by hand or in a pipeline.
+var byKubectl = append([]string{"kubectl", "kubectl-client-side-apply", "kubectl-create"}, byHand...)
+
 var quotedManager = regexp.MustCompile(`conflict with "([^"]*)"`)
 
 // managersOf returns which other field managers own what was to be written; none where the error is not about that.
@@ -35,6 +38,14 @@ func managersOf(err error) []string {
 	}
 	slices.Sort(managers)
 	return slices.Compact(managers)
+}
+
+// isOfOtherType tells whether a Secret could not be written because there is one of another type.
+func isOfOtherType(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && status.Status().Details != nil && slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool {
+		return strings.TrimPrefix(c.Field, ".") == "type"
+	})
 }
 
 // ownedError says that others own a field, so that nothing was written.

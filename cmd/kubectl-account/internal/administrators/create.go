@@ -148,6 +148,10 @@ func (r *createCommand) write(ctx context.Context, k *cluster, name, password st
 
 func (r *createCommand) writeSecret(ctx context.Context, k *cluster, name, password string, dryRun []string) error {
 	err := k.putPassword(ctx, r.secret(name), password, dryRun)
+	if isOfOtherType(err) {
+		return hintf(fmt.Errorf("there is a Secret %q, and it is not of type %s", r.secret(name).Name, v1alpha1.SecretTypePassword),
+			"Choose another NAME for the account, with --username for the one to log in with.")
+	}
 	if managers := managersOf(err); len(managers) > 0 {
 		return ownedError(fmt.Sprintf("the Secret %q", r.secret(name).Name), managers, "Its password is another's to hand out: create the account where that is declared, such as in Git. "+
 			"What to commit is printed with --dry-run=client -o yaml.")
@@ -169,18 +173,18 @@ func (r *createCommand) create(ctx context.Context, k *cluster, name string) err
 		defer terminal.Close()
 		password = r.password()
 	}
-	a, err := r.write(ctx, k, name, password, nil)
+	created, err := r.write(ctx, k, name, password, nil)
 	if err != nil {
 		return err
 	}
-	note, a, late := r.settle(ctx, k, a)
+	note, a, err := r.settle(ctx, k, created)
 	if terminal != nil && note != "" {
 		if err := show(terminal, a, password, note); err != nil {
 			return err
 		}
 	}
-	if late != nil {
-		return late
+	if err != nil {
+		return err
 	}
 	return r.writtenBoth(k, a)
 }
@@ -204,7 +208,7 @@ func (r *createCommand) settle(ctx context.Context, k *cluster, created *account
 		return isApplied(created, now)
 	})
 	if _, isLate := asLate(err); isLate {
-		return noteDeclared, a, notApplied(a, err)
+		return late(a, err)
 	}
 	if err != nil {
 		return "", a, err

@@ -20,7 +20,7 @@ func (s *statusCommand) describe(a *account, now time.Time) error {
 	var b strings.Builder
 	line := func(label, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "%-*s%s\n", labelWidth, label+":", printable(value))
+			fmt.Fprintf(&b, "%-*s%s\n", labelWidth, label+":", printable(strings.ReplaceAll(value, "\n", " ")))
 		}
 	}
 	line("Name", a.Name)
@@ -92,11 +92,11 @@ func isProblem(c metav1.Condition) bool {
 	return c.Status == metav1.ConditionFalse
 }
 
-// printable returns a text without what would move the cursor or turn the direction of writing: what stands in an account was stored
-// before the schema refused such characters, or by somebody who means to deceive.
+// printable returns a text without what would move the cursor or turn the direction of writing, line breaks aside. The schema refuses such
+// characters, but not in what was stored before it did.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+		if unicode.IsPrint(r) || r == '\n' {
 			return r
 		}
 		return unicode.ReplacementChar

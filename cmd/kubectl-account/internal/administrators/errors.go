@@ -37,7 +37,7 @@ func message(err error) string {
 		return unreachable(failed)
 	}
 	if clientcmd.IsConfigurationInvalid(err) {
-		return fmt.Sprintf("Error in configuration: %v", err)
+		return "Error in configuration: " + strings.TrimPrefix(err.Error(), "invalid configuration: ")
 	}
 	return fmt.Sprintf("error: %v", err)
 }

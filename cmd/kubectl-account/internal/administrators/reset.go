@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -86,10 +85,7 @@ func (r *resetCommand) run(cmd *cobra.Command, names []string) error {
 	}
 	switch r.dryRun {
 	case dryRunClient:
-		if r.printsYAML() {
-			return r.printForGit(p.manifests(k)...)
-		}
-		return r.written(r.common, k.accountPatch(a.Name, p.fields...))
+		return r.printOnly(k, p)
 	case dryRunServer:
 		a, err := r.write(cmd.Context(), k, p, r.password(), r.asked())
 		if err != nil {
@@ -98,6 +94,22 @@ func (r *resetCommand) run(cmd *cobra.Command, names []string) error {
 		return r.written(r.common, a.object)
 	}
 	return r.reset(cmd.Context(), k, p)
+}
+
+// printOnly prints what would be sent.
+func (r *resetCommand) printOnly(k *cluster, p resetPlan) error {
+	switch {
+	case r.printsYAML():
+		return r.printForGit(p.manifests(k)...)
+	case !r.printsObjects():
+		return r.written(r.common, p.account.object)
+	}
+	for _, object := range p.manifests(k) {
+		if err := r.written(r.common, object); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reset writes, waits, and shows the password.
@@ -120,25 +132,31 @@ func (r *resetCommand) reset(ctx context.Context, k *cluster, p resetPlan) error
 	if err != nil {
 		return err
 	}
-	note := noteDeclared
-	var late error
-	if r.wait {
-		after, err = k.await(ctx, after, r.timeout, func(now *account) (bool, error) { return isApplied(before, now) })
-		if _, isLate := asLate(err); isLate {
-			late = notApplied(after, err)
-		} else if err != nil {
+	note, after, err := r.settle(ctx, k, before, after)
+	if note != "" {
+		if err := show(terminal, after, password, note); err != nil {
 			return err
-		} else {
-			note = noteOn(after)
 		}
 	}
-	if err := show(terminal, after, password, note); err != nil {
+	if err != nil {
 		return err
 	}
-	if late != nil {
-		return late
-	}
 	return r.written(r.common, after.object)
+}
+
+// settle waits until the operator has applied the password. The note is about it; without one it was rejected.
+func (r *resetCommand) settle(ctx context.Context, k *cluster, before, written *account) (note string, a *account, err error) {
+	if !r.wait {
+		return noteDeclared, written, nil
+	}
+	a, err = k.await(ctx, written, r.timeout, func(now *account) (bool, error) { return isApplied(before, now) })
+	if _, isLate := asLate(err); isLate {
+		return late(a, err)
+	}
+	if err != nil {
+		return "", a, err
+	}
+	return noteOn(a), a, nil
 }
 
 // write writes the Secret and, where needed, the account; it returns the account. Where others manage one of them it prints YAML for
@@ -149,24 +167,24 @@ func (r *resetCommand) write(ctx context.Context, k *cluster, p resetPlan, passw
 	if err == nil && len(p.fields) > 0 {
 		a, err = k.apply(ctx, p.account, passwordManager, dryRun, p.fields...)
 	}
+	if isOfOtherType(err) {
+		return nil, hintf(fmt.Errorf("the Secret %q, which useraccount %q names, is not of type %s. Nothing was changed", p.secret.Name, p.account.Name, v1alpha1.SecretTypePassword),
+			"A password is never taken from another Secret: name one of its own in spec.password.secretRef, where the account is declared.")
+	}
 	if managers := managersOf(err); len(managers) > 0 {
 		if err := r.printForGit(p.manifests(k)...); err != nil {
 			return nil, err
 		}
 		return nil, ownedError(fmt.Sprintf("the password of useraccount %q, in the Secret %q,", p.account.Name, p.secret.Name), managers, p.ownedHint(k, managers))
 	}
-	if apierrors.IsInvalid(err) {
-		return nil, hintf(err, "A password is only taken from a Secret of type %s, and never from another: name one in spec.password.secretRef, where the account is declared.", v1alpha1.SecretTypePassword)
-	}
 	return a, err
 }
 
 // ownedHint says how to hand out a password where others manage the Secret.
 func (p resetPlan) ownedHint(k *cluster, managers []string) string {
-	hint := "Put the YAML on the standard output where that is declared, such as in Git, and fill in a password; what applies it does the rest."
-	if slices.ContainsFunc(managers, func(m string) bool {
-		return !slices.Contains(byHand, m) && m != "kubectl" && m != "kubectl-client-side-apply" && m != "kubectl-create"
-	}) {
+	hint := "Put the YAML on the standard output where that is declared, such as in Git, and fill in a password; what applies it does the rest.\n" +
+		fmt.Sprintf("To hand out once more what the Secret has, set spec.password.resetTime of the account there instead: %q.", k.clock.now().Format(time.RFC3339))
+	if slices.ContainsFunc(managers, func(m string) bool { return !slices.Contains(byKubectl, m) }) {
 		return hint
 	}
 	return fmt.Sprintf("%s\nIf somebody has written the Secret by hand, and nothing writes it again: kubectl delete secret %s -n %s, and try again. The password in force stays.",
@@ -201,12 +219,17 @@ func isApplied(before, now *account) (bool, error) {
 	if condition.Status == metav1.ConditionTrue {
 		return setSince(before, now), nil
 	}
-	waits := []string{v1alpha1.ConditionReasonPending, v1alpha1.ConditionReasonSecretNotFound}
 	former := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionPasswordApplied)
-	if slices.Contains(waits, condition.Reason) || former != nil && sameRejection(*former, *condition) {
+	if !isRejection(condition) || former != nil && sameRejection(*former, *condition) {
 		return false, nil
 	}
 	return false, rejected(now, condition)
+}
+
+// isRejection tells whether the operator has looked at a password and does not apply it.
+func isRejection(condition *metav1.Condition) bool {
+	return condition.Status == metav1.ConditionFalse &&
+		condition.Reason != v1alpha1.ConditionReasonPending && condition.Reason != v1alpha1.ConditionReasonSecretNotFound
 }
 
 // sameRejection tells whether a condition still says of a former password what it said before.
@@ -232,10 +255,15 @@ func rejected(a *account, condition *metav1.Condition) error {
 	return hintf(fmt.Errorf("the password for useraccount %q was not applied, and what was in force stays (%s): %s", a.Name, condition.Reason, condition.Message), "%s", hint)
 }
 
-// notApplied says why a password was not applied in time.
-func notApplied(a *account, late error) error {
-	if condition := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionPasswordApplied); condition != nil && condition.Status == metav1.ConditionFalse {
-		return hintf(late, "It says (%s): %s", condition.Reason, condition.Message)
+// late says what holds of a password that was not applied in time. Where the operator still says what it said of a former password, it
+// has rejected this one for the same reason.
+func late(a *account, err error) (note string, _ *account, _ error) {
+	condition := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionPasswordApplied)
+	switch {
+	case condition != nil && isRejection(condition):
+		return "", a, rejected(a, condition)
+	case condition != nil && condition.Status == metav1.ConditionFalse:
+		return noteDeclared, a, hintf(err, "It says (%s): %s", condition.Reason, condition.Message)
 	}
-	return hintf(late, "Is it running? kubectl get deployment -n keyturn-system keyturn-operator")
+	return noteDeclared, a, hintf(err, "Is it running? kubectl get deployment -n keyturn-system keyturn-operator")
 }

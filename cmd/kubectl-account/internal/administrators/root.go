@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/cli-runtime/pkg/printers"
 )
 
 // Exit codes, as kubectl has them. That of an interruption is the shell's: 128 and the number of the signal.
@@ -39,8 +39,9 @@ type Environment struct {
 	Streams genericiooptions.IOStreams
 	// Terminal opens the person's terminal, on which passwords are shown.
 	Terminal func() (io.WriteCloser, error)
-	// Person lists the commands of people, which run elsewhere.
-	Person []PersonCommand
+	// Person lists the commands of people, which run elsewhere, and PersonFlags their flags.
+	Person      []PersonCommand
+	PersonFlags *pflag.FlagSet
 }
 
 // verbs and what cobra adds to them.
@@ -98,7 +99,7 @@ func Run(ctx context.Context, environment Environment, args []string) int {
 		if usage, ok := errors.AsType[*usageError](err); ok {
 			text = fmt.Sprintf("error: %v\nSee '%s --help' for usage.", usage, command.CommandPath())
 		}
-		_ = printers.WriteEscaped(environment.Streams.ErrOut, text+"\n")
+		fmt.Fprintln(environment.Streams.ErrOut, printable(text))
 	}
 	return exitFailed
 }
@@ -132,10 +133,29 @@ func newRoot(environment Environment) *cobra.Command {
 		root.AddCommand(newRequest(c, r))
 	}
 	for _, person := range environment.Person {
-		root.AddCommand(&cobra.Command{
-			Use: person.Name, Short: person.Short, Run: func(*cobra.Command, []string) {}, ValidArgsFunction: cobra.NoFileCompletions,
-		})
+		root.AddCommand(newPerson(environment, person))
 	}
 	c.completeFlags(root)
 	return root
+}
+
+// newPerson makes a command that only completes.
+func newPerson(environment Environment, person PersonCommand) *cobra.Command {
+	return &cobra.Command{
+		Use: person.Name, Short: person.Short,
+		// Flags before the command lead here.
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef("%s comes before its flags", cmd.CommandPath())
+		},
+		DisableFlagParsing: true, // Its flags are not those of the commands here.
+		ValidArgsFunction: func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+			var flags []string
+			environment.PersonFlags.VisitAll(func(flag *pflag.Flag) {
+				if name := "--" + flag.Name; begun != "" && strings.HasPrefix(name, begun) {
+					flags = append(flags, name+"\t"+flag.Usage)
+				}
+			})
+			return flags, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
 }
