@@ -140,7 +140,7 @@ func TestAdministratorCreatesAndResets(t *testing.T) {
 
 	noteName(o.name + "/ada")
 	shown := d.atTerminal(t, o, "create", "ada", "--display-name=Ada Löwelåce 李", "--email=ada@example.org", "--group=engineering,admins", "--group=ops")
-	for _, want := range []string{"ada in " + o.name, "must be changed at the first login", "useraccount.accounts.keyturn.dev/ada created", "secret/ada-password created"} {
+	for _, want := range []string{"ada in " + o.name, "must be changed at the next login", "useraccount.accounts.keyturn.dev/ada created", "secret/ada-password created"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("lacks %q: %s", want, shown)
 		}
@@ -194,7 +194,7 @@ func (o *organisation) onlyInData(t *testing.T, name, password string) {
 	}
 
 	for _, entry := range secret.ManagedFields {
-		if entry.Manager != "kubectl-account-reset" || entry.Operation != metav1.ManagedFieldsOperationApply || strings.Contains(entry.String(), password) {
+		if entry.Manager != "keyturn-account-reset" || entry.Operation != metav1.ManagedFieldsOperationApply || strings.Contains(entry.String(), password) {
 			t.Errorf("managed fields: %s", entry.String())
 		}
 	}
@@ -335,4 +335,30 @@ func TestAdministratorAsks(t *testing.T) {
 	if _, err := o.get(t, "nobody"); !apierrors.IsNotFound(err) {
 		t.Errorf("the account is there: %v", err)
 	}
+}
+
+// TestAdministratorIsAPerson: somebody who is declared administers accounts with the session of kubectl account login; kubectl account runs
+// the login by itself, as kubectl does.
+func TestAdministratorIsAPerson(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	o.hired(t, "eve", nil)
+	must(t, kube.Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: "admins"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: accountAdmin},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "keyturn:" + o.name + ":ada"}},
+	}))
+
+	d := newDesk(t, o, "--username=ada")
+	at := d.sit(t, "account", "unlock", "eve", "-n", o.name)
+	at.enter(t, "Password of ada: ", p.password)
+
+	if shown := at.mustFinish(t); !strings.Contains(shown, "useraccount.accounts.keyturn.dev/eve unlocked") {
+		t.Errorf("it shows %s", shown)
+	}
+
+	d.token(t)
+	d.account(t, o, "status", "eve").want(t, 0, "ChangeRequired (InitialLogin)")
 }

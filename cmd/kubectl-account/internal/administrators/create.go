@@ -15,7 +15,7 @@ import (
 )
 
 // createManager is the field manager of accounts that are created here.
-const createManager = programName + "-create"
+const createManager = managerPrefix + "create"
 
 // createCommand creates an account, and hands out its first password.
 type createCommand struct {

@@ -14,9 +14,12 @@ import (
 	"github.com/keyturn/keyturn/internal/onetime"
 )
 
-// passwordManager is the field manager of passwords in Secrets. It must not be "kubectl": for an apply of that manager the API server
-// copies the values of an object into the annotation last-applied-configuration, if the object has one.
-const passwordManager = programName + "-reset"
+// managerPrefix begins the names of the field managers. They must not begin with "kubectl": Flux takes back what such managers have set, and
+// for an apply of "kubectl" the API server copies values into the annotation last-applied-configuration, if an object has one.
+const managerPrefix = "keyturn-account-"
+
+// passwordManager is the field manager of passwords in Secrets, and of the names of Secrets in accounts.
+const passwordManager = managerPrefix + "reset"
 
 // eachClass is how many characters of each class a password has, so that it meets what policies usually ask for.
 const eachClass = 2
@@ -73,7 +76,7 @@ func show(terminal io.Writer, a *account, password, note string) error {
 // The notes below a password that is shown.
 const (
 	noteApplied    = "It is in force."
-	noteMustChange = "It is in force, and must be changed at the first login."
+	noteMustChange = "It is in force, and must be changed at the next login."
 	noteDeclared   = "It is in force as soon as the operator has applied it."
 )
 

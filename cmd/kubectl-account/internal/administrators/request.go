@@ -77,7 +77,7 @@ func refusesChange(a *account) string {
 
 // manager is the field manager of a verb. Each has its own: an apply takes back what its manager applied before and leaves out now, and
 // a request may not be taken back before it was handled.
-func (r request) manager() string { return programName + "-" + r.verb }
+func (r request) manager() string { return managerPrefix + r.verb }
 
 func newRequest(c *common, r request) *cobra.Command {
 	w := &writing{}

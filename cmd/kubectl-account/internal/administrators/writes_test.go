@@ -117,7 +117,7 @@ func TestRehearsal(t *testing.T) {
 	f.answers["GET "+adaPath] = object(ada(nil, nil))
 	f.answers["POST "+accountsPath] = note(object(ada(nil, nil)))
 	f.answers["PATCH "+secretsPath+"/ada-password"] = note(failure(403, metav1.StatusReasonForbidden, `secrets "ada-password" is forbidden`, metav1.StatusDetails{Kind: "secrets", Name: "ada-password"}))
-	for verb, want := range map[string]string{"create": "POST All kubectl-account-create , PATCH All kubectl-account-reset false", "reset": "PATCH All kubectl-account-reset false"} {
+	for verb, want := range map[string]string{"create": "POST All keyturn-account-create , PATCH All keyturn-account-reset false", "reset": "PATCH All keyturn-account-reset false"} {
 		dryRuns = nil
 		f.expect(t, exitFailed, "", "Error from server (Forbidden): secrets \"ada-password\" is forbidden\n"+
 			"A password is handed out in a Secret, and the role keyturn-account-admin has no right to Secrets. Ask for the verb patch on this one, and for create on "+
