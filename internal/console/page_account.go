@@ -11,7 +11,8 @@ import (
 type accountView struct {
 	Address                             string
 	Username, Name, Namespace, Email    string
-	DisplayName, Groups, Policy         string
+	DisplayName, Policy                 string
+	Groups                              []string
 	Standing, Reason, Class, MustChange string
 	IsOwn, HasCredential                bool
 	Set, Expires, LastLogin, Locked     *ui.Instant
@@ -39,7 +40,7 @@ func newAccountView(t *ui.Text, d *administration.Details) *accountView {
 	target := administration.Target{Namespace: a.Namespace, Name: a.Name}
 	view := &accountView{
 		Address: addressOf(target, ""), Username: answer.Username, Name: a.Name, Namespace: a.Namespace, Email: answer.Email,
-		DisplayName: answer.DisplayName, Groups: joined(answer.Groups), Policy: d.Policy.Name,
+		DisplayName: answer.DisplayName, Groups: answer.Groups, Policy: d.Policy.Name,
 		Standing: standingText(t, answer.Standing), Reason: reasonText(t, answer.Standing, answer.Reason), Class: standingClass(answer.Standing),
 		IsOwn: d.IsOwn, HasCredential: d.HasCredential,
 		Set: ui.NewInstant(t, answer.PasswordSetAt), Expires: ui.NewInstant(t, answer.PasswordExpiresAt),
@@ -48,7 +49,7 @@ func newAccountView(t *ui.Text, d *administration.Details) *accountView {
 		Failures: answer.Failures, EditAddress: addressOf(target, "edit"),
 	}
 	for _, action := range d.Actions {
-		view.Actions = append(view.Actions, menuItem{t.Say("admin.action." + string(action)), addressOf(target, string(action))})
+		view.Actions = append(view.Actions, newMenuItem(t, target, action))
 	}
 	return view
 }

@@ -31,9 +31,9 @@ type resetDialog struct {
 
 // confirmDialog asks whether to do something that needs no password.
 type confirmDialog struct {
-	Action, Back        string
-	Title, Text, Button string
-	Error               string
+	Action, Back string
+	Title, Text  string
+	Error        string
 }
 
 // generatedDialog shows a password once.
@@ -41,6 +41,8 @@ type generatedDialog struct {
 	Password string
 	Done     string
 	Back     string
+	// Until is when the password ceases to log in; nil where it does not.
+	Until *ui.Instant
 }
 
 // pageWithDialog finds the session and the account of a request for a dialog. It returns nil where it has answered.
@@ -103,13 +105,18 @@ func newResetDialog(text *ui.Text, d *administration.Details, said string) *rese
 		results[i].Requirement = required
 	}
 	return &resetDialog{
-		Action: addressOf(target, string(administration.ActionResetPassword)), Back: addressOf(target, ""),
+		Action: addressOf(target, string(administration.ActionResetPassword)), Back: backTo(target, administration.ActionResetPassword),
 		New: ui.PasswordField{
 			Text: text, ID: "new-password", Label: text.Say("admin.reset.new"), Autocomplete: "off", Describe: "requirements",
 		},
-		Requirements: ui.RequirementLines(text, results, false), Words: string(words),
+		Requirements: requirementLines(text, results, false), Words: string(words),
 		Consequences: text.Say(consequenceKey(d), "name", nameOf(d)), Error: said,
 	}
+}
+
+// backTo returns the address that leads from the dialog of an action back to what opened it, on the account's page.
+func backTo(t administration.Target, action administration.Action) string {
+	return addressOf(t, "") + "#" + string(action)
 }
 
 // consequenceKey is the text that says what a reset does to an account.
@@ -135,17 +142,41 @@ func (v *resetDialog) markRejected(text *ui.Text, refusal *httpkit.Problem) {
 		return
 	}
 	v.New.MarkRejected(rejected.Results)
-	if len(rejected.Results) >= len(rejected.Requirements) { // Fewer where the text is no password: the others were not judged.
-		v.Requirements = ui.RequirementLines(text, rejected.Results, true)
+	v.New.Errors = nil
+	for _, unmet := range policy.Unmet(rejected.Results) {
+		v.New.Errors = append(v.New.Errors, requirementText(text, unmet))
 	}
+	if len(rejected.Results) >= len(rejected.Requirements) { // Fewer where the text is no password: the others were not judged.
+		v.Requirements = requirementLines(text, rejected.Results, true)
+	}
+}
+
+// requirementText says what a password must be to somebody who chooses it for another person.
+func requirementText(text *ui.Text, required policy.Requirement) string {
+	if required.ID == policy.RequirementAccountWords {
+		return text.Say("admin.reset.words")
+	}
+	return required.In(text)
+}
+
+// requirementLines are ui.RequirementLines for somebody who chooses a password for another person.
+func requirementLines(text *ui.Text, results []policy.Result, judged bool) []ui.RequirementLine {
+	lines := ui.RequirementLines(text, results, judged)
+	for i := range lines {
+		lines[i].Text = requirementText(text, results[i].Requirement)
+		if !judged {
+			lines[i].State = text.Say("admin.reset.later")
+		}
+	}
+	return lines
 }
 
 func newConfirmDialog(text *ui.Text, d *administration.Details, action administration.Action, said string) *confirmDialog {
 	target := administration.Target{Namespace: d.Account.Namespace, Name: d.Account.Name}
 	key := "admin.confirm." + string(action)
 	return &confirmDialog{
-		Action: addressOf(target, string(action)), Back: addressOf(target, ""), Title: text.Say("admin.action." + string(action)),
-		Text: text.Say(key, "name", nameOf(d)), Button: text.Say("ok"), Error: said,
+		Action: addressOf(target, string(action)), Back: backTo(target, action), Title: text.Say("admin.action." + string(action)),
+		Text: text.Say(key, "name", nameOf(d)), Error: said,
 	}
 }
 
@@ -197,7 +228,10 @@ func (c *console) showGenerated(w http.ResponseWriter, r *http.Request, session 
 	if d, err := c.Service.Details(r.Context(), session, targetOf(r)); err == nil {
 		view = newAccountView(text, d)
 	}
-	view.Generated = &generatedDialog{Password: done.Password.Text(), Done: text.Say("admin.notice." + notice), Back: addressOf(targetOf(r), "")}
+	view.Generated = &generatedDialog{
+		Password: done.Password.Text(), Done: text.Say("admin.notice." + notice), Back: addressOf(targetOf(r), ""),
+		Until: ui.NewInstant(text, seconds(done.ExpiresTime)),
+	}
 	c.UI.Render(w, r, http.StatusOK, "admin-account", view)
 }
 

@@ -39,6 +39,6 @@ func (c *console) edit(w http.ResponseWriter, r *http.Request) {
 		slog.Error("Account not shown as YAML: please report it", "error", err)
 	}
 	view := newAccountView(c.UI.Text(r), d)
-	view.YAML = &yamlDialog{Text: string(text), Back: view.Address}
+	view.YAML = &yamlDialog{Text: string(text), Back: view.Address + "#edit"}
 	c.UI.Render(w, r, http.StatusOK, "admin-account", view)
 }

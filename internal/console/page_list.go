@@ -19,6 +19,9 @@ type listView struct {
 	Namespace, Search string
 	IsAll             bool
 	Standings         []standingOption
+	// Count says how many accounts there are on the page. Everything is the address of the list without search and filter; empty
+	// where nothing is left out.
+	Count, Everything string
 	Rows              []row
 	// Next is the address of the next page, and First that of the first one; empty where there is none, or this is it.
 	Next, First string
@@ -35,11 +38,16 @@ type row struct {
 	Address, Username, Name, Namespace string
 	Standing, Reason, Class            string
 	Expires, LastLogin                 *ui.Instant
+	IsOwn                              bool
 	Menu                               []menuItem
 }
 
-// menuItem is a link to a dialog.
-type menuItem struct{ Text, Address string }
+// menuItem is a link to the dialog of an action. A link to ID leads back to it from the dialog.
+type menuItem struct{ ID, Text, Address string }
+
+func newMenuItem(t *ui.Text, target administration.Target, action administration.Action) menuItem {
+	return menuItem{ID: string(action), Text: t.Say("admin.action." + string(action)), Address: addressOf(target, string(action))}
+}
 
 // list serves GET /admin.
 func (c *console) list(w http.ResponseWriter, r *http.Request) {
@@ -56,15 +64,19 @@ func (c *console) list(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		refusal := refusalOf(err)
 		c.record(r, session, permission.List, administration.Target{Namespace: q.Namespace}, refusal)
-		c.refuseList(w, r, refusal)
+		c.refuseList(w, r, q.Namespace == session.Account.Namespace, refusal)
 		return
 	}
 	c.UI.Render(w, r, http.StatusOK, "admin-list", newListView(c.UI.Text(r), q, list, session.Account.UID))
 }
 
-// refuseList shows a refusal of the list. Its link back leads away from the list, which would be refused again.
-func (c *console) refuseList(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem) {
-	c.UI.ShowProblem(w, r, refusal, problemPage, "/")
+// refuseList shows a refusal of the list. Its link back leads to the list of the own organisation, or away from it if that was refused.
+func (c *console) refuseList(w http.ResponseWriter, r *http.Request, isOwn bool, refusal *httpkit.Problem) {
+	back := listPage
+	if isOwn {
+		back = "/"
+	}
+	c.UI.ShowProblem(w, r, refusal, problemPage, back)
 }
 
 // newListView returns what the list shows of a page of accounts.
@@ -83,7 +95,23 @@ func newListView(t *ui.Text, q administration.Query, list administration.List, o
 	if next := continueOf(list); next != "" {
 		view.Next = listAddress(q, next)
 	}
+	if q.Search != "" || q.Standing != "" {
+		view.Everything = listAddress(administration.Query{Namespace: q.Namespace}, "")
+	}
+	view.Count = countText(t, len(view.Rows), view.First != "" || view.Next != "")
 	return view
+}
+
+// countText says how many accounts there are: on the page, where there are more pages.
+func countText(t *ui.Text, n int, isPart bool) string {
+	switch {
+	case n == 0:
+		return t.Say("admin.none")
+	case isPart:
+		return t.Say("admin.count.page", "n", n)
+	default:
+		return t.Say("admin.count", "n", n)
+	}
 }
 
 // listAddress returns the address of a page of the list.
@@ -103,12 +131,17 @@ func newRow(t *ui.Text, a *v1alpha1.UserAccount, permitted []permission.Verb, is
 	rw := row{
 		Address: addressOf(target, ""), Username: answer.Username, Name: answer.DisplayName, Namespace: answer.Namespace,
 		Standing: standingText(t, answer.Standing), Reason: reasonText(t, answer.Standing, answer.Reason), Class: standingClass(answer.Standing),
-		Expires: ui.NewInstant(t, answer.PasswordExpiresAt), LastLogin: ui.NewInstant(t, answer.LastSuccessAt),
+		Expires: ui.NewInstant(t, answer.PasswordExpiresAt), LastLogin: ui.NewInstant(t, answer.LastSuccessAt), IsOwn: isOwn,
 	}
 	for _, action := range offeredBy(a, permitted, isOwn) {
-		rw.Menu = append(rw.Menu, menuItem{t.Say("admin.action." + string(action)), addressOf(target, string(action))})
+		rw.Menu = append(rw.Menu, newMenuItem(t, target, action))
 	}
 	return rw
+}
+
+// withoutCredential are the reasons of accounts that have no credential to act on.
+var withoutCredential = []v1alpha1.StandingReason{
+	v1alpha1.ReasonCredentialNotFound, v1alpha1.ReasonUsernameNotAccepted, v1alpha1.ReasonCredentialInvalid,
 }
 
 // offeredBy returns the actions that the menu of a row offers, by what the watch knows of the account. The account's page and the action
@@ -117,6 +150,9 @@ func offeredBy(a *v1alpha1.UserAccount, permitted []permission.Verb, isOwn bool)
 	var mustChange v1alpha1.MustChangeReason
 	if a.Status.Password != nil {
 		mustChange = a.Status.Password.MustChangeReason
+	}
+	if slices.Contains(withoutCredential, a.Status.StandingReason) {
+		return nil
 	}
 	hasPassword := a.Status.Password != nil
 	var offered []administration.Action

@@ -5,8 +5,9 @@
   const byID = (id) => document.getElementById(id);
 
   // Times in the reader's own zone.
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
-  for (const time of all("time")) time.textContent = format.format(new Date(time.dateTime));
+  const format = (dateStyle) => new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle, timeStyle: "short" });
+  const long = format("long"), inTables = format("medium");
+  for (const time of all("time")) time.textContent = (time.closest("td") ? inTables : long).format(new Date(time.dateTime));
 
   // What a password is made of: the same as internal/policy, which is tested against this script.
   const rules = {
@@ -221,23 +222,47 @@
       event.preventDefault();
       dialog.querySelector("a").click();
     });
+    // Otherwise, to load again what came of a form would send the form again.
+    if (dialog.dataset.address) history.replaceState(null, "", dialog.dataset.address);
+  }
+
+  // A list that comes back from memory was searched for what its fields had at first.
+  const filter = document.querySelector(".filter");
+  if (filter) window.addEventListener("pageshow", (event) => { if (event.persisted) filter.reset(); });
+
+  // A menu closes when somebody turns to something else. Of the menus of a list, the browser keeps one open at most.
+  for (const menu of all("details.menu")) {
+    const close = () => { menu.open = false; };
+    menu.addEventListener("focusout", (event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) close(); });
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      close();
+      menu.querySelector("summary").focus();
+    });
+    document.addEventListener("click", (event) => { if (!menu.contains(event.target)) close(); });
   }
 
   // Copying what is shown for that.
-  const copy = byID("copy"), copied = byID("copied");
+  const copy = byID("copy"), copied = byID("copied"), once = byID("generated");
   if (copy && navigator.clipboard) {
     copy.hidden = false;
+    copy.focus();
     copy.addEventListener("click", async () => {
       try {
-        await navigator.clipboard.writeText(byID("generated").textContent);
-        copied.textContent = copy.dataset.copied;
-      } catch { getSelection().selectAllChildren(byID("generated")); }
+        await navigator.clipboard.writeText(once.textContent);
+        copy.textContent = copied.textContent = copy.dataset.copied;
+      } catch { getSelection().selectAllChildren(once); }
     });
   }
+  // A password that is shown once is not there again on the way back through the browser's history.
+  if (once?.dataset.once !== undefined) window.addEventListener("pagehide", () => once.remove());
+
+  // Where a dialog was left, focus goes back to what opened it.
+  const opener = location.hash && byID(location.hash.slice(1));
 
   // Focus goes to the first error, or to the first empty field. To a field that is wrong the browser takes it by itself.
   const wrong = document.querySelector("[aria-invalid=true]") || byID("alert");
-  if (!dialog && !wrong?.autofocus) (wrong || all("main input:not([type=hidden]):not([type=checkbox]):not([readonly])").find((input) => !input.value))?.focus();
+  if (!dialog && !wrong?.autofocus) (wrong || opener || all("main input:not([type=hidden]):not([type=checkbox]):not([readonly])").find((input) => !input.value))?.focus();
 
   globalThis.keyturnRules = rules; // for the test that compares it with the server
 })();
