@@ -55,6 +55,9 @@ type browser struct {
 	complaints []string
 }
 
+// painted tells whether a page has been painted. Chromium drops clicks and keys that come before: nobody clicks on what is not there.
+const painted = `performance.getEntriesByName("first-contentful-paint").length > 0`
+
 // openBrowsers limits how many browsers are open at once: each takes a core.
 var openBrowsers = make(chan struct{}, 3)
 
@@ -188,6 +191,7 @@ func (b *browser) fill(id, text string) {
 // follow clicks a link or button and waits for the page that it leads to.
 func (b *browser) follow(selector string) {
 	b.t.Helper()
+	b.is(painted)
 	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
 		_, err := chromedp.RunResponse(ctx, chromedp.Click(selector, chromedp.ByQuery))
 		return err
