@@ -24,6 +24,7 @@ type auditLine struct {
 	Server  string    `json:"server"`
 	Event   string    `json:"event"`
 	Outcome string    `json:"outcome"`
+	Verb    string    `json:"verb"`
 	Door    string    `json:"door"`
 	Problem string    `json:"problem"`
 	Reason  string    `json:"reason"`
@@ -33,6 +34,7 @@ type auditLine struct {
 		UID       string `json:"uid"`
 		Username  string `json:"username"`
 	} `json:"account"`
+	Actor     string     `json:"actor"`
 	SessionID string     `json:"sessionID"`
 	Until     time.Time  `json:"until"`
 	Address   netip.Addr `json:"address"`
@@ -41,12 +43,12 @@ type auditLine struct {
 
 // String is what happened, without when and to whom.
 func (l *auditLine) String() string {
-	return strings.Join(strings.Fields(strings.Join([]string{l.Event, l.Outcome, l.Door, l.Problem, l.Reason}, " ")), " ")
+	return strings.Join(strings.Fields(strings.Join([]string{l.Event, l.Outcome, l.Verb, l.Door, l.Problem, l.Reason}, " ")), " ")
 }
 
 // wellFormed checks what holds for every line of an event.
 func (l *auditLine) wellFormed() error {
-	attempt := l.Event == "attempt"
+	attempt, action := l.Event == "attempt", l.Event == "action"
 	requested := l.Server == "login"
 
 	switch {
@@ -54,19 +56,22 @@ func (l *auditLine) wellFormed() error {
 		return fmt.Errorf("time %s", l.Time)
 	case l.Server != "login" && l.Server != "operator":
 		return fmt.Errorf("server %q", l.Server)
-	case !slices.Contains([]string{"attempt", "change", "reset", "lock", "unlock", "logout", "revocation"}, l.Event):
+	case !slices.Contains([]string{"attempt", "change", "reset", "lock", "unlock", "logout", "revocation", "action"}, l.Event):
 		return fmt.Errorf("event %q", l.Event)
 	case attempt != (l.Door != ""), attempt && l.Door != "login" && l.Door != "password":
 		return fmt.Errorf("door %q", l.Door)
-	case attempt != (l.Outcome != "done") && l.Event != "reset":
+	case attempt != (l.Outcome != "done") && l.Event != "reset" && !action, action && l.Outcome == "granted":
 		return fmt.Errorf("outcome %q", l.Outcome)
-	case attempt && (l.Outcome == "refused") != (l.Problem != ""), !attempt && l.Problem != "":
+	case attempt && (l.Outcome == "refused") != (l.Problem != ""), !attempt && !action && l.Problem != "",
+		action && (l.Outcome == "refused") != (l.Problem != ""):
 		return fmt.Errorf("problem %q", l.Problem)
 	case (l.Event == "logout" || attempt && l.Outcome == "granted") != (l.SessionID != ""):
 		return fmt.Errorf("session %q", l.SessionID)
 	case l.Event != "lock" && !l.Until.IsZero():
 		return fmt.Errorf("until %s", l.Until)
-	case (!attempt || l.Outcome == "granted") && (l.Account.Namespace == "" || l.Account.Name == "" || l.Account.UID == ""):
+	case action != (l.Verb != ""), action && l.Actor == "":
+		return fmt.Errorf("verb %q, actor %q", l.Verb, l.Actor)
+	case (!attempt && !action || l.Outcome == "granted") && (l.Account.Namespace == "" || l.Account.Name == "" || l.Account.UID == ""):
 		return fmt.Errorf("account %+v", l.Account)
 	case requested != l.Address.IsValid(), requested != (l.RequestID != ""):
 		return fmt.Errorf("address %s, request %q", l.Address, l.RequestID)

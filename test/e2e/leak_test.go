@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -104,8 +106,31 @@ func noteAnswer(a *answer) {
 // hashMarks begin the hashes of the algorithms there are.
 var hashMarks = []string{"$argon2", "$2a$", "$2b$", "$pbkdf2"}
 
+// scrape reads the metrics of the login servers that all tests share, before they end.
+func scrape() []byte {
+	var all []byte
+
+	for _, health := range []string{loginHealthURL, consoleHealthURL} {
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, health+"/metrics", http.NoBody)
+		if err != nil {
+			continue
+		}
+
+		response, err := people.Do(request)
+		if err != nil {
+			continue // The server has ended, which the tests report.
+		}
+
+		text, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		all = append(all, text...)
+	}
+
+	return all
+}
+
 // findLeaks looks for every password, token and hash in whatever can be read by those who may not know them.
-func findLeaks() []string {
+func findLeaks(scraped []byte) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
@@ -113,6 +138,8 @@ func findLeaks() []string {
 	if err != nil {
 		return []string{"what was said could not be read: " + err.Error()}
 	}
+
+	places["metrics"] = scraped
 
 	evidence.Lock()
 	defer evidence.Unlock()
@@ -208,7 +235,7 @@ func everyEvent(ctx context.Context) ([]eventsv1.Event, error) {
 	return list.Items, err
 }
 
-// everyCondition lists what accounts and policies say in their conditions.
+// everyCondition lists what accounts and policies say in their conditions, and all else that accounts consist of.
 func everyCondition(ctx context.Context) ([]string, error) {
 	var said []string
 
@@ -218,9 +245,12 @@ func everyCondition(ctx context.Context) ([]string, error) {
 	}
 
 	for _, a := range accounts.Items {
-		for _, c := range a.Status.Conditions {
-			said = append(said, c.Message)
+		text, err := json.Marshal(a)
+		if err != nil {
+			return nil, err
 		}
+
+		said = append(said, string(text))
 	}
 
 	policies := &v1alpha1.PasswordPolicyList{}

@@ -39,6 +39,9 @@ var (
 	// loginURL is where browsers and programs ask over plain HTTP, and proxiedLoginURL where proxies that end TLS do. loginHealthURL is the
 	// health port of the former.
 	loginURL, proxiedLoginURL, loginHealthURL, operatorMetricsURL string
+	// console is the login server with a console, at consoleURL and, by the header Host, at consoleHost.
+	console                      *server
+	consoleURL, consoleHealthURL string
 )
 
 func TestMain(m *testing.M) {
@@ -76,8 +79,11 @@ type suite struct{ tests *testing.M }
 func (s suite) Run() int {
 	code := s.tests.Run()
 
+	scraped := scrape()
+
 	operator.kill()
 	login.kill()
+	console.kill()
 
 	if invalid := invalidDocuments(); invalid != "" {
 		fmt.Fprintln(os.Stderr, "--- INVALID HTML:", invalid)
@@ -85,7 +91,7 @@ func (s suite) Run() int {
 		code = 1
 	}
 
-	for _, leak := range findLeaks() {
+	for _, leak := range findLeaks(scraped) {
 		fmt.Fprintln(os.Stderr, "--- LEAK:", leak)
 
 		code = 1
@@ -131,7 +137,7 @@ func webhookArguments() []string {
 }
 
 func startServers(ctx context.Context, dir string) (err error) {
-	ports := make([]string, 6)
+	ports := make([]string, 8)
 	for i := range ports {
 		port, err := controlplane.FreePort(0)
 		if err != nil {
@@ -157,6 +163,10 @@ func startServers(ctx context.Context, dir string) (err error) {
 	proxiedLogin := login.sibling("login-behind-proxies", ports[4],
 		"--health-bind-address="+ports[4], "--bind-address="+ports[5], "--default-namespace="+defaultOrganisation)
 
+	console = login.sibling("login-console", ports[6], "--health-bind-address="+ports[6], "--bind-address="+ports[7],
+		"--default-namespace="+defaultOrganisation, "--console-hosts=127.0.0.1,"+consoleHost, insecureCookies)
+	consoleHealthURL, consoleURL = "http://"+ports[6], "http://"+ports[7]
+
 	operatorMetricsURL = "https://" + ports[1] + "/metrics"
 	loginHealthURL, loginURL, proxiedLoginURL = "http://"+ports[2], "http://"+ports[3], "http://"+ports[5]
 
@@ -164,13 +174,13 @@ func startServers(ctx context.Context, dir string) (err error) {
 	defer cancel()
 
 	// Both at once, as a cluster does it: the login server has to wait for the operator's keys.
-	for _, s := range []*server{login, proxiedLogin, operator} {
+	for _, s := range []*server{login, proxiedLogin, console, operator} {
 		if err := s.launch(); err != nil {
 			return err
 		}
 	}
 
-	for _, s := range []*server{operator, login, proxiedLogin} {
+	for _, s := range []*server{operator, login, proxiedLogin, console} {
 		if err := s.waitReady(ctx); err != nil {
 			return err
 		}
