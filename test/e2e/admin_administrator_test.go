@@ -126,6 +126,15 @@ type consoleAnswer struct {
 	took              time.Duration
 }
 
+// outcome is what matters of the answer: of a refusal all, of anything else that it is none.
+func (a *consoleAnswer) outcome() outcome {
+	if a.code < http.StatusBadRequest {
+		return outcome{code: a.code}
+	}
+
+	return a.answer.outcome()
+}
+
 // askConsole sends a request to a login server, and checks what every answer has to be.
 func askConsole(ctx context.Context, url string, r asked) (*consoleAnswer, error) {
 	noteAddress(r.path)

@@ -191,4 +191,3 @@ func describeHeader(h http.Header) string {
 
 	return text
 }
-

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/test/controlplane"
@@ -32,13 +33,28 @@ type fleet struct {
 type replica struct {
 	*server
 	url, healthURL string
-	wire           *wire
+	// wire or gate is between the server and the API server.
+	wire *wire
+	gate *gate
 	// asked is the file in which its hash workers write down every password that they verify.
 	asked string
 }
 
 // newFleet starts the servers. Each hashes so many passwords at once.
 func newFleet(t *testing.T, hashes int, args ...string) *fleet {
+	t.Helper()
+
+	f := newFleetAccount(t)
+	for i := range fleetSize {
+		f.replicas = append(f.replicas, f.newReplica(t, fmt.Sprintf("%s-%d", f.account.Name, i+1),
+			append(args, "--hashes="+strconv.Itoa(hashes))...))
+	}
+
+	return f
+}
+
+// newFleetAccount makes the ServiceAccount of a fleet, with the rights of a login server that has no console.
+func newFleetAccount(t *testing.T) *fleet {
 	t.Helper()
 
 	f := &fleet{account: &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: uniqueName(t)}}}
@@ -50,12 +66,21 @@ func newFleet(t *testing.T, hashes int, args ...string) *fleet {
 	f.bind(t, systemNamespace, "keyturn-login")
 	f.rights = f.bind(t, credentialNamespace, "keyturn-login")
 
-	for i := range fleetSize {
-		f.replicas = append(f.replicas, f.newReplica(t, fmt.Sprintf("%s-%d", f.account.Name, i+1),
-			append(args, "--hashes="+strconv.Itoa(hashes))...))
-	}
-
 	return f
+}
+
+// mayReview gives the servers the right to ask the API server who may administer accounts.
+func (f *fleet) mayReview(t *testing.T) *rbacv1.ClusterRoleBinding {
+	t.Helper()
+
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: f.account.Name + "-"}, Subjects: f.subjects(),
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "keyturn-login-console"},
+	}
+	must(t, kube.Create(t.Context(), binding))
+	f.may(t, &authorizationv1.ResourceAttributes{Group: "authorization.k8s.io", Resource: "subjectaccessreviews", Verb: "create"}, true)
+
+	return binding
 }
 
 func (f *fleet) subjects() []rbacv1.Subject {
@@ -82,9 +107,19 @@ func (f *fleet) newReplica(t *testing.T, name string, args ...string) *replica {
 	config, err := plane.TokenFor(t.Context(), f.account.Namespace, f.account.Name)
 	must(t, err)
 
-	dir := t.TempDir()
-	r := &replica{wire: newWire(t, config.Host), asked: filepath.Join(dir, "asked")}
+	r := &replica{wire: newWire(t, config.Host)}
 	config.Host = r.wire.url()
+	r.begin(t, name, config, args...)
+
+	return r
+}
+
+// begin starts the server of a replica, which reaches the API server by a configuration.
+func (r *replica) begin(t *testing.T, name string, config *rest.Config, args ...string) {
+	t.Helper()
+
+	dir := t.TempDir()
+	r.asked = filepath.Join(dir, "asked")
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	must(t, controlplane.WriteKubeconfig(kubeconfig, config))
 
@@ -97,8 +132,6 @@ func (f *fleet) newReplica(t *testing.T, name string, args ...string) *replica {
 	r.args[0] = "--kubeconfig=" + kubeconfig
 	r.url, r.healthURL = "http://"+address, r.readyURL[:len(r.readyURL)-len("/readyz")]
 	r.start(t)
-
-	return r
 }
 
 // recordingWorker makes a hash worker that also copies its input to a file: the passwords that were verified, and no others. The
@@ -125,6 +158,22 @@ func (r *replica) verified(t *testing.T, text string) int {
 	return bytes.Count(asked, []byte(text))
 }
 
+// hashed is how many hashes of new passwords the metrics of a server count, those for the history included.
+func (r *replica) hashed(t *testing.T) (n int) {
+	t.Helper()
+
+	for _, found := range hashesMade.FindAllStringSubmatch(fetch(t, r.healthURL+"/metrics"), -1) {
+		count, err := strconv.Atoi(found[1])
+		must(t, err)
+
+		n += count
+	}
+
+	return n
+}
+
+var hashesMade = regexp.MustCompile(`(?m)^keyturn_password_hash_duration_seconds_count\{operation="(?:create|digest)"\} (\S+)$`)
+
 var verifications = regexp.MustCompile(`(?m)^keyturn_password_hash_duration_seconds_count\{operation="verify"\} (\S+)$`)
 
 // counted is how many verifications the metrics of a server count.
@@ -145,12 +194,15 @@ func (r *replica) counted(t *testing.T) int {
 // mayWrite waits until the API server allows the servers to write credentials, or refuses it.
 func (f *fleet) mayWrite(t *testing.T, want bool) {
 	t.Helper()
-	eventually(t, fmt.Sprint("credentials can be written: ", want), func() error {
+	f.may(t, &authorizationv1.ResourceAttributes{Namespace: credentialNamespace, Resource: "secrets", Verb: "update"}, want)
+}
+
+// may waits until the API server allows something to the servers, or refuses it.
+func (f *fleet) may(t *testing.T, what *authorizationv1.ResourceAttributes, want bool) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the servers may %s %s: %t", what.Verb, what.Resource, want), func() error {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User: "system:serviceaccount:" + f.account.Namespace + ":" + f.account.Name,
-			ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: credentialNamespace, Resource: "secrets", Verb: "update",
-			},
+			User: "system:serviceaccount:" + f.account.Namespace + ":" + f.account.Name, ResourceAttributes: what,
 		}}
 		if err := kube.Create(t.Context(), review); err != nil {
 			return err
