@@ -70,7 +70,7 @@ func newFleetAccount(t *testing.T) *fleet {
 }
 
 // mayReview gives the servers the right to ask the API server who may administer accounts.
-func (f *fleet) mayReview(t *testing.T) *rbacv1.ClusterRoleBinding {
+func (f *fleet) mayReview(t *testing.T) {
 	t.Helper()
 
 	binding := &rbacv1.ClusterRoleBinding{
@@ -79,8 +79,6 @@ func (f *fleet) mayReview(t *testing.T) *rbacv1.ClusterRoleBinding {
 	}
 	must(t, kube.Create(t.Context(), binding))
 	f.may(t, &authorizationv1.ResourceAttributes{Group: "authorization.k8s.io", Resource: "subjectaccessreviews", Verb: "create"}, true)
-
-	return binding
 }
 
 func (f *fleet) subjects() []rbacv1.Subject {
