@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -187,10 +188,7 @@ func (a *administrator) try(ctx context.Context, r asked) (*consoleAnswer, error
 		header["Content-Type"] = "application/json"
 	}
 
-	for name, value := range r.header {
-		header[name] = value
-	}
-
+	maps.Copy(header, r.header)
 	r.header = header
 
 	return askConsole(ctx, cmp.Or(a.console, consoleURL), r)

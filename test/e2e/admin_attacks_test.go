@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -20,8 +21,15 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// browse sends a request with the administrator's cookie, as a browser does, and returns the answer with its body.
-func (a *administrator) browse(t *testing.T, method, path, body string, header map[string]string) (*http.Response, string) {
+// shown is what a browser gets.
+type shown struct {
+	code   int
+	header http.Header
+	text   string
+}
+
+// browse sends a request with the administrator's cookie, as a browser does.
+func (a *administrator) browse(t *testing.T, method, path, body string, header map[string]string) shown {
 	t.Helper()
 
 	request, err := http.NewRequestWithContext(t.Context(), method, cmp.Or(a.console, consoleURL)+path, strings.NewReader(body))
@@ -45,7 +53,7 @@ func (a *administrator) browse(t *testing.T, method, path, body string, header m
 	must(t, err)
 	noteDocument(text)
 
-	return response, string(text)
+	return shown{response.StatusCode, response.Header, string(text)}
 }
 
 // TestOtherSitesCannotAct: a page of another site that makes an administrator's browser post to the console is refused, and nothing
@@ -67,21 +75,16 @@ func TestOtherSitesCannotAct(t *testing.T) {
 	} {
 		for _, does := range []string{"reset-password", "unlock", "sign-out", "require-change", "withdraw-change"} {
 			form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
-			for key, value := range header {
-				form[key] = value
-			}
+			maps.Copy(form, header)
 
 			path := "/admin/accounts/" + o.name + "/grace/" + does
-			if response, text := boss.browse(t, http.MethodPost, path, "new-password="+newPassword(), form); response.StatusCode != http.StatusForbidden {
-				t.Errorf("%s posts to %s: %s %s", name, path, response.Status, text)
+			if got := boss.browse(t, http.MethodPost, path, "new-password="+newPassword(), form); got.code != http.StatusForbidden {
+				t.Errorf("%s posts to %s: %d %s", name, path, got.code, got.text)
 			}
 
 			request := action(does, o.name, "grace")
 			request.header = map[string]string{"Authorization": "", "Cookie": "keyturn-session=" + boss.token}
-
-			for key, value := range header {
-				request.header[key] = value
-			}
+			maps.Copy(request.header, header)
 
 			boss.asks(t, request, outcome{code: http.StatusForbidden, id: "cross-origin-request"})
 		}
@@ -95,8 +98,7 @@ func TestOtherSitesCannotAct(t *testing.T) {
 		"/admin", "/admin/accounts/" + o.name + "/grace", "/admin/accounts/" + o.name + "/grace/reset-password", "/admin/nothing",
 		"/admin/accounts/" + o.name + "/nobody", "/api/v1/accounts", "/api/v1/accounts/" + o.name + "/nobody",
 	} {
-		response, _ := boss.browse(t, http.MethodGet, path, "", nil)
-		if h := response.Header; h.Get("X-Frame-Options") != "DENY" || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") ||
+		if h := boss.browse(t, http.MethodGet, path, "", nil).header; h.Get("X-Frame-Options") != "DENY" || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") ||
 			h.Get("Cache-Control") != "no-store" || h.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: the headers are %v", path, h)
 		}

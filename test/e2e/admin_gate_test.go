@@ -178,5 +178,7 @@ func (g *gate) taken() map[string]int {
 	taken := maps.Clone(g.counts)
 	clear(g.counts)
 
+	g.most, g.mostOfOne = 0, 0
+
 	return taken
 }

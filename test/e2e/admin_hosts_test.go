@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bufio"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,7 +25,7 @@ func rawStatus(t *testing.T, server, head string) int {
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", target.Host)
 	must(t, err)
 
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 
 	_, err = connection.Write([]byte(strings.ReplaceAll(head, "\n", "\r\n") + "\r\nConnection: close\r\n\r\n"))
 	must(t, err)
@@ -119,9 +120,7 @@ func TestLoginForTheConsole(t *testing.T) {
 			}
 
 			document := map[string]string{"namespace": o.name, "username": "ada", "audience": "console"}
-			for name, value := range fields {
-				document[name] = value
-			}
+			maps.Copy(document, fields)
 
 			body, err := json.Marshal(document)
 			must(t, err)
