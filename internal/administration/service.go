@@ -3,6 +3,7 @@ package administration
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -35,7 +36,7 @@ type Permissions interface {
 // Watched are the accounts as their watch has them, with the status.
 type Watched interface {
 	// InNamespace returns the accounts of a namespace; of all, where it is empty. They must not be changed.
-	InNamespace(namespace string) []*v1alpha1.UserAccount
+	InNamespace(namespace string) iter.Seq[*v1alpha1.UserAccount]
 }
 
 // Options of a service.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -47,14 +48,17 @@ func (a *Accounts) Account(_ context.Context, namespace, name string) (*v1alpha1
 	}
 }
 
-// InNamespace returns the accounts of a namespace; of all namespaces, where it is empty. The caller must not change them.
-func (a *Accounts) InNamespace(namespace string) []*v1alpha1.UserAccount {
-	objects := a.watched.List()
-	accounts := make([]*v1alpha1.UserAccount, 0, len(objects))
-	for _, object := range objects {
-		if account, ok := object.(*v1alpha1.UserAccount); ok && (namespace == "" || account.Namespace == namespace) {
-			accounts = append(accounts, account)
+// InNamespace returns the accounts of a namespace, in no order; of all namespaces, where it is empty. The caller must not change them.
+func (a *Accounts) InNamespace(namespace string) iter.Seq[*v1alpha1.UserAccount] {
+	return func(yield func(*v1alpha1.UserAccount) bool) {
+		objects, err := a.watched.ByIndex(toolscache.NamespaceIndex, namespace)
+		if namespace == "" || err != nil { // It has no such index.
+			objects = a.watched.List()
+		}
+		for _, object := range objects {
+			if account, ok := object.(*v1alpha1.UserAccount); ok && (namespace == "" || account.Namespace == namespace) && !yield(account) {
+				return
+			}
 		}
 	}
-	return accounts
 }

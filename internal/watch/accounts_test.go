@@ -2,6 +2,8 @@ package watch
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,4 +37,33 @@ func TestAccounts(t *testing.T) {
 	expect("bob", nil)
 	expect("ada", nil)
 	expect("carol", catalog.ErrNotFound)
+}
+
+// TestInNamespace: all accounts of a namespace are found and no others, with the index of informers and without, and as many as the
+// caller wants.
+func TestInNamespace(t *testing.T) {
+	for _, indexers := range []toolscache.Indexers{{}, {toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}} {
+		watched := toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, indexers)
+		for _, key := range []string{"acme/ada", "acme/grace", "platform/sam"} {
+			namespace, name, _ := strings.Cut(key, "/")
+			if err := watched.Add(&v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a := &Accounts{watched: watched}
+		for namespace, want := range map[string][]string{
+			"": {"ada", "grace", "sam"}, "acme": {"ada", "grace"}, "platform": {"sam"}, "nowhere": nil,
+		} {
+			var got []string
+			for account := range a.InNamespace(namespace) {
+				got = append(got, account.Name)
+			}
+			if slices.Sort(got); !slices.Equal(got, want) {
+				t.Errorf("%d indexes, namespace %q: %v, want %v", len(indexers), namespace, got, want)
+			}
+		}
+		for range a.InNamespace("") {
+			break
+		}
+	}
 }
