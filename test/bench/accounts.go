@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -56,8 +57,8 @@ func (p *person) objects(namespace string) (*corev1.Secret, *v1alpha1.UserAccoun
 	return secret, account
 }
 
-// measureAccounts creates the accounts under the default policy. It measures the time until all are Ready, and counts the writes.
-func (e *environment) measureAccounts(ctx context.Context) error {
+// prepare applies the default policy and makes the namespaces.
+func (e *environment) prepare(ctx context.Context) error {
 	policies, err := controlplane.Kustomize(ctx, filepath.Join("config", "samples"))
 	if err != nil {
 		return err
@@ -75,6 +76,11 @@ func (e *environment) measureAccounts(ctx context.Context) error {
 			return fmt.Errorf("creating the namespace %s: %w", name, err)
 		}
 	}
+	return nil
+}
+
+// measureAccounts creates the accounts under the default policy. It measures the time until all are Ready, and counts the writes.
+func (e *environment) measureAccounts(ctx context.Context) error {
 	for i := range e.scale.accounts {
 		e.accounts = append(e.accounts, newPerson(i))
 	}
@@ -86,8 +92,10 @@ func (e *environment) measureAccounts(ctx context.Context) error {
 	say("Creating %d accounts and their Secrets, until all are Ready", len(e.accounts))
 	began := time.Now()
 	group, grouped := errgroup.WithContext(ctx)
-	group.Go(func() error { return e.waitReady(grouped) })
-	group.Go(func() error { return e.createAccounts(grouped) })
+	group.Go(func() error {
+		return e.awaitAccounts(grouped, organisation, len(e.accounts), isReady)
+	})
+	group.Go(func() error { return e.createAccounts(grouped, e.accounts) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -102,10 +110,10 @@ func (e *environment) measureAccounts(ctx context.Context) error {
 	return nil
 }
 
-func (e *environment) createAccounts(ctx context.Context) error {
+func (e *environment) createAccounts(ctx context.Context, people []*person) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
-	for _, p := range e.accounts {
+	for _, p := range people {
 		group.Go(func() error {
 			secret, account := p.objects(organisation)
 			for _, object := range []client.Object{secret, account} {
@@ -119,42 +127,69 @@ func (e *environment) createAccounts(ctx context.Context) error {
 	return group.Wait()
 }
 
-// waitReady follows the accounts until all are Ready.
-func (e *environment) waitReady(ctx context.Context) error {
-	events, err := e.admin.Watch(ctx, &v1alpha1.UserAccountList{}, client.InNamespace(organisation))
-	if err != nil {
-		return fmt.Errorf("watching the accounts: %w", err)
-	}
-	defer events.Stop()
+func isReady(a *v1alpha1.UserAccount) bool {
+	return meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+// awaitAccounts follows the accounts of a namespace until so many of them are as they should be. The API server ends a watch whose
+// client is slow, as this one may be beside all that it measures: it begins another, which has all accounts again.
+func (e *environment) awaitAccounts(ctx context.Context, namespace string, count int, isAsItShould func(*v1alpha1.UserAccount) bool) error {
 	ready := map[string]bool{}
-	for len(ready) < len(e.accounts) {
+	for {
+		events, err := e.admin.Watch(ctx, &v1alpha1.UserAccountList{}, client.InNamespace(namespace))
+		if err != nil {
+			return fmt.Errorf("watching the accounts: %w", err)
+		}
+		err = followAccounts(ctx, events, func(account *v1alpha1.UserAccount) (isLast bool) {
+			if isAsItShould(account) {
+				ready[account.Name] = true
+			}
+			return len(ready) >= count
+		})
+		if !errors.Is(err, errWatchEnded) {
+			return err
+		}
+		if err := pause(ctx, watchPause); err != nil {
+			return err
+		}
+	}
+}
+
+// watchPause is how long a watch that has ended is not begun again.
+const watchPause = time.Second
+
+var errWatchEnded = errors.New("the watch of accounts has ended")
+
+// followAccounts calls a function for each event of an account until it returns true.
+func followAccounts(ctx context.Context, events watch.Interface, see func(*v1alpha1.UserAccount) (isLast bool)) error {
+	defer events.Stop()
+	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case event := <-events.ResultChan():
 			account, ok := event.Object.(*v1alpha1.UserAccount)
 			if !ok || event.Type == watch.Error {
-				return fmt.Errorf("watching the accounts: the watch ended with %d of them Ready", len(ready))
+				return errWatchEnded
 			}
-			if meta.IsStatusConditionTrue(account.Status.Conditions, v1alpha1.ConditionReady) {
-				ready[account.Name] = true
+			if see(account) {
+				return nil
 			}
 		}
 	}
-	return nil
 }
 
 // measureIdle counts what is written while nobody does anything.
 func (e *environment) measureIdle(ctx context.Context) error {
 	say("Watching %d idle accounts for %.0f s", len(e.accounts), e.scale.idle.Seconds())
-	before, err := e.writeLog.read()
+	before, err := e.requestLog.read()
 	if err != nil {
 		return err
 	}
 	if err := pause(ctx, e.scale.idle); err != nil {
 		return err
 	}
-	after, err := e.writeLog.read()
+	after, err := e.requestLog.read()
 	if err != nil {
 		return err
 	}
@@ -166,7 +201,7 @@ func (e *environment) measureIdle(ctx context.Context) error {
 // measures the bare API server.
 func (e *environment) measureRestart(ctx context.Context) error {
 	say("Stopping the operator")
-	before, err := e.writeLog.read()
+	before, err := e.requestLog.read()
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -18,55 +20,81 @@ const (
 	loginUser    = "system:serviceaccount:keyturn-system:keyturn-login"
 )
 
-// auditPolicy has the API server log every write of the two servers, and nothing else: what the benchmark itself writes
-// costs it nothing, and no content of a Secret gets into the log.
+// auditPolicy has the API server log every write of the operator and every request of login servers, and nothing else: what the benchmark
+// itself asks for costs it nothing, and no content of a Secret gets into the log.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
 - level: Metadata
-  users: [` + operatorUser + `, ` + loginUser + `]
+  users: [` + loginUser + `]
+- level: Metadata
+  users: [` + operatorUser + `]
   verbs: [create, update, patch, delete, deletecollection]
 - level: None
 `
 
-// write is one kind of write, as the audit log records it.
-type write struct {
+// request is one kind of request, as the audit log records it.
+type request struct {
+	// Resource is the path, where the request is for no resource.
 	User, Verb, Resource string
-	// Refused is the status code of a write that the API server refused, which is counted too, because it costs as much.
+	// Refused is the status code of a request that the API server refused, which is counted too, because it costs as much.
 	Refused int
 }
 
-// isLeftOut reports whether the budgets leave the kind of write out: events and leases, and questions to the API server that
-// are asked by creating an object that is stored nowhere.
-func (w write) isLeftOut() bool {
-	switch w.Resource {
-	case "events", "leases", "tokenreviews", "subjectaccessreviews":
+// isLeftOut reports whether the budgets of writes leave the kind of request out: reads, events and leases, and questions to the API
+// server that are asked by creating an object that is stored nowhere.
+func (r request) isLeftOut() bool {
+	switch r.Verb {
+	case "get", "list", "watch", verbProbe:
+		return true
+	}
+	switch r.Resource {
+	case "events", "leases", "tokenreviews", resourceReviews:
 		return true
 	default:
 		return false
 	}
 }
 
-// tally counts writes by kind.
-type tally map[write]int
+const (
+	// resourceReviews are questions who may do what.
+	resourceReviews = "subjectaccessreviews"
+	// verbProbe stands for lists of one object: so a login server asks every few seconds whether its watches are up to date.
+	verbProbe = "probe"
+)
+
+// tally counts requests by kind.
+type tally map[request]int
 
 // total counts the writes that the budgets count.
 func (t tally) total() int {
 	n := 0
-	for w, count := range t {
-		if !w.isLeftOut() {
+	for r, count := range t {
+		if !r.isLeftOut() {
 			n += count
 		}
 	}
 	return n
 }
 
-// of counts the writes of one resource.
+// of counts the requests for one resource.
 func (t tally) of(resource string) int {
 	n := 0
-	for w, count := range t {
-		if w.Resource == resource {
+	for r, count := range t {
+		if r.Resource == resource {
+			n += count
+		}
+	}
+	return n
+}
+
+// besidesReviews counts the requests of login servers that do not ask who may do what. Probes and watches are not among them: these come
+// every so often, whatever people do.
+func (t tally) besidesReviews() int {
+	n := 0
+	for r, count := range t {
+		if r.User == loginUser && r.Resource != resourceReviews && r.Verb != "watch" && r.Verb != verbProbe {
 			n += count
 		}
 	}
@@ -76,8 +104,8 @@ func (t tally) of(resource string) int {
 // by counts the writes of one server that the budgets count.
 func (t tally) by(user string) int {
 	n := 0
-	for w, count := range t {
-		if w.User == user && !w.isLeftOut() {
+	for r, count := range t {
+		if r.User == user && !r.isLeftOut() {
 			n += count
 		}
 	}
@@ -87,17 +115,17 @@ func (t tally) by(user string) int {
 // since returns what was added to an earlier tally.
 func (t tally) since(earlier tally) tally {
 	added := tally{}
-	for w, count := range t {
-		if n := count - earlier[w]; n != 0 {
-			added[w] = n
+	for r, count := range t {
+		if n := count - earlier[r]; n != 0 {
+			added[r] = n
 		}
 	}
 	return added
 }
 
-// String lists what was written, most first; what the budgets leave out comes last, in brackets.
+// String lists the requests, most first; what the budgets leave out comes last, in brackets.
 func (t tally) String() string {
-	kinds := slices.SortedFunc(maps.Keys(t), func(a, b write) int {
+	kinds := slices.SortedFunc(maps.Keys(t), func(a, b request) int {
 		if a.isLeftOut() != b.isLeftOut() {
 			if a.isLeftOut() {
 				return 1
@@ -110,13 +138,13 @@ func (t tally) String() string {
 		return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 	})
 	parts := make([]string, len(kinds))
-	for i, w := range kinds {
-		_, name, _ := strings.Cut(w.User, "keyturn-system:keyturn-")
-		parts[i] = fmt.Sprintf("%d %s %s by %s", t[w], w.Verb, w.Resource, name)
-		if w.Refused != 0 {
-			parts[i] += fmt.Sprintf(" refused with %d", w.Refused)
+	for i, r := range kinds {
+		_, name, _ := strings.Cut(r.User, "keyturn-system:keyturn-")
+		parts[i] = fmt.Sprintf("%d %s %s by %s", t[r], r.Verb, r.Resource, name)
+		if r.Refused != 0 {
+			parts[i] += fmt.Sprintf(" refused with %d", r.Refused)
 		}
-		if w.isLeftOut() {
+		if r.isLeftOut() {
 			parts[i] = "(" + parts[i] + ")"
 		}
 	}
@@ -126,22 +154,25 @@ func (t tally) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// writeLog counts the writes in the audit log of the API server.
-type writeLog struct {
+// requestLog counts the requests in the audit log of the API server.
+type requestLog struct {
 	path   string
 	offset int64
 	counts tally
 }
 
-func newWriteLog(path string) *writeLog { return &writeLog{path: path, counts: tally{}} }
+func newRequestLog(path string) *requestLog { return &requestLog{path: path, counts: tally{}} }
 
 // read counts what was logged since the last read, and returns a copy of all counts.
-func (l *writeLog) read() (tally, error) {
+func (l *requestLog) read() (tally, error) {
 	file, err := os.Open(l.path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
 	defer func() { _ = file.Close() }()
+	if info, err := file.Stat(); err != nil || info.Size() < l.offset {
+		return nil, errors.Join(errors.New("reading the audit log: it has begun anew, so what was in it before is not counted"), err)
+	}
 	if _, err := file.Seek(l.offset, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("reading the audit log: %w", err)
 	}
@@ -151,6 +182,12 @@ func (l *writeLog) read() (tally, error) {
 	}
 	l.offset += taken
 	return maps.Clone(l.counts), nil
+}
+
+// isOfOne tells whether a list asks for one object.
+func isOfOne(uri string) bool {
+	address, err := url.Parse(uri)
+	return err == nil && address.Query().Get("limit") == "1"
 }
 
 // count adds the whole lines of an audit log to a tally and returns how many bytes those were. A line that is still
@@ -167,9 +204,10 @@ func count(log io.Reader, into tally) (taken int64, err error) {
 		}
 		taken += int64(len(line))
 		var entry struct {
-			Stage string `json:"stage"`
-			Verb  string `json:"verb"`
-			User  struct {
+			Stage      string `json:"stage"`
+			Verb       string `json:"verb"`
+			RequestURI string `json:"requestURI"`
+			User       struct {
 				Username string `json:"username"`
 			} `json:"user"`
 			ObjectRef struct {
@@ -186,13 +224,16 @@ func count(log io.Reader, into tally) (taken int64, err error) {
 		if entry.Stage != "ResponseComplete" && entry.Stage != "Panic" {
 			continue
 		}
-		w := write{User: entry.User.Username, Verb: entry.Verb, Resource: entry.ObjectRef.Resource}
+		r := request{User: entry.User.Username, Verb: entry.Verb, Resource: cmp.Or(entry.ObjectRef.Resource, entry.RequestURI)}
 		if entry.ObjectRef.Subresource != "" {
-			w.Resource += "/" + entry.ObjectRef.Subresource
+			r.Resource += "/" + entry.ObjectRef.Subresource
+		}
+		if r.Verb == "list" && isOfOne(entry.RequestURI) {
+			r.Verb = verbProbe
 		}
 		if entry.ResponseStatus.Code >= 400 {
-			w.Refused = entry.ResponseStatus.Code
+			r.Refused = entry.ResponseStatus.Code
 		}
-		into[w]++
+		into[r]++
 	}
 }

@@ -70,7 +70,7 @@ func TestCount(t *testing.T) {
 
 // TestSince: the difference of two counts has what was written in between, and leases are not in its total.
 func TestSince(t *testing.T) {
-	secrets, leases := write{Verb: "create", Resource: "secrets"}, write{Verb: "update", Resource: "leases"}
+	secrets, leases := request{Verb: "create", Resource: "secrets"}, request{Verb: "update", Resource: "leases"}
 	got := tally{secrets: 3, leases: 7}.since(tally{secrets: 3, leases: 5})
 	if len(got) != 1 || got[leases] != 2 || got.total() != 0 {
 		t.Errorf("got %v, want two writes of leases alone", got)
@@ -185,7 +185,7 @@ keyturn_password_hash_duration_seconds_count{operation="create"} 3
 keyturn_password_hash_duration_seconds_count{operation="verify"} 1.2e+03
 `
 	got, err := parseCounts(strings.NewReader(text))
-	if want := (counts{goroutines: 51, verifications: 1200}); err != nil || got != want {
+	if want := (counts{goroutines: 51, verifications: 1200, hashes: 1203}); err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
 	if _, err := parseCounts(strings.NewReader("go_goroutines 51\n")); err == nil {

@@ -40,10 +40,10 @@ type environment struct {
 	// cancel ends the run when a process ends on its own.
 	cancel context.CancelCauseFunc
 
-	dir      string
-	plane    *controlplane.ControlPlane
-	admin    client.WithWatch
-	writeLog *writeLog
+	dir        string
+	plane      *controlplane.ControlPlane
+	admin      client.WithWatch
+	requestLog *requestLog
 	// servers are those of Keyturn, by name, while they run.
 	servers map[string]*process.Process
 	// expected has the processes that were asked to end.
@@ -88,13 +88,14 @@ func (e *environment) startPlane(ctx context.Context) (err error) {
 		APIServerArgs: []string{
 			"--audit-policy-file=" + policyFile,
 			"--audit-log-path=" + auditLog,
-			"--audit-log-mode=blocking", // a write is in the log when it is answered
+			"--audit-log-mode=blocking", // a request is in the log when it is answered
+			"--audit-log-maxsize=10000", // MB; what is counted must not go on in another file
 		},
 	})
 	if err != nil {
 		return err
 	}
-	e.writeLog = newWriteLog(auditLog)
+	e.requestLog = newRequestLog(auditLog)
 	e.watch(e.plane.Processes()...)
 	if err := e.plane.ApplyKustomization(ctx, filepath.Join("config", "default")); err != nil {
 		return err

@@ -71,7 +71,7 @@ func (e *environment) measureFlood(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	counted, err := e.loginMetrics(ctx)
+	counted, err := loginMetrics(ctx, e.loginHealth)
 	if err != nil {
 		return err
 	}
@@ -237,11 +237,11 @@ func (e *environment) watchHealth(ctx context.Context, f *flood, end time.Time, 
 	return nil
 }
 
-// counts are read from the metrics of the login server.
-type counts struct{ goroutines, verifications int }
+// counts are read from the metrics of a login server. Verifications are some of the hashes.
+type counts struct{ goroutines, verifications, hashes int }
 
-func (e *environment) loginMetrics(ctx context.Context) (counts, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+controlplane.Address(e.loginHealth)+"/metrics", http.NoBody)
+func loginMetrics(ctx context.Context, healthPort int) (counts, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+controlplane.Address(healthPort)+"/metrics", http.NoBody)
 	if err != nil {
 		return counts{}, fmt.Errorf("asking for the login server's metrics: %w", err)
 	}
@@ -259,21 +259,25 @@ func parseCounts(text io.Reader) (c counts, err error) {
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), " ")
-		var into *int
-		switch name {
-		case "go_goroutines":
-			into = &c.goroutines
-		case `keyturn_password_hash_duration_seconds_count{operation="verify"}`:
-			into = &c.verifications
-		default:
+		isHashes := strings.HasPrefix(name, "keyturn_password_hash_duration_seconds_count{")
+		if name != "go_goroutines" && !isHashes {
 			continue
 		}
 		number, err := strconv.ParseFloat(value, 64)
 		if err != nil {
 			return counts{}, fmt.Errorf("reading the login server's metrics: %w", err)
 		}
-		*into = int(number)
-		found++
+		if isHashes {
+			c.hashes += int(number)
+		}
+		switch name {
+		case "go_goroutines":
+			c.goroutines = int(number)
+			found++
+		case `keyturn_password_hash_duration_seconds_count{operation="verify"}`:
+			c.verifications = int(number)
+			found++
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return counts{}, fmt.Errorf("reading the login server's metrics: %w", err)
@@ -288,7 +292,7 @@ func parseCounts(text io.Reader) (c counts, err error) {
 // stay more.
 func (e *environment) awaitGoroutines(ctx context.Context, few int) (counts, error) {
 	for deadline := time.Now().Add(goroutinesTimeout); ; {
-		c, err := e.loginMetrics(ctx)
+		c, err := loginMetrics(ctx, e.loginHealth)
 		if err != nil || c.goroutines <= few || time.Now().After(deadline) {
 			return c, err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -33,16 +34,20 @@ type scale struct {
 	flood       time.Duration
 	// reviews is how long tokens are reviewed.
 	reviews time.Duration
+	// listed is how many accounts there are for the console, look how long administrators look at them, and resets how many of them get
+	// another password.
+	listed, resets int
+	look           time.Duration
 }
 
 var (
 	full = scale{
 		accounts: 1000, idle: time.Minute, rounds: 12, round: 5 * time.Second, checkRounds: 15, checks: time.Second,
-		revocations: 1000, flood: time.Minute, reviews: 10 * time.Second,
+		revocations: 1000, flood: time.Minute, reviews: 10 * time.Second, listed: budgetedAccounts, resets: 50, look: time.Minute,
 	}
 	short = scale{
 		accounts: 100, idle: 5 * time.Second, rounds: 2, round: 2 * time.Second, checkRounds: 3, checks: time.Second,
-		revocations: 40, flood: 5 * time.Second, reviews: 2 * time.Second,
+		revocations: 40, flood: 5 * time.Second, reviews: 2 * time.Second, listed: 1000, resets: 5, look: 5 * time.Second,
 	}
 )
 
@@ -54,6 +59,7 @@ func main() {
 	}
 	quick := flag.Bool("quick", false, "Measure little: shows that the benchmark works")
 	checks := flag.Bool("checks", false, "Measure session checks and TokenReviews only")
+	administration := flag.Bool("console", false, "Measure the console only")
 	flag.Parse()
 	log.SetLogger(logr.Discard()) // what clients have to say comes back as errors
 	s := full
@@ -62,7 +68,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, s, *checks)
+	err := run(ctx, s, chosenPart(*checks, *administration))
 	stop()
 	exit(err)
 }
@@ -78,8 +84,55 @@ func exit(err error) {
 // errOverBudget ends a run that found a budget missed.
 var errOverBudget = errors.New("a budget is missed")
 
-// run measures everything in order and prints the table. ctx ends it early, with all that was started.
-func run(ctx context.Context, s scale, onlyChecks bool) (err error) {
+// part is what of it all is measured.
+type part int
+
+const (
+	everything part = iota
+	onlyChecks
+	onlyConsole
+)
+
+func chosenPart(checks, administration bool) part {
+	switch {
+	case checks:
+		return onlyChecks
+	case administration:
+		return onlyConsole
+	default:
+		return everything
+	}
+}
+
+// steps are what is done, in order.
+func (e *environment) steps(p part) []func(context.Context) error {
+	begin := []func(context.Context) error{e.start, e.prepare}
+	switch p {
+	case onlyChecks:
+		e.scale.accounts = clients + 1 + reviewedPeople
+		return append(begin, e.measureAccounts, e.choosePasswords, e.measureChecks, e.measureTokenReviews)
+	case onlyConsole:
+		return append(begin, e.measureConsole)
+	default:
+		return append(begin, e.measureAccounts, e.measureIdle, e.measureRestart, e.choosePasswords, e.measureLogins, e.measureChecks,
+			e.measureTokenReviews, e.measureRevocations, e.measureFlood, e.measureConsole)
+	}
+}
+
+// report returns the table's rows and the notes.
+func (r *results) report(s scale, p part) (rows []row, notes string) {
+	switch p {
+	case onlyChecks:
+		return r.checkRows(), r.checkNotes()
+	case onlyConsole:
+		return r.console.rows(), r.console.String()
+	default:
+		return slices.Concat(r.rows(s), r.checkRows(), r.console.rows()), r.notes(s) + r.checkNotes() + r.console.String()
+	}
+}
+
+// run measures a part and prints the table. ctx ends it early, with all that was started.
+func run(ctx context.Context, s scale, p part) (err error) {
 	debug.SetGCPercent(800) // What is measured shares the cores with this program.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -87,15 +140,7 @@ func run(ctx context.Context, s scale, onlyChecks bool) (err error) {
 	defer func() { err = errors.Join(err, e.stop()) }()
 
 	began := time.Now()
-	steps := []func(context.Context) error{
-		e.start, e.measureAccounts, e.measureIdle, e.measureRestart, e.choosePasswords, e.measureLogins, e.measureChecks,
-		e.measureTokenReviews, e.measureRevocations, e.measureFlood,
-	}
-	if onlyChecks {
-		e.scale.accounts = clients + 1 + reviewedPeople
-		steps = []func(context.Context) error{e.start, e.measureAccounts, e.choosePasswords, e.measureChecks, e.measureTokenReviews}
-	}
-	for _, step := range steps {
+	for _, step := range e.steps(p) {
 		if err := step(ctx); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
@@ -104,10 +149,7 @@ func run(ctx context.Context, s scale, onlyChecks bool) (err error) {
 		}
 	}
 	say("Done in %.0f s", time.Since(began).Seconds())
-	rows, notes := e.results.checkRows(), e.results.checkNotes()
-	if !onlyChecks {
-		rows, notes = append(e.results.rows(s), rows...), e.results.notes(s)+notes
-	}
+	rows, notes := e.results.report(s, p)
 	fmt.Print(table(rows), notes)
 	if missed(rows) {
 		return errOverBudget

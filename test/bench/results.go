@@ -48,6 +48,8 @@ type results struct {
 	flood                 flood
 	// checks of sessions, by path.
 	checks map[string]checkResults
+	// console is what administrators do.
+	console administered
 }
 
 // row is one line of the table.

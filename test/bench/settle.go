@@ -126,7 +126,7 @@ func (e *environment) settle(ctx context.Context, accounts int) (tally, error) {
 		written    int
 	)
 	for {
-		counts, err := e.writeLog.read()
+		counts, err := e.requestLog.read()
 		if err != nil {
 			return nil, err
 		}
