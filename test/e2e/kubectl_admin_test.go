@@ -281,6 +281,15 @@ func TestAdministratorLeavesThePipelineAlone(t *testing.T) {
 		t.Errorf("%v: %s", err, shown)
 	}
 
+	// A Secret that was created or updated, and not applied, is somebody's as well.
+	bob := o.hired(t, "bob", nil)
+	if shown, err := d.sit(t, "account", "reset", "bob", "-n", o.name).finish(t); err == nil || strings.Contains(shown, "shown once") ||
+		!strings.Contains(shown, "is managed by \"") {
+		t.Errorf("%v: %s", err, shown)
+	}
+
+	bob.login(t, bob.password, mustChange("InitialLogin"))
+
 	after, err := o.get(t, "ada")
 	must(t, err)
 
