@@ -13,52 +13,57 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
+// loss takes the right to act from an administrator, and is what the next action is answered with.
+type loss struct {
+	lose func(*testing.T, *organisation, *administrator, *rbacv1.RoleBinding)
+	want outcome
+}
+
+var losses = map[string]loss{
+	"the binding is deleted": {func(t *testing.T, o *organisation, a *administrator, b *rbacv1.RoleBinding) {
+		t.Helper()
+		must(t, kube.Delete(t.Context(), b))
+		a.mayEventually(t, "get", o.name, "", false)
+	}, notFound},
+	"the role is narrowed": {func(t *testing.T, o *organisation, a *administrator, b *rbacv1.RoleBinding) {
+		t.Helper()
+		o.binds(t, a.person, helpdeskRole)
+		must(t, kube.Delete(t.Context(), b))
+		a.mayEventually(t, "reset-password", o.name, "", false)
+	}, notPermitted("VerbNotGranted")},
+	"the account is disabled": {func(t *testing.T, o *organisation, _ *administrator, _ *rbacv1.RoleBinding) {
+		t.Helper()
+		o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Access = v1alpha1.AccessDisabled })
+	}, over},
+	"the account ends": {func(t *testing.T, o *organisation, _ *administrator, _ *rbacv1.RoleBinding) {
+		t.Helper()
+		o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.EndTime = now() })
+	}, over},
+	"the account is deleted": {func(t *testing.T, o *organisation, _ *administrator, _ *rbacv1.RoleBinding) {
+		t.Helper()
+		must(t, kube.Delete(t.Context(), &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: "ada"}}))
+	}, over},
+	"signed out in Git": {func(t *testing.T, o *organisation, a *administrator, _ *rbacv1.RoleBinding) {
+		t.Helper()
+		o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.SignOutTime = now() })
+		sessionEndsEventually(t, a.token)
+	}, over},
+	"logged out": {func(t *testing.T, _ *organisation, a *administrator, _ *rbacv1.RoleBinding) {
+		t.Helper()
+		logOutAt(t, loginURL, "/api/v1/session", a.token)
+	}, over},
+	"the password is changed": {func(t *testing.T, _ *organisation, a *administrator, _ *rbacv1.RoleBinding) {
+		t.Helper()
+		a.change(t, newPassword(), granted)
+	}, over},
+}
+
 // TestAdministratorsLoseTheirRights: an administrator has a page open while something takes the right away. The next action is refused,
 // with an answer that says what to do, and changes nothing.
 func TestAdministratorsLoseTheirRights(t *testing.T) {
 	t.Parallel()
 
-	for name, tt := range map[string]struct {
-		lose func(*testing.T, *organisation, *administrator, *rbacv1.RoleBinding)
-		want outcome
-	}{
-		"the binding is deleted": {func(t *testing.T, o *organisation, a *administrator, b *rbacv1.RoleBinding) {
-			t.Helper()
-			must(t, kube.Delete(t.Context(), b))
-			a.mayEventually(t, "get", o.name, "", false)
-		}, notFound},
-		"the role is narrowed": {func(t *testing.T, o *organisation, a *administrator, b *rbacv1.RoleBinding) {
-			t.Helper()
-			o.binds(t, a.person, helpdeskRole)
-			must(t, kube.Delete(t.Context(), b))
-			a.mayEventually(t, "reset-password", o.name, "", false)
-		}, notPermitted("VerbNotGranted")},
-		"the account is disabled": {func(t *testing.T, o *organisation, _ *administrator, _ *rbacv1.RoleBinding) {
-			t.Helper()
-			o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Access = v1alpha1.AccessDisabled })
-		}, over},
-		"the account ends": {func(t *testing.T, o *organisation, _ *administrator, _ *rbacv1.RoleBinding) {
-			t.Helper()
-			o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.EndTime = now() })
-		}, over},
-		"the account is deleted": {func(t *testing.T, o *organisation, _ *administrator, _ *rbacv1.RoleBinding) {
-			t.Helper()
-			must(t, kube.Delete(t.Context(), &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: "ada"}}))
-		}, over},
-		"signed out in Git": {func(t *testing.T, o *organisation, a *administrator, _ *rbacv1.RoleBinding) {
-			t.Helper()
-			o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.SignOutTime = now() })
-			sessionEndsEventually(t, a.token)
-		}, over},
-		"logged out": {func(t *testing.T, _ *organisation, a *administrator, _ *rbacv1.RoleBinding) {
-			t.Helper()
-			logOutAt(t, loginURL, "/api/v1/session", a.token)
-		}, over},
-		"the password is changed": {func(t *testing.T, _ *organisation, a *administrator, _ *rbacv1.RoleBinding) {
-			t.Helper()
-			a.change(t, newPassword(), granted)
-		}, over},
-	} {
+	for name, tt := range losses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 

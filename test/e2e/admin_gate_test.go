@@ -28,6 +28,8 @@ type gate struct {
 	// delay of each review, and the status that it is answered with; 0: the API server's answer.
 	delay  time.Duration
 	status int
+	// stalled: nothing else is answered either, but for watches, until the client gives up.
+	stalled bool
 	// running are the reviews that are being answered, of all and by the person that they are about; most and mostOfOne are how many
 	// those were at once.
 	running, most, mostOfOne int
@@ -88,8 +90,14 @@ func (g *gate) serve(proxy http.Handler, w http.ResponseWriter, r *http.Request)
 
 	g.mu.Lock()
 	g.counts[kind]++
-	delay, status := g.delay, g.status
+	delay, status, stalled := g.delay, g.status, g.stalled
 	g.mu.Unlock()
+
+	if stalled && kind != "watch" {
+		<-r.Context().Done()
+
+		return
+	}
 
 	if kind != reviews {
 		proxy.ServeHTTP(w, r)
@@ -168,6 +176,14 @@ func (g *gate) answerReviews(delay time.Duration, status int) {
 	defer g.mu.Unlock()
 
 	g.delay, g.status = delay, status
+}
+
+// stall has nothing answered any more but watches, or all.
+func (g *gate) stall(stalled bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.stalled = stalled
 }
 
 // taken returns what was counted, and starts anew.

@@ -43,20 +43,7 @@ func TestReviewsThatCannotBeHad(t *testing.T) {
 
 		tt.harm()
 
-		for _, does := range []string{"reset-password", "generate", "unlock", "sign-out", "require-change", "withdraw-change"} {
-			got := boss.acts(t, does, o.name, "grace", cannotAsk)
-			if got.took < tt.atLeast || got.took > 6*time.Second {
-				t.Errorf("%s: %s was refused after %s", tt.name, does, got.took)
-			}
-		}
-
-		boss.looks(t, o.name, "grace", cannotAsk)
-		boss.looks(t, o.name, "nobody", cannotAsk)
-		boss.lists(t, o.name, cannotAsk)
-
-		if got := boss.browse(t, http.MethodGet, "/admin", "", nil); got.code != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
-			t.Errorf("%s: the page answers %d, Retry-After %q", tt.name, got.code, got.header.Get("Retry-After"))
-		}
+		boss.cannotAsk(t, o, tt.name, tt.atLeast)
 
 		if after := o.credential(t, "grace").ResourceVersion; after != before {
 			t.Errorf("%s: an action that was refused has changed the credential", tt.name)
@@ -77,6 +64,26 @@ func TestReviewsThatCannotBeHad(t *testing.T) {
 
 			return err
 		})
+	}
+}
+
+// cannotAsk wants everything at the console to be refused since nobody can say who may, after a time at least.
+func (a *administrator) cannotAsk(t *testing.T, o *organisation, what string, atLeast time.Duration) {
+	t.Helper()
+
+	for _, does := range []string{"reset-password", "generate", "unlock", "sign-out", "require-change", "withdraw-change"} {
+		got := a.acts(t, does, o.name, "grace", cannotAsk)
+		if got.took < atLeast || got.took > 6*time.Second {
+			t.Errorf("%s: %s was refused after %s", what, does, got.took)
+		}
+	}
+
+	a.looks(t, o.name, "grace", cannotAsk)
+	a.looks(t, o.name, "nobody", cannotAsk)
+	a.lists(t, o.name, cannotAsk)
+
+	if got := a.browse(t, http.MethodGet, "/admin", "", nil); got.code != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+		t.Errorf("%s: the page answers %d, Retry-After %q", what, got.code, got.header.Get("Retry-After"))
 	}
 }
 

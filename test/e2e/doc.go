@@ -16,5 +16,8 @@
 //	await...          waits for what an administrator sees: a condition, a standing, an event
 //	age               sets back times in the credential
 //	fleet, replica    several login servers under rights of their own; wire is the connection of each to the API server
+//	administrator     somebody with a session of the console, and a role that binds or bindsRules has given
+//	acts, resets      what an administrator does to an account over HTTP; asks sends any request
+//	gate              a proxy before the API server, which counts requests and can answer reviews late or with an error
 //	browser, state    a page in Chromium, and the checks of one of its states
 package e2e
