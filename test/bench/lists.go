@@ -58,7 +58,7 @@ func views(accounts int) []view {
 }
 
 // rowMarks are what each account has once, in an answer of the API and in a page.
-var rowMarks = [][]byte{[]byte(`"standing":`), []byte(`<details class="menu">`)}
+var rowMarks = [][]byte{[]byte(`"standing":`), []byte(`<details class="menu"`)}
 
 // isShown tells whether an answer has as many accounts as it should.
 func (v view) isShown(body []byte) bool {
