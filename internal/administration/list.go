@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/permission"
 	"github.com/keyturn/keyturn/internal/sessions"
@@ -41,8 +43,6 @@ type List struct {
 	Accounts []*v1alpha1.UserAccount
 	// HasMore tells that there are more accounts after the last one.
 	HasMore bool
-	// Permitted are the verbs that the actor has for all accounts of the query's namespace.
-	Permitted []permission.Verb
 }
 
 // actionVerbs are the verbs of actions.
@@ -77,38 +77,38 @@ func (s *Service) List(ctx context.Context, session sessions.Session, q Query) (
 	}
 	list := List{}
 	list.Accounts, list.HasMore = q.choose(s.Watched.InNamespace(scope(q.Namespace)))
+	return list, nil
+}
+
+// Permitted returns the verbs of actions that the actor has for all accounts of a namespace, or of AllNamespaces. Errors: ErrUnavailable.
+func (s *Service) Permitted(ctx context.Context, session sessions.Session, namespace string) ([]permission.Verb, error) {
 	actor, err := actorOf(session, session.Account)
 	if err != nil {
-		return List{}, err
+		return nil, nil //nolint:nilerr // an account without an identity in Kubernetes may do nothing there
 	}
-	list.Permitted, err = s.permittedVerbs(ctx, actor, Target{Namespace: scope(q.Namespace)})
-	return list, err
+	return s.permittedVerbs(ctx, actor, Target{Namespace: scope(namespace)})
 }
 
 // permittedVerbs returns the verbs of actions that the actor has for a target; without a name, for all accounts of its namespace.
 func (s *Service) permittedVerbs(ctx context.Context, actor permission.Actor, t Target) ([]permission.Verb, error) {
-	type answer struct {
-		allowed bool
-		err     error
-	}
-	answers := make([]chan answer, len(actionVerbs))
+	allowed := make([]bool, len(actionVerbs))
+	group, ctx := errgroup.WithContext(ctx)
 	for i, verb := range actionVerbs {
-		answers[i] = make(chan answer, 1)
-		go func() {
-			allowed, err := s.allowed(ctx, actor, permission.Question{Verb: verb, Namespace: t.Namespace, Name: t.Name})
-			answers[i] <- answer{allowed, err}
-		}()
+		group.Go(func() (err error) {
+			allowed[i], err = s.allowed(ctx, actor, permission.Question{Verb: verb, Namespace: t.Namespace, Name: t.Name})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	var permitted []permission.Verb
-	var failed error
 	for i, verb := range actionVerbs {
-		a := <-answers[i]
-		failed = cmp.Or(failed, a.err)
-		if a.allowed {
+		if allowed[i] {
 			permitted = append(permitted, verb)
 		}
 	}
-	return permitted, failed
+	return permitted, nil
 }
 
 // choose returns the accounts of one page, in order, and whether there are more. Of all that it looks at it keeps the first ones, as many

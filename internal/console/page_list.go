@@ -61,13 +61,17 @@ func (c *console) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list, err := c.Service.List(r.Context(), session, q)
+	var permitted []permission.Verb
+	if err == nil {
+		permitted, err = c.Service.Permitted(r.Context(), session, q.Namespace)
+	}
 	if err != nil {
 		refusal := refusalOf(err)
 		c.record(r, session, permission.List, administration.Target{Namespace: q.Namespace}, refusal)
 		c.refuseList(w, r, q.Namespace == session.Account.Namespace, refusal)
 		return
 	}
-	c.UI.Render(w, r, http.StatusOK, "admin-list", newListView(c.UI.Text(r), q, list, session.Account.UID))
+	c.UI.Render(w, r, http.StatusOK, "admin-list", newListView(c.UI.Text(r), q, list, permitted, session.Account.UID))
 }
 
 // refuseList shows a refusal of the list. Its link back leads to the list of the own organisation, or away from it if that was refused.
@@ -80,14 +84,14 @@ func (c *console) refuseList(w http.ResponseWriter, r *http.Request, isOwn bool,
 }
 
 // newListView returns what the list shows of a page of accounts.
-func newListView(t *ui.Text, q administration.Query, list administration.List, own types.UID) listView {
+func newListView(t *ui.Text, q administration.Query, list administration.List, permitted []permission.Verb, own types.UID) listView {
 	view := listView{Namespace: q.Namespace, Search: q.Search, IsAll: q.Namespace == administration.AllNamespaces}
 	view.Standings = []standingOption{{Text: t.Say("admin.standing.any")}}
 	for _, s := range standings {
 		view.Standings = append(view.Standings, standingOption{string(s), t.Say("standing." + string(s)), s == q.Standing})
 	}
 	for _, a := range list.Accounts {
-		view.Rows = append(view.Rows, newRow(t, a, list.Permitted, a.UID == own))
+		view.Rows = append(view.Rows, newRow(t, a, permitted, a.UID == own))
 	}
 	if q.After != (administration.Target{}) {
 		view.First = listAddress(q, "")
