@@ -59,28 +59,37 @@ func TestConsoleIsKilled(t *testing.T) {
 }
 
 // TestOperatorIsKilledAroundAResetByHand: while the operator is killed and comes back, a Secret and an administrator reset the same
-// password. Exactly one of both is in force in the end; without a Secret it is the administrator's.
+// password. Exactly one of both is in force in the end. A resetTime that was due before the administrator acted is not carried out after.
 func TestOperatorIsKilledAroundAResetByHand(t *testing.T) {
 	o, boss := ruled(t, unlimited())
-	p := o.settled(t, "ada", nil)
+	p := o.hired(t, "ada", nil)
+	bySecret := p.password
+	p.change(t, newPassword(), granted)
 
 	for round := range crashRounds {
-		bySecret, byHand := newPassword(), newPassword()
+		byHand, secretFirst := newPassword(), round%2 == 0
 
-		if round%2 == 0 {
+		if secretFirst {
+			bySecret = newPassword()
 			o.handOut(t, "ada", bySecret)
 			<-pause(100 * time.Millisecond)
 		}
 
 		operator.kill()
+
+		if !secretFirst {
+			o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.Password.ResetTime = now() })
+		}
+
 		boss.resets(t, p, byHand)
 		p.login(t, byHand, mustChange("Reset")) // without the operator, at once
 		operator.start(t)
 		o.awaitRevision(t, "ada")
+		o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset)
 
 		working := p.inForce(t, bySecret, byHand)
-		if len(working) != 1 || round%2 != 0 && working[0] != byHand {
-			t.Fatalf("round %d: %d passwords work, want 1", round, len(working))
+		if len(working) != 1 || !secretFirst && working[0] != byHand {
+			t.Fatalf("round %d: %d passwords work, want 1, and without a new Secret the one of the administrator", round, len(working))
 		}
 
 		p.password = working[0]
