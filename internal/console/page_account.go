@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/administration"
 	"github.com/keyturn/keyturn/internal/ui"
 )
@@ -14,7 +15,7 @@ type accountView struct {
 	DisplayName, Policy                 string
 	Groups                              []string
 	Standing, Reason, Class, MustChange string
-	IsOwn, HasCredential                bool
+	IsOwn, IsExternal, HasCredential    bool
 	Set, Expires, LastLogin, Locked     *ui.Instant
 	ResetTime                           *ui.Instant
 	ResetBy                             string
@@ -42,7 +43,7 @@ func newAccountView(t *ui.Text, d *administration.Details) *accountView {
 		Address: addressOf(target, ""), Username: answer.Username, Name: a.Name, Namespace: a.Namespace, Email: answer.Email,
 		DisplayName: answer.DisplayName, Groups: answer.Groups, Policy: d.Policy.Name,
 		Standing: standingText(t, answer.Standing), Reason: reasonText(t, answer.Standing, answer.Reason), Class: standingClass(answer.Standing),
-		IsOwn: d.IsOwn, HasCredential: d.HasCredential,
+		IsOwn: d.IsOwn, IsExternal: a.Spec.Authentication.Type == v1alpha1.AuthenticationExternal, HasCredential: d.HasCredential,
 		Set: ui.NewInstant(t, answer.PasswordSetAt), Expires: ui.NewInstant(t, answer.PasswordExpiresAt),
 		LastLogin: ui.NewInstant(t, answer.LastSuccessAt), Locked: ui.NewInstant(t, answer.LockedUntil),
 		ResetTime: ui.NewInstant(t, seconds(d.Credential.Acted.Reset.Time)), ResetBy: d.Credential.Acted.Reset.By,

@@ -92,13 +92,6 @@ func (o *organisation) employs(t *testing.T, p *person, role string) *rbacv1.Rol
 	return binding
 }
 
-// dismisses takes a role away again.
-func (o *organisation) dismisses(t *testing.T, p *person, binding *rbacv1.RoleBinding) {
-	t.Helper()
-	must(t, kube.Delete(t.Context(), binding))
-	p.awaitList(t, o.name, false)
-}
-
 func (p *person) nameInKubernetes() string { return "keyturn:" + p.organisation + ":" + p.username }
 
 // awaitList waits until the API server lets a person list the accounts of a namespace (empty: of all), or does not any more.

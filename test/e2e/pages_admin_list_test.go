@@ -289,6 +289,7 @@ func TestPagesAdminStandings(t *testing.T) {
 	}
 
 	b.listed("/admin", 12)
+	b.is(`document.querySelector("a[href$='/conflict']").closest("tr").querySelector(".menu") === null`)
 	b.state("list")
 	b.open("/admin/accounts/" + o.name + "/conflict")
 	b.says("This account has no credential yet, or its username belongs to another account")
@@ -298,6 +299,7 @@ func TestPagesAdminStandings(t *testing.T) {
 	}
 
 	b.open("/admin/accounts/" + o.name + "/external")
+	b.says("The password of this account is kept elsewhere, and is changed there.")
 
 	if got := strings.Join(b.offers(".actions a"), "|"); strings.Contains(got, "Reset") {
 		t.Errorf("of an External account the page offers %s", got)

@@ -96,6 +96,7 @@ func TestPagesAdminReset(t *testing.T) {
 	b.follow("#save")
 	b.isAccountOf(grace)
 	b.says("The password was reset. It must be changed at the next login. The account is unlocked, and logged out of all devices.")
+	b.is(focused + ` === "notice"`)
 	b.says("must change the password")
 	b.says("by " + ada.nameInKubernetes())
 	b.state("done")

@@ -257,12 +257,12 @@
   // A password that is shown once is not there again on the way back through the browser's history.
   if (once?.dataset.once !== undefined) window.addEventListener("pagehide", () => once.remove());
 
-  // Where a dialog was left, focus goes back to what opened it.
-  const opener = location.hash && byID(location.hash.slice(1));
+  // After a dialog focus goes to what came of it, or back to what opened it.
+  const after = byID("notice") || location.hash && byID(location.hash.slice(1));
 
   // Focus goes to the first error, or to the first empty field. To a field that is wrong the browser takes it by itself.
   const wrong = document.querySelector("[aria-invalid=true]") || byID("alert");
-  if (!dialog && !wrong?.autofocus) (wrong || opener || all("main input:not([type=hidden]):not([type=checkbox]):not([readonly])").find((input) => !input.value))?.focus();
+  if (!dialog && !wrong?.autofocus) (wrong || after || all("main input:not([type=hidden]):not([type=checkbox]):not([readonly])").find((input) => !input.value))?.focus();
 
   globalThis.keyturnRules = rules; // for the test that compares it with the server
 })();
