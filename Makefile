@@ -94,9 +94,11 @@ node-test: ## Install, log in, upgrade and uninstall on a real node. Needs Linux
 
 .PHONY: pictures
 pictures: control-plane browser ## Take the pictures of the README anew.
-	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestPictures$$' ./test/e2e
+	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestPictures' ./test/e2e
 	cp .screenshots/README-login.png docs/pictures/login.png
 	cp .screenshots/README-change-password.png docs/pictures/change-password.png
+	cp .screenshots/README-admin-list.png docs/pictures/admin-list.png
+	cp .screenshots/README-admin-reset.png docs/pictures/admin-reset.png
 
 .PHONY: bench
 bench: control-plane build ## Measure what the design budgets.

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
@@ -235,12 +234,12 @@ func TestPagesAdminByKeyboard(t *testing.T) {
 	b.says("The account is unlocked.")
 }
 
-// TestPagesAdminPictures takes the administrators' pictures of the README.
-func TestPagesAdminPictures(t *testing.T) {
+// TestPicturesOfAdministration takes the README's pictures of the pages under /admin.
+func TestPicturesOfAdministration(t *testing.T) {
 	t.Parallel()
 
 	policy := strict()
-	policy.Lockout.MaxFailures = new(int32(3))
+	policy.Lockout.MaxFailures, policy.MaxAgeDays = new(int32(3)), new(int32(180))
 	o, ada := administrates(t, policy)
 	o.hopper(t)
 
@@ -251,19 +250,24 @@ func TestPagesAdminPictures(t *testing.T) {
 	})
 	lin.lockOut(t)
 	o.awaitStanding(t, "lin", v1alpha1.StandingLocked, v1alpha1.ReasonTooManyFailures)
-	o.age(t, "grace", 3*time.Hour, keyLastSuccessTime)
+	o.age(t, "lin", 21*day, keySetTime, keyLastSuccessTime)
+	o.age(t, "grace", 3*day, keySetTime, keyLastSuccessTime)
 
 	b := openConsole(t)
-	b.do(chromedp.EmulateViewport(1100, 800, chromedp.EmulateScale(2)))
+	b.do(chromedp.EmulateViewport(1280, 700, chromedp.EmulateScale(2)))
 	b.administer(ada)
 	b.listed("/admin", 5)
 	b.says("locked")
-	b.do(chromedp.Click("tbody tr:nth-child(3) summary", chromedp.ByQuery))
-	b.do(chromedp.Evaluate(`document.getElementById("namespace").value = "acme"`, nil))
+	b.do(
+		chromedp.Click("tbody tr:nth-child(3) summary", chromedp.ByQuery),
+		// The menu reaches below the card.
+		chromedp.Evaluate(`document.getElementById("namespace").value = "acme"; document.body.style.paddingBottom = "3rem"`, nil),
+	)
 	b.card("admin-list")
-	b.do(chromedp.EmulateViewport(640, 800, chromedp.EmulateScale(2)))
+
+	b.do(chromedp.EmulateViewport(760, 920, chromedp.EmulateScale(2)))
 	b.open("/admin/accounts/" + o.name + "/grace/reset-password")
 	b.typeNew("Harbour-at")
 	b.is(`document.querySelector("[data-rule=uppercase]").className === "met"`)
-	b.card("admin-reset")
+	b.window("admin-reset")
 }

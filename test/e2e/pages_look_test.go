@@ -195,16 +195,29 @@ func TestPictures(t *testing.T) {
 // card takes a picture of what is on the page, with a margin.
 func (b *browser) card(name string) {
 	b.t.Helper()
+	b.picture(name, func(picture *[]byte) chromedp.Action {
+		return chromedp.Tasks{
+			chromedp.Evaluate(`document.body.style.minHeight = "auto"`, nil), chromedp.Screenshot("body", picture, chromedp.ByQuery),
+		}
+	})
+}
+
+// window takes a picture of the window, with a dialog in the middle of it.
+func (b *browser) window(name string) {
+	b.t.Helper()
+	b.picture(name, func(picture *[]byte) chromedp.Action { return chromedp.CaptureScreenshot(picture) })
+}
+
+// picture takes a picture for the README.
+func (b *browser) picture(name string, take func(*[]byte) chromedp.Action) {
+	b.t.Helper()
 
 	folder, err := picturesFolder()
 	must(b.t, err)
 
 	var picture []byte
 
-	b.do(
-		chromedp.Evaluate(`document.activeElement.blur(); document.body.style.minHeight = "auto"`, nil),
-		chromedp.Screenshot("body", &picture, chromedp.ByQuery),
-	)
+	b.do(chromedp.Evaluate(`document.activeElement.blur()`, nil), take(&picture))
 	must(b.t, os.WriteFile(filepath.Join(folder, "README-"+name+".png"), picture, 0o644))
 }
 
