@@ -3,6 +3,7 @@ package administration
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -18,12 +19,16 @@ import (
 const (
 	// actionTimeout bounds an action, the hash of a new password included.
 	actionTimeout = 15 * time.Second
+	// maxWork is how long an action may work between the answer that it is permitted and its write, before it asks again.
+	maxWork = time.Second
+	// confirmTimeout bounds how long the result of a write is looked for that the API server has not answered.
+	confirmTimeout = 3 * time.Second
 	// maxConflicts is how often an action is decided again because another writer has changed the credential in between.
 	maxConflicts = 8
 )
 
-// operation is what an action does to a credential.
-type operation func(context.Context, account.Rules, *credential.Record) (account.Credential, error)
+// operation is what an action does to the credential of its target.
+type operation func(context.Context, *target, account.Rules, *credential.Record) (account.Credential, error)
 
 // Unlock forgets the failed logins of an account, and ends a lock. Errors: all of this package but PasswordRejectedError.
 func (s *Service) Unlock(ctx context.Context, session sessions.Session, t Target) error {
@@ -58,16 +63,10 @@ func (s *Service) act(
 	ctx context.Context, session sessions.Session, t Target, verb permission.Verb,
 	operate func(r account.Rules, c account.Credential, by string) (account.Credential, error),
 ) error {
-	ctx, cancel := context.WithTimeout(ctx, actionTimeout)
-	defer cancel()
-	found, err := s.permitted(ctx, session, t, verb)
-	if err != nil {
-		return err
-	}
-	_, err = s.change(ctx, found, func(_ context.Context, r account.Rules, record *credential.Record) (account.Credential, error) {
-		return operate(r, record.Credential, found.actor.Identity.Username)
-	})
-	return err
+	return s.change(ctx, session, t, verb,
+		func(_ context.Context, found *target, r account.Rules, record *credential.Record) (account.Credential, error) {
+			return operate(r, record.Credential, found.actor.Identity.Username)
+		})
 }
 
 // permitted reads the target, and asks whether the actor may do it. Errors: ErrProofTooOld, ErrSessionOver, ErrNotFound,
@@ -86,33 +85,73 @@ func (s *Service) permitted(ctx context.Context, session sessions.Session, t Tar
 	return found, nil
 }
 
-// change does something to the credential of the target, in one write. After a conflict it decides again from the start.
-func (s *Service) change(ctx context.Context, t *target, operate operation) (*credential.Record, error) {
+// change does something to the credential of the target, in one write, when it is the turn of the action. After a conflict, and after
+// work that has taken long, everything is asked and decided again: a role that is gone by then does not count. Once it is under way, the
+// action goes on when the client hangs up: what is written has to be told to the audit log.
+func (s *Service) change(ctx context.Context, session sessions.Session, t Target, verb permission.Verb, operate operation) error {
+	leave, err := s.admission.enter(ctx, session.Claims.AccountID, verb == permission.ResetPassword)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
+	defer cancel()
 	for range maxConflicts {
-		record, err := s.Store.Of(ctx, t.account)
-		switch {
-		case errors.Is(err, credential.ErrNotFound), errors.Is(err, credential.ErrInvalid):
-			return nil, &NotPossibleError{Reason: ReasonNoCredential}
-		case err != nil:
-			return nil, s.unavailable(ctx, err)
-		}
-		rules, err := s.rules(ctx, t.account)
-		if err != nil {
-			return nil, s.unavailable(ctx, err)
-		}
-		c, err := operate(ctx, rules, record)
-		if err != nil {
-			return nil, s.operationError(ctx, err)
-		}
-		written, err := s.Store.Update(ctx, record, c)
-		switch {
-		case err == nil:
-			return written, nil
-		case !errors.Is(err, credential.ErrConflict):
-			return nil, s.unavailable(ctx, err)
+		if err := s.changeOnce(ctx, session, t, verb, operate); !errors.Is(err, credential.ErrConflict) {
+			return err
 		}
 	}
-	return nil, ErrOverloaded
+	return ErrOverloaded
+}
+
+// changeOnce is change until a conflict, which it returns as credential.ErrConflict.
+func (s *Service) changeOnce(ctx context.Context, session sessions.Session, t Target, verb permission.Verb, operate operation) error {
+	found, err := s.permitted(ctx, session, t, verb)
+	if err != nil {
+		return err
+	}
+	began := s.Clock.Now()
+	record, err := s.Store.Of(ctx, found.account)
+	switch {
+	case errors.Is(err, credential.ErrNotFound), errors.Is(err, credential.ErrInvalid):
+		return &NotPossibleError{Reason: ReasonNoCredential}
+	case err != nil:
+		return s.unavailable(ctx, err)
+	}
+	rules, err := s.rules(ctx, found.account)
+	if err != nil {
+		return s.unavailable(ctx, err)
+	}
+	c, err := operate(ctx, found, rules, record)
+	if err != nil {
+		return s.operationError(ctx, err)
+	}
+	if s.Clock.Now().Sub(began) > maxWork {
+		if _, err := s.permitted(ctx, session, t, verb); err != nil {
+			return err
+		}
+	}
+	return s.write(ctx, record, c)
+}
+
+// write writes what was decided. Where the API server does not say whether that was done, it looks. Errors: credential.ErrConflict,
+// ErrUncertain, ErrUnavailable.
+func (s *Service) write(ctx context.Context, record *credential.Record, c account.Credential) error {
+	_, err := s.Store.Update(ctx, record, c)
+	switch {
+	case err == nil, errors.Is(err, credential.ErrConflict):
+		return err
+	case credential.IsRefused(err):
+		return s.unavailable(ctx, err)
+	}
+	slog.Warn("The API server has not said whether the action of an administrator was written", "error", err)
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
+	defer cancel()
+	_, err = s.Store.Confirm(looking, record, c)
+	if err == nil || errors.Is(err, credential.ErrConflict) {
+		return err
+	}
+	return ErrUncertain
 }
 
 // rules returns the rules for an account.
@@ -165,42 +204,33 @@ func (s *Service) ResetPassword(ctx context.Context, session sessions.Session, t
 
 // GeneratePassword gives an account a new password, which it returns. Errors: all of this package.
 func (s *Service) GeneratePassword(ctx context.Context, session sessions.Session, t Target) (Reset, error) {
-	done := Reset{}
-	reset, err := s.reset(ctx, session, t, func(p policy.Policy, subject policy.Subject, lists []*policy.DenyList) (policy.Password, error) {
+	var generated policy.Password
+	done, err := s.reset(ctx, session, t, func(p policy.Policy, subject policy.Subject, lists []*policy.DenyList) (policy.Password, error) {
 		var err error
-		done.Password, err = passwords.Generate(p, subject, lists)
-		return done.Password, err
+		generated, err = passwords.Generate(p, subject, lists)
+		return generated, err
 	})
-	reset.Password = done.Password
-	return reset, err
+	if err == nil {
+		done.Password = generated
+	}
+	return done, err
 }
 
 // newPassword returns the password of a reset.
 type newPassword func(policy.Policy, policy.Subject, []*policy.DenyList) (policy.Password, error)
 
-func (s *Service) reset(ctx context.Context, session sessions.Session, t Target, next newPassword) (Reset, error) {
-	ctx, cancel := context.WithTimeout(ctx, actionTimeout)
-	defer cancel()
-	found, err := s.permitted(ctx, session, t, permission.ResetPassword)
+func (s *Service) reset(ctx context.Context, session sessions.Session, t Target, next newPassword) (done Reset, err error) {
+	err = s.change(ctx, session, t, permission.ResetPassword,
+		func(ctx context.Context, found *target, r account.Rules, record *credential.Record) (account.Credential, error) {
+			c, err := s.setPassword(ctx, found, r, record, next)
+			standing := r.Standing(c)
+			done = Reset{Account: found.account, MustChange: standing.MustChange, ExpiresTime: standing.PasswordExpires}
+			return c, err
+		})
 	if err != nil {
 		return Reset{}, err
 	}
-	if err := s.resets.Acquire(ctx, 1); err != nil {
-		return Reset{}, ErrOverloaded
-	}
-	defer s.resets.Release(1)
-	record, err := s.change(ctx, found, func(ctx context.Context, r account.Rules, record *credential.Record) (account.Credential, error) {
-		return s.setPassword(ctx, found, r, record, next)
-	})
-	if err != nil {
-		return Reset{}, err
-	}
-	rules, err := s.rules(ctx, found.account)
-	if err != nil {
-		return Reset{}, s.unavailable(ctx, err)
-	}
-	standing := rules.Standing(record.Credential)
-	return Reset{Account: found.account, MustChange: standing.MustChange, ExpiresTime: standing.PasswordExpires}, nil
+	return done, nil
 }
 
 // setPassword judges the new password by its content, hashes it, and has the rules put it in force.

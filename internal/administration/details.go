@@ -52,8 +52,13 @@ var Actions = []Action{ActionResetPassword, ActionUnlock, ActionSignOut, ActionR
 // May tells whether an action is among those that the actor may do.
 func (d *Details) May(action Action) bool { return slices.Contains(d.Actions, action) }
 
-// Details reads an account live. Errors: ErrNotFound, ErrSessionOver, ErrUnavailable.
+// Details reads an account live. Errors: ErrNotFound, ErrSessionOver, ErrOverloaded, ErrUnavailable.
 func (s *Service) Details(ctx context.Context, session sessions.Session, t Target) (*Details, error) {
+	leave, err := s.admission.enter(ctx, session.Claims.AccountID, false)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	found, err := s.find(ctx, session, t)
 	if err != nil {
 		return nil, err

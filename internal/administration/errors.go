@@ -16,6 +16,8 @@ var (
 	ErrProofTooOld = errors.New("the password was typed too long ago")
 	// ErrUnavailable: it cannot be known, or not be written, what is asked for. Nothing has changed.
 	ErrUnavailable = errors.New("accounts cannot be administered at present")
+	// ErrUncertain: the API server did not answer a write, which may have been carried out, or may still be.
+	ErrUncertain = errors.New("it is not known whether the action was done")
 	// ErrOverloaded: there is too much to do at once. Nothing has changed; try again soon.
 	ErrOverloaded = errors.New("too many actions at once")
 )

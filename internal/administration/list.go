@@ -66,8 +66,13 @@ func scope(namespace string) string {
 }
 
 // List returns a page of accounts from the watch. It asks the API server for nothing but what the actor may do. Errors:
-// NotPermittedError, ErrUnavailable.
+// NotPermittedError, ErrOverloaded, ErrUnavailable.
 func (s *Service) List(ctx context.Context, session sessions.Session, q Query) (List, error) {
+	leave, err := s.admission.enter(ctx, session.Claims.AccountID, false)
+	if err != nil {
+		return List{}, err
+	}
+	defer leave()
 	allowed, err := s.MayList(ctx, session, q.Namespace)
 	if err != nil {
 		return List{}, err

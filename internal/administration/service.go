@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/clock"
 
@@ -23,9 +22,6 @@ import (
 
 // MaxProofAge is how long ago an actor may have typed the password.
 const MaxProofAge = 15 * time.Minute
-
-// maxResets is how many resets hash a password at once: logins need the processors, too.
-const maxResets = 2
 
 // Permissions asks Kubernetes who may do what.
 type Permissions interface {
@@ -55,12 +51,12 @@ type Options struct {
 type Service struct {
 	Options
 
-	resets *semaphore.Weighted
+	admission *admission
 }
 
 // NewService returns a service.
 func NewService(o Options) *Service {
-	return &Service{Options: o, resets: semaphore.NewWeighted(maxResets)}
+	return &Service{Options: o, admission: newAdmission()}
 }
 
 // Target names the UserAccount that an action is about.
@@ -85,7 +81,7 @@ func actorOf(session sessions.Session, a *v1alpha1.UserAccount) (permission.Acto
 	if err != nil {
 		return permission.Actor{}, ErrNotFound
 	}
-	return permission.Actor{Identity: identity, SessionID: session.Claims.SessionID}, nil
+	return permission.Actor{Identity: identity, AccountID: session.Claims.AccountID}, nil
 }
 
 // liveActor reads the actor's account and credential live. Errors: ErrSessionOver, ErrUnavailable, ErrNotFound.
@@ -165,7 +161,7 @@ func (s *Service) refusalOfSystemUser(ctx context.Context, t *target) error {
 		return nil //nolint:nilerr // an account without an identity in Kubernetes may do nothing there
 	}
 	everywhere := permission.Question{Verb: permission.ResetPassword}
-	isSystemUser, err := s.allowed(ctx, permission.Actor{Identity: identity, SessionID: t.actor.SessionID}, everywhere)
+	isSystemUser, err := s.allowed(ctx, permission.Actor{Identity: identity, AccountID: t.actor.AccountID}, everywhere)
 	if err != nil || !isSystemUser {
 		return err
 	}

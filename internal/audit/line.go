@@ -37,6 +37,8 @@ const (
 	OutcomeGranted Outcome = "granted"
 	// OutcomeRefused: the attempt or the reset was refused.
 	OutcomeRefused Outcome = "refused"
+	// OutcomeUnknown: the API server has not said whether an action was carried out. The account shows it.
+	OutcomeUnknown Outcome = "unknown"
 	// OutcomeDone: it happened. All events have it but attempts and refused resets.
 	OutcomeDone Outcome = "done"
 )
@@ -49,8 +51,10 @@ type Line struct {
 	Server  string  `json:"server"`
 	Event   Event   `json:"event"`
 	Outcome Outcome `json:"outcome"`
-	// Verb of an action, as Kubernetes is asked for it.
+	// Verb of an action: the one that Kubernetes is asked for, and withdraw-change, which is require-change there.
 	Verb string `json:"verb,omitempty"`
+	// Omitted is how many refusals of the same actor before this line have none.
+	Omitted int `json:"omitted,omitempty"`
 	// Door is the endpoint that an attempt came to: login, or password for a change.
 	Door string `json:"door,omitempty"`
 	// Problem is the ID of the problem that a refused attempt was answered with.

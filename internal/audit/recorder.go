@@ -61,6 +61,10 @@ type Action struct {
 	Namespace, Name string
 	// Problem and Reason of the refusal; empty where it was done.
 	Problem, Reason string
+	// Uncertain: it is not known whether it was done.
+	Uncertain bool
+	// Omitted is how many refusals of the actor have no line.
+	Omitted int
 }
 
 // Action writes the line of an action.
@@ -69,9 +73,12 @@ func (r *Recorder) Action(ctx context.Context, a Action) {
 		return
 	}
 	line := Line{
-		Event: EventAction, Outcome: OutcomeDone, Actor: a.Actor, Verb: a.Verb, Problem: a.Problem, Reason: a.Reason,
+		Event: EventAction, Outcome: OutcomeDone, Actor: a.Actor, Verb: a.Verb, Problem: a.Problem, Reason: a.Reason, Omitted: a.Omitted,
 	}
-	if a.Problem != "" {
+	switch {
+	case a.Uncertain:
+		line.Outcome = OutcomeUnknown
+	case a.Problem != "":
 		line.Outcome = OutcomeRefused
 	}
 	if target, err := r.Catalog.Account(ctx, a.Namespace, a.Name); err == nil {

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/administration"
 	"github.com/keyturn/keyturn/internal/audit"
@@ -27,15 +28,22 @@ func (c *console) act(
 	}
 	httpkit.SetOutcome(w, outcome)
 	c.Metrics.Action(action, outcome)
-	c.record(r, session, verbOf(action), t, refusal)
+	c.record(r, session, string(action), t, refusal)
 	return refusal
 }
 
 // record writes the audit line of something that an administrator did or, with a refusal, wanted to do.
-func (c *console) record(r *http.Request, session sessions.Session, verb permission.Verb, t administration.Target, refusal *httpkit.Problem) {
-	line := audit.Action{Actor: actorName(session), Verb: string(verb), Namespace: t.Namespace, Name: t.Name}
+func (c *console) record(r *http.Request, session sessions.Session, verb string, t administration.Target, refusal *httpkit.Problem) {
+	line := audit.Action{Actor: actorName(session), Verb: verb, Namespace: t.Namespace, Name: t.Name}
 	if refusal != nil {
-		line.Problem, line.Reason = refusal.ID, refusal.Reason
+		line.Problem, line.Reason, line.Uncertain = refusal.ID, refusal.Reason, refusal.ID == httpkit.OutcomeUnknown
+	}
+	if refusal != nil && !line.Uncertain {
+		omitted, hasLine := c.refusals.next(line.Actor, time.Now())
+		if !hasLine {
+			return
+		}
+		line.Omitted = omitted
 	}
 	c.Audit.Action(r.Context(), line)
 }
@@ -59,7 +67,7 @@ func (c *console) find(r *http.Request, session sessions.Session, t administrati
 	details, err := c.Service.Details(r.Context(), session, t)
 	refusal := refusalOf(err)
 	if refusal != nil {
-		c.record(r, session, permission.Get, t, refusal)
+		c.record(r, session, string(permission.Get), t, refusal)
 	}
 	return details, refusal
 }

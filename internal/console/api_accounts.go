@@ -90,7 +90,7 @@ func (c *console) apiList(w http.ResponseWriter, r *http.Request) {
 	list, err := c.Service.List(r.Context(), session, q)
 	if err != nil {
 		refusal := refusalOf(err)
-		c.record(r, session, permission.List, administration.Target{Namespace: q.Namespace}, refusal)
+		c.record(r, session, string(permission.List), administration.Target{Namespace: q.Namespace}, refusal)
 		refusal.Write(w)
 		return
 	}

@@ -18,7 +18,7 @@ type resetRequest struct {
 func (c *console) apiReset(w http.ResponseWriter, r *http.Request) {
 	session, err := c.session(r, metrics.EntryAPI)
 	if err != nil {
-		refusalOf(err).Write(w)
+		c.refuseSession(w, administration.ActionResetPassword, err)
 		return
 	}
 	var body resetRequest
@@ -53,7 +53,7 @@ func (c *console) apiReset(w http.ResponseWriter, r *http.Request) {
 func (c *console) apiAct(w http.ResponseWriter, r *http.Request, action administration.Action) {
 	session, err := c.session(r, metrics.EntryAPI)
 	if err != nil {
-		refusalOf(err).Write(w)
+		c.refuseSession(w, action, err)
 		return
 	}
 	if r.ContentLength != 0 {
@@ -69,4 +69,11 @@ func (c *console) apiAct(w http.ResponseWriter, r *http.Request, action administ
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// refuseSession refuses an action of somebody without a valid session. There is no actor, and so no audit line: the metric counts it.
+func (c *console) refuseSession(w http.ResponseWriter, action administration.Action, err error) {
+	refusal := refusalOf(err)
+	c.Metrics.Action(action, refusal.ID)
+	refusal.Write(w)
 }

@@ -28,6 +28,7 @@ func TestProblems(t *testing.T) {
 		{administration.ErrSessionOver, 401, httpkit.InvalidSession},
 		{sessions.ErrInvalid, 401, httpkit.InvalidSession},
 		{administration.ErrProofTooOld, 401, httpkit.InsufficientAuthentication},
+		{administration.ErrUncertain, 503, httpkit.OutcomeUnknown},
 		{administration.ErrUnavailable, 503, httpkit.Unavailable},
 		{sessions.ErrUnavailable, 503, httpkit.Unavailable},
 		{administration.ErrOverloaded, 503, httpkit.Overloaded},

@@ -42,12 +42,16 @@ func Handles(r *http.Request) bool {
 }
 
 // console has what all endpoints use.
-type console struct{ Dependencies }
+type console struct {
+	Dependencies
+
+	refusals *refusals
+}
 
 // Handler returns the handler of all endpoints, with the middleware that all of them need. It is for requests that Handles accepts, at
 // the hosts of the console.
 func Handler(d Dependencies) http.Handler {
-	c := &console{d}
+	c := &console{Dependencies: d, refusals: newRefusals()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+apiAccounts, c.apiList)
 	mux.HandleFunc("GET "+apiAccounts+"/{namespace}/{name}", c.apiGet)

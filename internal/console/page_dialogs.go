@@ -107,7 +107,7 @@ func newResetDialog(text *ui.Text, d *administration.Details, said string) *rese
 	return &resetDialog{
 		Action: addressOf(target, string(administration.ActionResetPassword)), Back: backTo(target, administration.ActionResetPassword),
 		New: ui.PasswordField{
-			Text: text, ID: "new-password", Label: text.Say("admin.reset.new"), Autocomplete: "off", Describe: "requirements",
+			Text: text, ID: "new-password", Label: text.Say("admin.reset.new"), Autocomplete: "new-password", Describe: "requirements",
 		},
 		Requirements: requirementLines(text, results, false), Words: string(words),
 		Consequences: text.Say(consequenceKey(d), "name", nameOf(d)), Error: said,

@@ -35,6 +35,8 @@ func problemOf(err error) *httpkit.Problem {
 		// RFC 9470, section 3.
 		p.Challenge = `error="insufficient_user_authentication", max_age="` + strconv.Itoa(int(administration.MaxProofAge.Seconds())) + `"`
 		return p
+	case errors.Is(err, administration.ErrUncertain):
+		return problem(http.StatusServiceUnavailable, httpkit.OutcomeUnknown, "")
 	case errors.Is(err, sessions.ErrUnavailable), errors.Is(err, administration.ErrUnavailable):
 		return httpkit.NewUnavailable(problemPage)
 	}

@@ -69,3 +69,16 @@ func TestActsOfEarlierVersions(t *testing.T) {
 		t.Errorf("is read as\n%+v, %v\nwant\n%+v", got, err, want)
 	}
 }
+
+// TestSupersededOfAnotherRevision: a version that does not know reset.superseded keeps it when it looks at another revision of the Secret.
+// For that one it does not hold.
+func TestSupersededOfAnotherRevision(t *testing.T) {
+	for revision, want := range map[string]bool{"12": true, "13": false} {
+		secret := encoded(full())
+		secret.Data[keyResetRevision] = []byte(revision)
+		c, err := decode(secret)
+		if err != nil || c.Reset.Superseded != want {
+			t.Errorf("%s: %t, %v", revision, c.Reset.Superseded, err)
+		}
+	}
+}

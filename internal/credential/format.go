@@ -169,8 +169,16 @@ func (e *encoder) reset(r account.Reset) {
 		e.text(keyResetRejected, formatLines(r.Rejected, func(id policy.RequirementID) string { return string(id) }))
 	}
 	e.text(keyResetPolicy, r.RejectedPolicy)
-	e.flag(keySuperseded, r.Superseded)
+	superseded := ""
+	if r.Superseded {
+		superseded = revisionOf(r.Source)
+	}
+	e.text(keySuperseded, superseded)
 }
+
+// revisionOf names a revision of a Secret. A version that does not know keySuperseded keeps it when it writes another revision, for which it
+// must not hold.
+func revisionOf(s account.Source) string { return s.UID + " " + s.ResourceVersion }
 
 // decode reads a credential from a Secret. It does not look into the hashes: a login or a reset that cannot verify one says so.
 func decode(secret *corev1.Secret) (account.Credential, error) {
@@ -239,8 +247,8 @@ func (d *decoder) reset() account.Reset {
 		AppliedHash:      hash.Encoded(d.text(keyResetApplied)),
 		AppliedPolicyRef: d.text(keyResetPolicyRef),
 		RejectedPolicy:   d.text(keyResetPolicy),
-		Superseded:       d.flag(keySuperseded),
 	}
+	r.Superseded = d.text(keySuperseded) == revisionOf(r.Source)
 	lines := d.lines(keyResetRejected)
 	if len(lines) == 1 {
 		why, found := strings.CutPrefix(lines[0], unusablePrefix)

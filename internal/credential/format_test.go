@@ -143,7 +143,7 @@ func TestStoredForm(t *testing.T) {
 		"reset.secretName": "ada-password", "reset.secretKey": "password", "reset.secretUID": "s1", "reset.secretResourceVersion": "12",
 		"reset.resetTime": "2026-03-01T12:13:00.123456789Z", "reset.appliedHash": "$2b$12$" + secretText,
 		"reset.appliedPolicyRef": "strong",
-		"reset.rejected":         "minLength\nhistory", "reset.rejectedPolicy": "abc", "reset.superseded": "true",
+		"reset.rejected":         "minLength\nhistory", "reset.rejectedPolicy": "abc", "reset.superseded": "s1 12",
 		"acted.resetTime": "2026-03-01T12:20:00.123456789Z", "acted.resetBy": "keyturn:org:grace",
 		"acted.unlockTime": "2026-03-01T12:21:00.123456789Z", "acted.unlockBy": "keyturn:org:alan",
 		"acted.signOutTime": "2026-03-01T12:22:00.123456789Z", "acted.signOutBy": "keyturn:ops:sam",
@@ -213,7 +213,6 @@ func TestMalformed(t *testing.T) {
 		{"an unknown reason", "password.mustChange", bad},
 		{"a reason that is never recorded", "password.mustChange", "Expired"},
 		{"a flag", "sessions.ended", "false"},
-		{"a flag", "reset.superseded", "false"},
 		{"without who", "acted.resetBy", ""},
 		{"without when", "acted.unlockTime", ""},
 		{"too long a name", "acted.signOutBy", strings.Repeat("n", 257)},
@@ -244,7 +243,7 @@ func TestMalformed(t *testing.T) {
 		"createdTime", "password.setTime", "failures.lockedTime", "login.lastSuccessTime", "handled.resetTime",
 		"handled.changeRequiredTime", "handled.unlockTime", "handled.signOutTime", "reset.resetTime", "failures.times",
 		"history.salt", "history.digests", "failures.consecutive", "failures.untold",
-		"password.graceLoginsUsed", "sessions.ended", "reset.superseded",
+		"password.graceLoginsUsed", "sessions.ended",
 		"acted.resetTime", "acted.unlockTime", "acted.signOutTime", "acted.changeRequiredTime",
 	} {
 		rows = append(rows, struct{ name, key, value string }{"not of its form", key, bad})

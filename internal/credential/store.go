@@ -24,6 +24,8 @@ var (
 	ErrStale = errors.New("credentials cannot be followed at present")
 	// ErrConflict: another writer has created, changed or deleted the credential since it was read. Read it and decide again.
 	ErrConflict = errors.New("credential was changed by another")
+	// ErrUncertain: a write may have been carried out, or may still be.
+	ErrUncertain = errors.New("it is not known whether the credential was written")
 )
 
 // Store reads and writes credentials.
@@ -133,6 +135,32 @@ func (s *Store) Update(ctx context.Context, read *Record, c account.Credential) 
 	}
 	s.recent.noteWrite(secret.ResourceVersion, newest)
 	return s.wrote(ctx, read, &Record{Credential: c, secret: secret, decoy: read.decoy}), nil
+}
+
+// IsRefused tells whether the API server has refused a write, so that nothing was written. Of any other error it is not known: the write
+// may have been carried out, or may still be.
+func IsRefused(err error) bool {
+	status, isStatus := errors.AsType[*apierrors.StatusError](err)
+	return errors.Is(err, ErrUnwritable) || isStatus && status.ErrStatus.Code >= 400 && status.ErrStatus.Code < 500
+}
+
+// Confirm finds out what became of an Update of a credential to c whose error says neither that it was refused nor that there was a
+// conflict. It returns what is stored if that is c, and calls OnWrite then. Errors: ErrConflict where another writer came first, so that
+// the update is without effect for good; ErrUncertain where it may still be carried out; otherwise as of Get.
+func (s *Store) Confirm(ctx context.Context, read *Record, c account.Credential) (*Record, error) {
+	stored, err := s.Get(ctx, read.Name())
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, ErrConflict
+	case err != nil:
+		return nil, err
+	case stored.UID() == read.UID() && stored.Equal(c):
+		return s.wrote(ctx, read, stored), nil
+	case stored.ResourceVersion() != read.ResourceVersion():
+		return nil, ErrConflict
+	default:
+		return nil, ErrUncertain
+	}
 }
 
 // Replace writes the credential of a new person over that of a former one, of which nothing stays, in one write. Errors: as of Update.

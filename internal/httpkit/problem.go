@@ -40,6 +40,8 @@ const (
 	NotPermitted               = "not-permitted"
 	NotResettable              = "not-resettable"
 	NotPossible                = "not-possible"
+	OutcomeUnknown             = "outcome-unknown"
+	ConsoleSession             = "console-session"
 )
 
 // Problem is a problem document (RFC 9457), and the headers that go with it.

@@ -14,6 +14,7 @@ const Done = "done"
 func actionOutcomes(action administration.Action) []string {
 	outcomes := []string{
 		Done, httpkit.InvalidSession, httpkit.InsufficientAuthentication, httpkit.NotFound, httpkit.NotPermitted, httpkit.Overloaded, httpkit.Unavailable,
+		httpkit.OutcomeUnknown,
 	}
 	if action == administration.ActionResetPassword {
 		return append(outcomes, httpkit.NotResettable, httpkit.PasswordRejected)

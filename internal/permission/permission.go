@@ -35,9 +35,9 @@ const (
 const (
 	// Timeout bounds a question, the time included that it waits for others.
 	Timeout = 2 * time.Second
-	// maxQuestions is how many questions are asked at once, and maxOfSession how many for one session: administrators must not keep
-	// the API server from answering logins, nor each other waiting.
-	maxQuestions, maxOfSession = 8, 2
+	// maxQuestions is how many questions are asked at once, and maxOfAccount how many for one account, however many sessions it has:
+	// administrators must not keep the API server from answering logins, nor each other waiting.
+	maxQuestions, maxOfAccount = 8, 2
 )
 
 // ErrUnavailable: the API server has not answered. What was asked for is refused.
@@ -47,8 +47,8 @@ var ErrUnavailable = errors.New("it cannot be known at present who may administe
 type Actor struct {
 	// Identity of the actor in Kubernetes.
 	Identity kubeuser.Identity
-	// SessionID tells the actor's sessions apart.
-	SessionID string
+	// AccountID is the ID of the actor's account.
+	AccountID string
 }
 
 // Question asks whether the actor may do something to the accounts of a namespace, or to one of them.
@@ -70,11 +70,11 @@ type Reviewer struct {
 	slots   *semaphore.Weighted
 
 	mu       sync.Mutex
-	sessions map[string]*session
+	accounts map[string]*questions
 }
 
-// session has the questions of one session.
-type session struct {
+// questions are those for one account.
+type questions struct {
 	slots *semaphore.Weighted
 	// users counts the questions that are asked and those that wait.
 	users int
@@ -82,7 +82,7 @@ type session struct {
 
 // NewReviewer returns a Reviewer that creates SubjectAccessReviews with a client.
 func NewReviewer(writer client.Writer, observe Observer) *Reviewer {
-	return &Reviewer{writer: writer, observe: observe, slots: semaphore.NewWeighted(maxQuestions), sessions: map[string]*session{}}
+	return &Reviewer{writer: writer, observe: observe, slots: semaphore.NewWeighted(maxQuestions), accounts: map[string]*questions{}}
 }
 
 // Allowed tells whether Kubernetes allows it. The error is ErrUnavailable, or the context's.
@@ -102,8 +102,8 @@ func (r *Reviewer) Allowed(ctx context.Context, actor Actor, q Question) (bool, 
 }
 
 func (r *Reviewer) ask(ctx context.Context, actor Actor, q Question) (bool, error) {
-	own := r.enter(actor.SessionID)
-	defer r.leave(actor.SessionID, own)
+	own := r.enter(actor.AccountID)
+	defer r.leave(actor.AccountID, own)
 	for _, slots := range []*semaphore.Weighted{own.slots, r.slots} {
 		if err := slots.Acquire(ctx, 1); err != nil {
 			return false, err
@@ -123,22 +123,22 @@ func (r *Reviewer) ask(ctx context.Context, actor Actor, q Question) (bool, erro
 	return review.Status.Allowed && !review.Status.Denied, nil
 }
 
-func (r *Reviewer) enter(id string) *session {
+func (r *Reviewer) enter(id string) *questions {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.sessions[id]
-	if s == nil {
-		s = &session{slots: semaphore.NewWeighted(maxOfSession)}
-		r.sessions[id] = s
+	own := r.accounts[id]
+	if own == nil {
+		own = &questions{slots: semaphore.NewWeighted(maxOfAccount)}
+		r.accounts[id] = own
 	}
-	s.users++
-	return s
+	own.users++
+	return own
 }
 
-func (r *Reviewer) leave(id string, s *session) {
+func (r *Reviewer) leave(id string, own *questions) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.users--; s.users == 0 {
-		delete(r.sessions, id)
+	if own.users--; own.users == 0 {
+		delete(r.accounts, id)
 	}
 }

@@ -25,8 +25,8 @@ func (r reviewer) Create(ctx context.Context, object client.Object, _ ...client.
 	return r.answer(ctx, object.(*authorizationv1.SubjectAccessReview))
 }
 
-func ada(session string) Actor {
-	return Actor{SessionID: session, Identity: kubeuser.Identity{
+func ada(account string) Actor {
+	return Actor{AccountID: account, Identity: kubeuser.Identity{
 		Username: "keyturn:acme:ada", Groups: []string{"keyturn:acme", "keyturn:acme:admins"},
 	}}
 }
@@ -86,11 +86,11 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestBounds: one session asks two questions at once, all sessions together eight, and a question that waits too long is refused.
+// TestBounds: one account asks two questions at once, all together eight, and a question that waits too long is refused.
 func TestBounds(t *testing.T) {
-	for name, row := range map[string]struct{ sessions, each, atOnce int }{
-		"one session":   {1, 5, 2},
-		"many sessions": {10, 2, 8},
+	for name, row := range map[string]struct{ accounts, each, atOnce int }{
+		"one account":   {1, 5, 2},
+		"many accounts": {10, 2, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -102,10 +102,10 @@ func TestBounds(t *testing.T) {
 					return ctx.Err()
 				}}, func(bool, error) {})
 				began := time.Now()
-				for session := range row.sessions {
+				for account := range row.accounts {
 					for range row.each {
 						go func() {
-							if _, err := r.Allowed(t.Context(), ada(strconv.Itoa(session)), Question{Verb: Get}); errors.Is(err, ErrUnavailable) {
+							if _, err := r.Allowed(t.Context(), ada(strconv.Itoa(account)), Question{Verb: Get}); errors.Is(err, ErrUnavailable) {
 								refused.Add(1)
 							}
 						}()
@@ -117,11 +117,11 @@ func TestBounds(t *testing.T) {
 				}
 				time.Sleep(Timeout) //nolint:forbidigo // the clock of synctest
 				synctest.Wait()
-				if got := int(refused.Load()); got != row.sessions*row.each {
+				if got := int(refused.Load()); got != row.accounts*row.each {
 					t.Errorf("%d questions refused after %s, want all", got, time.Since(began))
 				}
-				if len(r.sessions) != 0 {
-					t.Errorf("%d sessions are remembered", len(r.sessions))
+				if len(r.accounts) != 0 {
+					t.Errorf("%d accounts are remembered", len(r.accounts))
 				}
 			})
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/credential"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 const (
@@ -20,9 +21,27 @@ const (
 
 // End ends one session, on every replica. The error is ErrUnavailable.
 func (s *Service) End(ctx context.Context, current Session) error {
+	_, err := s.end(ctx, current)
+	return err
+}
+
+// Replace ends a session in whose place another has begun. If more sessions have been ended of late than are remembered, all of them end:
+// then it returns another token for the new one, which goes on, and true. The error is ErrUnavailable.
+func (s *Service) Replace(ctx context.Context, former Session, next token.Claims) (token.Token, token.Claims, bool, error) {
+	record, err := s.end(ctx, former)
+	if err != nil || next.CredentialUID != record.UID() || next.Generation >= record.SessionGeneration {
+		return token.Token{}, next, false, err
+	}
+	next.Generation = record.SessionGeneration
+	signed, next, err := s.sign(next)
+	return signed, next, err == nil, err
+}
+
+// end ends one session, and returns the credential as it was written.
+func (s *Service) end(ctx context.Context, current Session) (*credential.Record, error) {
 	resolved, err := s.Catalog.PolicyFor(ctx, current.Account)
 	if err != nil {
-		return unavailable(err)
+		return nil, unavailable(err)
 	}
 	now := s.Clock.Now()
 	forget := current.Claims.Forget(lifetimesOf(resolved.Policy), now)
@@ -33,28 +52,29 @@ func (s *Service) End(ctx context.Context, current Session) error {
 
 // EndAll ends all sessions of an account, on every replica. The error is ErrUnavailable.
 func (s *Service) EndAll(ctx context.Context, a *v1alpha1.UserAccount) error {
-	return s.update(ctx, a, account.EndSessions)
+	_, err := s.update(ctx, a, account.EndSessions)
+	return err
 }
 
-// update changes the credential of an account. It tries again after a conflict.
-func (s *Service) update(ctx context.Context, a *v1alpha1.UserAccount, change func(account.Credential) account.Credential) error {
+// update changes the credential of an account, and returns it as it was written. It tries again after a conflict.
+func (s *Service) update(ctx context.Context, a *v1alpha1.UserAccount, change func(account.Credential) account.Credential) (*credential.Record, error) {
 	// It goes on when the client hangs up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	for range maxConflicts {
 		record, err := s.Store.Of(ctx, a)
 		if err == nil {
-			_, err = s.Store.Update(ctx, record, change(record.Credential))
+			record, err = s.Store.Update(ctx, record, change(record.Credential))
 		}
 		switch {
 		case errors.Is(err, credential.ErrConflict):
 			continue
 		case err != nil:
 			slog.Error("Session cannot be ended", "error", err, "namespace", a.Namespace, "account", a.Name)
-			return ErrUnavailable
+			return nil, ErrUnavailable
 		}
-		return nil
+		return record, nil
 	}
 	slog.Warn("Session not ended: others keep writing first", "namespace", a.Namespace, "account", a.Name)
-	return ErrUnavailable
+	return nil, ErrUnavailable
 }

@@ -1,14 +1,19 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/ui"
 )
+
+// offerTimeout is how long the home page waits for the answer whether it may offer the console.
+const offerTimeout = 300 * time.Millisecond
 
 // homePage shows who is logged in.
 type homePage struct {
@@ -67,7 +72,9 @@ func (p *Pages) offersConsole(r *http.Request, found sessions.Session) bool {
 	if !p.ConsoleHosts.Has(r) {
 		return false
 	}
-	allowed, err := p.MayListAccounts(r.Context(), found, found.Account.Namespace)
+	asking, cancel := context.WithTimeout(r.Context(), offerTimeout)
+	defer cancel()
+	allowed, err := p.MayListAccounts(asking, found, found.Account.Namespace)
 	return err == nil && allowed
 }
 

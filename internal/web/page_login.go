@@ -68,8 +68,9 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	page.ShowOrganization = page.ShowOrganization || prompt // It may lead to the console, where people of every organisation go.
 	if isLoggedIn {
 		page.Organization, page.Username = found.Account.Namespace, found.Account.Username()
-		page.Notice = page.Text.Say("login.again")
-		page.Remember = page.Remember || found.Claims.RememberMe
+		// Not remembered unless asked for anew: each session that another takes the place of has to be kept in mind until it would
+		// have ended, and somebody who administers accounts logs in often.
+		page.Notice, page.Remember = page.Text.Say("login.again"), false
 	}
 	p.UI.Render(w, r, http.StatusOK, "login", page)
 }
@@ -102,7 +103,9 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	httpkit.SetOutcome(w, metrics.Granted)
-	p.rememberUsername(w, name, page.Remember)
+	if page.Remember || !page.Prompt {
+		p.rememberUsername(w, name, page.Remember)
+	}
 	p.startSession(w, r, granted)
 	landing := "/"
 	switch {

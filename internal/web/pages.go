@@ -63,7 +63,7 @@ func (p *Pages) startSession(w http.ResponseWriter, r *http.Request, granted *gr
 		// A change of the password has ended the account's other sessions already.
 		hasEnded := before.Claims.CredentialUID == granted.claims.CredentialUID && before.Claims.Generation < granted.claims.Generation
 		if err == nil && !hasEnded {
-			err = p.Sessions.End(r.Context(), before)
+			err = p.replace(r.Context(), before, granted)
 		}
 		if err != nil && !errors.Is(err, sessions.ErrInvalid) {
 			slog.Warn("Session that another took the place of goes on until it expires", "error", err)
@@ -71,6 +71,15 @@ func (p *Pages) startSession(w http.ResponseWriter, r *http.Request, granted *gr
 	}
 	p.rememberDevice(w, granted.claims, granted.devices)
 	p.setSession(w, granted.signed, granted.claims)
+}
+
+// replace ends the session before a login. If that has ended all sessions of the account, the login's goes on with another token.
+func (p *Pages) replace(ctx context.Context, before sessions.Session, granted *grant) error {
+	signed, claims, isNew, err := p.Sessions.Replace(ctx, before, granted.claims)
+	if isNew {
+		granted.signed, granted.claims = signed, claims
+	}
+	return err
 }
 
 // accountFields returns the fields for an account, of the default organisation if the name has none.

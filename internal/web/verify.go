@@ -150,13 +150,17 @@ func (h *Verify) session(r *http.Request, cookie string) (found sessions.Session
 
 // refuse answers with the problem, or redirects a person who opens a page to the login page of the organisation. That makes no
 // circle: the login page does not redirect back anybody logged in to another organisation. A person with too many groups would be
-// redirected back, and gets the problem on a page.
+// redirected back, and so would somebody who is logged in to the console, at a host of which no application may be: both get the problem
+// on a page.
 func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, p proxyRequest, refusal *httpkit.Problem) {
 	if !p.redirect || !opensPage(r) || refusal.Status == http.StatusServiceUnavailable {
 		refusal.Write(w)
 		return
 	}
-	if refusal.ID == httpkit.GroupsTooLarge {
+	if refusal.ID == httpkit.InvalidSession && h.hasConsoleSession(r) {
+		refusal = problem(http.StatusForbidden, httpkit.ConsoleSession)
+	}
+	if refusal.ID == httpkit.GroupsTooLarge || refusal.ID == httpkit.ConsoleSession {
 		h.problemPage(w, r, refusal)
 		return
 	}
@@ -166,6 +170,12 @@ func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, p proxyRequest, 
 		to = returnto.Check(p.to)
 	}
 	http.Redirect(w, r, withReturnTo(inOrganization(p.namespaces[0], "/login"), to), http.StatusSeeOther)
+}
+
+// hasConsoleSession reports whether the cookie has a session of the console.
+func (h *Verify) hasConsoleSession(r *http.Request) bool {
+	_, err := h.Sessions.Check(r.Context(), h.Get(r, httpkit.SessionCookie), token.Console)
+	return err == nil
 }
 
 // opensPage reports whether a person opens a page. A script that fetches HTML accepts it as well, and would put the login page into
