@@ -22,6 +22,8 @@ func TestOptions(t *testing.T) {
 		"credentials among others": {[]string{"--credential-namespace=keyturn-system"}, "a namespace of their own"},
 		"webhook":                  {[]string{"--webhook-bind-address=:8443", "--webhook-cert-file=a", "--webhook-key-file=b", "--webhook-audiences=x, y"}, ""},
 		"webhook without a key":    {[]string{"--webhook-bind-address=:8443", "--webhook-cert-file=a"}, "--webhook-key-file"},
+		"console":                  {[]string{"--console-hosts=login.example.org,::1"}, ""},
+		"console with a port":      {[]string{"--console-hosts=login.example.org:443"}, "--console-hosts"},
 		"webhook for nobody":       {[]string{"--webhook-bind-address=:8443", "--webhook-cert-file=a", "--webhook-key-file=b", "--webhook-audiences= ,"}, "--webhook-audiences"},
 		"certificate without port": {[]string{"--webhook-cert-file=a", "--webhook-key-file=b"}, "--webhook-bind-address"},
 		"unknown format":           {[]string{"--log-format=xml"}, "--log-format"},

@@ -115,7 +115,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	store.OnWrite = (&transitions.Notifier{
 		Catalog: accounts, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, counts.Transition},
 	}).Wrote
-	administrators, actions, err := newAdministration(config, b, accounts, store, bounded, o)
+	administrators, actions, err := newAdministration(config, b, accounts, store, bounded, verifiers, o)
 	if err != nil {
 		return nil, err
 	}

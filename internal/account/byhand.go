@@ -28,8 +28,8 @@ type Acts struct {
 }
 
 var (
-	// ErrNotResettable: the password is kept elsewhere.
-	ErrNotResettable = errors.New("the password of an External account is kept elsewhere, and is reset there")
+	// ErrExternal: the password is kept elsewhere.
+	ErrExternal = errors.New("the password of an External account is kept elsewhere, and is reset and changed there")
 	// ErrNoPassword: there is no password whose change could be required.
 	ErrNoPassword = errors.New("the account has no password to be changed; reset it instead")
 	// ErrChangeForbidden: the person may not change the password, so to require it would make the account unusable.
@@ -44,10 +44,10 @@ func (r Rules) act(by string) Act { return Act{Time: r.Now, By: by} }
 // ResetByHand puts a password that an administrator hands out in force. It does what Reset does, but the person has to change it
 // whatever the policy says, unless the person may not: the administrator knows it. A resetTime that is due counts as handled, and a
 // revision of the Secret that was refused, or could not be judged, is not judged again: neither may take the place of a password that
-// was handed out after it. A revision that nobody has looked at yet still applies, as does every later one. Error: ErrNotResettable.
+// was handed out after it. A revision that nobody has looked at yet still applies, as does every later one. Error: ErrExternal.
 func (r Rules) ResetByHand(c Credential, by string, encoded hash.Encoded, digests Digests) (Credential, error) {
 	if r.IsExternal() {
-		return c, ErrNotResettable
+		return c, ErrExternal
 	}
 	c = r.ApplyRequests(c)
 	p := Password{Hash: encoded, SetTime: r.Now, SetBy: v1alpha1.SetByReset}
@@ -83,9 +83,11 @@ func (r Rules) SignOutByHand(c Credential, by string) (Credential, error) {
 }
 
 // RequireChangeByHand has the person change the password at the next login. Where that is required for a reason that was recorded
-// before, the reason stays. Errors: ErrNoPassword, ErrChangeForbidden.
+// before, the reason stays. Errors: ErrExternal, ErrNoPassword, ErrChangeForbidden.
 func (r Rules) RequireChangeByHand(c Credential, by string) (Credential, error) {
 	switch {
+	case r.IsExternal():
+		return c, ErrExternal
 	case c.Password.IsZero():
 		return c, ErrNoPassword
 	case r.ChangeForbidden():

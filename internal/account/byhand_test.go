@@ -140,11 +140,12 @@ func TestRefusedByHand(t *testing.T) {
 		edits     []func(*state)
 		want      error
 	}{
-		"reset of an External account":                    {resetByHand, edits(external, noPassword, due), account.ErrNotResettable},
-		"reset of an account that was Local":              {resetByHand, edits(external), account.ErrNotResettable},
+		"reset of an External account":                    {resetByHand, edits(external, noPassword, due), account.ErrExternal},
+		"reset of an account that was Local":              {resetByHand, edits(external), account.ErrExternal},
 		"require a change of no password":                 {requireByHand, edits(noPassword, due), account.ErrNoPassword},
 		"require a change that is forbidden":              {requireByHand, edits(forbidChange, due), account.ErrChangeForbidden},
-		"require a change of an account that was Local":   {requireByHand, edits(external), account.ErrChangeForbidden},
+		"require a change of an account that was Local":   {requireByHand, edits(external), account.ErrExternal},
+		"require a change of an External account":         {requireByHand, edits(external, noPassword), account.ErrExternal},
 		"withdraw what nobody has requested":              {withdrawByHand, edits(due), account.ErrNotRequested},
 		"withdraw it of no password":                      {withdrawByHand, edits(noPassword), account.ErrNotRequested},
 		"withdraw it at the first login":                  {withdrawByHand, edits(mustChange(v1alpha1.MustChangeInitialLogin)), account.ErrNotRequested},

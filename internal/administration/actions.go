@@ -32,23 +32,17 @@ type operation func(context.Context, *target, account.Rules, *credential.Record)
 
 // Unlock forgets the failed logins of an account, and ends a lock. Errors: all of this package but PasswordRejectedError.
 func (s *Service) Unlock(ctx context.Context, session sessions.Session, t Target) error {
-	return s.act(ctx, session, t, permission.Unlock, func(r account.Rules, c account.Credential, by string) (account.Credential, error) {
-		return r.UnlockByHand(c, by)
-	})
+	return s.act(ctx, session, t, permission.Unlock, account.Rules.UnlockByHand)
 }
 
 // SignOut ends all sessions of an account. Errors: as of Unlock.
 func (s *Service) SignOut(ctx context.Context, session sessions.Session, t Target) error {
-	return s.act(ctx, session, t, permission.SignOut, func(r account.Rules, c account.Credential, by string) (account.Credential, error) {
-		return r.SignOutByHand(c, by)
-	})
+	return s.act(ctx, session, t, permission.SignOut, account.Rules.SignOutByHand)
 }
 
 // RequireChange has the person choose another password at the next login. Errors: as of Unlock.
 func (s *Service) RequireChange(ctx context.Context, session sessions.Session, t Target) error {
-	return s.act(ctx, session, t, permission.RequireChange, func(r account.Rules, c account.Credential, by string) (account.Credential, error) {
-		return r.RequireChangeByHand(c, by)
-	})
+	return s.act(ctx, session, t, permission.RequireChange, account.Rules.RequireChangeByHand)
 }
 
 // WithdrawRequiredChange takes back that an administrator requires a change. Errors: as of Unlock.
@@ -165,7 +159,7 @@ func (s *Service) rules(ctx context.Context, a *v1alpha1.UserAccount) (account.R
 
 // notPossible has the reason for each refusal of the rules.
 var notPossible = map[error]string{
-	account.ErrNotResettable: ReasonExternal, account.ErrNoPassword: ReasonNoPassword,
+	account.ErrExternal: ReasonExternal, account.ErrNoPassword: ReasonNoPassword,
 	account.ErrChangeForbidden: ReasonChangeForbidden, account.ErrNotRequested: ReasonNotRequested,
 }
 
@@ -178,7 +172,7 @@ func (s *Service) operationError(ctx context.Context, err error) error {
 	}
 	_, isRejected := errors.AsType[*PasswordRejectedError](err)
 	_, isNotPossible := errors.AsType[*NotPossibleError](err)
-	if isRejected || isNotPossible || errors.Is(err, ErrOverloaded) {
+	if isRejected || isNotPossible {
 		return err
 	}
 	return s.unavailable(ctx, err)
@@ -236,7 +230,7 @@ func (s *Service) reset(ctx context.Context, session sessions.Session, t Target,
 // setPassword judges the new password by its content, hashes it, and has the rules put it in force.
 func (s *Service) setPassword(ctx context.Context, t *target, r account.Rules, record *credential.Record, next newPassword) (account.Credential, error) {
 	if r.IsExternal() {
-		return account.Credential{}, account.ErrNotResettable
+		return account.Credential{}, account.ErrExternal
 	}
 	lists, err := s.Catalog.DenyLists(ctx, r.Policy)
 	if err != nil {

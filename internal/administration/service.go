@@ -11,7 +11,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
@@ -44,7 +44,9 @@ type Options struct {
 	// Store has to read from the API server.
 	Store  *credential.Store
 	Hasher hash.Hasher
-	Clock  clock.PassiveClock
+	// Verifiers are the ways to log in: an actor who can use none of them has no session.
+	Verifiers authn.Verifiers
+	Clock     clock.PassiveClock
 }
 
 // Service is what administrators do. It is safe for concurrent use.
@@ -93,17 +95,15 @@ func (s *Service) liveActor(ctx context.Context, session sessions.Session) (perm
 	if err != nil {
 		return permission.Actor{}, s.unavailable(ctx, err)
 	}
-	if a.UID != session.Account.UID || account.UnavailableReason(&a.Spec, s.Clock.Now()) != "" {
+	record, err := s.Store.Of(ctx, a)
+	if errors.Is(err, credential.ErrNotFound) {
 		return permission.Actor{}, ErrSessionOver
 	}
-	record, err := s.Store.Of(ctx, a)
-	switch {
-	case errors.Is(err, credential.ErrNotFound):
-		return permission.Actor{}, ErrSessionOver
-	case err != nil:
+	if err != nil {
 		return permission.Actor{}, s.unavailable(ctx, err)
-	case record.UID() != session.Claims.CredentialUID, session.Claims.Generation < record.SessionGeneration,
-		account.HasEnded(record.EndedSessions, session.Claims.SessionID):
+	}
+	state := record.Session()
+	if !sessions.GoesOn(s.Verifiers, &session.Claims, &state, a, s.Clock.Now()) {
 		return permission.Actor{}, ErrSessionOver
 	}
 	return actorOf(session, a)

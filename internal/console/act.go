@@ -48,6 +48,20 @@ func (c *console) record(r *http.Request, session sessions.Session, verb string,
 	c.Audit.Action(r.Context(), line)
 }
 
+// resetPassword gives the account of a request a new password or, without one, a generated one.
+func (c *console) resetPassword(w http.ResponseWriter, r *http.Request, session sessions.Session, password string) (done administration.Reset, refusal *httpkit.Problem) {
+	t := targetOf(r)
+	refusal = c.act(w, r, session, administration.ActionResetPassword, t, func(ctx context.Context) (err error) {
+		if password == "" {
+			done, err = c.Service.GeneratePassword(ctx, session, t)
+		} else {
+			done, err = c.Service.ResetPassword(ctx, session, t, password)
+		}
+		return err
+	})
+	return done, refusal
+}
+
 // operation returns what an action without a password does.
 func (c *console) operation(action administration.Action) func(context.Context, sessions.Session, administration.Target) error {
 	switch action {
@@ -57,8 +71,10 @@ func (c *console) operation(action administration.Action) func(context.Context, 
 		return c.Service.SignOut
 	case administration.ActionRequireChange:
 		return c.Service.RequireChange
-	default:
+	case administration.ActionWithdrawChange:
 		return c.Service.WithdrawRequiredChange
+	default:
+		panic("no operation: " + action) // A fault of this package: a reset needs a password.
 	}
 }
 

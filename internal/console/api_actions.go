@@ -30,15 +30,7 @@ func (c *console) apiReset(w http.ResponseWriter, r *http.Request) {
 		refusal.Write(w)
 		return
 	}
-	var done administration.Reset
-	refusal = c.act(w, r, session, administration.ActionResetPassword, targetOf(r), func(ctx context.Context) (err error) {
-		if body.Generate {
-			done, err = c.Service.GeneratePassword(ctx, session, targetOf(r))
-		} else {
-			done, err = c.Service.ResetPassword(ctx, session, targetOf(r), body.NewPassword)
-		}
-		return err
-	})
+	done, refusal := c.resetPassword(w, r, session, body.NewPassword)
 	if refusal != nil {
 		refusal.Write(w)
 		return
@@ -49,26 +41,28 @@ func (c *console) apiReset(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// apiAct serves the actions that need no password.
-func (c *console) apiAct(w http.ResponseWriter, r *http.Request, action administration.Action) {
-	session, err := c.session(r, metrics.EntryAPI)
-	if err != nil {
-		c.refuseSession(w, action, err)
-		return
-	}
-	if r.ContentLength != 0 {
-		if refusal := httpkit.ReadJSON(w, r, &struct{}{}, "none"); refusal != nil {
+// apiAct serves an action that needs no password.
+func (c *console) apiAct(action administration.Action) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		session, err := c.session(r, metrics.EntryAPI)
+		if err != nil {
+			c.refuseSession(w, action, err)
+			return
+		}
+		if r.ContentLength != 0 {
+			if refusal := httpkit.ReadJSON(w, r, &struct{}{}, "none"); refusal != nil {
+				refusal.Write(w)
+				return
+			}
+		}
+		t := targetOf(r)
+		refusal := c.act(w, r, session, action, t, func(ctx context.Context) error { return c.operation(action)(ctx, session, t) })
+		if refusal != nil {
 			refusal.Write(w)
 			return
 		}
+		w.WriteHeader(http.StatusNoContent)
 	}
-	t := targetOf(r)
-	refusal := c.act(w, r, session, action, t, func(ctx context.Context) error { return c.operation(action)(ctx, session, t) })
-	if refusal != nil {
-		refusal.Write(w)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // refuseSession refuses an action of somebody without a valid session. There is no actor, and so no audit line: the metric counts it.

@@ -149,6 +149,7 @@ func TestMenu(t *testing.T) {
 func TestQuery(t *testing.T) {
 	for query, want := range map[string]administration.Query{
 		"":                                  {Namespace: "acme"},
+		"namespace=+Platform+":              {Namespace: "platform"},
 		"namespace=*&search=+Ada+&limit=7":  {Namespace: "*", Search: "Ada", Limit: 7},
 		"standing=Locked&continue=acme/ada": {Namespace: "acme", Standing: v1alpha1.StandingLocked, After: administration.Target{Namespace: "acme", Name: "ada"}},
 	} {
@@ -158,7 +159,7 @@ func TestQuery(t *testing.T) {
 		}
 	}
 	for _, query := range []string{
-		"standing=locked", "limit=0", "limit=501", "limit=x", "continue=ada", "namespace=Acme", "namespace=a/b", "search=" + strings.Repeat("x", 300),
+		"standing=locked", "limit=0", "limit=501", "limit=x", "continue=ada", "namespace=a_b", "namespace=a/b", "search=" + strings.Repeat("ü", 257),
 	} {
 		if _, refusal := readQuery(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/admin?"+query, nil), "acme"); refusal == nil {
 			t.Errorf("%s is taken", query)

@@ -56,13 +56,10 @@ func Handler(d Dependencies) http.Handler {
 	mux.HandleFunc("GET "+apiAccounts, c.apiList)
 	mux.HandleFunc("GET "+apiAccounts+"/{namespace}/{name}", c.apiGet)
 	mux.HandleFunc("POST "+apiAccounts+"/{namespace}/{name}/reset-password", c.apiReset)
-	for action, method := range map[administration.Action]string{
-		administration.ActionUnlock: "POST .../unlock", administration.ActionSignOut: "POST .../sign-out",
-		administration.ActionRequireChange: "POST .../require-change", administration.ActionWithdrawChange: "DELETE .../require-change",
-	} {
-		pattern := strings.Replace(method, "...", apiAccounts+"/{namespace}/{name}", 1)
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { c.apiAct(w, r, action) })
-	}
+	mux.HandleFunc("POST "+apiAccounts+"/{namespace}/{name}/unlock", c.apiAct(administration.ActionUnlock))
+	mux.HandleFunc("POST "+apiAccounts+"/{namespace}/{name}/sign-out", c.apiAct(administration.ActionSignOut))
+	mux.HandleFunc("POST "+apiAccounts+"/{namespace}/{name}/require-change", c.apiAct(administration.ActionRequireChange))
+	mux.HandleFunc("DELETE "+apiAccounts+"/{namespace}/{name}/require-change", c.apiAct(administration.ActionWithdrawChange))
 	c.mountPages(mux)
 	served := httpkit.Bounded(httpkit.Secured(httpkit.SameOrigin(httpkit.Routed(mux, c.refuse), c.refuse)), c.refuse)
 	return httpkit.Logged(served, d.Proxies, c.refuse)

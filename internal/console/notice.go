@@ -2,8 +2,10 @@ package console
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/internal/administration"
 	"github.com/keyturn/keyturn/internal/ui"
 )
 
@@ -20,19 +22,20 @@ const (
 	noticeResetKept = "reset-kept"
 )
 
-func (c *console) setNotice(w http.ResponseWriter, notice string) {
-	c.Cookies.Set(w, noticeCookie, notice, noticeLasts)
+// setNotice leaves a notice for the page of an account.
+func (c *console) setNotice(w http.ResponseWriter, t administration.Target, notice string) {
+	c.Cookies.Set(w, noticeCookie, notice+"/"+t.Namespace+"/"+t.Name, noticeLasts)
 }
 
-// takeNotice returns the text of the notice and deletes its cookie; empty if there is none.
-func (c *console) takeNotice(w http.ResponseWriter, r *http.Request, t *ui.Text) string {
-	notice := c.Cookies.Get(r, noticeCookie)
-	if notice == "" {
+// takeNotice returns the text of the notice for the page of an account, and deletes its cookie; empty if there is none.
+func (c *console) takeNotice(w http.ResponseWriter, r *http.Request, t administration.Target, text *ui.Text) string {
+	notice, isFor := strings.CutSuffix(c.Cookies.Get(r, noticeCookie), "/"+t.Namespace+"/"+t.Name)
+	if !isFor {
 		return ""
 	}
 	c.Cookies.Drop(w, noticeCookie)
-	if key := "admin.notice." + notice; t.Has(key) {
-		return t.Say(key)
+	if key := "admin.notice." + notice; text.Has(key) {
+		return text.Say(key)
 	}
 	return ""
 }

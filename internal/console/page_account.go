@@ -68,6 +68,6 @@ func (c *console) account(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := newAccountView(c.UI.Text(r), d)
-	view.Notice = c.takeNotice(w, r, c.UI.Text(r))
+	view.Notice = c.takeNotice(w, r, t, c.UI.Text(r))
 	c.UI.Render(w, r, http.StatusOK, "admin-account", view)
 }

@@ -24,9 +24,9 @@ type resetDialog struct {
 	Requirements []ui.RequirementLine
 	// Words are the account's own, as JSON, for the marks of the page.
 	Words string
-	// Consequences say beforehand what a reset does.
-	Consequences string
-	Error        string
+	// Consequences say beforehand what a reset does, and GenerateHint what Generate does.
+	Consequences, GenerateHint string
+	Error                      string
 }
 
 // confirmDialog asks whether to do something that needs no password.
@@ -38,9 +38,7 @@ type confirmDialog struct {
 
 // generatedDialog shows a password once.
 type generatedDialog struct {
-	Password string
-	Done     string
-	Back     string
+	Title, Password, Done, Back string
 	// Until is when the password ceases to log in; nil where it does not.
 	Until *ui.Instant
 }
@@ -110,7 +108,8 @@ func newResetDialog(text *ui.Text, d *administration.Details, said string) *rese
 			Text: text, ID: "new-password", Label: text.Say("admin.reset.new"), Autocomplete: "new-password", Describe: "requirements",
 		},
 		Requirements: requirementLines(text, results, false), Words: string(words),
-		Consequences: text.Say(consequenceKey(d), "name", nameOf(d)), Error: said,
+		Consequences: text.Say(variant("admin.reset.consequences", ".forbidden", d), "name", nameOf(d)),
+		GenerateHint: text.Say(variant("admin.generate.hint", ".kept", d)), Error: said,
 	}
 }
 
@@ -119,12 +118,12 @@ func backTo(t administration.Target, action administration.Action) string {
 	return addressOf(t, "") + "#" + string(action)
 }
 
-// consequenceKey is the text that says what a reset does to an account.
-func consequenceKey(d *administration.Details) string {
+// variant returns the key of a text about a reset, with an end where the person may not change the password.
+func variant(key, ofForbidden string, d *administration.Details) string {
 	if d.ChangeForbidden {
-		return "admin.reset.consequences.forbidden"
+		return key + ofForbidden
 	}
-	return "admin.reset.consequences"
+	return key
 }
 
 // nameOf is what the pages call a person.
@@ -196,15 +195,10 @@ func (c *console) reset(w http.ResponseWriter, r *http.Request) {
 		c.refuseAction(w, r, session, action, httpkit.NewProblem(http.StatusBadRequest, httpkit.InvalidRequest, httpkit.Message{Key: "problem.missing"}))
 		return
 	}
-	var done administration.Reset
-	refusal := c.act(w, r, session, action, t, func(ctx context.Context) (err error) {
-		if generate {
-			done, err = c.Service.GeneratePassword(ctx, session, t)
-		} else {
-			done, err = c.Service.ResetPassword(ctx, session, t, password)
-		}
-		return err
-	})
+	if generate {
+		password = ""
+	}
+	done, refusal := c.resetPassword(w, r, session, password)
 	if refusal != nil {
 		c.refuseAction(w, r, session, action, refusal)
 		return
@@ -214,24 +208,24 @@ func (c *console) reset(w http.ResponseWriter, r *http.Request) {
 		notice = noticeResetKept
 	}
 	if !generate {
-		c.setNotice(w, notice)
+		c.setNotice(w, t, notice)
 		seeOther(w, addressOf(t, ""))
 		return
 	}
-	c.showGenerated(w, r, session, done, notice)
+	c.showGenerated(w, r, done, notice)
 }
 
-// showGenerated shows the generated password: in this answer, and never again.
-func (c *console) showGenerated(w http.ResponseWriter, r *http.Request, session sessions.Session, done administration.Reset, notice string) {
-	text := c.UI.Text(r)
-	view := &accountView{Username: done.Account.Username(), Name: done.Account.Name, Namespace: done.Account.Namespace}
-	if d, err := c.Service.Details(r.Context(), session, targetOf(r)); err == nil {
-		view = newAccountView(text, d)
+// showGenerated shows the generated password: in this answer, and never again. It does not wait for what else a page about the account
+// shows: that could fail.
+func (c *console) showGenerated(w http.ResponseWriter, r *http.Request, done administration.Reset, notice string) {
+	text, title := c.UI.Text(r), "admin.generated.title"
+	if done.MustChange == "" {
+		title += ".kept"
 	}
-	view.Generated = &generatedDialog{
-		Password: done.Password.Text(), Done: text.Say("admin.notice." + notice), Back: addressOf(targetOf(r), ""),
-		Until: ui.NewInstant(text, seconds(done.ExpiresTime)),
-	}
+	view := &accountView{Address: addressOf(targetOf(r), ""), Username: done.Account.Username(), Generated: &generatedDialog{
+		Title: text.Say(title, "name", done.Account.Username()), Password: done.Password.Text(), Done: text.Say("admin.notice." + notice),
+		Back: addressOf(targetOf(r), ""), Until: ui.NewInstant(text, seconds(done.ExpiresTime)),
+	}}
 	c.UI.Render(w, r, http.StatusOK, "admin-account", view)
 }
 
@@ -247,7 +241,7 @@ func (c *console) confirmed(w http.ResponseWriter, r *http.Request, action admin
 		c.refuseAction(w, r, session, action, refusal)
 		return
 	}
-	c.setNotice(w, string(action))
+	c.setNotice(w, t, string(action))
 	seeOther(w, addressOf(t, ""))
 }
 

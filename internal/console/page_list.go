@@ -60,6 +60,7 @@ func (c *console) list(w http.ResponseWriter, r *http.Request) {
 		c.refusePage(w, r, refusal, listPage)
 		return
 	}
+	q.Limit = 0 // Pages of the list have one size.
 	list, err := c.Service.List(r.Context(), session, q)
 	if err != nil {
 		refusal := refusalOf(err)

@@ -68,6 +68,11 @@ func (r *Record) SecretCreatedTime() time.Time { return r.secret.CreationTimesta
 // ResourceVersion at which the credential was read or written.
 func (r *Record) ResourceVersion() string { return r.secret.ResourceVersion }
 
+// Session returns what the credential says about sessions.
+func (r *Record) Session() Session {
+	return Session{CredentialUID: r.UID(), Owner: r.Owner, Generation: r.SessionGeneration, Ended: r.EndedSessions}
+}
+
 // BelongsTo tells whether the credential is an account's: it names this very account as its owner, and is stored under the
 // name of the account's username. So an account that was deleted and created again has no credential until the operator has
 // decided about the former one, and a copy of a Secret under the name of another username is nobody's. A decoy is nobody's.

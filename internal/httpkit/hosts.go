@@ -6,21 +6,22 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Hosts are names of this server, such as login.example.org, in lower case and without ports: cookies know no ports either.
 type Hosts []string
 
-// ParseHosts reads names that are separated by commas. Empty text names none.
+// ParseHosts reads names, or IP addresses, that are separated by commas. Empty text names none.
 func ParseHosts(text string) (Hosts, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
 	var hosts Hosts
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.ToLower(strings.TrimSpace(name))
-		switch {
-		case name == "":
-			continue
-		case net.ParseIP(name) != nil:
-		case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "":
+		if net.ParseIP(name) == nil && len(validation.IsDNS1123Subdomain(name)) > 0 {
 			return nil, fmt.Errorf("%q is not the name of a host: give names such as login.example.org, without scheme, port or path", name)
 		}
 		hosts = append(hosts, name)

@@ -24,7 +24,7 @@ func TestHosts(t *testing.T) {
 }
 
 func TestHostsRefused(t *testing.T) {
-	for _, text := range []string{"https://login.example.org", "login.example.org:8443", "login.example.org/admin", "*.example.org", "a b"} {
+	for _, text := range []string{"https://login.example.org", "login.example.org:8443", "login.example.org/admin", "*.example.org", "a b", ",", "a,,b", "a..b", ".", "-", "login.example.org."} {
 		if _, err := ParseHosts(text); err == nil {
 			t.Errorf("%q is taken", text)
 		}

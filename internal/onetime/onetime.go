@@ -1,7 +1,3 @@
-// Package onetime makes passwords that are handed out and changed at the first login. They are random, and have no characters that
-// look alike: people read them aloud, and type them off paper.
-//
-// The package knows no policy: callers judge what it returns.
 package onetime
 
 import (
@@ -9,15 +5,15 @@ import (
 	"math/big"
 )
 
-// The characters, without those that look alike: 0 and O, 1, I, l and |, o and O.
+// The characters, without those that look alike: 0, O and o; 1, I and l; 2 and Z; 5 and S; 8 and B.
 const (
-	uppercase = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+	uppercase = "ACDEFGHJKLMNPQRTUVWXY"
 	lowercase = "abcdefghijkmnpqrstuvwxyz"
-	digits    = "23456789"
+	digits    = "34679"
 	symbols   = "#%+=?@*"
 )
 
-// usualLength of a password in characters: with 16 of them, 90 bits and more are random.
+// usualLength of a password in characters: with 16 of them, 85 bits and more are random.
 const usualLength = 16
 
 // Composition is what a password is made of.

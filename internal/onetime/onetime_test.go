@@ -34,7 +34,7 @@ func TestPassword(t *testing.T) {
 				if len(text) != row.length {
 					t.Fatalf("%d characters, want %d", len(text), row.length)
 				}
-				if strings.ContainsAny(text, "0O1Ilo|") || strings.Trim(text, uppercase+lowercase+digits+symbols) != "" {
+				if strings.ContainsAny(text, "0O1Ilo|2Z5S8B") || strings.Trim(text, uppercase+lowercase+digits+symbols) != "" {
 					t.Fatal("has a character that looks like another")
 				}
 				if row.of.MaxLength == 0 && (count(text, uppercase) < max(1, row.of.Uppercase) || count(text, lowercase) < max(1, row.of.Lowercase) ||

@@ -102,8 +102,6 @@ func (s *Service) Check(ctx context.Context, text string, audience token.Audienc
 		return Session{}, ErrUnavailable // The log says so once, for all sessions.
 	case err != nil:
 		return Session{}, unavailable(err)
-	case hasEnded(claims, state):
-		return Session{}, ErrInvalid
 	}
 	a, err := s.Accounts.Account(ctx, state.Owner.Namespace, state.Owner.Name)
 	switch {
@@ -111,15 +109,20 @@ func (s *Service) Check(ctx context.Context, text string, audience token.Audienc
 		return Session{}, ErrInvalid
 	case err != nil:
 		return Session{}, unavailable(err)
-	case !state.BelongsTo(a), account.UnavailableReason(&a.Spec, now) != "", s.Verifiers.For(a) == nil:
+	case !GoesOn(s.Verifiers, &claims, &state, a, now):
 		return Session{}, ErrInvalid
 	}
 	return Session{Account: a, Claims: claims}, nil
 }
 
+// GoesOn tells whether the session of a token goes on, by the state of its credential and by its account.
+func GoesOn(v authn.Verifiers, c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, now time.Time) bool {
+	return !hasEnded(c, state) && state.BelongsTo(a) && account.UnavailableReason(&a.Spec, now) == "" && v.For(a) != nil
+}
+
 // hasEnded compares a session with the state of its credential. A higher generation than that of the state is valid: this replica's watch
 // is a little behind the replica that issued the session.
-func hasEnded(c token.Claims, state credential.Session) bool {
+func hasEnded(c *token.Claims, state *credential.Session) bool {
 	return c.CredentialUID != state.CredentialUID || c.Generation < state.Generation || account.HasEnded(state.Ended, c.SessionID)
 }
 

@@ -24,7 +24,7 @@ func TestHasEnded(t *testing.T) {
 		"other credential, higher generation": {credential.Session{CredentialUID: "uid-2", Generation: 9}, true},
 		"no credential is known":              {credential.Session{}, true},
 	} {
-		if got := hasEnded(session, row.state); got != row.want {
+		if got := hasEnded(&session, &row.state); got != row.want {
 			t.Errorf("%s: has ended %t, want %t", name, got, row.want)
 		}
 	}

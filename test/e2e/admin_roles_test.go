@@ -23,13 +23,13 @@ var roleTargets = []string{"grace", "other", "chief", "platform", "external", "c
 // roleTable has, for each role and account, a letter for each action: see letter.
 var roleTable = map[string]string{
 	//           grace other chief platf exter confl new   kiosk absen self
-	"admin":     "+++++ ..... ++++s ..... ++pnx ccccc ++pn+ ++fn+ ..... o+ooo",
-	"helpdesk":  "++++- ..... ++++- ..... ++pn- cccc- ++pn- ++fn- ..... o+oo-",
+	"admin":     "+++++ ..... ++++s ..... ++xnx ccccc ++pn+ ++fn+ ..... o+ooo",
+	"helpdesk":  "++++- ..... ++++- ..... ++xn- cccc- ++pn- ++fn- ..... o+oo-",
 	"viewer":    "----- ..... ----- ..... ----- ----- ----- ----- ..... -----",
 	"stranger":  "..... ..... ..... ..... ..... ..... ..... ..... ..... .....",
 	"single":    "----+ ..... ..... ..... ..... ..... ..... ..... ..... .....",
-	"escalator": "+++++ ..... +++++ ..... ++pnx ccccc ++pn+ ++fn+ ..... o+ooo",
-	"system":    "+++++ +++++ +++++ +++++ ++pnx ccccc ++pn+ ++fn+ ..... o+ooo",
+	"escalator": "+++++ ..... +++++ ..... ++xnx ccccc ++pn+ ++fn+ ..... o+ooo",
+	"system":    "+++++ +++++ +++++ +++++ ++xnx ccccc ++pn+ ++fn+ ..... o+ooo",
 }
 
 // letter is the outcome that a letter of the table stands for.
