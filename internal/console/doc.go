@@ -6,6 +6,9 @@
 // that tell administrators what happened, and the audit lines. It writes nothing that somebody typed to a log or into an address, but
 // for what is searched for in a list.
 //
-// The endpoints are api_*.go and page_*.go; handler.go lists them. They share session.go, act.go (an action, its audit line and its
-// metric), problem.go (errors as problem documents) and answers.go (accounts in JSON).
+// The endpoints are api_*.go and page_*.go, none of which uses another (TestFilesPointDown); handler.go lists them. They share:
+//
+//   - session.go, and act.go: an action with its audit line (bounded by refusals.go) and its metric;
+//   - query.go reads what a list is asked for, answers.go are accounts in JSON, problem.go errors as problem documents;
+//   - account_view.go is an account's page with its dialogs, standing.go how an account stands in words, notice.go what has happened.
 package console

@@ -10,9 +10,6 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// yamlDialog shows an account as it is declared, to be copied into Git.
-type yamlDialog struct{ Text, Back string }
-
 // declaration is an account without what the cluster adds to it.
 type declaration struct {
 	metav1.TypeMeta `json:",inline"`

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// emptyPackages imports every package as an empty one: the test looks at internal/web's own names only.
+// emptyPackages imports every package as an empty one: the test looks at a package's own names only.
 type emptyPackages struct{}
 
 func (emptyPackages) Import(name string) (*types.Package, error) {
@@ -26,12 +26,16 @@ func isEndpointFile(file string) bool {
 	return strings.HasPrefix(file, "api_") || strings.HasPrefix(file, "page_") || file == "verify.go"
 }
 
-// TestFilesPointDown: in internal/web no file but handler.go uses a function, method, type or constant of another endpoint's file. So
-// an endpoint can be understood from its own file and the shared files below it, as the package comment says.
+// TestFilesPointDown: in internal/web and internal/console no file but handler.go uses a function, method, type or constant of another
+// endpoint's file. So an endpoint can be understood from its own file and the shared files below it, as the package comments say.
 func TestFilesPointDown(t *testing.T) {
-	t.Parallel()
+	for dir, leastEndpoints := range map[string]int{"internal/web": 10, "internal/console": 6} {
+		t.Run(dir, func(t *testing.T) { filesPointDown(t, dir, leastEndpoints) })
+	}
+}
 
-	entries, err := os.ReadDir(filepath.Join(root, "internal/web"))
+func filesPointDown(t *testing.T, dir string, leastEndpoints int) {
+	entries, err := os.ReadDir(filepath.Join(root, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +47,7 @@ func TestFilesPointDown(t *testing.T) {
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(set, filepath.Join(root, "internal/web", name), nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(set, filepath.Join(root, dir, name), nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,12 +56,12 @@ func TestFilesPointDown(t *testing.T) {
 			endpoints++
 		}
 	}
-	if endpoints < 10 {
-		t.Errorf("there are %d files of endpoints, want at least 10", endpoints)
+	if endpoints < leastEndpoints {
+		t.Errorf("there are %d files of endpoints, want at least %d", endpoints, leastEndpoints)
 	}
 	info := types.Info{Uses: map[*ast.Ident]types.Object{}}
 	config := types.Config{Importer: emptyPackages{}, Error: func(error) {}} // What empty packages lack are errors, and do not matter.
-	checked, _ := config.Check("web", set, files, &info)
+	checked, _ := config.Check(path.Base(dir), set, files, &info)
 	var upward []string
 	for name, object := range info.Uses {
 		from, to := filepath.Base(set.Position(name.Pos()).Filename), filepath.Base(set.Position(object.Pos()).Filename)
