@@ -12,13 +12,20 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// awaitLines waits for the audit lines of a request at the console.
+// awaitLines waits for the audit lines of a request at the console of all tests.
 func awaitLines(t *testing.T, request string, want ...string) (lines []*auditLine) {
+	t.Helper()
+
+	return console.awaitLines(t, request, want...)
+}
+
+// awaitLines waits for the audit lines of a request at a server.
+func (s *server) awaitLines(t *testing.T, request string, want ...string) (lines []*auditLine) {
 	t.Helper()
 	eventually(t, "audit of the request", func() error {
 		lines = nil
 
-		for _, l := range console.audit(t) {
+		for _, l := range s.audit(t) {
 			if l.RequestID == request {
 				lines = append(lines, l)
 			}
@@ -59,8 +66,8 @@ func TestAuditOfActions(t *testing.T) {
 		{boss, action("unlock", o.name, "ada"), []string{"unlock done Administrator", "action done unlock"}},
 		{boss, action("sign-out", o.name, "ada"), []string{"revocation done Administrator", "action done sign-out"}},
 		{boss, action("require-change", o.name, "ada"), []string{"action done require-change"}},
-		{boss, action("withdraw-change", o.name, "ada"), []string{"action done require-change"}},
-		{boss, action("withdraw-change", o.name, "ada"), []string{"action refused require-change not-possible NotRequested"}},
+		{boss, action("withdraw-change", o.name, "ada"), []string{"action done withdraw-change"}},
+		{boss, action("withdraw-change", o.name, "ada"), []string{"action refused withdraw-change not-possible NotRequested"}},
 		{boss, reset, []string{"reset done Reset", "revocation done PasswordReset", "action done reset-password"}},
 		{boss, action("generate", o.name, "ada"), []string{"reset done Reset", "revocation done PasswordReset", "action done reset-password"}},
 		{boss, short, []string{"action refused reset-password password-rejected"}},

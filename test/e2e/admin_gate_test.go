@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/pem"
 	"io"
 	"maps"
@@ -28,6 +29,10 @@ type gate struct {
 	// delay of each review, and the status that it is answered with; 0: the API server's answer.
 	delay  time.Duration
 	status int
+	// write answers writes of Secrets, if there is one. carry has the API server carry the write out, whatever becomes of the client, and
+	// returns its answer. readStatus is what reads of Secrets are answered with; 0: the API server's answer.
+	write      func(w http.ResponseWriter, carry func() *httptest.ResponseRecorder)
+	readStatus int
 	// stalled: nothing else is answered either, but for watches, until the client gives up.
 	stalled bool
 	// running are the reviews that are being answered, of all and by the person that they are about; most and mostOfOne are how many
@@ -90,11 +95,27 @@ func (g *gate) serve(proxy http.Handler, w http.ResponseWriter, r *http.Request)
 
 	g.mu.Lock()
 	g.counts[kind]++
-	delay, status, stalled := g.delay, g.status, g.stalled
+	delay, status, stalled, write, readStatus := g.delay, g.status, g.stalled, g.write, g.readStatus
 	g.mu.Unlock()
 
 	if stalled && kind != "watch" {
 		<-r.Context().Done()
+
+		return
+	}
+
+	switch {
+	case kind == "PUT secrets" && write != nil:
+		write(w, func() *httptest.ResponseRecorder {
+			answer := httptest.NewRecorder()
+			proxy.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
+
+			return answer
+		})
+
+		return
+	case kind == "GET secrets" && readStatus != 0:
+		w.WriteHeader(readStatus)
 
 		return
 	}
@@ -176,6 +197,29 @@ func (g *gate) answerReviews(delay time.Duration, status int) {
 	defer g.mu.Unlock()
 
 	g.delay, g.status = delay, status
+}
+
+// answerWrites has writes of Secrets answered by a function, or by the API server for nil.
+func (g *gate) answerWrites(write func(w http.ResponseWriter, carry func() *httptest.ResponseRecorder)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.write = write
+}
+
+// answerReads has reads of Secrets answered with a status, or by the API server for 0.
+func (g *gate) answerReads(status int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.readStatus = status
+}
+
+// passOn answers with what the API server has said.
+func passOn(w http.ResponseWriter, answer *httptest.ResponseRecorder) {
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes()) // to a client that may be gone
 }
 
 // stall has nothing answered any more but watches, or all.

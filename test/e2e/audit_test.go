@@ -25,6 +25,7 @@ type auditLine struct {
 	Event   string    `json:"event"`
 	Outcome string    `json:"outcome"`
 	Verb    string    `json:"verb"`
+	Omitted int       `json:"omitted"`
 	Door    string    `json:"door"`
 	Problem string    `json:"problem"`
 	Reason  string    `json:"reason"`
@@ -63,8 +64,10 @@ func (l *auditLine) wellFormed() error {
 	case attempt != (l.Outcome != "done") && l.Event != "reset" && !action, action && l.Outcome == "granted":
 		return fmt.Errorf("outcome %q", l.Outcome)
 	case attempt && (l.Outcome == "refused") != (l.Problem != ""), !attempt && !action && l.Problem != "",
-		action && (l.Outcome == "refused") != (l.Problem != ""):
+		action && (l.Outcome == "done") != (l.Problem == ""):
 		return fmt.Errorf("problem %q", l.Problem)
+	case !action && (l.Outcome == "unknown" || l.Omitted != 0), l.Outcome != "refused" && l.Omitted != 0:
+		return fmt.Errorf("outcome %q, omitted %d", l.Outcome, l.Omitted)
 	case (l.Event == "logout" || attempt && l.Outcome == "granted") != (l.SessionID != ""):
 		return fmt.Errorf("session %q", l.SessionID)
 	case l.Event != "lock" && !l.Until.IsZero():

@@ -153,8 +153,8 @@ func (a *answer) wellFormed() error {
 		return fmt.Errorf("status %d with an incomplete problem document: %s", a.code, a.body)
 	case a.code >= http.StatusInternalServerError && a.code != http.StatusServiceUnavailable:
 		return fmt.Errorf("the login server failed: %s", a.body)
-	case a.code == http.StatusServiceUnavailable && a.header.Get("Retry-After") == "":
-		return fmt.Errorf("503 without Retry-After: %s", a.body)
+	case a.code == http.StatusServiceUnavailable && (a.header.Get("Retry-After") == "") != (a.outcome().id == "outcome-unknown"):
+		return fmt.Errorf("503 with Retry-After %q: %s", a.header.Get("Retry-After"), a.body)
 	}
 
 	return nil
