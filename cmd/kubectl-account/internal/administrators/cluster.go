@@ -94,10 +94,21 @@ func (k *cluster) get(ctx context.Context, name string) (*account, error) {
 
 // apply writes fields of an account that is there, without force.
 func (k *cluster) apply(ctx context.Context, a *account, manager string, dryRun []string, fields ...field) (*account, error) {
+	return k.applyWith(ctx, a, k.accountPatch(a.Name, fields...), metav1.ApplyOptions{FieldManager: manager, DryRun: dryRun})
+}
+
+// takeOver writes fields with force: other managers lose them. It fails where the account is no longer as it was read, so that whoever
+// manages a field since then keeps it.
+func (k *cluster) takeOver(ctx context.Context, a *account, manager string, dryRun []string, fields ...field) (*account, error) {
 	patch := k.accountPatch(a.Name, fields...)
+	patch.SetResourceVersion(a.ResourceVersion)
+	return k.applyWith(ctx, a, patch, metav1.ApplyOptions{FieldManager: manager, DryRun: dryRun, Force: true})
+}
+
+func (k *cluster) applyWith(ctx context.Context, a *account, patch *unstructured.Unstructured, options metav1.ApplyOptions) (*account, error) {
 	// Without the UID, an apply would create an account that is gone.
 	patch.SetUID(a.UID)
-	object, err := k.accounts().Apply(ctx, a.Name, patch, metav1.ApplyOptions{FieldManager: manager, DryRun: dryRun})
+	object, err := k.accounts().Apply(ctx, a.Name, patch, options)
 	if err != nil {
 		return nil, k.explain(err)
 	}

@@ -11,11 +11,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// byHand are the field managers of kubectl commands with which somebody has set a field once. Nobody sets it back.
+// byHand are the field managers of kubectl commands with which somebody has set a field once. Nothing sets it back.
 var byHand = []string{"kubectl-patch", "kubectl-edit"}
 
 // byKubectl are those and the managers of what kubectl creates and applies, by hand or in a pipeline.
 var byKubectl = append([]string{"kubectl", "kubectl-client-side-apply", "kubectl-create"}, byHand...)
+
+// isSetByHand tells whether a field could not be written because it was set by hand, and nothing else manages it.
+func isSetByHand(err error) bool {
+	managers := managersOf(err)
+	return len(managers) > 0 && !slices.ContainsFunc(managers, func(m string) bool { return !slices.Contains(byHand, m) })
+}
+
+// isOutdated tells whether an object could not be written because it has been changed since it was read.
+func isOutdated(err error) bool { return apierrors.IsConflict(err) && len(managersOf(err)) == 0 }
 
 var quotedManager = regexp.MustCompile(`conflict with "([^"]*)"`)
 

@@ -104,7 +104,7 @@ func (k *cluster) explain(err error) error {
 			"kubectl create rolebinding account-admins -n %s --clusterrole=keyturn-account-admin --user=USERNAME", k.namespace)
 	case apierrors.IsAlreadyExists(err) && ofAccounts:
 		return hintf(err, "%s reset %s -n %s hands out a new password for it.", commandName, details.Name, k.namespace)
-	case apierrors.IsConflict(err) && len(managersOf(err)) == 0:
+	case isOutdated(err):
 		return hintf(err, "It has been changed or created anew meanwhile. Look at it with %s status %s -n %s, and try again.", commandName, details.Name, k.namespace)
 	}
 	return err

@@ -1,8 +1,8 @@
 package administrators
 
 import (
+	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -117,12 +117,13 @@ func (r request) run(cmd *cobra.Command, c *common, k *cluster, w *writing, name
 	if w.dryRun == dryRunClient {
 		return w.written(c, patch)
 	}
-	applied, err := k.apply(cmd.Context(), a, r.manager(), w.asked(), asked)
+	applied, err := r.write(cmd.Context(), k, a, w.asked(), asked)
 	if managers := managersOf(err); len(managers) > 0 {
 		if err := c.printForGit(patch); err != nil {
 			return err
 		}
-		return ownedError(fmt.Sprintf("%s of useraccount %q", asked, name), managers, r.ownedHint(k, managers, name, asked))
+		return ownedError(fmt.Sprintf("%s of useraccount %q", asked, name), managers,
+			"Put the YAML on the standard output where that is declared, such as in Git, and what applies it does the rest.")
 	}
 	if err != nil {
 		return err
@@ -138,6 +139,32 @@ func (r request) run(cmd *cobra.Command, c *common, k *cluster, w *writing, name
 		}
 	}
 	return w.written(c, applied.object)
+}
+
+// maxTakeOvers bounds how often a field that was set by hand is tried to be taken over: the operator writes to accounts, too.
+const maxTakeOvers = 5
+
+// write writes the field of a request. Where it was set by hand, such as by kubectl patch, it is taken over: nothing would write the former
+// value back, and a request works once. What a pipeline manages is not written.
+func (r request) write(ctx context.Context, k *cluster, a *account, dryRun []string, asked field) (*account, error) {
+	for attempt := 1; ; attempt++ {
+		applied, err := k.apply(ctx, a, r.manager(), dryRun, asked)
+		if !isSetByHand(err) {
+			return applied, err
+		}
+		applied, err = k.takeOver(ctx, a, r.manager(), dryRun, asked)
+		if !isOutdated(err) || attempt == maxTakeOvers {
+			return applied, err
+		}
+		now, getErr := k.get(ctx, a.Name)
+		if getErr != nil {
+			return nil, getErr
+		}
+		if now.UID != a.UID { // It is another account, which nobody has asked about.
+			return nil, err
+		}
+		a = now
+	}
 }
 
 // instant is the time to write: now. Where the last request has that time already, since both came within a second, it is the next
@@ -166,16 +193,4 @@ func (r request) notHandled(a *account, err error) error {
 		return hintf(err, "The operator says: %s", pending.Message)
 	}
 	return hintf(err, "The request is declared, and takes effect once the operator runs: kubectl get deployment -n keyturn-system keyturn-operator")
-}
-
-// ownedHint says how to ask for it where others own the field.
-func (r request) ownedHint(k *cluster, managers []string, name string, asked field) string {
-	if slices.ContainsFunc(managers, func(m string) bool { return !slices.Contains(byHand, m) }) {
-		return "Put the YAML on the standard output where that is declared, such as in Git, and what applies it does the rest."
-	}
-	value := fmt.Sprintf("%q", asked.value)
-	for _, key := range slices.Backward(append([]string{"spec"}, asked.path...)) {
-		value = fmt.Sprintf("{%q:%s}", key, value)
-	}
-	return fmt.Sprintf("Somebody has set it by hand with kubectl, so that works again: kubectl patch useraccount %s -n %s --type merge -p '%s'", name, k.namespace, value)
 }
