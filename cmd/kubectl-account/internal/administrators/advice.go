@@ -55,13 +55,18 @@ func nextSteps(a *account) []string {
 	case !known:
 		steps = []step{stepChange, stepReset, stepSignOut}
 	}
+	command := func(s step) string { return fmt.Sprintf("%s %s %s -n %s", commandName, s.verb, a.Name, a.Namespace) }
+	width := 0
+	for _, s := range steps {
+		width = max(width, len(command(s)))
+	}
 	var lines []string
 	for _, s := range steps {
 		if s.verb == "" {
 			lines = append(lines, s.text)
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("%s %s %s -n %s   %s", commandName, s.verb, a.Name, a.Namespace, s.text))
+		lines = append(lines, fmt.Sprintf("%-*s   %s", width, command(s), s.text))
 	}
 	return lines
 }

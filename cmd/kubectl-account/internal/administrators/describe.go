@@ -2,6 +2,7 @@ package administrators
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ func (s *statusCommand) describe(a *account, now time.Time) error {
 	line("Policy", a.Status.PolicyName)
 	line("Standing", withReason(string(a.Status.Standing), string(a.Status.StandingReason)))
 	if p := a.Status.Password; p != nil {
-		line("Password set", withReason(moment(p.SetTime, now), setters[p.SetBy]))
+		line("Password set", moment(p.SetTime, now, setters[p.SetBy]))
 		line("Password expires", moment(p.ExpirationTime, now))
 		if p.MustChange == v1alpha1.ChangeRequired {
 			line("Must change", string(p.MustChangeReason))
@@ -67,16 +68,18 @@ func withReason(word, reason string) string {
 	return fmt.Sprintf("%s (%s)", word, reason)
 }
 
-// moment formats a time, and how far away it is.
-func moment(t *v1alpha1.Instant, now time.Time) string {
+// moment formats a time, with how far away it is and what else is to be said of it.
+func moment(t *v1alpha1.Instant, now time.Time, remarks ...string) string {
 	text := instant(t)
-	switch {
-	case text == "":
+	if text == "" {
 		return ""
-	case t.After(now):
-		return fmt.Sprintf("%s (in %s)", text, age(new(v1alpha1.NewInstant(now)), t.Time.Time))
 	}
-	return fmt.Sprintf("%s (%s ago)", text, age(t, now))
+	distance := age(t, now) + " ago"
+	if t.After(now) {
+		distance = "in " + age(new(v1alpha1.NewInstant(now)), t.Time.Time)
+	}
+	remarks = slices.DeleteFunc(append([]string{distance}, remarks...), func(remark string) bool { return remark == "" })
+	return withReason(text, strings.Join(remarks, ", "))
 }
 
 // isProblem tells whether a condition is one that somebody should read.

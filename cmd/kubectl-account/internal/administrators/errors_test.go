@@ -87,6 +87,7 @@ func TestUsage(t *testing.T) {
 		"unlock ada --dry-run=maybe":       `error: Invalid dry-run value (maybe). Must be "none", "server", or "client".`,
 		"unlock ada --timeout=0s":          "error: --timeout must be longer than 0s",
 		"unlock ada -o table":              `error: unable to match a printer suitable for the output format "table", allowed formats are: `,
+		"status -o foo":                    `error: unable to match a printer suitable for the output format "foo", allowed formats are: go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,wide,yaml`,
 		"reset ada --length=7":             "error: --length must be between 8 and 128",
 		"status ada --server=https://here": "error: unknown flag: --server",
 	} {

@@ -2,6 +2,7 @@ package administrators
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func (s *statusCommand) run(cmd *cobra.Command, names []string) error {
 	}
 	if format := *s.print.OutputFormat; format != "" && format != statusWide {
 		if _, err := s.print.ToPrinter(); err != nil {
-			return &usageError{err}
+			return &usageError{withWide(err)}
 		}
 	}
 	k, err := s.connect()
@@ -86,6 +87,15 @@ func (s *statusCommand) run(cmd *cobra.Command, names []string) error {
 		return err
 	}
 	return failure
+}
+
+// withWide adds the format of this command to the list of those that are allowed.
+func withWide(err error) error {
+	if unknown, ok := errors.AsType[genericclioptions.NoCompatiblePrinterError](err); ok {
+		unknown.AllowedFormats = append(unknown.AllowedFormats, statusWide)
+		return unknown
+	}
+	return err
 }
 
 // list reads all accounts, page by page.

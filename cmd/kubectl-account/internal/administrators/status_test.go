@@ -72,7 +72,7 @@ E-mail:           ada@example.org
 Groups:           engineering, admins
 Policy:           strong
 Standing:         Locked (TooManyFailures)
-Password set:     2026-11-29T12:59:30Z (30s ago) (handed out)
+Password set:     2026-11-29T12:59:30Z (30s ago, handed out)
 Must change:      Reset
 Last login:       2026-11-28T11:00:00Z (26h ago)
 Failed logins:    5
@@ -81,7 +81,7 @@ PasswordApplied:  PolicyViolation: At least 8 characters
 RequestPending:   InFuture: later
 What to do next:
   kubectl account unlock ada -n acme   lifts the lock
-  kubectl account reset ada -n acme   hands out a one-time password, lifts a lock and ends all sessions
+  kubectl account reset ada -n acme    hands out a one-time password, lifts a lock and ends all sessions
 `, "", "status", "ada")
 }
 
