@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,23 +24,6 @@ const (
 	exitUsage       = 2
 	exitInterrupted = 130
 )
-
-const usage = `Usage: kubectl account COMMAND [flags]
-
-  login    Log in, or go on with the session there is. kubectl runs it as a credential plugin.
-  whoami   Tell who is logged in, and who that is in Kubernetes.
-  passwd   Change the password.
-  logout   End the session.
-
-Where the login server is comes from the flags, the environment (KEYTURN_SERVER, KEYTURN_NAMESPACE, KEYTURN_USERNAME,
-KEYTURN_CERTIFICATE_AUTHORITY), or the kubeconfig's user, where that logs in with this program.
-
-Flags:
-%s
-For administrators of accounts, by the rights that they have in the cluster (kubectl account COMMAND --help tells the flags):
-
-%s  completion      Print a script that completes commands in a shell.
-`
 
 // version of the build, set by the linker.
 var version = "unknown"
@@ -94,20 +76,19 @@ func (p *program) run(ctx context.Context, args []string) int {
 }
 
 func (p *program) command(ctx context.Context, args []string) error {
-	commands := map[string]func(context.Context, *server, *settings) error{
-		"login": p.login, "whoami": p.whoami, "passwd": p.passwd, "logout": p.logout,
+	if p.asksForHelp(args) {
+		fmt.Fprintf(p.stdout, "%s", p.help())
+		return nil
+	}
+	run := p.find(args)
+	if run == nil {
+		return p.unknown(args)
 	}
 	s := &settings{}
 	flags := s.flags()
-	help := func() string { return fmt.Sprintf(usage, flags.FlagUsages(), administrators.Usage()) }
-	isHelp := len(args) == 1 && slices.Contains([]string{"help", "--help", "-h"}, args[0])
-	if !isHelp && (len(args) == 0 || commands[args[0]] == nil) {
-		fmt.Fprintf(p.stderr, "%s", help())
-		return errUsage
-	}
 	err := flags.Parse(args[1:])
-	if isHelp || errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintf(p.stdout, "%s", help())
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintf(p.stdout, "%s", p.help())
 		return nil
 	}
 	if err == nil && flags.NArg() > 0 {
@@ -124,22 +105,20 @@ func (p *program) command(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return commands[args[0]](ctx, to, s)
+	return run(ctx, to, s)
 }
 
 // forAdministrators is the environment of the commands for administrators.
 func (p *program) forAdministrators() administrators.Environment {
-	return administrators.Environment{
-		Streams:  genericiooptions.IOStreams{In: os.Stdin, Out: p.stdout, ErrOut: p.stderr},
-		Terminal: func() (io.WriteCloser, error) { return p.screen() },
-		Person: []administrators.PersonCommand{
-			{Name: "login", Short: "Log in, or go on with the session there is"},
-			{Name: "whoami", Short: "Tell who is logged in, and who that is in Kubernetes"},
-			{Name: "passwd", Short: "Change the password"},
-			{Name: "logout", Short: "End the session"},
-		},
+	environment := administrators.Environment{
+		Streams:     genericiooptions.IOStreams{In: os.Stdin, Out: p.stdout, ErrOut: p.stderr},
+		Terminal:    func() (io.WriteCloser, error) { return p.screen() },
 		PersonFlags: (&settings{}).flags(),
 	}
+	for _, c := range p.people() {
+		environment.Person = append(environment.Person, c.PersonCommand)
+	}
+	return environment
 }
 
 // screen is the person's terminal, to write on.

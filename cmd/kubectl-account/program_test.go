@@ -262,6 +262,15 @@ func TestUsage(t *testing.T) {
 	f := newFixture(t)
 	f.expect(t, exitUsage, "", "Usage: kubectl account")
 	f.expect(t, exitUsage, "", "Usage: kubectl account", "unknown")
+	f.expect(t, exitUsage, "", `error: unknown command "unknown" for "kubectl account"`, "unknown")
+	f.expect(t, exitUsage, "", "unknown command \"logn\" for \"kubectl account\"\n\nDid you mean this?\n\tlogin\n", "logn")
+	f.expect(t, exitFailed, "", "unknown command \"stat\" for \"kubectl account\"\n\nDid you mean this?\n\tstatus\n", "stat", "-n", "acme")
+	f.expect(t, exitFailed, "", `unknown command "unlok"`, "help", "unlok")
+	f.expect(t, exitUsage, "", `error: a command is expected before "-n"`, "-n", "acme", "stat")
+	for _, c := range f.program.people() {
+		f.expect(t, 0, "  "+c.Name, "", "help", c.Name)
+		f.expect(t, 0, c.Short+".\n", "", "help")
+	}
 	f.expect(t, 0, "--server", "", "--help")
 	f.expect(t, 0, "Usage: kubectl account", "", "login", "-h")
 	f.expect(t, exitUsage, "", `unexpected argument "more"`, "login", "more")

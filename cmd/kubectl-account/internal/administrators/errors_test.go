@@ -155,6 +155,23 @@ func TestHandles(t *testing.T) {
 	}
 }
 
+// TestNearest: a word that is no command leads to those that come close, people's among them.
+func TestNearest(t *testing.T) {
+	environment := Environment{Person: []PersonCommand{{Name: "login"}, {Name: "whoami"}, {Name: "passwd"}, {Name: "logout"}}}
+	for word, want := range map[string]struct {
+		names string
+		ours  bool
+	}{
+		"stat": {"status", true}, "unlok": {"unlock", true}, "Sign-Ou": {"sign-out", true}, "re": {"reset require-change", true},
+		"logn": {"login", false}, "log": {"login logout", false}, "password": {"passwd", false}, "unknown": {}, "list": {}, "": {},
+	} {
+		names, ours := Nearest(environment, word)
+		if strings.Join(names, " ") != want.names || ours != want.ours {
+			t.Errorf("near %q are %q, %v", word, names, ours)
+		}
+	}
+}
+
 // TestUsageOfAll: each command is listed with a line.
 func TestUsageOfAll(t *testing.T) {
 	text := Usage()

@@ -50,6 +50,9 @@ var (
 	tools = []string{"completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
 )
 
+// UsageLine is the format of a command in a list of them: its name, and what it does.
+const UsageLine = "  %-15s %s.\n"
+
 // Usage lists the commands, a line each.
 func Usage() string {
 	var b strings.Builder
@@ -57,7 +60,7 @@ func Usage() string {
 	for _, verb := range verbs {
 		for _, command := range root.Commands() {
 			if command.Name() == verb {
-				fmt.Fprintf(&b, "  %-15s %s.\n", verb, command.Short)
+				fmt.Fprintf(&b, UsageLine, verb, command.Short)
 			}
 		}
 	}
@@ -75,6 +78,21 @@ func Handles(args []string) bool {
 		return len(args) > 1 && (slices.Contains(verbs, args[1]) || slices.Contains(tools, args[1]))
 	}
 	return slices.Contains(verbs, args[0]) || slices.Contains(tools, args[0])
+}
+
+// maxDistance is how many letters may differ: as many as in kubectl.
+const maxDistance = 2
+
+// Nearest returns the commands, those of people among them, that somebody may have meant who typed another word, and whether one is of
+// this package.
+func Nearest(environment Environment, word string) (names []string, ours bool) {
+	if word == "" { // All commands begin so.
+		return nil, false
+	}
+	root := newRoot(environment)
+	root.SuggestionsMinimumDistance = maxDistance
+	names = root.SuggestionsFor(word)
+	return names, slices.ContainsFunc(names, func(name string) bool { return slices.Contains(verbs, name) })
 }
 
 // Completion returns the command line that completes another, as CompletionProgram is asked to.
