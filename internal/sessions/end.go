@@ -21,15 +21,16 @@ const (
 
 // End ends one session, on every replica. The error is ErrUnavailable.
 func (s *Service) End(ctx context.Context, current Session) error {
-	_, err := s.end(ctx, current)
+	_, _, err := s.end(ctx, current)
 	return err
 }
 
 // Replace ends a session in whose place another has begun. If more sessions have been ended of late than are remembered, all of them end:
-// then it returns another token for the new one, which goes on, and true. The error is ErrUnavailable.
+// then it returns another token for the new one, which goes on, and true. Where somebody else has ended all sessions since the new one began,
+// such as an administrator, it is over as well. The error is ErrUnavailable.
 func (s *Service) Replace(ctx context.Context, former Session, next token.Claims) (token.Token, token.Claims, bool, error) {
-	record, err := s.end(ctx, former)
-	if err != nil || next.CredentialUID != record.UID() || next.Generation >= record.SessionGeneration {
+	record, hasEndedAll, err := s.end(ctx, former)
+	if err != nil || !hasEndedAll || next.CredentialUID != record.UID() || next.Generation+1 != record.SessionGeneration {
 		return token.Token{}, next, false, err
 	}
 	next.Generation = record.SessionGeneration
@@ -37,17 +38,20 @@ func (s *Service) Replace(ctx context.Context, former Session, next token.Claims
 	return signed, next, err == nil, err
 }
 
-// end ends one session, and returns the credential as it was written.
-func (s *Service) end(ctx context.Context, current Session) (*credential.Record, error) {
+// end ends one session, and returns the credential as it was written, and whether that has ended all sessions.
+func (s *Service) end(ctx context.Context, current Session) (record *credential.Record, hasEndedAll bool, err error) {
 	resolved, err := s.Catalog.PolicyFor(ctx, current.Account)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, false, unavailable(err)
 	}
 	now := s.Clock.Now()
 	forget := current.Claims.Forget(lifetimesOf(resolved.Policy), now)
-	return s.update(ctx, current.Account, func(c account.Credential) account.Credential {
-		return account.EndSession(c, current.Claims.SessionID, forget, now)
+	record, err = s.update(ctx, current.Account, func(c account.Credential) account.Credential {
+		after := account.EndSession(c, current.Claims.SessionID, forget, now)
+		hasEndedAll = after.SessionGeneration != c.SessionGeneration
+		return after
 	})
+	return record, hasEndedAll, err
 }
 
 // EndAll ends all sessions of an account, on every replica. The error is ErrUnavailable.
