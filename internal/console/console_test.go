@@ -2,11 +2,19 @@ package console
 
 import (
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/administration"
@@ -94,6 +102,12 @@ func TestTexts(t *testing.T) {
 	for _, s := range standings {
 		keys = append(keys, "standing."+string(s))
 	}
+	for _, reason := range standingReasons(t) {
+		// These two say no more than the standings Disabled and NoPassword.
+		if reason != v1alpha1.ReasonAccountDisabled && reason != v1alpha1.ReasonNoPassword {
+			keys = append(keys, "reason."+string(reason))
+		}
+	}
 	for _, language := range text.All() {
 		for _, key := range keys {
 			if !language.Has(key) {
@@ -101,6 +115,36 @@ func TestTexts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// standingReasons are all reasons for a standing that the API has a constant for.
+func standingReasons(t *testing.T) (reasons []v1alpha1.StandingReason) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../api/v1alpha1/useraccountstatus_types.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		constant, isConstant := n.(*ast.ValueSpec)
+		if !isConstant {
+			return true
+		}
+		if kind, _ := constant.Type.(*ast.Ident); kind == nil || kind.Name != "StandingReason" {
+			return true
+		}
+		for _, value := range constant.Values {
+			reason, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reasons = append(reasons, v1alpha1.StandingReason(reason))
+		}
+		return true
+	})
+	if !slices.Contains(reasons, v1alpha1.ReasonCredentialInvalid) || !slices.Contains(reasons, v1alpha1.ReasonInitialLogin) {
+		t.Fatalf("the reasons %q are not all", reasons)
+	}
+	return reasons
 }
 
 func TestHandles(t *testing.T) {
@@ -167,12 +211,33 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// TestVerbs: every action asks Kubernetes for a verb that the documented roles have.
+// TestVerbs: every action asks Kubernetes for a verb that the role of administrators has.
 func TestVerbs(t *testing.T) {
-	known := []permission.Verb{permission.ResetPassword, permission.Unlock, permission.SignOut, permission.RequireChange}
+	known := verbsOf(t, "keyturn-account-admin")
 	for _, action := range administration.Actions {
-		if !slices.Contains(known, verbOf(action)) {
+		if !slices.Contains(known, string(verbOf(action))) {
 			t.Errorf("%s asks for %s", action, verbOf(action))
 		}
 	}
+}
+
+// verbsOf are the verbs on accounts of a ready-made role.
+func verbsOf(t *testing.T, role string) (verbs []string) {
+	t.Helper()
+	manifests, err := os.ReadFile("../../config/rbac/people.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for manifest := range strings.SplitSeq(string(manifests), "\n---\n") {
+		found := &rbacv1.ClusterRole{}
+		if err := yaml.UnmarshalStrict([]byte(manifest), found); err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range found.Rules {
+			if found.Name == role && slices.Contains(rule.Resources, "useraccounts") {
+				verbs = append(verbs, rule.Verbs...)
+			}
+		}
+	}
+	return verbs
 }
