@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/test/revocation"
 )
 
@@ -139,7 +140,9 @@ func TestSee(t *testing.T) {
 		ok   bool
 	}{
 		{`{"accounts": [{"standing":"Active"}, {"standing":""}]}`, true},
-		{`<details class="menu"></details><details class="menu"></details>`, true},
+		{listOnPage(t, 2), true},
+		{listOnPage(t, 3), false},
+		{listOnPage(t, 0), false},
 		{`{"accounts": [{"standing":"Active"}]}`, false},
 		{`{"accounts": [{"standing":"1"}, {"standing":"2"}, {"standing":"3"}]}`, false},
 		{``, false},
@@ -159,6 +162,25 @@ func TestSee(t *testing.T) {
 	if _, err := a.see(t.Context(), view{address: listPage}); err == nil {
 		t.Error("a refusal is a list of nobody")
 	}
+}
+
+// listOnPage is the page of a list with so many accounts, as the login server renders it.
+func listOnPage(t *testing.T, accounts int) string {
+	t.Helper()
+	pages, err := ui.New(ui.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]map[string]any, accounts)
+	for i := range rows {
+		rows[i] = map[string]any{"Username": "ada", "Standing": "active", "Menu": []map[string]string{{"Address": "/", "Text": "Unlock"}}}
+	}
+	answer := httptest.NewRecorder()
+	pages.Render(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, listPage, nil), http.StatusOK, "admin-list", map[string]any{"Rows": rows})
+	if answer.Code != http.StatusOK {
+		t.Fatalf("the page is not rendered: %s", answer.Body)
+	}
+	return answer.Body.String()
 }
 
 // TestResetOne: only an answer with a password is that of a reset which has generated one.
