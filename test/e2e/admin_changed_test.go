@@ -131,8 +131,9 @@ func TestGroupsOfAnAdministrator(t *testing.T) {
 	}
 }
 
-// TestRefusedAndAbsent: an account that the actor may not see is answered for like one that is not there, to the last header. It measures
-// time, so nothing runs beside it.
+// TestRefusedAndAbsent: an account that the actor may not see is answered for like one that is not there, to the last header. Where the actor
+// may get accounts and there is none, the answer is the same, too, but its time may differ: who may list them may know which there are. It
+// measures time, so nothing runs beside it.
 func TestRefusedAndAbsent(t *testing.T) {
 	const rounds = 40
 

@@ -178,8 +178,8 @@ func TestPagesAdminRefusals(t *testing.T) {
 	o, ada := administrates(t, v1alpha1.PasswordPolicySpec{})
 	grace := o.hopper(t)
 	lin := o.settled(t, "lin", nil)
-	o.employs(t, lin, roleOfViewers)
-	binding := o.employs(t, lin, roleOfHelpdesk)
+	o.binds(t, lin, viewerRole)
+	binding := o.binds(t, lin, helpdeskRole)
 	b := openConsole(t)
 
 	b.administer(ada)

@@ -16,22 +16,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/test/controlplane"
-)
-
-// The roles of people who administer accounts.
-const (
-	roleOfAdmins   = "keyturn-account-admin"
-	roleOfHelpdesk = "keyturn-account-helpdesk"
-	roleOfViewers  = "keyturn-account-viewer"
 )
 
 // atConsoleHost makes a login server have the console at its own address.
@@ -77,51 +64,13 @@ func (b *browser) openBeside() *browser {
 	return another
 }
 
-// employs gives a person a ClusterRole in the organisation, and waits until the API server knows.
-func (o *organisation) employs(t *testing.T, p *person, role string) *rbacv1.RoleBinding {
-	t.Helper()
-
-	binding := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: o.name, GenerateName: "employs-"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: p.nameInKubernetes()}},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
-	}
-	must(t, kube.Create(t.Context(), binding))
-	p.awaitList(t, o.name, true)
-
-	return binding
-}
-
-func (p *person) nameInKubernetes() string { return "keyturn:" + p.organisation + ":" + p.username }
-
-// awaitList waits until the API server lets a person list the accounts of a namespace (empty: of all), or does not any more.
-func (p *person) awaitList(t *testing.T, namespace string, want bool) {
-	t.Helper()
-	eventually(t, fmt.Sprintf("%s may list accounts: %t", p.username, want), func() error {
-		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User: p.nameInKubernetes(), ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Verb: "list", Group: v1alpha1.SchemeGroupVersion.Group, Resource: "useraccounts", Namespace: namespace,
-			},
-		}}
-		if err := kube.Create(t.Context(), review); err != nil {
-			return err
-		}
-
-		if review.Status.Allowed != want {
-			return errTooEarly
-		}
-
-		return nil
-	})
-}
-
 // administrates makes an organisation with an administrator whose password is their own.
 func administrates(t *testing.T, policy v1alpha1.PasswordPolicySpec) (*organisation, *person) {
 	t.Helper()
 
 	o, _ := governed(t, policy)
 	ada := o.settled(t, "ada", func(s *v1alpha1.UserAccountSpec) { s.DisplayName = "Ada Lovelace" })
-	o.employs(t, ada, roleOfAdmins)
+	o.binds(t, ada, adminRole)
 
 	return o, ada
 }
@@ -224,21 +173,10 @@ func noteShown(secret string) {
 func (b *browser) proofAges(by time.Duration) {
 	b.t.Helper()
 
-	keys := &corev1.Secret{}
-	must(b.t, kube.Get(b.t.Context(), client.ObjectKey{Namespace: systemNamespace, Name: "keyturn-signing-keys"}, keys))
-
-	ring, err := token.Decode(keys.Data)
-	must(b.t, err)
-
 	cookie := b.cookies()["keyturn-session"]
-	claims, err := ring.Verify(cookie.Value, token.Console, time.Now())
-	must(b.t, err)
-
-	claims.LoginTime = claims.LoginTime.Add(-by)
-	signed, err := ring.Sign(claims, time.Now())
-	must(b.t, err)
+	older := aged(b.t, cookie.Value, by)
 	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
-		return network.SetCookie(cookie.Name, noteSecret(signed.Text())).WithDomain(cookie.Domain).WithPath(cookie.Path).
+		return network.SetCookie(cookie.Name, older).WithDomain(cookie.Domain).WithPath(cookie.Path).
 			WithHTTPOnly(true).WithSameSite(network.CookieSameSiteLax).Do(ctx)
 	}))
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -77,12 +76,7 @@ func TestPagesAdminEverywhere(t *testing.T) {
 
 	platform := newOrganisation(t)
 	sam := platform.settled(t, "sam", nil)
-	must(t, kube.Create(t.Context(), &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: uniqueName(t)},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: sam.nameInKubernetes()}},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: roleOfAdmins},
-	}))
-	sam.awaitList(t, "", true)
+	sam.everywhere(t)
 
 	o, ada := administrates(t, v1alpha1.PasswordPolicySpec{})
 	b := openConsole(t)
@@ -103,12 +97,7 @@ func TestPagesAdminEverywhere(t *testing.T) {
 
 	// She may not reset a system user of her own organisation.
 	eve := o.settled(t, "eve", nil)
-	must(t, kube.Create(t.Context(), &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: uniqueName(t)},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: eve.nameInKubernetes()}},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: roleOfAdmins},
-	}))
-	eve.awaitList(t, "", true)
+	eve.everywhere(t)
 	theirs.open(eve.pageOf(""))
 
 	if got := strings.Join(theirs.offers(".actions a"), "|"); got != "Unlock|Log out everywhere|Require a password change|Edit" {
@@ -122,8 +111,8 @@ func TestPagesAdminMenus(t *testing.T) {
 
 	o, ada := administrates(t, v1alpha1.PasswordPolicySpec{})
 	grace, lin := o.settled(t, "grace", nil), o.settled(t, "lin", nil)
-	o.employs(t, grace, roleOfHelpdesk)
-	o.employs(t, lin, roleOfViewers)
+	o.binds(t, grace, helpdeskRole)
+	o.binds(t, lin, viewerRole)
 	o.awaitStanding(t, "lin", v1alpha1.StandingActive, "")
 
 	b := openConsole(t)
@@ -247,7 +236,7 @@ func TestPagesAdminStandings(t *testing.T) {
 		MaxAgeDays: new(int32(90)), IdleLockDays: new(int32(365)),
 	})
 	ada := o.settled(t, "ada", nil)
-	o.employs(t, ada, roleOfAdmins)
+	o.binds(t, ada, adminRole)
 
 	locked := o.settled(t, "locked", nil)
 	locked.lockOut(t)
@@ -288,7 +277,7 @@ func TestPagesAdminStandings(t *testing.T) {
 		b.state(name)
 	}
 
-	b.listed("/admin", 12)
+	b.listed("/admin", o.declaredAccounts(t))
 	b.is(`document.querySelector("a[href$='/conflict']").closest("tr").querySelector(".menu") === null`)
 	b.state("list")
 	b.open("/admin/accounts/" + o.name + "/conflict")

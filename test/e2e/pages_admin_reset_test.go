@@ -98,7 +98,7 @@ func TestPagesAdminReset(t *testing.T) {
 	b.says("The password was reset. It must be changed at the next login. The account is unlocked, and logged out of all devices.")
 	b.is(focused + ` === "notice"`)
 	b.says("must change the password")
-	b.says("by " + ada.nameInKubernetes())
+	b.says("by " + ada.kubernetesName())
 	b.state("done")
 
 	handed = noteSecret("Tulip+7/" + handed)
