@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
@@ -11,8 +12,8 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// TestConsoleIsKilled: a login server is killed at random moments of a reset by hand. The reset has then been made wholly, or not at all,
-// and one that was answered has been made.
+// TestConsoleIsKilled: a login server is killed before, during and after the write of a reset by hand, and at random moments. The reset has then
+// been made wholly, or not at all, and one that was answered has been made.
 func TestConsoleIsKilled(t *testing.T) {
 	o, boss := ruled(t, unlimited())
 	p := o.settled(t, "ada", nil)
@@ -20,39 +21,58 @@ func TestConsoleIsKilled(t *testing.T) {
 	boss.console = console.url
 	boss.logInAgain(t)
 
-	landed := map[string]int{}
+	for name, tt := range map[string]struct {
+		// answer answers the write of the reset; nil: the API server does, and the server is killed at a random moment.
+		answer  func(w http.ResponseWriter, carry func() *httptest.ResponseRecorder)
+		written bool
+	}{
+		"before the write": {func(http.ResponseWriter, func() *httptest.ResponseRecorder) { console.kill() }, false},
+		"before the answer of the write": {func(_ http.ResponseWriter, carry func() *httptest.ResponseRecorder) {
+			carry()
+			console.kill()
+		}, true},
+		"at random": {nil, false},
+	} {
+		for range crashRounds {
+			request, answered := action("", o.name, "ada"), make(chan *consoleAnswer, 1)
+			next := newPassword()
+			request.path, request.body = request.path+"reset-password", resetBody(next)
 
-	for round := range crashRounds {
-		request, answered := action("", o.name, "ada"), make(chan *consoleAnswer, 1)
-		next := newPassword()
-		request.path, request.body = request.path+"reset-password", resetBody(next)
+			console.gate.answerWrites(tt.answer)
 
-		go func() {
-			a, _ := boss.try(t.Context(), request)
-			answered <- a
-		}()
+			go func() {
+				a, _ := boss.try(t.Context(), request)
+				answered <- a
+			}()
 
-		<-pause(100 * time.Millisecond)
-		console.kill()
+			if tt.answer == nil {
+				<-pause(100 * time.Millisecond)
+				console.kill()
+			}
 
-		answer := <-answered // nil if the server had no time to answer
+			answer := <-answered // nil if the server had no time to answer
 
-		console.start(t)
+			console.gate.answerWrites(nil)
+			console.start(t)
 
-		working := p.inForce(t, p.password, next)
-		if len(working) != 1 {
-			t.Fatalf("round %d: %d of the old and the new password work, want 1", round, len(working))
+			working := p.inForce(t, p.password, next)
+			if len(working) != 1 {
+				t.Fatalf("%s: %d of the old and the new password work, want 1", name, len(working))
+			}
+
+			made := working[0] == next
+			if answer != nil && answer.code == http.StatusOK && !made {
+				t.Fatalf("%s: the reset was answered, and the old password is in force", name)
+			}
+
+			if tt.answer != nil && (answer != nil || made != tt.written) {
+				t.Fatalf("%s: the reset was made: %t, want %t; the answer is %v", name, made, tt.written, answer)
+			}
+
+			p.password = working[0]
 		}
-
-		if answer != nil && answer.code == http.StatusOK && working[0] != next {
-			t.Fatalf("round %d: the reset was answered, and the old password is in force", round)
-		}
-
-		landed[fmt.Sprintf("written %t, answered %t", working[0] == next, answer != nil)]++
-		p.password = working[0]
 	}
 
-	t.Logf("the kills landed %v", landed)
 	boss.resets(t, p, newPassword())
 	p.login(t, p.password, mustChange("Reset"))
 	o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonReset)
@@ -114,8 +134,20 @@ func TestEverybodyResetsAtOnce(t *testing.T) {
 	}
 
 	w := &wallet{latest: p.password, all: []string{p.password}}
-	resetAtOnce(t, o, bosses, p, w)
+	before := operator.applied(t, o)
+	grants := resetAtOnce(t, o, bosses, p, w)
 	o.awaitRevision(t, "ada")
+	eventually(t, "the pipeline has reset the password", func() error {
+		if operator.applied(t, o) == before {
+			return errTooEarly
+		}
+
+		return nil
+	})
+
+	if grants["reset"] == 0 || grants["change"] == 0 {
+		t.Errorf("granted were %v, want some of each kind", grants)
+	}
 
 	if working := p.inForce(t, w.all...); len(working) != 1 {
 		t.Fatalf("%d of %d passwords work, want 1", len(working), len(w.all))
@@ -132,17 +164,54 @@ func TestEverybodyResetsAtOnce(t *testing.T) {
 	o.awaitStanding(t, "ada", v1alpha1.StandingActive, "")
 }
 
-// resetAtOnce has administrators, a pipeline and the person set the same password, over and over.
-func resetAtOnce(t *testing.T, o *organisation, bosses []*administrator, p *person, w *wallet) {
+// applied is how many passwords from Secrets a server has put in force in an organisation.
+func (s *server) applied(t *testing.T, o *organisation) (n int) {
+	t.Helper()
+
+	for _, l := range s.audit(t) {
+		if l.Account.Namespace == o.name && l.Event == "reset" && l.Outcome == "done" {
+			n++
+		}
+	}
+
+	return n
+}
+
+// resetAtOnce has administrators, a pipeline and the person set the same password, over and over and until something of each kind was
+// granted, and counts that.
+func resetAtOnce(t *testing.T, o *organisation, bosses []*administrator, p *person, w *wallet) (grants map[string]int) {
 	t.Helper()
 
 	const rounds = 8
 
-	var all sync.WaitGroup
+	var (
+		mu  sync.Mutex
+		all sync.WaitGroup
+	)
+
+	grants = map[string]int{}
+	grant := func(kind, password string) {
+		mu.Lock()
+		defer mu.Unlock()
+
+		grants[kind]++
+
+		w.set(password)
+	}
+
+	until := time.Now().Add(patience)
+	goesOn := func(round int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+
+		return round < rounds || time.Now().Before(until) && (grants["reset"] == 0 || grants["change"] == 0)
+	}
 
 	for _, boss := range bosses {
 		all.Go(func() {
-			for range rounds {
+			for round := 0; goesOn(round); round++ {
+				<-pause(500 * time.Millisecond) // A change takes longer than a reset, and has to begin anew after each.
+
 				next := newPassword()
 				w.add(next)
 
@@ -150,23 +219,29 @@ func resetAtOnce(t *testing.T, o *organisation, bosses []*administrator, p *pers
 				request.path, request.body = request.path+"reset-password", resetBody(next)
 
 				got, err := boss.try(t.Context(), request)
-				if err != nil || got.code != http.StatusOK && got.code != http.StatusServiceUnavailable {
-					t.Errorf("a reset is answered with %v, %v", got, err)
-				}
 
-				w.set(next)
+				switch {
+				case err != nil || got.code != http.StatusOK && got.code != http.StatusServiceUnavailable:
+					t.Errorf("a reset is answered with %v, %v", got, err)
+				case got.code == http.StatusOK:
+					grant("reset", next)
+				}
 			}
 		})
 	}
 
 	all.Go(func() {
-		for range 2 * rounds {
+		for round := 0; goesOn(round / 2); round++ {
 			next := newPassword()
 			w.add(next)
 
 			got, err := p.tryChange(t.Context(), w.get(), next)
-			if err != nil || !slices.Contains([]int{http.StatusOK, http.StatusUnauthorized, http.StatusServiceUnavailable, http.StatusTooManyRequests}, got.code) {
+
+			switch {
+			case err != nil || !slices.Contains([]int{http.StatusOK, http.StatusUnauthorized, http.StatusServiceUnavailable, http.StatusTooManyRequests}, got.code):
 				t.Errorf("a change is answered with %v, %v", got, err)
+			case got.code == http.StatusOK:
+				grant("change", next)
 			}
 		}
 	})
@@ -179,4 +254,7 @@ func resetAtOnce(t *testing.T, o *organisation, bosses []*administrator, p *pers
 		}
 	})
 	all.Wait()
+	t.Logf("granted were %v", grants)
+
+	return grants
 }
