@@ -172,8 +172,12 @@ func (h *Verify) refuse(w http.ResponseWriter, r *http.Request, p proxyRequest, 
 	http.Redirect(w, r, withReturnTo(inOrganization(p.namespaces[0], "/login"), to), http.StatusSeeOther)
 }
 
-// hasConsoleSession reports whether the cookie has a session of the console.
+// hasConsoleSession reports whether this is a host of the console, and the cookie has a session of it. At another host, the login page
+// helps: the session counts for nothing there.
 func (h *Verify) hasConsoleSession(r *http.Request) bool {
+	if !h.ConsoleHosts.Has(r) {
+		return false
+	}
 	_, err := h.Sessions.Check(r.Context(), h.Get(r, httpkit.SessionCookie), token.Console)
 	return err == nil
 }

@@ -36,6 +36,12 @@ func TestApplicationAtTheConsole(t *testing.T) {
 		}
 	}
 
+	// At a host of applications the session counts for nothing, so the login page helps.
+	head := "GET /auth/verify?login=redirect&namespace=" + o.name + " HTTP/1.1\nHost: " + applicationHost + "\nAccept: text/html\nCookie: keyturn-session="
+	if got := rawStatus(t, consoleURL, head+boss.token); got != http.StatusSeeOther {
+		t.Errorf("at a host of applications the answer is %d", got)
+	}
+
 	boss.looks(t, o.name, "boss", outcome{code: http.StatusOK}) // nothing of that has ended the session
 }
 
