@@ -90,10 +90,20 @@ func (s *Service) change(ctx context.Context, session sessions.Session, t Target
 	defer leave()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
 	defer cancel()
+	isUncertain := false // An earlier write may have been carried out, so a refusal now does not mean that nothing was done.
 	for range maxConflicts {
-		if err := s.changeOnce(ctx, session, t, verb, operate); !errors.Is(err, credential.ErrConflict) {
+		err := s.changeOnce(ctx, session, t, verb, operate)
+		switch {
+		case errors.Is(err, credential.ErrConflict):
+			isUncertain = isUncertain || errors.Is(err, ErrUncertain)
+		case err != nil && isUncertain:
+			return ErrUncertain
+		default:
 			return err
 		}
+	}
+	if isUncertain {
+		return ErrUncertain
 	}
 	return ErrOverloaded
 }
@@ -128,8 +138,8 @@ func (s *Service) changeOnce(ctx context.Context, session sessions.Session, t Ta
 	return s.write(ctx, record, c)
 }
 
-// write writes what was decided. Where the API server does not say whether that was done, it looks. Errors: credential.ErrConflict,
-// ErrUncertain, ErrUnavailable.
+// write writes what was decided. Where the API server does not say whether that was done, it looks. Errors: credential.ErrConflict, with
+// ErrUncertain where it may have been carried out all the same; ErrUncertain; ErrUnavailable.
 func (s *Service) write(ctx context.Context, record *credential.Record, c account.Credential) error {
 	_, err := s.Store.Update(ctx, record, c)
 	switch {
@@ -142,10 +152,15 @@ func (s *Service) write(ctx context.Context, record *credential.Record, c accoun
 	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 	defer cancel()
 	_, err = s.Store.Confirm(looking, record, c)
-	if err == nil || errors.Is(err, credential.ErrConflict) {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, credential.ErrConflict):
+		// The other writer came before the write or after it.
+		return errors.Join(err, ErrUncertain)
+	default:
+		return ErrUncertain
 	}
-	return ErrUncertain
 }
 
 // rules returns the rules for an account.

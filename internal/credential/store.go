@@ -145,8 +145,9 @@ func IsRefused(err error) bool {
 }
 
 // Confirm finds out what became of an Update of a credential to c whose error says neither that it was refused nor that there was a
-// conflict. It returns what is stored if that is c, and calls OnWrite then. Errors: ErrConflict where another writer came first, so that
-// the update is without effect for good; ErrUncertain where it may still be carried out; otherwise as of Get.
+// conflict. It returns what is stored if that is c, and calls OnWrite then. Errors: ErrConflict where another writer has changed it
+// since: before the update, which is then without effect for good, or after it; ErrUncertain where it may still be carried out; otherwise as
+// of Get.
 func (s *Store) Confirm(ctx context.Context, read *Record, c account.Credential) (*Record, error) {
 	stored, err := s.Get(ctx, read.Name())
 	switch {

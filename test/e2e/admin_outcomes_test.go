@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,5 +187,47 @@ func TestAnswerOfAWriteIsLost(t *testing.T) {
 				t.Errorf("%s: %s: the credential went from revision %s to %s", name, does, before, after)
 			}
 		}
+	}
+}
+
+// TestWriteIsLostBeforeAnother: the API server has carried out the write of an action without an answer, and another writer has come after it,
+// so that nobody can see it any more. What can be done again is done again; what cannot is not told as refused.
+func TestWriteIsLostBeforeAnother(t *testing.T) {
+	t.Parallel()
+
+	o, boss := ruled(t, v1alpha1.PasswordPolicySpec{})
+	o.settled(t, "grace", nil)
+	_, console := newConsole(t)
+	boss.console = console.url
+	boss.logInAgain(t)
+
+	for _, tt := range []struct {
+		does string
+		want outcome
+	}{
+		{"withdraw-change", outcomeUnknown}, {"sign-out", done}, {"unlock", done}, {"reset-password", granted},
+	} {
+		boss.acts(t, "require-change", o.name, "grace", done)
+
+		first := &sync.Once{}
+
+		console.gate.answerWrites(func(w http.ResponseWriter, carry func() *httptest.ResponseRecorder) {
+			answer := carry()
+
+			first.Do(func() {
+				o.edit(t, "grace", func(data map[string][]byte) { data[keyConsecutive] = []byte("1") })
+
+				answer = httptest.NewRecorder()
+				answer.Code = http.StatusGatewayTimeout
+			})
+			passOn(w, answer)
+		})
+
+		if got, err := boss.try(t.Context(), action(tt.does, o.name, "grace")); err != nil || got.outcome() != tt.want {
+			t.Errorf("%s: %v, %v; want %q", tt.does, got.outcome(), err, tt.want)
+		}
+
+		console.gate.answerWrites(nil)
+		boss.acts(t, "unlock", o.name, "grace", done)
 	}
 }
