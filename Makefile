@@ -14,7 +14,7 @@ LOCAL_DIR ?= .local
 LOGIN_ADDR ?= 127.0.0.1:8080
 
 # How long one package's tests may take, and for how long each fuzz target is fuzzed by fuzz and by fuzz-smoke.
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 35m
 FUZZ_TIME ?= 60s
 FUZZ_SMOKE_TIME ?= 3s
 

@@ -20,11 +20,20 @@ func eventually(t *testing.T, what string, attempt func() error) {
 
 func within(t *testing.T, limit time.Duration, what string, attempt func() error) {
 	t.Helper()
+	lookEvery(t, lookInterval, limit, what, attempt)
+}
+
+// guessInterval is the pause between two looks of which each may count as a wrong password: ten of them lock an account.
+const guessInterval = 3 * time.Second
+
+// lookEvery tries at an interval until the attempt succeeds or the limit has passed.
+func lookEvery(t *testing.T, interval, limit time.Duration, what string, attempt func() error) {
+	t.Helper()
 
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 
-	tick := time.NewTicker(lookInterval)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 
 	for {

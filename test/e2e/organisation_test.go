@@ -160,7 +160,7 @@ func (o *organisation) hired(t *testing.T, name string, change spec) *person {
 	o.handOut(t, name, p.password)
 	p.username = o.account(t, name, change).Username()
 	o.awaitCondition(t, name, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded)
-	eventually(t, "the login server knows "+name, func() error {
+	lookEvery(t, guessInterval, patience, "the login server knows "+name, func() error {
 		a, err := p.tryLogin(t.Context(), p.password)
 		if err == nil && a.code == wrong.code {
 			err = errors.New("it does not")
