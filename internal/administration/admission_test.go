@@ -15,16 +15,27 @@ type request struct {
 	err   error
 	// after is how long it has waited.
 	after time.Duration
-	// answered: it waits no longer.
-	answered bool
+	// answered is closed when it waits no longer.
+	answered chan struct{}
+}
+
+// waits tells whether it still waits.
+func (r *request) waits() bool {
+	select {
+	case <-r.answered:
+		return false
+	default:
+		return true
+	}
 }
 
 // enters has a request ask to enter, which goes on in the background.
 func (a *admission) enters(ctx context.Context, account string, isReset bool) *request {
-	r, began := &request{}, time.Now()
+	r, began := &request{answered: make(chan struct{})}, time.Now()
 	go func() {
 		r.leave, r.err = a.enter(ctx, account, isReset)
-		r.after, r.answered = time.Since(began), true
+		r.after = time.Since(began)
+		close(r.answered)
 	}()
 	return r
 }
@@ -33,7 +44,7 @@ func (a *admission) enters(ctx context.Context, account string, isReset bool) *r
 func underWay(requests []*request) (n int) {
 	synctest.Wait()
 	for _, r := range requests {
-		if r.answered && r.err == nil {
+		if !r.waits() && r.err == nil {
 			n++
 		}
 	}
@@ -65,16 +76,14 @@ func TestAdmission(t *testing.T) {
 				if got := underWay(requests); got != tt.want {
 					t.Errorf("%d are under way, want %d", got, tt.want)
 				}
-				time.Sleep(admissionTimeout - time.Millisecond) //nolint:forbidigo // the clock of synctest
-				if synctest.Wait(); a.users() != len(requests) {
+				if a.users() != len(requests) {
 					t.Errorf("%d are under way or wait, want %d", a.users(), len(requests))
 				}
-				time.Sleep(time.Millisecond) //nolint:forbidigo // the clock of synctest
-				synctest.Wait()
+				for _, r := range requests {
+					<-r.answered
+				}
 				for _, r := range requests {
 					switch {
-					case !r.answered:
-						t.Fatal("one waits longer than 5 s")
 					case r.err == nil:
 						r.leave()
 					case !errors.Is(r.err, ErrOverloaded) || r.after != 5*time.Second:
@@ -145,8 +154,9 @@ func TestAdmissionOfOthers(t *testing.T) {
 		if underWay(others) != len(others) {
 			t.Error("another administrator has to wait")
 		}
-		time.Sleep(admissionTimeout) //nolint:forbidigo // the clock of synctest
-		synctest.Wait()
+		for _, r := range crowd {
+			<-r.answered
+		}
 		for _, r := range append(crowd, others...) {
 			if r.err == nil {
 				r.leave()
@@ -168,8 +178,8 @@ func TestAdmissionGivenUp(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		for _, r := range append(waiting, a.enters(ctx, "grace", false)) {
-			if synctest.Wait(); !r.answered || !errors.Is(r.err, context.Canceled) || r.leave != nil {
-				t.Errorf("answered %t: %v, want the context's error", r.answered, r.err)
+			if synctest.Wait(); r.waits() || !errors.Is(r.err, context.Canceled) || r.leave != nil {
+				t.Errorf("waits %t: %v, want the context's error", r.waits(), r.err)
 			}
 		}
 		first.leave()

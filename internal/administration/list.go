@@ -50,9 +50,9 @@ var actionVerbs = []permission.Verb{permission.ResetPassword, permission.Unlock,
 
 // MayList tells whether the actor may list the accounts of a namespace, or of AllNamespaces. Errors: ErrUnavailable.
 func (s *Service) MayList(ctx context.Context, session sessions.Session, namespace string) (bool, error) {
-	actor, err := actorOf(session, session.Account)
-	if err != nil {
-		return false, nil //nolint:nilerr // an account without an identity in Kubernetes may do nothing there
+	actor, ok := actorOf(session.Account, session.Claims.AccountID)
+	if !ok {
+		return false, nil
 	}
 	return s.allowed(ctx, actor, permission.Question{Verb: permission.List, Namespace: scope(namespace)})
 }
@@ -87,9 +87,9 @@ func (s *Service) List(ctx context.Context, session sessions.Session, q Query) (
 
 // Permitted returns the verbs of actions that the actor has for all accounts of a namespace, or of AllNamespaces. Errors: ErrUnavailable.
 func (s *Service) Permitted(ctx context.Context, session sessions.Session, namespace string) ([]permission.Verb, error) {
-	actor, err := actorOf(session, session.Account)
-	if err != nil {
-		return nil, nil //nolint:nilerr // an account without an identity in Kubernetes may do nothing there
+	actor, ok := actorOf(session.Account, session.Claims.AccountID)
+	if !ok {
+		return nil, nil
 	}
 	return s.permittedVerbs(ctx, actor, Target{Namespace: scope(namespace)})
 }

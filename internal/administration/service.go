@@ -76,14 +76,11 @@ func (s *Service) RemainingProof(session sessions.Session) time.Duration {
 	return MaxProofAge - s.Clock.Now().Sub(session.Claims.LoginTime)
 }
 
-// actorOf returns who an account is in Kubernetes. The error is ErrNotFound where the account has no identity there: nothing is
-// permitted to it.
-func actorOf(session sessions.Session, a *v1alpha1.UserAccount) (permission.Actor, error) {
+// actorOf returns who an account is in Kubernetes; false where it has no identity there: nothing is permitted to it. The questions about
+// it count for the account with the ID accountID, which is the one whose session asks.
+func actorOf(a *v1alpha1.UserAccount, accountID string) (permission.Actor, bool) {
 	identity, err := kubeuser.Of(a.Namespace, a.Username(), a.Spec.Groups)
-	if err != nil {
-		return permission.Actor{}, ErrNotFound
-	}
-	return permission.Actor{Identity: identity, AccountID: session.Claims.AccountID}, nil
+	return permission.Actor{Identity: identity, AccountID: accountID}, err == nil
 }
 
 // liveActor reads the actor's account and credential live. Errors: ErrSessionOver, ErrUnavailable, ErrNotFound.
@@ -106,7 +103,11 @@ func (s *Service) liveActor(ctx context.Context, session sessions.Session) (perm
 	if !sessions.GoesOn(s.Verifiers, &session.Claims, &state, a, s.Clock.Now()) {
 		return permission.Actor{}, ErrSessionOver
 	}
-	return actorOf(session, a)
+	actor, ok := actorOf(a, session.Claims.AccountID)
+	if !ok {
+		return permission.Actor{}, ErrNotFound
+	}
+	return actor, nil
 }
 
 // find reads the actor and the target live. Whether the actor may see the target is asked before anything is looked up, so that the
@@ -156,12 +157,12 @@ func (s *Service) refusal(ctx context.Context, t *target, verb permission.Verb) 
 // refusalOfSystemUser refuses to reset a target that may itself reset passwords in all namespaces, unless the actor may, too, or has the
 // verb escalate. Otherwise an administrator of one namespace, in which a system user is declared, could become that user.
 func (s *Service) refusalOfSystemUser(ctx context.Context, t *target) error {
-	identity, err := kubeuser.Of(t.account.Namespace, t.account.Username(), t.account.Spec.Groups)
-	if err != nil {
-		return nil //nolint:nilerr // an account without an identity in Kubernetes may do nothing there
+	person, ok := actorOf(t.account, t.actor.AccountID)
+	if !ok {
+		return nil
 	}
 	everywhere := permission.Question{Verb: permission.ResetPassword}
-	isSystemUser, err := s.allowed(ctx, permission.Actor{Identity: identity, AccountID: t.actor.AccountID}, everywhere)
+	isSystemUser, err := s.allowed(ctx, person, everywhere)
 	if err != nil || !isSystemUser {
 		return err
 	}

@@ -15,19 +15,19 @@ import (
 
 // accountView is what an account's page shows, with or without a dialog in front.
 type accountView struct {
-	Address                             string
-	Username, Name, Namespace, Email    string
-	DisplayName, Policy                 string
-	Groups                              []string
-	Standing, Reason, Class, MustChange string
-	IsOwn, IsExternal, HasCredential    bool
-	Set, Expires, LastLogin, Locked     *ui.Instant
-	ResetTime                           *ui.Instant
-	ResetBy                             string
-	Failures                            int
-	Notice                              string
-	Actions                             []menuItem
-	EditAddress                         string
+	Address                          string
+	Username, Name, Namespace, Email string
+	DisplayName, Policy              string
+	Groups                           []string
+	Standing, Reason, Class          string
+	IsOwn, IsExternal, HasCredential bool
+	Set, Expires, LastLogin, Locked  *ui.Instant
+	ResetTime                        *ui.Instant
+	ResetBy                          string
+	Failures                         int
+	Notice                           string
+	Actions                          []menuItem
+	EditAddress                      string
 
 	Reset     *resetDialog
 	Confirm   *confirmDialog

@@ -7,14 +7,10 @@ import (
 	"go/token"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-
-	rbacv1 "k8s.io/api/rbac/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/administration"
@@ -209,35 +205,4 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%s is taken", query)
 		}
 	}
-}
-
-// TestVerbs: every action asks Kubernetes for a verb that the role of administrators has.
-func TestVerbs(t *testing.T) {
-	known := verbsOf(t, "keyturn-account-admin")
-	for _, action := range administration.Actions {
-		if !slices.Contains(known, string(verbOf(action))) {
-			t.Errorf("%s asks for %s", action, verbOf(action))
-		}
-	}
-}
-
-// verbsOf are the verbs on accounts of a ready-made role.
-func verbsOf(t *testing.T, role string) (verbs []string) {
-	t.Helper()
-	manifests, err := os.ReadFile("../../config/rbac/people.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for manifest := range strings.SplitSeq(string(manifests), "\n---\n") {
-		found := &rbacv1.ClusterRole{}
-		if err := yaml.UnmarshalStrict([]byte(manifest), found); err != nil {
-			t.Fatal(err)
-		}
-		for _, rule := range found.Rules {
-			if found.Name == role && slices.Contains(rule.Resources, "useraccounts") {
-				verbs = append(verbs, rule.Verbs...)
-			}
-		}
-	}
-	return verbs
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/keyturn/keyturn/internal/administration"
 	"github.com/keyturn/keyturn/internal/httpkit"
-	"github.com/keyturn/keyturn/internal/permission"
 	"github.com/keyturn/keyturn/internal/sessions"
 )
 
@@ -78,12 +77,4 @@ func notResettable(p *httpkit.Problem) *httpkit.Problem {
 	reset := problem(p.Status, httpkit.NotResettable, p.Reason)
 	reset.Reason, reset.Cause = p.Reason, p.Cause
 	return reset
-}
-
-// verbOf returns the verb that Kubernetes is asked for an action.
-func verbOf(action administration.Action) permission.Verb {
-	if action == administration.ActionWithdrawChange {
-		return permission.RequireChange
-	}
-	return permission.Verb(action)
 }

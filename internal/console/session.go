@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/keyturn/keyturn/internal/administration"
 	"github.com/keyturn/keyturn/internal/httpkit"
@@ -32,11 +31,7 @@ func (c *console) pageSession(w http.ResponseWriter, r *http.Request, back strin
 	}
 	if httpkit.Bearer(r) == "" {
 		if signed, claims, ok := c.Sessions.RenewHalfway(r.Context(), found); ok {
-			var lasts time.Duration // Until the browser is closed.
-			if claims.RememberMe {
-				lasts = claims.ExpiresTime.Sub(claims.IssuedTime)
-			}
-			c.Cookies.Set(w, httpkit.SessionCookie, signed.Text(), lasts)
+			c.Cookies.SetSession(w, signed.Text(), claims.RememberMe, claims.ExpiresTime.Sub(claims.IssuedTime))
 		}
 	}
 	return found, true

@@ -32,6 +32,14 @@ func (c Cookies) Set(w http.ResponseWriter, name, value string, lifetime time.Du
 	c.set(w, name, value, int(lifetime.Seconds()))
 }
 
+// SetSession sets the cookie of a session: until the browser is closed or, if the session is remembered, for as long as it lasts.
+func (c Cookies) SetSession(w http.ResponseWriter, token string, remembered bool, lasts time.Duration) {
+	if !remembered {
+		lasts = 0
+	}
+	c.Set(w, SessionCookie, token, lasts)
+}
+
 // Drop deletes a cookie.
 func (c Cookies) Drop(w http.ResponseWriter, name string) { c.set(w, name, "", -1) }
 

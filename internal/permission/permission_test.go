@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -94,31 +95,31 @@ func TestBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var running, most, refused atomic.Int32
+				var running, refused atomic.Int32
 				r := NewReviewer(reviewer{answer: func(ctx context.Context, _ *authorizationv1.SubjectAccessReview) error {
-					most.Store(max(most.Load(), running.Add(1)))
+					running.Add(1)
 					defer running.Add(-1)
 					<-ctx.Done() // An API server that hangs.
 					return ctx.Err()
 				}}, func(bool, error) {})
 				began := time.Now()
+				var asking sync.WaitGroup
 				for account := range row.accounts {
 					for range row.each {
-						go func() {
+						asking.Go(func() {
 							if _, err := r.Allowed(t.Context(), ada(strconv.Itoa(account)), Question{Verb: Get}); errors.Is(err, ErrUnavailable) {
 								refused.Add(1)
 							}
-						}()
+						})
 					}
 				}
 				synctest.Wait()
 				if got := int(running.Load()); got != row.atOnce {
 					t.Errorf("%d questions at once, want %d", got, row.atOnce)
 				}
-				time.Sleep(Timeout) //nolint:forbidigo // the clock of synctest
-				synctest.Wait()
-				if got := int(refused.Load()); got != row.accounts*row.each {
-					t.Errorf("%d questions refused after %s, want all", got, time.Since(began))
+				asking.Wait()
+				if got := int(refused.Load()); got != row.accounts*row.each || time.Since(began) != Timeout {
+					t.Errorf("%d questions refused after %s, want all after %s", got, time.Since(began), Timeout)
 				}
 				if len(r.accounts) != 0 {
 					t.Errorf("%d accounts are remembered", len(r.accounts))

@@ -25,13 +25,9 @@ const (
 // cookies sets and reads the cookies of this package.
 type cookies struct{ httpkit.Cookies }
 
-// setSession sets the cookie of a session: until the browser is closed or, with "remember me", for as long as the session lasts.
+// setSession sets the cookie of a session.
 func (c cookies) setSession(w http.ResponseWriter, signed token.Token, claims token.Claims) {
-	var lasts time.Duration
-	if claims.RememberMe {
-		lasts = claims.ExpiresTime.Sub(claims.IssuedTime)
-	}
-	c.Set(w, httpkit.SessionCookie, signed.Text(), lasts)
+	c.SetSession(w, signed.Text(), claims.RememberMe, claims.ExpiresTime.Sub(claims.IssuedTime))
 }
 
 // rememberUsername remembers a username in this browser, or forgets the remembered one.

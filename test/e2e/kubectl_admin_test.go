@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,7 +82,7 @@ func (d *desk) run(t *testing.T, args ...string) result {
 	command.Stdout, command.Stderr, command.SysProcAttr = &out, &stderr, &syscall.SysProcAttr{Setsid: true}
 
 	err := command.Run()
-	if _, failed := err.(*exec.ExitError); err != nil && !failed { //nolint:errorlint // Run returns it as it is
+	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
 		t.Fatal(err)
 	}
 
