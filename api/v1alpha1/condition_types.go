@@ -2,7 +2,7 @@ package v1alpha1
 
 // Condition types. All but Stalled and RequestPending are good when True.
 const (
-	// ConditionReady (both kinds): everything that is declared has been applied. A person who is locked out, or who
+	// ConditionReady (every kind): everything that is declared has been applied. A person who is locked out, or who
 	// must change the password, does not make it False: it is about the declaration.
 	ConditionReady = "Ready"
 	// ConditionPasswordApplied: the password that is declared is stored. Only there where a Secret is declared.
@@ -13,6 +13,15 @@ const (
 	ConditionUsernameAccepted = "UsernameAccepted"
 	// ConditionCredentialFound: the credential of the account is there and can be read.
 	ConditionCredentialFound = "CredentialFound"
+	// ConditionProviderResolved: the IdentityProvider that is declared verifies the account. Only there where one is declared.
+	ConditionProviderResolved = "ProviderResolved"
+	// ConditionSubjectBound: the subject at the provider is this account's. Only there where a provider is declared.
+	ConditionSubjectBound = "SubjectBound"
+	// ConditionCredentialsFound (IdentityProvider): the Secret and the certificates that the provider names are there, and may be used
+	// for its address.
+	ConditionCredentialsFound = "CredentialsFound"
+	// ConditionConnected (IdentityProvider): the last test of the connection succeeded.
+	ConditionConnected = "Connected"
 	// ConditionSpecReadable, only there when False: a field of the spec was stored in a form that cannot be read.
 	ConditionSpecReadable = "SpecReadable"
 	// ConditionStalled, only there when True: somebody has to act before Ready can become True. Tools that follow
@@ -74,6 +83,39 @@ const (
 	ConditionReasonSpecUnreadable = "SpecUnreadable"
 	// ConditionReasonInFuture (RequestPending): the request takes effect when its time has come.
 	ConditionReasonInFuture = "InFuture"
+
+	// ConditionReasonProviderNotFound (ProviderResolved): there is no such IdentityProvider, or it is being deleted.
+	ConditionReasonProviderNotFound = string(ReasonProviderNotFound)
+	// ConditionReasonProviderNotAllowed (ProviderResolved): the IdentityProvider does not allow this namespace.
+	ConditionReasonProviderNotAllowed = string(ReasonProviderNotAllowed)
+	// ConditionReasonProviderDisabled (ProviderResolved, which stays True): the IdentityProvider is turned off.
+	ConditionReasonProviderDisabled = string(ReasonProviderDisabled)
+	// ConditionReasonBound (SubjectBound): the subject is this account's.
+	ConditionReasonBound = "Bound"
+	// ConditionReasonSubjectNotDeclared (SubjectBound): the provider needs spec.authentication.subject.
+	ConditionReasonSubjectNotDeclared = string(ReasonSubjectNotDeclared)
+	// ConditionReasonSubjectConflict (SubjectBound): another account of the namespace had the subject first.
+	ConditionReasonSubjectConflict = string(ReasonSubjectConflict)
+
+	// ConditionReasonServerNotAllowed (CredentialsFound, Connected): the Secret does not name a host that it would be sent to.
+	ConditionReasonServerNotAllowed = "ServerNotAllowed"
+	// ConditionReasonCANotFound (CredentialsFound): the ConfigMap of certificates, its key, or a certificate in it is missing.
+	ConditionReasonCANotFound = "CANotFound"
+	// ConditionReasonConnected (Connected): the provider answers as declared.
+	ConditionReasonConnected = "Connected"
+	// ConditionReasonDialFailed (Connected): the provider cannot be reached, or does not answer in time.
+	ConditionReasonDialFailed = "DialFailed"
+	// ConditionReasonCertificateNotTrusted (Connected): the provider's certificate is not signed by the ones that count, is of another
+	// name, or has expired.
+	ConditionReasonCertificateNotTrusted = "CertificateNotTrusted"
+	// ConditionReasonIssuerMismatch (Connected): the discovery document is of another issuer.
+	ConditionReasonIssuerMismatch = "IssuerMismatch"
+	// ConditionReasonDiscoveryFailed (Connected): the discovery document or the keys cannot be used.
+	ConditionReasonDiscoveryFailed = "DiscoveryFailed"
+	// ConditionReasonClientRefused (Connected): the provider refuses the client's ID or secret.
+	ConditionReasonClientRefused = "ClientRefused"
+	// ConditionReasonTooManyProviders (IdentityProvider Ready): there are 32 older ones.
+	ConditionReasonTooManyProviders = "TooManyProviders"
 
 	// ConditionReasonSeveralDefaults (PasswordPolicy Ready, False only on those that lose): more than one policy is
 	// annotated as the default.

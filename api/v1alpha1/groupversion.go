@@ -24,6 +24,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion,
 		&UserAccount{}, &UserAccountList{},
 		&PasswordPolicy{}, &PasswordPolicyList{},
+		&IdentityProvider{}, &IdentityProviderList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

@@ -19,8 +19,8 @@ const (
 	// LabelPasswordPolicy on a Namespace names the PasswordPolicy of its accounts.
 	LabelPasswordPolicy = GroupName + "/password-policy"
 
-	// AnnotationDeletion, "Allowed" on a PasswordPolicy that applies to accounts, on a CustomResourceDefinition of Keyturn or on
-	// one of its two namespaces, lets it be deleted. The admission policies of config refuse that without it.
+	// AnnotationDeletion, "Allowed" on a PasswordPolicy that applies to accounts, on an IdentityProvider that accounts name, on a
+	// CustomResourceDefinition of Keyturn or on one of its namespaces, lets it be deleted. The admission policies of config refuse that without it.
 	AnnotationDeletion = GroupName + "/deletion"
 	// DeletionAllowed is the value of AnnotationDeletion.
 	DeletionAllowed = "Allowed"
@@ -31,6 +31,16 @@ const (
 	// SecretTypePassword is the type of a Secret that hands out a password. A Secret of any other type is never
 	// evaluated, so that no account can be pointed at a foreign Secret to guess at its content.
 	SecretTypePassword corev1.SecretType = GroupName + "/password"
+
+	// SecretTypeOIDCClient is the type of a Secret in the providers' namespace that holds the secret of an OIDC client.
+	SecretTypeOIDCClient corev1.SecretType = GroupName + "/oidc-client"
+
+	// ClientSecretKey is the key of the client's secret in such a Secret.
+	ClientSecretKey = "clientSecret"
+
+	// ServersKey is the key, in every Secret of a provider, of the hosts that its content may be sent to: names without ports, separated by
+	// spaces, commas or line breaks. Who edits a provider's address cannot have the Secret sent there.
+	ServersKey = "servers"
 
 	// DefaultPasswordKey is the key of the password in such a Secret unless the account names another.
 	DefaultPasswordKey = "password"

@@ -54,6 +54,25 @@ func (p *PasswordPolicy) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// UnmarshalJSON reads a provider, as UserAccount.UnmarshalJSON does.
+func (p *IdentityProvider) UnmarshalJSON(data []byte) error {
+	type fields IdentityProvider // Without this method.
+	read := fields{}
+	if err := unmarshal(data, &read); err == nil {
+		*p = IdentityProvider(read)
+		p.Status.Unreadable = withoutUnwritable(&p.Status.Conditions, nil)
+		return nil
+	}
+	kind, metadata, parts, err := split(data)
+	if err != nil {
+		return fmt.Errorf("read IdentityProvider: %w", err)
+	}
+	*p = IdentityProvider{TypeMeta: kind, ObjectMeta: metadata}
+	p.Spec.Unreadable = unmarshalFields("spec", parts["spec"], &p.Spec)
+	p.Status.Unreadable = withoutUnwritable(&p.Status.Conditions, unmarshalFields("status", parts["status"], &p.Status))
+	return nil
+}
+
 // UnreadableFields names the fields of the spec that cannot be read, such as spec.endTime.
 func (s *UserAccountSpec) UnreadableFields() []string {
 	instants := map[string]*Instant{
@@ -87,7 +106,7 @@ func unreadable(fields []string, instants map[string]*Instant) []string {
 	return all
 }
 
-// split takes an object of either kind apart. The API server itself reads the metadata, and repairs what it cannot read.
+// split takes an object of any kind apart. The API server itself reads the metadata, and repairs what it cannot read.
 func split(data []byte) (kind metav1.TypeMeta, metadata metav1.ObjectMeta, parts map[string]json.RawMessage, err error) {
 	err = unmarshal(data, &parts)
 	if err == nil {

@@ -82,11 +82,38 @@ type UserAccountSpec struct {
 }
 
 // Authentication says where the password of an account is verified.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.providerRef) || self.type == 'External'",message="providerRef may only be set with type External: Keyturn itself keeps the passwords of Local accounts",fieldPath=".providerRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.subject) || has(self.providerRef)",message="subject needs providerRef: it is the provider that names the person so",fieldPath=".subject"
 type Authentication struct {
-	// type is Local (by Keyturn) or External (elsewhere). An External account cannot log in yet.
+	// type is Local (by Keyturn) or External (by the provider that providerRef names). An External account without providerRef
+	// cannot log in. An account that becomes External loses its password, and needs a reset when it becomes Local again; either
+	// change ends its sessions.
 	// +optional
 	// +default="Local"
 	Type AuthenticationType `json:"type,omitempty"`
+
+	// providerRef names the IdentityProvider that verifies who the person is.
+	// +optional
+	ProviderRef *IdentityProviderReference `json:"providerRef,omitempty"`
+
+	// subject is how the provider names the person: the value of its subject claim, such as the object ID of Entra ID. It is never
+	// given to another person, unlike a username or an e-mail address.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]([ -~]*[!-~])?$')",message="subject may only have printable ASCII characters, and no spaces around it"
+	Subject string `json:"subject,omitempty"`
+}
+
+// IdentityProviderReference names an IdentityProvider.
+type IdentityProviderReference struct {
+	// name of the IdentityProvider.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="name must be that of an IdentityProvider: lowercase letters, digits and -"
+	Name string `json:"name,omitempty"`
 }
 
 // PolicyReference names a PasswordPolicy.

@@ -40,8 +40,8 @@ type UserAccountStatus struct {
 	// +optional
 	Login *LoginStatus `json:"login,omitempty"`
 
-	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, SpecReadable, Stalled
-	// and RequestPending.
+	// conditions are Ready, PasswordApplied, PolicyResolved, UsernameAccepted, CredentialFound, ProviderResolved, SubjectBound,
+	// SpecReadable, Stalled and RequestPending.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -116,7 +116,7 @@ const (
 )
 
 // StandingReason says why an account is not Active. The login answers account-unavailable with the same words.
-// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;SpecUnreadable;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid
+// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;SpecUnreadable;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid;ProviderNotFound;ProviderNotAllowed;ProviderDisabled;SubjectNotDeclared;SubjectConflict
 type StandingReason string
 
 // The values of StandingReason.
@@ -152,7 +152,7 @@ const (
 	ReasonIdle StandingReason = "Idle"
 	// ReasonNoPassword: no password has been set.
 	ReasonNoPassword StandingReason = "NoPassword"
-	// ReasonExternal: the account is verified elsewhere, and cannot log in yet.
+	// ReasonExternal: the account is verified elsewhere, and names no provider, so that it cannot log in.
 	ReasonExternal StandingReason = "External"
 	// ReasonCredentialNotFound: the credential of a restored account is missing.
 	ReasonCredentialNotFound StandingReason = "CredentialNotFound"
@@ -160,6 +160,16 @@ const (
 	ReasonUsernameNotAccepted StandingReason = "UsernameNotAccepted"
 	// ReasonCredentialInvalid: the credential cannot be read.
 	ReasonCredentialInvalid StandingReason = "CredentialInvalid"
+	// ReasonProviderNotFound: there is no IdentityProvider of the name, or it cannot be read, or there are too many.
+	ReasonProviderNotFound StandingReason = "ProviderNotFound"
+	// ReasonProviderNotAllowed: the IdentityProvider does not allow the account's namespace.
+	ReasonProviderNotAllowed StandingReason = "ProviderNotAllowed"
+	// ReasonProviderDisabled: spec.access of the IdentityProvider is Disabled.
+	ReasonProviderDisabled StandingReason = "ProviderDisabled"
+	// ReasonSubjectNotDeclared: the provider needs spec.authentication.subject.
+	ReasonSubjectNotDeclared StandingReason = "SubjectNotDeclared"
+	// ReasonSubjectConflict: another account of the namespace declares the same subject, and had it first.
+	ReasonSubjectConflict StandingReason = "SubjectConflict"
 )
 
 // PasswordSetter says who set a password.

@@ -58,6 +58,9 @@ type Credential struct {
 	// Reset is what became of the Secret that hands out the password.
 	Reset Reset
 
+	// External is who the person of an External account is at the provider; zero before the first login there.
+	External External
+
 	// OrphanedTime is when the credential was first seen without its account.
 	OrphanedTime time.Time
 }
@@ -115,6 +118,14 @@ type DeviceFailures struct {
 	// Times and LockedTime as of Failures; the lock is that of the device alone.
 	Times      []time.Time
 	LockedTime time.Time
+}
+
+// External is who the person of an External account is at the provider, as of the last login.
+type External struct {
+	// ProviderUID is the UID of the IdentityProvider, and Subject how it names the person.
+	ProviderUID, Subject string
+	// Groups of the person there, as far as they are mapped, sorted.
+	Groups []string
 }
 
 // Requests holds an instant for each kind of one-shot request.

@@ -79,6 +79,8 @@ type Proven struct {
 	// Asserted: an identity provider or a ticket says who it is, and no password was given. That clears no failures, and no
 	// lock by wrong passwords stands in its way.
 	Asserted bool
+	// External is who the provider says it is; zero for a local password.
+	External External
 }
 
 // NextStep says what follows when somebody has proven who they are: a session (Granted), a change of the password

@@ -16,9 +16,19 @@ type Rules struct {
 	Spec   *v1alpha1.UserAccountSpec
 	Policy policy.Policy
 	Now    time.Time
+	// Provider verifies an External account.
+	Provider Provider
 	// Device is the ID of the device that an attempt comes from, if it has logged in to this account before and has the
 	// cookie that says so; else empty.
 	Device string
+}
+
+// Provider is what the rules know of the identity provider of an External account. The zero value verifies nobody.
+type Provider struct {
+	// UID of the IdentityProvider; empty where the account names none, or one that does not exist.
+	UID string
+	// Problem is why nobody can log in through it; empty where the account's person can.
+	Problem v1alpha1.StandingReason
 }
 
 // NewRules returns the rules for a declared account at an instant.

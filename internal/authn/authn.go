@@ -3,11 +3,13 @@ package authn
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // What a verifier refuses a secret with. Every other error means that it cannot be known whether the secret is right: the
@@ -21,19 +23,13 @@ var (
 	ErrDisabledElsewhere = errors.New("the account is disabled where its secret is kept")
 )
 
-// Method is how somebody has proven who they are.
-type Method string
-
-// MethodPassword is a password that Keyturn itself keeps.
-const MethodPassword Method = "password"
-
 // Version is the state of what a verifier has looked at, such as the hash that a password was compared with. It compares with ==, and
 // does not show a hash when it is printed.
 type Version any
 
 // Proof says that a secret is the account's. It holds as long as the version of what was looked at is the current one.
 type Proof struct {
-	Method  Method
+	Method  token.Method
 	Version Version
 	// Password that was given, where Keyturn keeps it and its policy judges it; zero for any other method.
 	Password policy.Password
@@ -113,9 +109,16 @@ func (v Verifiers) VerifyDummy(ctx context.Context, p hash.Parameters, secret st
 
 // Assertion is what an identity provider or a ticket says: who somebody is there.
 type Assertion struct {
-	Method Method
-	// Provider that says so, and Subject as it names the person: unique there, and never given to another person.
-	Provider, Subject string
+	Method token.Method
+	// Namespace whose account the person wants to log in to.
+	Namespace string
+	// Provider is the name of the IdentityProvider that says so, ProviderUID its UID, and Subject how it names the person: unique there, and
+	// never given to another person.
+	Provider, ProviderUID, Subject string
+	// Groups of the person at the provider, as far as they are mapped.
+	Groups []string
+	// ProvenTime is when the person last proved there who they are; zero: not known.
+	ProvenTime time.Time
 }
 
 // Finder finds the account that an assertion is about. The error ErrNoAccount means that there is none.

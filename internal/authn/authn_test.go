@@ -11,6 +11,7 @@ import (
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/hash"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // inProcess computes hashes here.
@@ -129,7 +130,7 @@ func TestLocal(t *testing.T) {
 		if !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", secret, err, want)
 		}
-		if err == nil && (proof.Method != authn.MethodPassword || proof.Version != v.Version(request.Credential) || proof.Password.Text() != secret) {
+		if err == nil && (proof.Method != token.Password || proof.Version != v.Version(request.Credential) || proof.Password.Text() != secret) {
 			t.Errorf("%q: the proof is %+v", secret, proof)
 		}
 	}

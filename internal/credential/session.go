@@ -23,6 +23,10 @@ type Session struct {
 	Generation int64
 	// Ended are the sessions that were ended one by one.
 	Ended []account.EndedSession
+	// Identity is the digest of who last logged in at a provider (provider.Identity), and Groups are the mapped groups of that person
+	// there: they count for sessions of that identity alone. Both are empty for Local accounts.
+	Identity string
+	Groups   []string
 }
 
 // BelongsTo tells whether the credential names this very account as its owner.

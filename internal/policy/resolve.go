@@ -75,7 +75,7 @@ func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1
 			byDefault = p
 		}
 	}
-	if referred != nil && allows(referred.Spec.AllowedNamespaces, namespaceLabels) {
+	if referred != nil && AllowsNamespace(referred.Spec.AllowedNamespaces, namespaceLabels) {
 		return resolution(referred, PolicyRef)
 	}
 	r := namespacePolicy(labelled, byDefault)
@@ -142,9 +142,9 @@ func isOmitted(namespaceLabels map[string]string) bool {
 	return omitted
 }
 
-// allows reports whether accounts in a namespace with these labels may choose a policy. A selector that is missing or cannot be read
+// AllowsNamespace reports whether accounts in a namespace with these labels may choose a policy or an identity provider. A selector that is missing or cannot be read
 // matches nothing, and no selector matches LabelsOmitted.
-func allows(from v1alpha1.AllowedNamespaces, namespaceLabels map[string]string) bool {
+func AllowsNamespace(from v1alpha1.AllowedNamespaces, namespaceLabels map[string]string) bool {
 	switch from.From {
 	case v1alpha1.NamespacesFromAll:
 		return true

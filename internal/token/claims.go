@@ -36,6 +36,17 @@ func ParseAudience(name string) (Audience, error) {
 	}
 }
 
+// Method is how somebody has proven who they are.
+type Method string
+
+// The values of Method.
+const (
+	// Password is one that Keyturn itself keeps.
+	Password Method = "password"
+	// OIDC is what an OpenID Connect provider says.
+	OIDC Method = "oidc"
+)
+
 // maxClaimBytes bounds every text in the claims. UIDs have 36 bytes, session IDs 26.
 const maxClaimBytes = 128
 
@@ -66,7 +77,15 @@ type Claims struct {
 	Generation int64
 	// Audience says where the session is accepted (claim "aud").
 	Audience Audience
-	// LoginTime is when the person gave a password; it does not move when the session is renewed (claim "auth_time").
+	// Method of the login (claim "method"). Tokens of earlier versions have none, and are of passwords.
+	Method Method
+	// Provider is the name of the IdentityProvider that has verified the person (claim "idp"), and Identity a digest of who the person is
+	// there (claim "ident", see provider.Identity). Both are empty for a password that Keyturn keeps.
+	Provider, Identity string
+	// ProvenTime is when the person last typed a password, or proved in another way who they are; zero where a provider did not say
+	// (claim "proven"). An application may have to know that it was a short time ago.
+	ProvenTime time.Time
+	// LoginTime is when the person logged in; it does not move when the session is renewed (claim "auth_time").
 	LoginTime time.Time
 	// IssuedTime is when this token was made (claims "iat" and "nbf").
 	IssuedTime time.Time
@@ -126,6 +145,8 @@ func New(accountID, credentialUID string, generation int64, aud Audience, life L
 		CredentialUID: credentialUID,
 		Generation:    generation,
 		Audience:      aud,
+		Method:        Password,
+		ProvenTime:    now,
 		LoginTime:     now,
 		IssuedTime:    now,
 		ExpiresTime:   wholeSecond(now.Add(lifetime)),
@@ -148,6 +169,14 @@ func (c Claims) check() error {
 	switch {
 	case c.Generation < 0:
 		return errors.New("the generation is negative")
+	case c.Method != Password && c.Method != OIDC:
+		return errors.New("the method of the login is unknown")
+	case (c.Method == Password) != (c.Provider == "" && c.Identity == "") || (c.Provider == "") != (c.Identity == ""):
+		return errors.New("the provider does not go with the method of the login")
+	case len(c.Provider) > maxClaimBytes || len(c.Identity) > maxClaimBytes:
+		return fmt.Errorf("the provider or the identity is longer than %d bytes", maxClaimBytes)
+	case c.ProvenTime.After(c.IssuedTime):
+		return errors.New("it was issued before the proof")
 	case c.Audience != Web && c.Audience != Kubernetes && c.Audience != Console:
 		return ErrUnknownAudience
 	case c.FailedAttempts < 0:

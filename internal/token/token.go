@@ -57,6 +57,10 @@ type payload struct {
 	RememberMe    bool             `json:"remember,omitempty"`
 	Previous      *jwt.NumericDate `json:"prev,omitempty"`
 	Failed        int              `json:"fails,omitempty"`
+	Method        Method           `json:"method,omitempty"`
+	Provider      string           `json:"idp,omitempty"`
+	Identity      string           `json:"ident,omitempty"`
+	Proven        *jwt.NumericDate `json:"proven,omitempty"`
 }
 
 // Sign makes a token of claims with the key that signs at now. It returns [ErrNoSigningKey] if the ring is
@@ -65,11 +69,7 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 	if err := claims.check(); err != nil {
 		return Token{}, fmt.Errorf("sign session: %w", err)
 	}
-	var previous *jwt.NumericDate
-	if !claims.PreviousLogin.IsZero() {
-		previous = jwt.NewNumericDate(claims.PreviousLogin)
-	}
-	return r.sign(payload{
+	p := payload{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    Issuer,
 			Subject:   claims.AccountID,
@@ -83,9 +83,18 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 		CredentialUID: claims.CredentialUID,
 		Generation:    &claims.Generation,
 		RememberMe:    claims.RememberMe,
-		Previous:      previous,
 		Failed:        claims.FailedAttempts,
-	}, now)
+	}
+	if !claims.PreviousLogin.IsZero() {
+		p.Previous = jwt.NewNumericDate(claims.PreviousLogin)
+	}
+	if claims.Method != Password { // Of a password, earlier versions and this one write the same.
+		p.Method, p.Provider, p.Identity = claims.Method, claims.Provider, claims.Identity
+		if !claims.ProvenTime.IsZero() {
+			p.Proven = jwt.NewNumericDate(claims.ProvenTime)
+		}
+	}
+	return r.sign(p, now)
 }
 
 // sign makes a token with a payload.
@@ -194,9 +203,18 @@ func (p *payload) claims() (Claims, error) {
 		ExpiresTime:    wholeSecond(p.ExpiresAt.Time),
 		RememberMe:     p.RememberMe,
 		FailedAttempts: p.Failed,
+		Method:         p.Method,
+		Provider:       p.Provider,
+		Identity:       p.Identity,
 	}
 	if p.Previous != nil {
 		claims.PreviousLogin = wholeSecond(p.Previous.Time)
+	}
+	switch {
+	case claims.Method == "":
+		claims.Method, claims.ProvenTime = Password, claims.LoginTime
+	case p.Proven != nil:
+		claims.ProvenTime = wholeSecond(p.Proven.Time)
 	}
 	if err := claims.check(); err != nil {
 		return Claims{}, invalid(err.Error())

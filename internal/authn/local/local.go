@@ -8,6 +8,7 @@ import (
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // notAPassword is hashed where what was typed cannot be a password: it is wrong whatever the hash says, and costs the same.
@@ -38,5 +39,5 @@ func (v *Verifier) Verify(ctx context.Context, r authn.Request) (authn.Proof, er
 	case !right || unusable != nil:
 		return authn.Proof{}, authn.ErrWrong
 	}
-	return authn.Proof{Method: authn.MethodPassword, Version: v.Version(r.Credential), Password: password}, nil
+	return authn.Proof{Method: token.Password, Version: v.Version(r.Credential), Password: password}, nil
 }

@@ -1,0 +1,146 @@
+package provider
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/policy"
+)
+
+// MaxProviders is how many IdentityProviders count: the oldest ones. Each has connections and a place on login pages.
+const MaxProviders = 32
+
+// defaultMaxSession is how long a login through an OIDC provider lasts where session.maxMinutes does not say.
+const defaultMaxSession = 480 * time.Minute
+
+// Resolution is the provider that verifies an account, or why there is none.
+type Resolution struct {
+	// Provider that was named; nil where there is no such one.
+	Provider *v1alpha1.IdentityProvider
+	// Problem is why nobody can log in through it; empty where people can.
+	Problem v1alpha1.StandingReason
+	// Message tells people about Problem and what to do; empty without one.
+	Message string
+}
+
+// Resolve returns the provider of a name for accounts in a namespace with these labels, out of all. One that is being deleted does not
+// exist, nor does one whose declaration cannot be read, or that is younger than MaxProviders others. The arguments are not changed.
+func Resolve(name string, namespaceLabels map[string]string, all []*v1alpha1.IdentityProvider) Resolution {
+	i := slices.IndexFunc(all, func(p *v1alpha1.IdentityProvider) bool { return p.Name == name && p.DeletionTimestamp == nil })
+	notFound := func(format string, args ...any) Resolution {
+		return Resolution{Problem: v1alpha1.ReasonProviderNotFound, Message: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case i < 0:
+		return notFound("IdentityProvider %q does not exist, or is being deleted: choose another providerRef, or have it created", name)
+	case len(all[i].Spec.Unreadable) > 0:
+		return notFound("IdentityProvider %q was stored in a form that cannot be read: have it applied anew", name)
+	case IsSurplus(all[i], all):
+		return notFound("IdentityProvider %q does not count, since there are %d older ones: have one of them deleted", name, MaxProviders)
+	case !policy.AllowsNamespace(all[i].Spec.AllowedNamespaces, namespaceLabels):
+		return Resolution{Provider: all[i], Problem: v1alpha1.ReasonProviderNotAllowed, Message: fmt.Sprintf(
+			"IdentityProvider %q does not allow this namespace: choose another providerRef, or have it allowed in the provider's allowedNamespaces", name)}
+	case all[i].Spec.Access == v1alpha1.AccessDisabled:
+		return Resolution{Provider: all[i], Problem: v1alpha1.ReasonProviderDisabled, Message: fmt.Sprintf(
+			"IdentityProvider %q is turned off: nobody logs in through it until its access is Enabled", name)}
+	}
+	return Resolution{Provider: all[i]}
+}
+
+// Offered returns the providers that the login page of a namespace with these labels offers, by their display names.
+func Offered(namespaceLabels map[string]string, all []*v1alpha1.IdentityProvider) []*v1alpha1.IdentityProvider {
+	var offered []*v1alpha1.IdentityProvider
+	for _, p := range all {
+		if Resolve(p.Name, namespaceLabels, all).Problem == "" {
+			offered = append(offered, p)
+		}
+	}
+	slices.SortFunc(offered, func(a, b *v1alpha1.IdentityProvider) int {
+		return cmp.Or(cmp.Compare(a.Spec.DisplayName, b.Spec.DisplayName), cmp.Compare(a.Name, b.Name))
+	})
+	return offered
+}
+
+// IsSurplus tells whether a provider does not count because there are MaxProviders older ones.
+func IsSurplus(p *v1alpha1.IdentityProvider, all []*v1alpha1.IdentityProvider) bool {
+	if len(all) <= MaxProviders {
+		return false
+	}
+	older := 0
+	for _, other := range all {
+		if other.DeletionTimestamp == nil && cmp.Or(other.CreationTimestamp.Compare(p.CreationTimestamp.Time), cmp.Compare(other.Name, p.Name)) < 0 {
+			older++
+		}
+	}
+	return older >= MaxProviders
+}
+
+// SubjectClaim returns the claim of the ID token that names the person.
+func SubjectClaim(p *v1alpha1.IdentityProvider) string {
+	if p.Spec.Type == v1alpha1.IdentityProviderEntraID {
+		return "oid"
+	}
+	return cmp.Or(p.Spec.OIDC.SubjectClaim, "sub")
+}
+
+// GroupsClaim returns the claim of the ID token that lists the person's groups; empty where none is asked for.
+func GroupsClaim(p *v1alpha1.IdentityProvider) string {
+	if p.Spec.Type == v1alpha1.IdentityProviderEntraID {
+		return cmp.Or(p.Spec.OIDC.GroupsClaim, "groups")
+	}
+	return p.Spec.OIDC.GroupsClaim
+}
+
+// Tenant returns the ID of the tenant that a provider of Entra ID stands for; empty for any other provider.
+func Tenant(p *v1alpha1.IdentityProvider) string {
+	if p.Spec.Type != v1alpha1.IdentityProviderEntraID {
+		return ""
+	}
+	parts := strings.Split(strings.TrimSuffix(p.Spec.OIDC.Issuer, "/v2.0"), "/")
+	return parts[len(parts)-1]
+}
+
+// MaxSession returns how long a session that began at a provider lasts at most.
+func MaxSession(p *v1alpha1.IdentityProvider) time.Duration {
+	if s := p.Spec.Session; s != nil && s.MaxMinutes != nil {
+		return time.Duration(*s.MaxMinutes) * time.Minute
+	}
+	return defaultMaxSession
+}
+
+// Mapped returns those groups of a person at a provider that are mapped, sorted, each once.
+func Mapped(p *v1alpha1.IdentityProvider, groups []string) []string {
+	var mapped []string
+	for _, m := range p.Spec.GroupMappings {
+		if slices.Contains(groups, m.From) {
+			mapped = append(mapped, m.From)
+		}
+	}
+	slices.Sort(mapped)
+	return slices.Compact(mapped)
+}
+
+// MapGroups returns the groups of an account with those that the person has at the provider, by their names here. groups are as Mapped
+// returned them at the last login: a mapping that was taken away since counts no more. The result must not be changed.
+func MapGroups(p *v1alpha1.IdentityProvider, declared, groups []string) []string {
+	all := declared
+	for _, m := range p.Spec.GroupMappings {
+		if slices.Contains(groups, m.From) && !slices.Contains(all, m.To) {
+			all = append(slices.Clip(all), m.To)
+		}
+	}
+	return all
+}
+
+// Identity is a digest of who somebody is at a provider. Sessions have it: they end when the account is declared to be another person's,
+// or verified by another provider. It does not tell the subject.
+func Identity(providerUID, subject string) string {
+	sum := sha256.Sum256([]byte(providerUID + "\x00" + subject))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}

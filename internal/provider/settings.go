@@ -1,0 +1,142 @@
+package provider
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// DefaultNamespace is where the Secrets and the certificates of providers are.
+const DefaultNamespace = "keyturn-providers"
+
+// Secret is a text that prints as [redacted]. Text is the only way to it.
+type Secret struct{ text func() string }
+
+// NewSecret hides a text.
+func NewSecret(text string) Secret { return Secret{text: func() string { return text }} }
+
+// Text returns the secret itself.
+func (s Secret) Text() string {
+	if s.text == nil {
+		return ""
+	}
+	return s.text()
+}
+
+// Format implements [fmt.Formatter] for all verbs.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
+
+// MarshalText implements [encoding.TextMarshaler], and with it JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
+// LogValue implements [slog.LogValuer].
+func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Settings say how to reach a provider.
+type Settings struct {
+	// Provider as it is declared.
+	Provider *v1alpha1.IdentityProvider
+	// ClientSecret of the OIDC client.
+	ClientSecret Secret
+	// Servers are the hosts that the secret may be sent to, in lower case and without ports.
+	Servers []string
+	// Roots are the certificates that the provider's must be signed by; nil for those of the system.
+	Roots *x509.CertPool
+	// Version changes whenever anything else of the settings does.
+	Version string
+}
+
+// AllowsServer tells whether an address is https, on a host that the secret may be sent to, and without user information.
+func (s *Settings) AllowsServer(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "https" && u.User == nil && u.Host != "" && slices.Contains(s.Servers, strings.ToLower(u.Hostname()))
+}
+
+// SettingsError says why a provider cannot be reached as it is declared.
+type SettingsError struct {
+	// Reason of the condition CredentialsFound.
+	Reason string
+	// Message says what to do. It holds nothing of a Secret.
+	Message string
+}
+
+// Error implements error.
+func (e *SettingsError) Error() string { return e.Message }
+
+// Source reads the Secrets and certificates of providers. A Secret or a ConfigMap of another namespace is never read.
+type Source struct {
+	Reader client.Reader
+	// Namespace of the Secrets and ConfigMaps.
+	Namespace string
+}
+
+// Settings returns the settings of a provider. Errors: *SettingsError, or the reader's.
+func (s Source) Settings(ctx context.Context, p *v1alpha1.IdentityProvider) (*Settings, error) {
+	secret := &corev1.Secret{}
+	name := p.Spec.OIDC.ClientSecretRef.Name
+	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, settingsError(v1alpha1.ConditionReasonSecretNotFound, "There is no Secret %q in the namespace %s. Create it, of type %s, with the keys %s and %s.",
+			name, s.Namespace, v1alpha1.SecretTypeOIDCClient, v1alpha1.ClientSecretKey, v1alpha1.ServersKey)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the Secret of a provider: %w", err)
+	}
+	if secret.Type != v1alpha1.SecretTypeOIDCClient {
+		return nil, settingsError(v1alpha1.ConditionReasonSecretNotUsable, "Secret %q is not of type %s. Create it anew: the type of a Secret cannot be changed.",
+			name, v1alpha1.SecretTypeOIDCClient)
+	}
+	text := strings.TrimRight(string(secret.Data[v1alpha1.ClientSecretKey]), "\r\n")
+	if text == "" {
+		return nil, settingsError(v1alpha1.ConditionReasonKeyNotFound, "Secret %q has no %s. Put the client's secret there.", name, v1alpha1.ClientSecretKey)
+	}
+	settings := &Settings{
+		Provider: p, ClientSecret: NewSecret(text), Servers: hosts(string(secret.Data[v1alpha1.ServersKey])),
+		Version: fmt.Sprintf("%s/%d/%s/%s", p.UID, p.Generation, secret.UID, secret.ResourceVersion),
+	}
+	if !settings.AllowsServer(p.Spec.OIDC.Issuer) {
+		return nil, settingsError(v1alpha1.ConditionReasonServerNotAllowed, "The host of oidc.issuer is not among those that Secret %q may be sent to. "+
+			"If it is right, add it to the key %s of the Secret.", name, v1alpha1.ServersKey)
+	}
+	return settings, s.addRoots(ctx, settings)
+}
+
+// addRoots reads the certificates that the provider's must be signed by.
+func (s Source) addRoots(ctx context.Context, settings *Settings) error {
+	ref := settings.Provider.Spec.OIDC.CAConfigMapRef
+	if ref == nil {
+		return nil
+	}
+	found := &corev1.ConfigMap{}
+	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: ref.Name}, found)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read the certificates of a provider: %w", err)
+	}
+	settings.Roots = x509.NewCertPool()
+	if err != nil || !settings.Roots.AppendCertsFromPEM([]byte(found.Data[ref.Key])) {
+		return settingsError(v1alpha1.ConditionReasonCANotFound, "There is no ConfigMap %q in the namespace %s with a certificate (PEM) in its key %q. Create it.",
+			ref.Name, s.Namespace, ref.Key)
+	}
+	settings.Version += fmt.Sprintf("/%s/%s", found.UID, found.ResourceVersion)
+	return nil
+}
+
+func settingsError(reason, format string, args ...any) error {
+	return &SettingsError{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// hosts reads the key servers of a Secret.
+func hosts(text string) []string {
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
+}
