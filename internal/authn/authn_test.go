@@ -3,6 +3,7 @@ package authn_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"testing/synctest"
 
@@ -163,7 +164,7 @@ func TestProven(t *testing.T) {
 		errors.New("no answer"):      {},
 		context.Canceled:             {},
 	} {
-		if got, right := authn.Proven(err); got != want.proven || right != want.right {
+		if got, right := authn.Proven(err); !reflect.DeepEqual(got, want.proven) || right != want.right {
 			t.Errorf("%v: %+v, %t, want %+v", err, got, right, want)
 		}
 	}

@@ -32,7 +32,8 @@ func TestNew(t *testing.T) {
 			got := New("account-1", "uid-1", 3, Kubernetes, tt.life, tt.remember, tt.now)
 			want := Claims{
 				AccountID: "account-1", SessionID: got.SessionID, CredentialUID: "uid-1", Generation: 3,
-				Audience: Kubernetes, LoginTime: now, IssuedTime: now, ExpiresTime: now.Add(tt.wantLifetime), RememberMe: tt.wantRemember,
+				Audience: Kubernetes, Method: Password, ProvenTime: now, LoginTime: now, IssuedTime: now, ExpiresTime: now.Add(tt.wantLifetime),
+				RememberMe: tt.wantRemember,
 			}
 			if got != want {
 				t.Errorf("got %+v, want %+v", got, want)

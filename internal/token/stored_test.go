@@ -38,10 +38,11 @@ func TestStoredTokens(t *testing.T) {
 			AccountID: "00112233445566778899aabbccddeeff", SessionID: "STOREDSESSIONONE", CredentialUID: "c0ffee", Generation: 12, Audience: Web,
 			LoginTime: now.Add(-26 * time.Hour), IssuedTime: now.Add(-26 * time.Hour), ExpiresTime: now.Add(30*24*time.Hour - 26*time.Hour),
 			RememberMe: true, PreviousLogin: now.Add(-50 * time.Hour), FailedAttempts: 3,
+			Method: Password, ProvenTime: now.Add(-26 * time.Hour),
 		},
 		Kubernetes: {
 			AccountID: "00112233445566778899aabbccddeeff", SessionID: "STOREDSESSIONTWO", CredentialUID: "c0ffee", Audience: Kubernetes,
-			LoginTime: now, IssuedTime: now, ExpiresTime: now.Add(time.Hour),
+			LoginTime: now, IssuedTime: now, ExpiresTime: now.Add(time.Hour), Method: Password, ProvenTime: now,
 		},
 	}
 	for audience, claims := range want {

@@ -1,0 +1,103 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// flowAudience keeps flow tokens from being accepted as sessions, and sessions as flow tokens.
+const flowAudience Audience = "flow"
+
+// FlowLifetime is how long a person may take to log in at a provider.
+const FlowLifetime = 10 * time.Minute
+
+// Flow is the content of the cookie that a browser has while its person logs in at an identity provider. It is no session.
+type Flow struct {
+	// Provider is the name of the IdentityProvider, and ProviderUID its UID (claims "idp" and "uid").
+	Provider, ProviderUID string
+	// Namespace whose account the person wants to log in to (claim "ns").
+	Namespace string
+	// ReturnTo is where the person goes after the login; empty: nowhere in particular (claim "to").
+	ReturnTo string
+	// State and Nonce are random, and Verifier is that of PKCE (claims "state", "nonce" and "pkce"). Only this browser has them.
+	State, Nonce, Verifier string
+	// Recent: the person has to prove anew who they are (claim "recent").
+	Recent bool
+	// BeganTime is when the flow began, to the second (claim "iat").
+	BeganTime time.Time
+}
+
+// flowPayload is the form of [Flow] inside a token.
+type flowPayload struct {
+	jwt.RegisteredClaims
+	Provider    string `json:"idp"`
+	ProviderUID string `json:"uid"`
+	Namespace   string `json:"ns"`
+	ReturnTo    string `json:"to,omitempty"`
+	State       string `json:"state"`
+	Nonce       string `json:"nonce"`
+	Verifier    string `json:"pkce"`
+	Recent      bool   `json:"recent,omitempty"`
+}
+
+// SignFlow makes the token of a flow. Errors: as of [Ring.Sign].
+func (r *Ring) SignFlow(f Flow) (Token, error) {
+	if err := f.check(); err != nil {
+		return Token{}, fmt.Errorf("sign flow: %w", err)
+	}
+	began := wholeSecond(f.BeganTime)
+	return r.sign(flowPayload{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    Issuer,
+			Audience:  jwt.ClaimStrings{string(flowAudience)},
+			ExpiresAt: jwt.NewNumericDate(began.Add(FlowLifetime)),
+			IssuedAt:  jwt.NewNumericDate(began),
+		},
+		Provider: f.Provider, ProviderUID: f.ProviderUID, Namespace: f.Namespace, ReturnTo: f.ReturnTo,
+		State: f.State, Nonce: f.Nonce, Verifier: f.Verifier, Recent: f.Recent,
+	}, began)
+}
+
+// VerifyFlow returns the flow of a token that this ring's keys signed and that is in its time at now. Errors: as of [Ring.Verify].
+func (r *Ring) VerifyFlow(token string, now time.Time) (Flow, error) {
+	var p flowPayload
+	if err := r.parse(token, &p); err != nil {
+		return Flow{}, err
+	}
+	switch {
+	case p.Issuer != Issuer:
+		return Flow{}, invalid("it is from another issuer")
+	case len(p.Audience) != 1 || p.Audience[0] != string(flowAudience):
+		return Flow{}, invalid("it is for another audience")
+	case p.ExpiresAt == nil, p.IssuedAt == nil:
+		return Flow{}, invalid("a claim is missing")
+	case p.IssuedAt.After(now.Add(ClockSkew)):
+		return Flow{}, invalid("it is not valid yet: compare the clocks of the replicas")
+	case !p.ExpiresAt.After(now):
+		return Flow{}, ErrExpired
+	}
+	f := Flow{
+		Provider: p.Provider, ProviderUID: p.ProviderUID, Namespace: p.Namespace, ReturnTo: p.ReturnTo,
+		State: p.State, Nonce: p.Nonce, Verifier: p.Verifier, Recent: p.Recent, BeganTime: wholeSecond(p.IssuedAt.Time),
+	}
+	if err := f.check(); err != nil {
+		return Flow{}, invalid(err.Error())
+	}
+	return f, nil
+}
+
+// check returns an error for a flow that cannot exist. The error contains no values.
+func (f Flow) check() error {
+	for _, text := range []string{f.Provider, f.ProviderUID, f.Namespace, f.State, f.Nonce, f.Verifier} {
+		if text == "" || len(text) > maxClaimBytes {
+			return fmt.Errorf("a text of the flow is empty or longer than %d bytes", maxClaimBytes)
+		}
+	}
+	if f.BeganTime.IsZero() {
+		return errors.New("the beginning is missing")
+	}
+	return nil
+}
