@@ -92,21 +92,15 @@ func (d *Catalog) HasNamespace(ctx context.Context, name string) bool {
 }
 
 func (d *Catalog) resolve(ctx context.Context, namespace, ref string) (policy.Resolution, error) {
-	ns := &metav1.PartialObjectMetadata{}
-	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	err := d.reader.Get(ctx, client.ObjectKey{Name: namespace}, ns, client.UnsafeDisableDeepCopy)
-	if client.IgnoreNotFound(err) != nil {
-		return policy.Resolution{}, fmt.Errorf("look up namespace: %w", err)
+	labels, err := d.namespaceLabels(ctx, namespace)
+	if err != nil {
+		return policy.Resolution{}, err
 	}
 	list := &v1alpha1.PasswordPolicyList{}
 	if err := d.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return policy.Resolution{}, fmt.Errorf("look up policies: %w", err)
 	}
-	policies := make([]*v1alpha1.PasswordPolicy, len(list.Items))
-	for i := range list.Items {
-		policies[i] = &list.Items[i]
-	}
-	return policy.Resolve(ref, boundedLabels(ns.Labels), policies), nil // A live reader has not bounded them.
+	return policy.Resolve(ref, labels, pointers(list.Items)), nil
 }
 
 // CannotJudge tells whether an error of DenyLists is one that lasts until somebody mends what is declared.

@@ -33,6 +33,14 @@ func TrimPolicy(obj any) (any, error) {
 	return obj, nil
 }
 
+// TrimProvider leaves of a provider's metadata what tells which object it is.
+func TrimProvider(obj any) (any, error) {
+	if p, ok := obj.(*v1alpha1.IdentityProvider); ok {
+		p.ObjectMeta = identity(p)
+	}
+	return obj, nil
+}
+
 // maxLabels bounds the labels of a namespace that are kept, in bytes of their keys and values. Nothing but the size of the object bounds
 // them for the API server: 3,700 fit in. A namespace that people look after has some ten, of less than 1 KiB.
 const maxLabels = 16 << 10

@@ -52,6 +52,7 @@ func TestTrim(t *testing.T) {
 		"policy": {
 			held, TrimPolicy, `"annotations":{"accounts.keyturn.dev/is-default-policy":"true"},"finalizers":["one"]`,
 		},
+		"provider":  {&v1alpha1.IdentityProvider{ObjectMeta: full()}, TrimProvider, ""},
 		"namespace": {&metav1.PartialObjectMetadata{ObjectMeta: full()}, TrimNamespace, `"labels":{"a":"label"}`},
 		"namespace with a megabyte of labels": {
 			&metav1.PartialObjectMetadata{ObjectMeta: labelled}, TrimNamespace,

@@ -27,6 +27,9 @@ type Resolution struct {
 	Problem v1alpha1.StandingReason
 	// Message tells people about Problem and what to do; empty without one.
 	Message string
+	// Binding says whose the declared subject is. Only catalog.Provider looks, and has its problem in Problem unless the provider itself
+	// has one.
+	Binding Binding
 }
 
 // Resolve returns the provider of a name for accounts in a namespace with these labels, out of all. One that is being deleted does not
