@@ -25,7 +25,9 @@ func at(t time.Time) *v1alpha1.Instant { return new(v1alpha1.NewInstant(t)) }
 type state struct {
 	spec   v1alpha1.UserAccountSpec
 	policy policy.Policy
-	c      account.Credential
+	// provider of an External account.
+	provider account.Provider
+	c        account.Credential
 }
 
 func begin(edits ...func(*state)) *state {
@@ -54,7 +56,11 @@ func begin(edits ...func(*state)) *state {
 	return s
 }
 
-func (s *state) rules(t time.Time) account.Rules { return account.NewRules(&s.spec, s.policy, t) }
+func (s *state) rules(t time.Time) account.Rules {
+	r := account.NewRules(&s.spec, s.policy, t)
+	r.Provider = s.provider
+	return r
+}
 
 // handOut makes the password one that was handed out some time ago.
 func handOut(why v1alpha1.MustChangeReason, before time.Duration) func(*state) {

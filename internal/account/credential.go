@@ -120,14 +120,6 @@ type DeviceFailures struct {
 	LockedTime time.Time
 }
 
-// External is who the person of an External account is at the provider, as of the last login.
-type External struct {
-	// ProviderUID is the UID of the IdentityProvider, and Subject how it names the person.
-	ProviderUID, Subject string
-	// Groups of the person there, as far as they are mapped, sorted.
-	Groups []string
-}
-
 // Requests holds an instant for each kind of one-shot request.
 type Requests struct {
 	Reset, ChangeRequired, Unlock, SignOut time.Time

@@ -67,6 +67,9 @@ const (
 	ReasonMustChangeElsewhere v1alpha1.StandingReason = "ExternalMustChange"
 	// ReasonDisabledElsewhere: the account is disabled where its password is kept.
 	ReasonDisabledElsewhere v1alpha1.StandingReason = "ExternalDisabled"
+	// ReasonNotDeclared: the account is not declared to be that of the person whom a provider asserts, such as one that keeps its password
+	// here.
+	ReasonNotDeclared v1alpha1.StandingReason = "NotDeclared"
 )
 
 // Proven is what the rules know of a proof of identity (see package authn).
@@ -77,7 +80,7 @@ type Proven struct {
 	// right; empty where it does.
 	RefusedElsewhere v1alpha1.StandingReason
 	// Asserted: an identity provider or a ticket says who it is, and no password was given. That clears no failures, and no
-	// lock by wrong passwords stands in its way.
+	// lock by wrong passwords stands in its way. It lets nobody in but whom the account declares (External).
 	Asserted bool
 	// External is who the provider says it is; zero for a local password.
 	External External
@@ -88,18 +91,15 @@ type Proven struct {
 // that it returns is to be written, if it differs, before the answer is given. The caller has refused what AttemptLock
 // refuses, before a password was looked at.
 func (r Rules) NextStep(c Credential, p Proven) (Credential, Answer) {
-	c, answer := r.recordSuccess(c, p)
-	judged := c
-	if p.Asserted {
-		judged.Failures, judged.Devices = Failures{}, nil
+	if p.Asserted && !r.declares(p.External) {
+		return c, Answer{Outcome: Unavailable, Reason: ReasonNotDeclared}
 	}
-	s := r.Standing(judged)
+	c, answer := r.recordSuccess(c, p)
+	s := r.Standing(c)
 	answer.PasswordExpires = s.PasswordExpires
 	switch s.Standing {
 	case v1alpha1.StandingActive:
 		answer.Outcome = Granted
-	case v1alpha1.StandingNoPassword:
-		answer.Outcome, answer.Reason = r.stepWithoutPassword(c, s, p)
 	case v1alpha1.StandingExpired, v1alpha1.StandingChangeRequired:
 		switch s.Reason {
 		case v1alpha1.ReasonGraceLogin:
@@ -116,30 +116,19 @@ func (r Rules) NextStep(c Credential, p Proven) (Credential, Answer) {
 			answer.Reason = v1alpha1.StandingReason(v1alpha1.StandingResetRequired)
 		}
 	}
+	if answer.Outcome == Granted && p.RefusedElsewhere != "" {
+		answer.Outcome, answer.Reason = Unavailable, p.RefusedElsewhere
+	}
 	if answer.Outcome != Granted {
 		return c, answer
 	}
+	c = recordExternal(c, p.External)
 	c.UnnotifiedFailures = 0 // The answer has their number.
 	answer.WarnExpiry = answer.GraceLogin || r.expiresSoon(s.PasswordExpires)
 	if r.Now.Sub(c.LastSuccessTime).Abs() >= LastSuccessGrain {
 		c.LastSuccessTime = r.Now
 	}
 	return c, answer
-}
-
-// stepWithoutPassword is the next step for an account whose password is kept elsewhere: what its policy says about the age
-// of passwords and about changing them does not concern it.
-func (r Rules) stepWithoutPassword(c Credential, s Standing, p Proven) (Outcome, v1alpha1.StandingReason) {
-	switch {
-	case s.Reason != v1alpha1.ReasonExternal:
-		return Unavailable, s.Reason
-	case p.RefusedElsewhere != "":
-		return Unavailable, p.RefusedElsewhere
-	case r.past(r.idleLockTime(c)):
-		return Unavailable, v1alpha1.ReasonIdle
-	default:
-		return Granted, ""
-	}
 }
 
 // recordSuccess is what every proof does: requests take effect, failures are cleared, and a password that no longer meets a

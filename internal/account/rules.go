@@ -16,22 +16,15 @@ type Rules struct {
 	Spec   *v1alpha1.UserAccountSpec
 	Policy policy.Policy
 	Now    time.Time
-	// Provider verifies an External account.
+	// Provider verifies an External account; zero for a Local one.
 	Provider Provider
 	// Device is the ID of the device that an attempt comes from, if it has logged in to this account before and has the
 	// cookie that says so; else empty.
 	Device string
 }
 
-// Provider is what the rules know of the identity provider of an External account. The zero value verifies nobody.
-type Provider struct {
-	// UID of the IdentityProvider; empty where the account names none, or one that does not exist.
-	UID string
-	// Problem is why nobody can log in through it; empty where the account's person can.
-	Problem v1alpha1.StandingReason
-}
-
-// NewRules returns the rules for a declared account at an instant.
+// NewRules returns the rules for a declared account at an instant. They have no Provider, and so let nobody into an External account:
+// where that matters, catalog.RulesFor makes them.
 func NewRules(spec *v1alpha1.UserAccountSpec, p policy.Policy, now time.Time) Rules {
 	return Rules{Spec: spec, Policy: p, Now: now.UTC().Round(0)}
 }
@@ -52,11 +45,6 @@ func (r Rules) ExpiryExemptionRefused() bool {
 
 func (r Rules) asksExemption() bool {
 	return r.Spec.Password != nil && r.Spec.Password.Expiry == v1alpha1.PasswordExpiryNever
-}
-
-// IsExternal tells whether the password is verified elsewhere.
-func (r Rules) IsExternal() bool {
-	return r.Spec.Authentication.Type == v1alpha1.AuthenticationExternal
 }
 
 // UnavailableReason tells why an account, whatever its password and its policy, cannot be used now; empty where it can.

@@ -65,6 +65,17 @@ func TestStandingOfTheAccount(t *testing.T) {
 		{name: "disabled goes before external", want: disabled, edits: edits(disable, func(s *state) {
 			s.spec.Authentication.Type = v1alpha1.AuthenticationExternal
 		})},
+		{name: "external, at a provider", want: active, edits: edits(atProvider)},
+		{name: "external, at a provider that is off", want: result{v1alpha1.StandingDisabled, v1alpha1.ReasonProviderDisabled},
+			edits: edits(atProvider, problem(v1alpha1.ReasonProviderDisabled))},
+		{name: "external, without a subject", want: result{v1alpha1.StandingDisabled, v1alpha1.ReasonSubjectNotDeclared},
+			edits: edits(atProvider, problem(v1alpha1.ReasonSubjectNotDeclared))},
+		{name: "external, at a provider that nobody has looked up", want: result{v1alpha1.StandingDisabled, v1alpha1.ReasonProviderNotFound},
+			edits: edits(atProvider, func(s *state) { s.provider = account.Provider{} })},
+		{name: "wrong passwords do not lock what is external", want: active, next: in(59 * time.Minute), then: active, edits: edits(atProvider, lock)},
+		{name: "rules about passwords do not concern what is external", want: active, edits: edits(atProvider, func(s *state) {
+			s.policy.MaxAge, s.policy.ChangeWithin, s.policy.ChangeRequiredTime = day, day, ago(time.Hour)
+		})},
 		{name: "no password", want: result{v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword}, edits: edits(func(s *state) {
 			s.c.Password = account.Password{}
 			s.policy.MaxAge, s.policy.ChangeWithin, s.policy.ChangeRequiredTime = day, day, in(time.Hour)
@@ -115,6 +126,7 @@ func TestStandingOfLocks(t *testing.T) {
 		{name: "used again by an unlock", want: active, next: in(2 * day), then: idle, edits: edits(idleAfter(3*day), unused(9*day, 9*day), func(s *state) {
 			s.spec.UnlockTime = at(ago(day))
 		})},
+		{name: "external, idle since the last login", want: active, next: in(30*day - time.Hour), then: idle, edits: edits(atProvider, idleAfter(30*day))},
 		{name: "nothing known of any use", want: active, edits: edits(idleAfter(day), func(s *state) {
 			s.c.LastSuccessTime, s.c.CreatedTime, s.c.Password.SetTime = time.Time{}, time.Time{}, time.Time{}
 		})},

@@ -43,6 +43,9 @@ const (
 	TransitionByAdministrator = "Administrator"
 	// TransitionByPerson: the person has logged out everywhere, or has logged out more often than can be remembered.
 	TransitionByPerson = "LoggedOutEverywhere"
+	// TransitionByAuthentication (of Unlocked and SessionsEnded): the person is verified in another way from now on. The account has become
+	// External or Local, or somebody has logged in as another subject, or through another provider, than before.
+	TransitionByAuthentication = "AuthenticationChanged"
 	// TransitionByDeletion: the account is gone.
 	TransitionByDeletion = "AccountDeleted"
 	// TransitionOfDevice (of Locked): the account is locked for one device that has logged in before, and for that alone.
@@ -89,6 +92,7 @@ func (r Rules) Transitions(before, after Credential) []Transition {
 	created := c.before.AccountID == ""
 	if !created {
 		c.adoption()
+		c.authentication()
 		c.requests()
 		c.acts()
 	}
@@ -139,7 +143,19 @@ func (c *comparison) adoption() {
 	}
 }
 
-// requests adds what ApplyRequests does.
+// authentication adds what a change of who verifies the person does: applyAuthentication and recordExternal.
+func (c *comparison) authentication() {
+	before, after := c.before.External, c.after.External
+	switch {
+	case keepsPassword(c.before) && !keepsPassword(c.after): // It has become External.
+		c.forgotten(false, TransitionByAuthentication, "")
+	case before.IsZero(), before.isSamePerson(after):
+	default: // It has become Local, or another person's.
+		c.endSessions(TransitionByAuthentication, "")
+	}
+}
+
+// requests adds what the rest of ApplyRequests does.
 func (c *comparison) requests() {
 	if c.after.Handled.Unlock.After(c.before.Handled.Unlock) {
 		c.unlock(TransitionByUnlockTime, "")

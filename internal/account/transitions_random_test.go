@@ -22,13 +22,15 @@ func TestTransitionsReportAll(t *testing.T) {
 		clock := now
 		for step := range 60 {
 			clock = clock.Add(time.Duration(1+choose.IntN(600)) * time.Second)
-			switch choose.IntN(6) { // What an administrator asks for meanwhile.
+			switch choose.IntN(8) { // What an administrator asks for meanwhile.
 			case 0:
 				s.spec.UnlockTime = at(clock.Truncate(time.Second))
 			case 1:
 				s.spec.SignOutTime = at(clock.Truncate(time.Second))
 			case 2:
 				s.spec.Access = []v1alpha1.Access{v1alpha1.AccessEnabled, v1alpha1.AccessDisabled}[choose.IntN(2)]
+			case 3:
+				s.spec.Authentication, s.provider = randomAuthentication(choose)
 			}
 			r, before := s.rules(clock), s.c
 			there := r
@@ -142,6 +144,17 @@ func locksOfDevices(transitions []account.Transition) (n int) {
 	return n
 }
 
+// randomAuthentication returns that of a Local account, or of one of two persons at one of two providers.
+func randomAuthentication(choose *rand.Rand) (v1alpha1.Authentication, account.Provider) {
+	if choose.IntN(2) == 0 {
+		return v1alpha1.Authentication{Type: v1alpha1.AuthenticationLocal}, account.Provider{}
+	}
+	return v1alpha1.Authentication{
+		Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: "corp"},
+		Subject: []string{"s-1", "s-2"}[choose.IntN(2)],
+	}, account.Provider{UID: []string{"p1", "p2"}[choose.IntN(2)]}
+}
+
 // must returns the credential that an operation by hand has succeeded with.
 func must(c account.Credential, err error) account.Credential {
 	if err != nil {
@@ -155,16 +168,24 @@ func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step 
 	encoded := hash.Encoded(string(rune('a'+choose.IntN(26))) + string(rune('A'+step)))
 	locked := r.AttemptLock(r.ApplyRequests(c)).Locked
 	by := []string{"keyturn:org:grace", "keyturn:ops:sam"}[choose.IntN(2)]
-	switch choose.IntN(12) {
+	isLocal := !r.IsExternal()
+	switch choose.IntN(13) {
 	case 8:
-		return must(r.ResetByHand(c, by, encoded, account.Digests{})), 1, 0
+		if isLocal {
+			return must(r.ResetByHand(c, by, encoded, account.Digests{})), 1, 0
+		}
 	case 9:
 		return must(r.UnlockByHand(c, by)), 0, 0
 	case 10:
 		return must(r.SignOutByHand(c, by)), 0, 0
 	case 11:
 		c = must(r.UnlockByHand(must(r.SignOutByHand(c, by)), by))
-		return must(r.ResetByHand(c, by, encoded, account.Digests{})), 1, 0
+		if isLocal {
+			return must(r.ResetByHand(c, by, encoded, account.Digests{})), 1, 0
+		}
+	case 12:
+		c, _ = r.NextStep(c, asserted(account.External{ProviderUID: r.Provider.UID, Subject: r.Spec.Authentication.Subject}))
+		return c, 0, 0
 	case 0, 1:
 		if !locked {
 			return r.Failed(c), 0, 0
@@ -179,10 +200,16 @@ func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step 
 			return r.Change(c, encoded, account.Digests{}), 1, 0
 		}
 	case 4:
+		if !isLocal {
+			return r.ApplyRequests(c), 0, 0
+		}
 		return r.Reset(r.ApplyRequests(c), source(string(encoded)), encoded, account.Digests{}), 1, 0
 	case 5:
 		return account.EndSession(c, string(encoded), r.Now.Add(time.Hour), r.Now), 0, 0
 	case 6:
+		if !isLocal {
+			return r.ApplyRequests(c), 0, 0
+		}
 		unmet := []policy.RequirementID{policy.RequirementMinLength}
 		return r.RejectReset(r.ApplyRequests(c), source(string(encoded)), "p1", unmet), 0, 1
 	default:

@@ -103,6 +103,33 @@ func TestTransitions(t *testing.T) {
 		"disabled": {[]func(*state){disable}, account.Rules.ApplyRequests, "SessionsEnded AccountDisabled"},
 		"ended": {[]func(*state){func(s *state) { s.spec.EndTime = at(ago(time.Hour)) }},
 			account.Rules.ApplyRequests, "SessionsEnded AccountEnded"},
+		"becomes External": {[]func(*state){lockable, external}, account.Rules.ApplyRequests, "SessionsEnded AuthenticationChanged"},
+		"becomes External while locked": {[]func(*state){lockedOut, external}, account.Rules.ApplyRequests,
+			"Unlocked AuthenticationChanged, SessionsEnded AuthenticationChanged"},
+		"becomes External, and is signed out": {[]func(*state){external, func(s *state) { s.spec.SignOutTime = at(now) }}, account.Rules.ApplyRequests,
+			"SessionsEnded AuthenticationChanged, SessionsEnded SignOutTime"},
+		"becomes External, and unlocked": {[]func(*state){lockedOut, external, func(s *state) { s.spec.UnlockTime = at(now) }}, account.Rules.ApplyRequests,
+			"Unlocked AuthenticationChanged, SessionsEnded AuthenticationChanged, Unlocked UnlockTime already"},
+		"becomes Local": {[]func(*state){loggedIn, local}, account.Rules.ApplyRequests, "SessionsEnded AuthenticationChanged"},
+		"becomes Local, with a reset": {[]func(*state){loggedIn, local}, func(r account.Rules, c account.Credential) account.Credential {
+			return r.Reset(r.ApplyRequests(c), source("2"), "new", account.Digests{})
+		}, "SessionsEnded AuthenticationChanged, PasswordReset, SessionsEnded PasswordReset"},
+		"login through a provider": {[]func(*state){atProvider}, func(r account.Rules, c account.Credential) account.Credential {
+			c, _ = r.NextStep(c, asserted(eve))
+			return c
+		}, ""},
+		"login of another subject": {[]func(*state){loggedIn, func(s *state) { s.c.External.Subject = "s-0" }}, func(r account.Rules, c account.Credential) account.Credential {
+			c, _ = r.NextStep(c, asserted(eve))
+			return c
+		}, "SessionsEnded AuthenticationChanged"},
+		"login through a provider, of a Local account before": {[]func(*state){func(s *state) {
+			c := s.c
+			atProvider(s)
+			s.c = c
+		}}, func(r account.Rules, c account.Credential) account.Credential {
+			c, _ = r.NextStep(c, asserted(eve))
+			return c
+		}, "SessionsEnded AuthenticationChanged"},
 		"enabled again": {[]func(*state){func(s *state) { s.c.SessionsEnded = true }}, account.Rules.ApplyRequests, ""},
 		"change": {nil, func(r account.Rules, c account.Credential) account.Credential {
 			return r.Change(c, "new", account.Digests{})

@@ -31,6 +31,8 @@ const (
 	annotationGeneration = v1alpha1.GroupName + "/session-generation"
 	annotationEnded      = v1alpha1.GroupName + "/ended-sessions"
 	annotationOrphaned   = v1alpha1.GroupName + "/orphaned-time"
+	annotationIdentity   = v1alpha1.GroupName + "/external-identity"
+	annotationGroups     = v1alpha1.GroupName + "/external-groups"
 )
 
 // Keys of a credential's data, one for each fact.
@@ -56,6 +58,9 @@ const (
 
 	keyLastSuccess   = "login.lastSuccessTime"
 	keySessionsEnded = "sessions.ended"
+
+	keyProviderUID = "external.providerUID"
+	keySubject     = "external.subject"
 
 	keyHandledReset   = "handled.resetTime"
 	keyHandledChange  = "handled.changeRequiredTime"
@@ -151,6 +156,7 @@ func encode(c account.Credential, secret *corev1.Secret) {
 
 	e.acts(c.Acted)
 	e.reset(c.Reset)
+	e.external(c.External)
 	secret.Data, secret.Annotations = e.data, e.annotations
 }
 
@@ -219,8 +225,9 @@ func decode(secret *corev1.Secret) (account.Credential, error) {
 			Unlock:         d.time(keyHandledUnlock),
 			SignOut:        d.time(keyHandledSignOut),
 		},
-		Acted: d.acts(),
-		Reset: d.reset(),
+		Acted:    d.acts(),
+		Reset:    d.reset(),
+		External: d.external(meta),
 	}
 	for _, line := range d.lines(keyHistory) {
 		c.History.Digests = append(c.History.Digests, d.bytes(keyHistory, line))

@@ -70,7 +70,10 @@ func (r *Record) ResourceVersion() string { return r.secret.ResourceVersion }
 
 // Session returns what the credential says about sessions.
 func (r *Record) Session() Session {
-	return Session{CredentialUID: r.UID(), Owner: r.Owner, Generation: r.SessionGeneration, Ended: r.EndedSessions}
+	return Session{
+		CredentialUID: r.UID(), Owner: r.Owner, Generation: r.SessionGeneration, Ended: r.EndedSessions,
+		Identity: identityOf(r.External), Groups: r.External.Groups,
+	}
 }
 
 // BelongsTo tells whether the credential is an account's: it names this very account as its owner, and is stored under the

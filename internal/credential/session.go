@@ -40,6 +40,8 @@ func SessionOf(meta *metav1.ObjectMeta) (Session, error) {
 		Owner:         d.owner(),
 		Generation:    d.generation(),
 		Ended:         d.endedSessions(),
+		Identity:      d.text(annotationIdentity),
+		Groups:        d.lines(annotationGroups),
 	}
 	if d.err != nil {
 		return Session{}, fmt.Errorf("%w: %w", ErrInvalid, d.err)

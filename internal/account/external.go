@@ -1,0 +1,104 @@
+package account
+
+import (
+	"slices"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// This file holds the rules of accounts whose password is kept elsewhere.
+
+// External is who the person of an External account is at the provider, as of the last login.
+type External struct {
+	// ProviderUID is the UID of the IdentityProvider, and Subject how it names the person.
+	ProviderUID, Subject string
+	// Groups of the person there, as far as they are mapped, sorted.
+	Groups []string
+}
+
+// IsZero tells that nobody has logged in through a provider.
+func (e External) IsZero() bool { return e.ProviderUID == "" && e.Subject == "" }
+
+// isSamePerson tells whether both are of the same subject at the same provider.
+func (e External) isSamePerson(other External) bool {
+	return e.ProviderUID == other.ProviderUID && e.Subject == other.Subject
+}
+
+// Provider is what the rules know of the identity provider of an External account. The zero value verifies nobody.
+type Provider struct {
+	// UID of the IdentityProvider; empty where the account names none, or one that does not exist.
+	UID string
+	// Problem is why nobody can log in through it; empty where the account's person can.
+	Problem v1alpha1.StandingReason
+}
+
+// IsExternal tells whether the password is verified elsewhere.
+func (r Rules) IsExternal() bool {
+	return r.Spec.Authentication.Type == v1alpha1.AuthenticationExternal
+}
+
+// classifyExternal is classify of an account whose password is kept elsewhere, and that is not unavailable for another reason. What the
+// policy says about the age of passwords and about changing them does not concern it, nor do locks by wrong passwords.
+func (r Rules) classifyExternal(c Credential) (v1alpha1.Standing, v1alpha1.StandingReason) {
+	switch {
+	case r.Spec.Authentication.ProviderRef == nil:
+		return v1alpha1.StandingNoPassword, v1alpha1.ReasonExternal
+	case r.Provider.Problem != "":
+		return v1alpha1.StandingDisabled, r.Provider.Problem
+	case r.Provider.UID == "": // Nobody has looked the provider up, so it lets nobody in.
+		return v1alpha1.StandingDisabled, v1alpha1.ReasonProviderNotFound
+	case r.past(r.idleLockTime(c)):
+		return v1alpha1.StandingLocked, v1alpha1.ReasonIdle
+	default:
+		return v1alpha1.StandingActive, ""
+	}
+}
+
+// declares tells whether the account is declared to be that of whom a provider asserts. A Local account is nobody's there. The UID of a
+// provider that does not exist is not known; the standing refuses the login then.
+func (r Rules) declares(e External) bool {
+	declared := r.Spec.Authentication
+	return r.IsExternal() && declared.ProviderRef != nil && declared.Subject != "" && declared.Subject == e.Subject &&
+		(r.Provider.UID == e.ProviderUID || r.Provider.UID == "")
+}
+
+// applyAuthentication lets a change of spec.authentication.type take effect. An account that has become External loses its password, with
+// all that is known of it, and one that has become Local loses who its person was at the provider. Either ends all sessions. Applied
+// again it changes nothing. Sessions that began at another provider, or as another subject, are not ended here: they have who the person
+// was there, and are compared with what is declared.
+func (r Rules) applyAuthentication(c Credential) Credential {
+	switch {
+	case r.IsExternal() && keepsPassword(c):
+		c.Password, c.History, c.Reset = Password{}, History{}, Reset{}
+		c = c.clearFailures()
+		return EndSessions(c)
+	case !r.IsExternal() && !c.External.IsZero():
+		c.External = External{}
+		return EndSessions(c)
+	default:
+		return c
+	}
+}
+
+// keepsPassword tells whether a credential has a password, or something of one that it had.
+func keepsPassword(c Credential) bool {
+	return !c.Password.IsZero() || len(c.History.Digests) > 0 || c.Reset.AppliedHash != ""
+}
+
+// recordExternal records who has logged in through a provider. Another person than the one before, or the same at another provider, ends
+// the sessions of the one before.
+func recordExternal(c Credential, e External) Credential {
+	if e.IsZero() {
+		return c
+	}
+	if !c.External.IsZero() && !c.External.isSamePerson(e) {
+		c = EndSessions(c)
+	}
+	if len(e.Groups) == 0 {
+		e.Groups = nil // As it is read again.
+	}
+	if !c.External.isSamePerson(e) || !slices.Equal(c.External.Groups, e.Groups) {
+		c.External = e
+	}
+	return c
+}
