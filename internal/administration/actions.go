@@ -165,11 +165,8 @@ func (s *Service) write(ctx context.Context, record *credential.Record, c accoun
 
 // rules returns the rules for an account.
 func (s *Service) rules(ctx context.Context, a *v1alpha1.UserAccount) (account.Rules, error) {
-	resolved, err := s.Catalog.PolicyFor(ctx, a)
-	if err != nil {
-		return account.Rules{}, err
-	}
-	return account.NewRules(&a.Spec, resolved.Policy, s.Clock.Now()), nil
+	rules, _, err := s.Catalog.RulesFor(ctx, a, s.Clock.Now())
+	return rules, err
 }
 
 // notPossible has the reason for each refusal of the rules.

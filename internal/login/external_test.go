@@ -37,13 +37,16 @@ func checks(secret string) error {
 	return nil
 }
 
-var external = v1alpha1.UserAccountSpec{Authentication: v1alpha1.Authentication{Type: v1alpha1.AuthenticationExternal}}
+var external = v1alpha1.UserAccountSpec{Authentication: v1alpha1.Authentication{
+	Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: "corp"}, Subject: "s-1",
+}}
 
 // withDirectory makes a world with an account whose password is kept elsewhere: its credential has none.
 func withDirectory(t *testing.T, spec v1alpha1.PasswordPolicySpec) (*world, *directory, login.Who) {
 	t.Helper()
 	w, d := newWorld(t, spec), &directory{answer: checks}
 	w.external = d
+	w.provider("corp")
 	return w, d, w.person("eve", external, func(c *account.Credential) { c.Password = account.Password{} })
 }
 
@@ -156,42 +159,5 @@ func TestDirectoryIsNotAskedForOthers(t *testing.T) {
 	}
 	if d.asked != 0 {
 		t.Errorf("it was asked %d times", d.asked)
-	}
-}
-
-// TestAccept: an assertion lets in whom it is about, whatever wrong passwords have locked, and clears no failures. It lets nobody in
-// whose account cannot be used, or who has none.
-func TestAccept(t *testing.T) {
-	w, _, who := withDirectory(t, v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(1))}})
-	w.findAccount = func(_ context.Context, a authn.Assertion) (*v1alpha1.UserAccount, error) {
-		switch a.Subject {
-		case "s-1":
-			return w.account(who), nil
-		case "s-2":
-			return nil, authn.ErrNoAccount
-		}
-		return nil, errors.New("the provider is not configured")
-	}
-	s := w.service(1, 8)
-	_, _ = s.Login(t.Context(), who, wrong)
-	granted, err := s.Accept(t.Context(), authn.Assertion{Method: "oidc", Provider: "corp", Subject: "s-1"})
-	if err != nil || granted.Record.AccountID != "id-of-eve" {
-		t.Fatalf("the subject of the account: %+v, %v", granted, err)
-	}
-	if f := w.record(who).Failures; f.Consecutive != 1 || f.LockedTime.IsZero() {
-		t.Errorf("the failures are %+v, want them and the lock to stay", f)
-	}
-	for subject, want := range map[string]error{"s-2": login.ErrInvalidCredentials, "s-3": login.ErrUnavailable} {
-		if _, err := s.Accept(t.Context(), authn.Assertion{Subject: subject}); !errors.Is(err, want) {
-			t.Errorf("%s: %v, want %v", subject, err, want)
-		}
-	}
-	a := w.account(who)
-	a.Spec.Access = v1alpha1.AccessDisabled
-	if err := w.client.Update(t.Context(), a); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Accept(t.Context(), authn.Assertion{Subject: "s-1"}); !isUnavailable(v1alpha1.ReasonAccountDisabled)(err) {
-		t.Errorf("a disabled account: %v", err)
 	}
 }

@@ -81,10 +81,42 @@ func newWorld(t *testing.T, spec v1alpha1.PasswordPolicySpec) *world {
 		ObjectMeta: metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{v1alpha1.AnnotationDefaultPolicy: "true"}},
 		Spec:       spec,
 	}}
-	w.client = fake.NewClientBuilder().WithScheme(scheme).
-		WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: team}}, w.policy).Build()
+	b := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: team}}, w.policy)
+	if err := catalog.IndexSubjects(t.Context(), indexer{b}); err != nil {
+		t.Fatal(err)
+	}
+	w.client = b.Build()
 	w.store = &credential.Store{Reader: w.client, Writer: w.client, Namespace: credential.DefaultNamespace}
 	return w
+}
+
+// indexer indexes what a fake client has, as a cache would.
+type indexer struct{ builder *fake.ClientBuilder }
+
+func (i indexer) IndexField(_ context.Context, obj client.Object, field string, extract client.IndexerFunc) error {
+	i.builder.WithIndex(obj, field, extract)
+	return nil
+}
+
+// provider declares an identity provider.
+func (w *world) provider(name string) *v1alpha1.IdentityProvider {
+	w.t.Helper()
+	p := &v1alpha1.IdentityProvider{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-of-" + name)},
+		Spec:       v1alpha1.IdentityProviderSpec{AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}},
+	}
+	if err := w.client.Create(w.t.Context(), p); err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// update writes what is declared.
+func (w *world) update(obj client.Object) {
+	w.t.Helper()
+	if err := w.client.Update(context.Background(), obj); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // decoys makes what counts the failures of names that nobody has.

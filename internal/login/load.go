@@ -80,11 +80,9 @@ func (s *Service) load(ctx context.Context, t target, live bool) (*loaded, error
 		l.version = l.verifier.Version(record.Credential)
 	}
 	if l.version != nil {
-		resolved, err := s.catalog.PolicyFor(ctx, a)
-		if err != nil {
+		if l.rules, _, err = s.catalog.RulesFor(ctx, a, s.clock.Now()); err != nil {
 			return nil, s.unavailable(err, l)
 		}
-		l.rules = account.NewRules(&a.Spec, resolved.Policy, s.clock.Now())
 	} else if err := s.useDummyHash(ctx, t, l); err != nil {
 		return nil, s.unavailable(err, l)
 	}

@@ -128,7 +128,7 @@ func (s *Service) Login(ctx context.Context, who Who, secret string) (*Result, e
 }
 
 // Accept lets somebody in whom an identity provider or a ticket vouches for. Errors: as Login; ErrInvalidCredentials where no
-// account is declared for the subject.
+// account is declared for the subject, and AccountUnavailableError where one is that cannot be used, also for the sake of its provider.
 func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error) {
 	found, err := s.findAccount(ctx, a)
 	if errors.Is(err, authn.ErrNoAccount) {
@@ -137,12 +137,13 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 	if err != nil {
 		return nil, s.unavailable(err, nil)
 	}
+	proven := account.Proven{Asserted: true, External: account.External{ProviderUID: a.ProviderUID, Subject: a.Subject, Groups: a.Groups}}
 	for range maxConflicts {
 		l, err := s.loadOwn(ctx, found)
 		if err != nil {
 			return nil, s.unavailable(err, nil)
 		}
-		result, err := s.settle(ctx, l, verdict{right: true, proven: account.Proven{Asserted: true}},
+		result, err := s.settle(ctx, l, verdict{right: true, proven: proven},
 			func(_ context.Context, l *loaded, p account.Proven) (decision, error) { return s.nextStep(l, p), nil })
 		if !errors.Is(err, credential.ErrConflict) {
 			return result, err
@@ -155,9 +156,11 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 func (*Service) nextStep(l *loaded, p account.Proven) decision {
 	c, answer := l.rules.NextStep(l.record.Credential, p)
 	d := decision{credential: c, answer: answer}
-	switch answer.Outcome {
-	case account.Granted:
-	case account.ChangeRequired:
+	switch {
+	case answer.Outcome == account.Granted:
+	case answer.Reason == account.ReasonNotDeclared: // The account that was found is another person's by now.
+		d.refusal = ErrInvalidCredentials
+	case answer.Outcome == account.ChangeRequired:
 		d.refusal = &ChangeRequiredError{Reason: answer.MustChange, Requirements: l.rules.Policy.Requirements(), Words: l.words()}
 	default:
 		d.refusal = &AccountUnavailableError{Reason: answer.Reason}
@@ -171,9 +174,9 @@ func (s *Service) loadOwn(ctx context.Context, a *v1alpha1.UserAccount) (*loaded
 	if err != nil {
 		return nil, err
 	}
-	resolved, err := s.catalog.PolicyFor(ctx, a)
+	rules, _, err := s.catalog.RulesFor(ctx, a, s.clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{account: a, record: record, rules: account.NewRules(&a.Spec, resolved.Policy, s.clock.Now())}, nil
+	return &loaded{account: a, record: record, rules: rules}, nil
 }
