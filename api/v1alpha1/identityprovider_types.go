@@ -7,8 +7,9 @@ import (
 // IdentityProviderSpec says where the passwords of External accounts are kept, and how Keyturn asks there who somebody is.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type is immutable: create another IdentityProvider instead",fieldPath=".type"
-// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || self.oidc.issuer.matches('^https://[^/]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/v2[.]0$')",message="oidc.issuer of an EntraID provider must name one tenant by its ID, as https://login.microsoftonline.com/TENANT-ID/v2.0 does (common, organizations and consumers stand for all tenants)",fieldPath=".oidc.issuer"
+// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || self.oidc.issuer.matches('^https://[^/]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/v2[.]0$')",message="oidc.issuer of an EntraID provider must name one tenant by its ID, in lower case, as https://login.microsoftonline.com/TENANT-ID/v2.0 does (common, organizations and consumers stand for many tenants)",fieldPath=".oidc.issuer"
 // +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || !has(self.oidc.subjectClaim) || self.oidc.subjectClaim == 'oid'",message="oidc.subjectClaim of an EntraID provider must be oid, the object ID, which is its default",fieldPath=".oidc.subjectClaim"
+// +kubebuilder:validation:XValidation:rule="(has(self.oidc.subjectClaim) ? self.oidc.subjectClaim : self.type == 'EntraID' ? 'oid' : 'sub') == (has(oldSelf.oidc.subjectClaim) ? oldSelf.oidc.subjectClaim : oldSelf.type == 'EntraID' ? 'oid' : 'sub')",message="oidc.subjectClaim is immutable, since accounts declare its values: create another IdentityProvider instead",fieldPath=".oidc.subjectClaim"
 type IdentityProviderSpec struct {
 	// type is OIDC (any provider of OpenID Connect) or EntraID (one tenant of Microsoft Entra ID). It cannot be changed.
 	// +required
@@ -19,13 +20,14 @@ type IdentityProviderSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\p{Cc}\\p{Zl}\\p{Zp}\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}]')",message="displayName must not have control characters, line breaks or characters that turn the direction of writing"
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'[\\p{L}\\p{N}]')",message="displayName must have a letter or a digit: people read it on a button"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// passwordChangeURL is where people change the password, which they cannot do at Keyturn.
 	// +optional
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.matches(r'^https://[^/?#@\\s\\p{C}]+([/?#][^\\s\\p{C}]*)?$')",message="passwordChangeURL must be an address such as https://mysignins.microsoft.com/security-info/password/change"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])(:[1-9][0-9]{0,4})?([/?#]([A-Za-z0-9._~!$&()*+,;=:@/?#-]|%[0-9A-Fa-f]{2})*)?$')",message="passwordChangeURL must be an address such as https://mysignins.microsoft.com/security-info/password/change: https, in ASCII (other characters as %XX), and without user"
 	PasswordChangeURL string `json:"passwordChangeURL,omitempty"`
 
 	// access turns the provider on or off. While it is Disabled nobody logs in through it, and sessions that began there are over.
@@ -62,14 +64,13 @@ type IdentityProviderSpec struct {
 // OIDCSettings say how to reach a provider of OpenID Connect.
 //
 // +kubebuilder:validation:XValidation:rule="self.issuer == oldSelf.issuer",message="issuer is immutable, since subjects are unique in one issuer only: create another IdentityProvider instead",fieldPath=".issuer"
-// +kubebuilder:validation:XValidation:rule="(has(self.subjectClaim) ? self.subjectClaim : '') == (has(oldSelf.subjectClaim) ? oldSelf.subjectClaim : '')",message="subjectClaim is immutable, since accounts declare its values: create another IdentityProvider instead",fieldPath=".subjectClaim"
 type OIDCSettings struct {
 	// issuer is the address by which the provider names itself, exactly as its discovery document has it. It cannot be changed.
 	// +required
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches(r'^https://[^/?#@{}\\s\\p{C}]+(/[^?#{}\\s\\p{C}]*)?$')",message="issuer must be an address such as https://id.example.org/realms/staff: https, without user, query, fragment and placeholders"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('/(common|organizations|consumers)(/v2[.]0)?/?$')",message="issuer must name one tenant by its ID, as https://login.microsoftonline.com/TENANT-ID/v2.0 does (common, organizations and consumers stand for all tenants)"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])(:[1-9][0-9]{0,4})?(/([A-Za-z0-9._~!$&()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?$')",message="issuer must be an address such as https://id.example.org/realms/staff: https, in ASCII (other characters as %XX), and without user, query, fragment and placeholders"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)^https://([^/]*[.])?(microsoftonline[.](com|us|de|cn)|windows[.]net|chinacloudapi[.]cn)(:[0-9]+)?/(common|organizations|consumers)(/|$)')",message="issuer must name one tenant by its ID, as https://login.microsoftonline.com/TENANT-ID/v2.0 does (common, organizations and consumers stand for many tenants)"
 	Issuer string `json:"issuer,omitempty"`
 
 	// clientID is the ID under which Keyturn is registered at the provider.
@@ -106,7 +107,8 @@ type OIDCSettings struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_.:/-]+$')",message="subjectClaim may only have letters, digits and the characters _ . : / -"
-	// +kubebuilder:validation:XValidation:rule="!(self in ['email', 'preferred_username', 'upn', 'unique_name', 'name', 'nickname', 'phone_number'])",message="subjectClaim must not be a name or an address: these can be changed, and given to another person (OpenID Connect Core 1.0, section 5.7)"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['name', 'given_name', 'family_name', 'middle_name', 'nickname', 'preferred_username', 'username', 'upn', 'unique_name', 'login_hint', 'email', 'verified_primary_email', 'verified_secondary_email', 'phone_number'])",message="subjectClaim must not be a name or an address: these can be changed, and given to another person (OpenID Connect Core 1.0, section 5.7)"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['iss', 'aud', 'azp', 'tid', 'exp', 'iat', 'nbf', 'nonce', 'acr', 'amr', 'auth_time', 'at_hash', 'c_hash', 'email_verified', 'phone_number_verified', 'locale', 'zoneinfo'])",message="subjectClaim must name the person: this claim is about the token, or the same for many people"
 	SubjectClaim string `json:"subjectClaim,omitempty"`
 
 	// groupsClaim is the claim of the ID token that lists the person's groups. By default there is none, and groups of Entra ID.
@@ -163,8 +165,6 @@ type GroupMapping struct {
 }
 
 // ProviderSession bounds how long a login through a provider lasts.
-//
-// +kubebuilder:validation:MinProperties=1
 type ProviderSession struct {
 	// maxMinutes is how long a session lasts at most, however often it is renewed; shorter than the policy's where that is
 	// longer. By default it is 480: Keyturn does not learn that somebody was disabled at the provider until the next login.

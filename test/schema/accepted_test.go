@@ -29,11 +29,38 @@ func TestAccepted(t *testing.T) {
 			signOutTime: 2026-01-01T00:00:00Z, password: {secretRef: {name: a}, resetTime: 2026-01-01T00:00:00Z, changeRequiredTime: 2026-01-01T00:00:00Z}}`,
 		"times at the limits": `{startTime: "0001-01-01T00:00:01Z", endTime: "9999-12-31T23:59:59.999999999Z", unlockTime: "2024-02-29T23:59:59-23:59",
 			signOutTime: "2000-02-29T00:00:00+14:00"}`,
-		"every choice": `{access: Disabled, authentication: {type: Local}, password: {change: Forbidden, expiry: Never}}`,
-		"external":     `authentication: {type: External}`,
+		"every choice":         `{access: Disabled, authentication: {type: Local}, password: {change: Forbidden, expiry: Never}}`,
+		"external":             `authentication: {type: External}`,
+		"at a provider, least": `authentication: {type: External, providerRef: {name: a}, subject: "!"}`,
+		"at a provider, most": fmt.Sprintf(`authentication: {type: External, providerRef: {name: %s}, subject: "%s ~"}`,
+			strings.Repeat("a", 63), strings.Repeat("a", 253)),
+		"at a provider, subject to come": `authentication: {type: External, providerRef: {name: 0-a}}`,
 	} {
 		t.Run("UserAccount "+name, func(t *testing.T) {
 			if err := api.Create(t.Context(), object(t, userAccount, "a", "spec", content), client.DryRunAll); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+
+	for name, content := range map[string]string{
+		"least": `{}`,
+		"short": `{displayName: a, passwordChangeURL: "https://a", oidc: {issuer: "https://a", clientID: a, clientSecretRef: {name: a}, caConfigMapRef: {name: a, key: a},
+			scopes: [openid], subjectClaim: a, groupsClaim: a}, groupMappings: [{from: a, to: a}], session: {maxMinutes: 5}}`,
+		"most": fmt.Sprintf(`{displayName: %s, passwordChangeURL: "%s", access: Disabled, allowedNamespaces: {from: All},
+			oidc: {issuer: "%s", clientID: "%s", clientSecretRef: {name: %s}, caConfigMapRef: {name: %s, key: %s},
+			scopes: [openid, %s, subjectClaim: %s, groupsClaim: %s}, groupMappings: %s, session: {maxMinutes: 43200}}`,
+			strings.Repeat("ä", 64), address(1024), address(512), strings.Repeat("~", 256), dotted(253), dotted(253), strings.Repeat("K", 253),
+			strings.TrimPrefix(numbered(15, strings.Repeat("s", 254)+"%02d"), "["), strings.Repeat("a", 128), strings.Repeat("a", 128),
+			numbered(64, "{from: "+strings.Repeat("f", 254)+"%02d, to: "+strings.Repeat("t", 128)+"}")),
+		"Entra ID":             `{type: EntraID, oidc: {issuer: "` + contoso + `", subjectClaim: oid}}`,
+		"a claim with a name":  `oidc: {subjectClaim: "https://claims.example.org/employee-id", groupsClaim: realm_access.roles}`,
+		"one group, two names": `groupMappings: [{from: "Größe 1", to: a}, {from: "Größe 1", to: b}, {from: "cn=x,ou=y: z", to: a}]`,
+		"a name of the world":  `displayName: "コントソ O’Neil & <Söhne>"`,
+		"no bound chosen":      `session: {}`,
+	} {
+		t.Run("IdentityProvider "+name, func(t *testing.T) {
+			if err := api.Create(t.Context(), declared(t, identityProvider, "a", content), client.DryRunAll); err != nil {
 				t.Error(err)
 			}
 		})
@@ -116,6 +143,9 @@ func TestDefaults(t *testing.T) {
 		{"account, no spec", object(t, userAccount, "a", "metadata", "{}"), `{access: Enabled, authentication: {type: Local}}`},
 		{"account, password", object(t, userAccount, "a", "spec", "password: {secretRef: {name: b}}"), `{access: Enabled,
 			authentication: {type: Local}, password: {secretRef: {name: b, key: password}, change: Allowed, expiry: Policy}}`},
+		{"provider", declared(t, identityProvider, "a", "{oidc: {caConfigMapRef: {name: ca}}}"), `{type: OIDC, displayName: Contoso, access: Enabled,
+			allowedNamespaces: {from: None}, oidc: {issuer: "https://id.example.org", clientID: keyturn, clientSecretRef: {name: contoso},
+			caConfigMapRef: {name: ca, key: ca.crt}, scopes: [openid, profile]}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

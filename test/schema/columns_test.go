@@ -1,13 +1,17 @@
 package schema_test
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -43,6 +47,14 @@ func TestColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	create(t, declared(t, identityProvider, "contoso", "{}"))
+
+	providerStatus := object(t, identityProvider, "contoso", "status", `{accounts: 3,
+		conditions: [{type: Ready, status: "Unknown", reason: R, message: "", lastTransitionTime: 2026-01-01T00:00:00Z}]}`)
+	if err := api.Status().Patch(t.Context(), providerStatus, merge(t, providerStatus, "status")); err != nil {
+		t.Fatal(err)
+	}
+
 	tests := map[schema.GroupVersionKind]struct {
 		resource, namespace, name string
 		cells                     []cell
@@ -68,6 +80,13 @@ func TestColumns(t *testing.T) {
 			{"Accounts", false, int64(7)},
 			{"Age", false, nil},
 		}},
+		identityProvider: {"identityproviders", "", "contoso", []cell{
+			{"Name", false, "contoso"},
+			{"Ready", false, "Unknown"},
+			{"Type", false, "OIDC"},
+			{"Accounts", false, int64(3)},
+			{"Age", false, nil},
+		}},
 	}
 	for kind, tt := range tests {
 		t.Run(kind.Kind, func(t *testing.T) {
@@ -87,6 +106,34 @@ func TestColumns(t *testing.T) {
 				t.Errorf("got\n%v\nwant\n%v", got, tt.cells)
 			}
 		})
+	}
+}
+
+// TestNamesOfKinds: what people type after kubectl get.
+func TestNamesOfKinds(t *testing.T) {
+	clients, err := discovery.NewDiscoveryClientForConfig(cluster.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	list, err := clients.ServerResourcesForGroupVersion(v1alpha1.SchemeGroupVersion.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	got := map[string]string{}
+
+	for _, r := range list.APIResources {
+		if !strings.Contains(r.Name, "/") {
+			got[r.Name] = fmt.Sprint(r.ShortNames, r.Categories, r.Namespaced)
+		}
+	}
+
+	want := map[string]string{
+		"useraccounts": "[ua] [keyturn] true", "passwordpolicies": "[pwp] [keyturn] false", "identityproviders": "[idp] [keyturn] false",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

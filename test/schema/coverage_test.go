@@ -21,6 +21,12 @@ func TestEveryRuleHasARow(t *testing.T) {
 		}
 	}
 
+	for _, c := range providerChanges() {
+		for _, message := range c.want {
+			messages = append(messages, "IdentityProvider "+message)
+		}
+	}
+
 	rules := 0
 
 	for kind, schema := range schemas(t) {

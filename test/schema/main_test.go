@@ -40,9 +40,24 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	userAccount    = v1alpha1.SchemeGroupVersion.WithKind("UserAccount")
-	passwordPolicy = v1alpha1.SchemeGroupVersion.WithKind("PasswordPolicy")
+	userAccount      = v1alpha1.SchemeGroupVersion.WithKind("UserAccount")
+	passwordPolicy   = v1alpha1.SchemeGroupVersion.WithKind("PasswordPolicy")
+	identityProvider = v1alpha1.SchemeGroupVersion.WithKind("IdentityProvider")
+
+	kinds = []schema.GroupVersionKind{userAccount, passwordPolicy, identityProvider}
 )
+
+// declared makes an object of a kind with a spec from YAML. Of a provider, the YAML is what stands in place of leastProvider.
+func declared(t *testing.T, kind schema.GroupVersionKind, name, spec string) *unstructured.Unstructured {
+	t.Helper()
+
+	o := object(t, kind, name, "spec", spec)
+	if kind == identityProvider {
+		o.Object["spec"] = over(leastProvider(), child(o.Object, "spec"))
+	}
+
+	return o
+}
 
 // object makes an object of a kind, with one more top-level field ("spec" or "status") from YAML.
 func object(t *testing.T, kind schema.GroupVersionKind, name, field, content string) *unstructured.Unstructured {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // bounds makes the two rows of a number. spec is YAML with one %d in its place.
@@ -15,7 +17,7 @@ func bounds(field, spec string, least, most int) []refusal {
 }
 
 func policyRefusals() []refusal {
-	return slices.Concat(passwordRefusals(), ageRefusals(), loginRefusals(), hashingRefusals(), namespaceRefusals())
+	return slices.Concat(passwordRefusals(), ageRefusals(), loginRefusals(), hashingRefusals(), namespaceRefusals(passwordPolicy))
 }
 
 // passwordRefusals are about what a password must be like.
@@ -145,7 +147,8 @@ func hashingRefusals() []refusal {
 	)
 }
 
-func namespaceRefusals() []refusal {
+// namespaceRefusals are about the namespaces that may choose an object of a kind.
+func namespaceRefusals(kind schema.GroupVersionKind) []refusal {
 	const (
 		selector = "selector must be set where from is Selector, and only there"
 		operator = "an operator must be In or NotIn, with values, or Exists or DoesNotExist, without"
@@ -157,14 +160,14 @@ func namespaceRefusals() []refusal {
 	}
 
 	return []refusal{
-		wrong(passwordPolicy, `allowedNamespaces: {from: Same}`,
+		wrong(kind, `allowedNamespaces: {from: Same}`,
 			unsupported("spec.allowedNamespaces.from", "Same", "None", "All", "Selector")),
-		wrong(passwordPolicy, `allowedNamespaces: {from: Selector}`, rule(field, selector)),
-		wrong(passwordPolicy, `allowedNamespaces: {from: All, selector: {}}`, rule(field, selector)),
-		wrong(passwordPolicy, expression(`{key: tier, operator: Equals, values: [gold]}`),
+		wrong(kind, `allowedNamespaces: {from: Selector}`, rule(field, selector)),
+		wrong(kind, `allowedNamespaces: {from: All, selector: {}}`, rule(field, selector)),
+		wrong(kind, expression(`{key: tier, operator: Equals, values: [gold]}`),
 			rule(field+".matchExpressions", operator)),
-		wrong(passwordPolicy, expression(`{key: tier, operator: In}`), rule(field+".matchExpressions", operator)),
-		wrong(passwordPolicy, expression(`{key: tier, operator: Exists, values: [gold]}`),
+		wrong(kind, expression(`{key: tier, operator: In}`), rule(field+".matchExpressions", operator)),
+		wrong(kind, expression(`{key: tier, operator: Exists, values: [gold]}`),
 			rule(field+".matchExpressions", operator)),
 	}
 }

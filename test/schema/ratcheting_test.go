@@ -46,7 +46,7 @@ func TestRatcheting(t *testing.T) {
 	for _, r := range allRefusals() {
 		if r.field == "spec" && !isStructural(r) {
 			name := fmt.Sprintf("stored-%d", len(stored))
-			create(t, object(t, r.kind, name, "spec", r.content))
+			create(t, declared(t, r.kind, name, r.content))
 			stored[name] = r
 		}
 	}
@@ -70,12 +70,12 @@ func checkRatcheting(t *testing.T, name string, r refusal) {
 		t.Errorf("the metadata cannot be written: %v", err)
 	}
 
-	unrelated := "{signOutTime: 2026-01-01T00:00:00Z}"
-	if r.kind == passwordPolicy {
-		unrelated = "{changeRequiredTime: 2026-01-01T00:00:00Z}"
+	unrelated := map[schema.GroupVersionKind]string{
+		userAccount: "{signOutTime: 2026-01-01T00:00:00Z}", passwordPolicy: "{changeRequiredTime: 2026-01-01T00:00:00Z}",
+		identityProvider: "{session: {maxMinutes: 60}}",
 	}
 
-	edit := object(t, r.kind, name, "spec", unrelated)
+	edit := object(t, r.kind, name, "spec", unrelated[r.kind])
 	err := api.Patch(t.Context(), edit, merge(t, edit, "spec"))
 
 	switch {
@@ -100,7 +100,7 @@ func isStructural(r refusal) bool {
 }
 
 // install changes the definitions and waits until the API server goes by them: until an account that breaks a rule is
-// accepted, or refused. (A policy likewise: the two change one after the other.)
+// accepted, or refused. (The other kinds likewise: they change one after the other.)
 func install(t *testing.T, definitions []*unstructured.Unstructured, accepted bool) {
 	t.Helper()
 
@@ -114,10 +114,10 @@ func install(t *testing.T, definitions []*unstructured.Unstructured, accepted bo
 	}
 
 	for kind, content := range map[schema.GroupVersionKind]string{
-		userAccount: "access: Perhaps", passwordPolicy: "maxAgeDays: -1",
+		userAccount: "access: Perhaps", passwordPolicy: "maxAgeDays: -1", identityProvider: "access: Perhaps",
 	} {
 		err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-			err := api.Create(ctx, object(t, kind, "probe", "spec", content), client.DryRunAll)
+			err := api.Create(ctx, declared(t, kind, "probe", content), client.DryRunAll)
 
 			return (err == nil) == accepted, nil
 		})

@@ -23,6 +23,7 @@ import (
 var conditionTimes = []instantField{
 	{userAccount, "status.conditions", "conditions: [{type: Foreign, status: 'True', reason: Because, message: '', lastTransitionTime: %q}]"},
 	{passwordPolicy, "status.conditions", "conditions: [{type: Foreign, status: 'True', reason: Because, message: '', lastTransitionTime: %q}]"},
+	{identityProvider, "status.conditions", "conditions: [{type: Foreign, status: 'True', reason: Because, message: '', lastTransitionTime: %q}]"},
 }
 
 // TestAcceptedTimesAreReadable has the API server judge random texts at each field that holds a time: what it accepts, and gives
@@ -70,14 +71,21 @@ var siblings = map[string]string{
 	"spec.password.resetTime":          `"secretRef": {"name": "ada"}`,
 	"spec.hashing.argon2id.iterations": `"memoryKiB": 35840`,
 	"spec.allowedNamespaces.selector":  `"from": "Selector"`,
+
+	"spec.authentication.providerRef": `"type": "External"`,
+	"spec.authentication.subject":     `"type": "External", "providerRef": {"name": "a"}`,
+	"spec.groupMappings.[*].from":     `"to": "a"`,
+	"spec.groupMappings.[*].to":       `"from": "a"`,
+	"spec.oidc.caConfigMapRef.key":    `"name": "a"`,
 }
 
-// TestAcceptedValuesAreReadable does the same with odd values of the right and of wrong types at every field of both kinds.
+// TestAcceptedValuesAreReadable does the same with odd values of the right and of wrong types at every field of every kind.
 func TestAcceptedValuesAreReadable(t *testing.T) {
 	odd := []string{
 		`null`, `true`, `""`, `"a"`, `[]`, `[null]`, `{}`, `0`, `-1`, `1`, `1.0`, `1e0`, `8.0`, `12.0`, `1.5`, `1e2`, `64`, `7168.0`, `35840`, `220000`, `2147483648`,
 		`9223372036854775808`, `1e400`, `-0.0`, `"\ud800"`, `"\u0000"`, `{"a":"b"}`, `{"name":"a"}`, `["a"]`, `[1]`, `[{"name":"a"}]`, `"2026-11-29T01:00:00Z"`, `"2026-11-29t01:00:00z"`,
 		`"Enabled"`, `"Disabled"`, `"Allowed"`, `"Forbidden"`, `"Required"`, `"Never"`, `"Keep"`, `"Local"`, `"Bcrypt"`, `"All"`, `"Active"`, `"Reset"`, `"InitialLogin"`, `"Idle"`, `"ada@example.org"`,
+		`"OIDC"`, `"https://id.example.org"`, `"openid"`, `["openid"]`, `[{"from":"a","to":"b"}]`, `{"from":"a","to":"b"}`, `"sub"`,
 	}
 
 	storeEach(t)
@@ -146,8 +154,8 @@ func inJSON(t *testing.T, f instantField, text string) string {
 func storeEach(t *testing.T) {
 	t.Helper()
 
-	for _, kind := range []schema.GroupVersionKind{userAccount, passwordPolicy} {
-		create(t, object(t, kind, "stored", "spec", "{}"))
+	for _, kind := range kinds {
+		create(t, declared(t, kind, "stored", "{}"))
 	}
 }
 
@@ -179,12 +187,16 @@ func readBack(t *testing.T, o *unstructured.Unstructured) (read, problem string)
 		fields func() []string
 	)
 
-	if o.GetKind() == userAccount.Kind {
+	switch o.GetKind() {
+	case userAccount.Kind:
 		account := &v1alpha1.UserAccount{}
 		err, typed, fields = json.Unmarshal(text, account), account, account.Spec.UnreadableFields
-	} else {
+	case passwordPolicy.Kind:
 		policy := &v1alpha1.PasswordPolicy{}
 		err, typed, fields = json.Unmarshal(text, policy), policy, policy.Spec.UnreadableFields
+	default:
+		provider := &v1alpha1.IdentityProvider{}
+		err, typed, fields = json.Unmarshal(text, provider), provider, func() []string { return provider.Spec.Unreadable }
 	}
 
 	if err != nil {

@@ -46,13 +46,11 @@ func (r refusal) name() string {
 
 func allRefusals() []refusal {
 	return slices.Concat(accountRefusals(), accountStatusRefusals(), policyRefusals(), policyStatusRefusals(),
-		instantRefusals())
+		providerRefusals(), providerStatusRefusals(), instantRefusals())
 }
 
 func TestRefusals(t *testing.T) {
-	for _, kind := range []schema.GroupVersionKind{userAccount, passwordPolicy} {
-		create(t, object(t, kind, "stored", "spec", "{}"))
-	}
+	storeEach(t)
 
 	for _, r := range allRefusals() {
 		t.Run(r.name(), func(t *testing.T) {
@@ -62,7 +60,7 @@ func TestRefusals(t *testing.T) {
 				o := object(t, r.kind, "stored", "status", r.content)
 				err = api.Status().Patch(t.Context(), o, merge(t, o, "status"), client.DryRunAll)
 			} else {
-				err = api.Create(t.Context(), object(t, r.kind, "refused", "spec", r.content), client.DryRunAll)
+				err = api.Create(t.Context(), declared(t, r.kind, "refused", r.content), client.DryRunAll)
 			}
 
 			want := slices.Sorted(slices.Values(r.want))

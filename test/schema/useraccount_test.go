@@ -9,7 +9,17 @@ func accountRefusals() []refusal {
 		email = "email must be an address such as ada@example.org"
 		group = "a group must not have commas, colons or control characters"
 		key   = "key may only have letters, digits and the characters - _ ."
+
+		provider = "name must be that of an IdentityProvider: lowercase letters, digits and -"
+		subject  = "subject may only have printable ASCII characters, and no spaces around it"
 	)
+
+	external := func(content string, want ...string) refusal {
+		return wrong(userAccount, `authentication: {type: External, `+content+`}`, want...)
+	}
+	subjectRow := func(yaml string, want ...string) refusal {
+		return external(`providerRef: {name: contoso}, subject: `+yaml, want...)
+	}
 
 	const long = "aaaaaaaaaaaaaaaa" // 16
 
@@ -48,6 +58,24 @@ func accountRefusals() []refusal {
 			unsupported("spec.authentication.type", "LDAP", "Local", "External")),
 		wrongWhole(userAccount, `{authentication: {type: External}, password: {}}`, rule("spec.password",
 			"password may only be set with authentication.type Local: the passwords of other accounts are kept elsewhere")),
+		wrong(userAccount, `authentication: {providerRef: {name: contoso}}`, rule("spec.authentication.providerRef",
+			"providerRef may only be set with type External: Keyturn itself keeps the passwords of Local accounts")),
+		wrong(userAccount, `authentication: {type: External, subject: s}`, rule("spec.authentication.subject",
+			"subject needs providerRef: it is the provider that names the person so")),
+		external(`providerRef: {}`, required("spec.authentication.providerRef.name")),
+		external(`providerRef: {name: ""}`, tooShort("spec.authentication.providerRef.name", "", 1),
+			valueRule("spec.authentication.providerRef.name", "", provider)),
+		external(`providerRef: {name: `+strings.Repeat(long, 4)+`}`, tooLong("spec.authentication.providerRef.name", 63)),
+		external(`providerRef: {name: entra.contoso}`, valueRule("spec.authentication.providerRef.name", "entra.contoso", provider)),
+		external(`providerRef: {name: -contoso}`, valueRule("spec.authentication.providerRef.name", "-contoso", provider)),
+		subjectRow(`""`, tooShort("spec.authentication.subject", "", 1), valueRule("spec.authentication.subject", "", subject)),
+		subjectRow(strings.Repeat(long, 16), tooLong("spec.authentication.subject", 255)),
+		subjectRow(`" a"`, valueRule("spec.authentication.subject", " a", subject)),
+		subjectRow(`"a "`, valueRule("spec.authentication.subject", "a ", subject)),
+		subjectRow(`"a\n"`, valueRule("spec.authentication.subject", "a\n", subject)),
+		subjectRow(`"a\tb"`, valueRule("spec.authentication.subject", "a\tb", subject)),
+		subjectRow(`"аda"`, valueRule("spec.authentication.subject", "аda", subject)), // a Cyrillic а
+		subjectRow(`"a\u200b"`, valueRule("spec.authentication.subject", "a\u200b", subject)),
 		wrong(userAccount, `access: Locked`, unsupported("spec.access", "Locked", "Enabled", "Disabled")),
 		wrongWhole(userAccount, `{startTime: "2026-01-01T00:00:00Z", endTime: "2026-01-01T00:00:00Z"}`,
 			rule("spec.endTime", "endTime must be later than startTime")),
@@ -93,7 +121,8 @@ func accountStatusRefusals() []refusal {
 		wrongStatus(userAccount, `standingReason: Fine`, unsupported("status.standingReason", "Fine",
 			"InitialLogin", "Reset", "Requested", "PolicyChanged", "PasswordExpired", "GraceLogin", "PasswordLapsed",
 			"AccountDisabled", "SpecUnreadable", "AccountNotStarted", "AccountEnded", "TooManyFailures", "TooManyConsecutiveFailures", "Idle",
-			"NoPassword", "External", "CredentialNotFound", "UsernameNotAccepted", "CredentialInvalid")),
+			"NoPassword", "External", "CredentialNotFound", "UsernameNotAccepted", "CredentialInvalid",
+			"ProviderNotFound", "ProviderNotAllowed", "ProviderDisabled", "SubjectNotDeclared", "SubjectConflict")),
 		wrongStatus(userAccount, `password: {setBy: Me}`, unsupported("status.password.setBy", "Me", "Reset", "User")),
 		wrongStatus(userAccount, `password: {mustChange: Yes!}`,
 			unsupported("status.password.mustChange", "Yes!", "Required", "NotRequired")),
