@@ -3,26 +3,18 @@ package oidc
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
 
 	"github.com/keyturn/keyturn/internal/provider"
 )
-
-// Flow is what a login has to remember between Begin and Finish, in a signed cookie of the browser.
-type Flow struct {
-	// State and Nonce are random. Verifier is that of PKCE (RFC 7636).
-	State, Nonce, Verifier string
-	// Recent: the person has to prove anew who they are, though the provider may know them already.
-	Recent bool
-	// Began is when the login began.
-	Began time.Time
-}
-
-// NewFlow returns a flow that begins now.
-func NewFlow(recent bool, now time.Time) Flow { return Flow{Recent: recent, Began: now} }
 
 // Person is who a provider says somebody is.
 type Person struct {
@@ -34,57 +26,182 @@ type Person struct {
 	ProvenTime time.Time
 }
 
-// Reason is why a login at a provider is refused or cannot be decided. It is a word of the audit log.
-type Reason string
-
-// Error is a login that a provider, or a check of its answer, has refused. Its text has nothing of what the provider or the browser has
-// sent.
-type Error struct {
-	Reason Reason
-	// Unavailable: the provider could not be asked. RetryAfter is when to try again.
-	Unavailable bool
-	RetryAfter  time.Duration
-}
-
-// Error implements error.
-func (e *Error) Error() string { return "login at the identity provider: " + string(e.Reason) }
-
-// Client asks one provider. It is safe for concurrent use.
+// Client asks one provider. It is safe for concurrent use. It keeps what it has discovered, so there should be one for each version of the
+// settings.
 type Client struct {
+	// OnRequest is told how long each request to the provider took, if it is set. Set it before the client is used.
+	OnRequest func(time.Duration)
+
 	settings *provider.Settings
 	clock    clock.PassiveClock
+	bounds   bounds
+
+	transport   *transport
+	turns       *turns
+	breaker     *breaker
+	discovering singleflight.Group
+	discovered  atomic.Pointer[discovered]
 }
 
 // New returns a client, which asks nothing yet.
 func New(settings *provider.Settings, c clock.PassiveClock) *Client {
-	return &Client{settings: settings, clock: c}
+	return newClient(settings, c, defaultBounds())
 }
 
-var errNotBuilt = errors.New("not built yet")
+func newClient(settings *provider.Settings, clk clock.PassiveClock, b bounds) *Client {
+	c := &Client{settings: settings, clock: clk, bounds: b, turns: newTurns(), breaker: &breaker{clock: clk}}
+	c.transport = newTransport(settings, clk, b)
+	c.transport.done = c.recordRequest
+	return c
+}
+
+// recordRequest tells the breaker and OnRequest of a request.
+func (c *Client) recordRequest(took time.Duration, failed *failure) {
+	if failed == nil || failed.cause != causeCanceled {
+		c.breaker.record(failed == nil || !failed.isTransport())
+	}
+	if c.OnRequest != nil {
+		c.OnRequest(took)
+	}
+}
+
+// Stats of a client, for metrics.
+type Stats struct {
+	// Waiting is how many logins wait for their turn.
+	Waiting int
+	// BreakerOpen: the provider could not be reached several times in a row, and has not answered since.
+	BreakerOpen bool
+}
+
+// Stats returns the present ones.
+func (c *Client) Stats() Stats {
+	return Stats{Waiting: min(int(c.turns.waiting.Load()), maxWaiting), BreakerOpen: c.breaker.open()}
+}
 
 // Begin returns the address at the provider that the browser is sent to. redirectURL is where it sends the browser back to. Error: *Error.
 func (c *Client) Begin(ctx context.Context, redirectURL string, f Flow) (string, error) {
-	return "", errNotBuilt
+	if d := c.current(); d != nil {
+		if refusal := c.breaker.check(); refusal != nil {
+			return "", refusal
+		}
+		return c.authorization(d, redirectURL, f), nil
+	}
+	var address string
+	err := c.attempt(ctx, func(ctx context.Context) *Error {
+		d, err := c.discover(ctx)
+		if err != nil {
+			return errorOf(err)
+		}
+		address = c.authorization(d, redirectURL, f)
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return address, nil
+}
+
+func (c *Client) authorization(d *discovered, redirectURL string, f Flow) string {
+	options := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)}
+	if f.Recent {
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
+	}
+	return c.config(d, redirectURL).AuthCodeURL(f.State, options...)
+}
+
+func (c *Client) config(d *discovered, redirectURL string) *oauth2.Config {
+	declared := c.settings.Provider.Spec.OIDC
+	return &oauth2.Config{
+		ClientID: declared.ClientID, ClientSecret: c.settings.ClientSecret.Text(), Endpoint: d.endpoint,
+		RedirectURL: redirectURL, Scopes: declared.Scopes,
+	}
 }
 
 // Finish looks at the parameters with which the provider has sent the browser back. Error: *Error.
 func (c *Client) Finish(ctx context.Context, redirectURL string, f Flow, answer url.Values) (Person, error) {
-	return Person{}, errNotBuilt
+	if refusal := f.accept(answer, c.clock.Now()); refusal != nil {
+		return Person{}, refusal
+	}
+	issuer := answer.Get("iss")
+	if answer.Has("iss") && issuer != c.settings.Provider.Spec.OIDC.Issuer {
+		return Person{}, refused(ReasonIssuerMismatch)
+	}
+	var person Person
+	err := c.attempt(ctx, func(ctx context.Context) *Error {
+		d, err := c.discover(ctx)
+		if err != nil {
+			return errorOf(err)
+		}
+		if d.announcesIssuer && issuer == "" {
+			return refused(ReasonIssuerMismatch)
+		}
+		if answer.Has("error") {
+			return refusal(answer.Get("error"))
+		}
+		var refusal *Error
+		person, refusal = c.exchange(ctx, d, redirectURL, f, answer.Get("code"))
+		return refusal
+	})
+	if err != nil {
+		return Person{}, err
+	}
+	return person, nil
+}
+
+// attempt has a login ask the provider in its turn and within its time, unless the breaker is open. Error: *Error.
+func (c *Client) attempt(ctx context.Context, ask func(context.Context) *Error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.bounds.attempt)
+	defer cancel()
+	if refusal := c.breaker.check(); refusal != nil {
+		return refusal
+	}
+	if refusal := c.turns.take(ctx); refusal != nil {
+		return refusal
+	}
+	defer c.turns.give()
+	leave, refusal := c.breaker.enter() // It may have opened meanwhile.
+	if refusal != nil {
+		return refusal
+	}
+	defer leave()
+	if refusal := ask(ctx); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+// errorOf says what an error of discovery, or of the keys, means for a login.
+func errorOf(err error) *Error {
+	if failed, ok := errors.AsType[*failure](err); ok {
+		return undecided(failed.reason(), breakerPause)
+	}
+	if _, ok := errors.AsType[*oidc.IssuerMismatchError](err); ok {
+		return undecided(ReasonIssuerMismatch, breakerPause)
+	}
+	return undecided(ReasonAnswerUnusable, breakerPause)
+}
+
+// client returns an HTTP client that asks through the transport alone.
+func (t *transport) client() *http.Client { return &http.Client{Transport: t} }
+
+// context has go-oidc and oauth2 ask through the transport.
+func (t *transport) context(ctx context.Context) context.Context {
+	return oidc.ClientContext(ctx, t.client())
 }
 
 // LogoutAddress returns where a person ends the provider's own session; empty where the provider has no such address, or is not known yet.
-func (c *Client) LogoutAddress() string { return "" }
-
-// Test asks the provider for its discovery document and its keys, and whether it knows the client. Error: *TestError.
-func (c *Client) Test(ctx context.Context) error { return errNotBuilt }
-
-// TestError says why a provider cannot be used.
-type TestError struct {
-	// Reason of the condition Connected.
-	Reason string
-	// Message says what to do. It has nothing of a Secret, and no text of the provider.
-	Message string
+// The last discovery counts, however old it is: nothing but a link comes of it.
+func (c *Client) LogoutAddress() string {
+	d := c.discovered.Load()
+	if d == nil || d.endSession == "" {
+		return ""
+	}
+	u, err := url.Parse(d.endSession)
+	if err != nil {
+		return ""
+	}
+	q := u.Query()
+	q.Set("client_id", c.settings.Provider.Spec.OIDC.ClientID)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
-
-// Error implements error.
-func (e *TestError) Error() string { return e.Message }

@@ -4,4 +4,7 @@
 //
 // Every connection goes to a host that the provider's Secret names, over https, without following redirects. Tokens of the provider
 // are looked at once and thrown away. No error of this package has a code, a token, the client's secret or text of the provider.
+//
+// The discovery document is kept for an hour, and the keys with it. Keys are fetched again within that hour when a token is signed by none of
+// them, but at most once a minute: for so long after they were fetched, a token that is signed by a newer key is refused.
 package oidc
