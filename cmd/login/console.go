@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/internal/administration"
-	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/console"
 	"github.com/keyturn/keyturn/internal/credential"
@@ -23,7 +22,7 @@ import (
 
 // newAdministration returns what administrators do, and its metrics. The API server is asked who may over a connection of its own: many
 // questions must not delay logins.
-func newAdministration(config *rest.Config, b *basis, accounts *catalog.Catalog, store *credential.Store, hasher hash.Hasher, verifiers authn.Verifiers, o *options) (
+func newAdministration(config *rest.Config, b *basis, accounts *catalog.Catalog, store *credential.Store, hasher hash.Hasher, o *options) (
 	*administration.Service, *metrics.Administration, error,
 ) {
 	config = rest.CopyConfig(config)
@@ -37,7 +36,7 @@ func newAdministration(config *rest.Config, b *basis, accounts *catalog.Catalog,
 	return administration.NewService(administration.Options{
 		Permissions: permission.NewReviewer(reviews, actions.Review),
 		Live:        catalog.New(b.caches.Live(), o.systemNamespace), Catalog: accounts, Watched: b.caches.Accounts(),
-		Store: store, Hasher: hasher, Verifiers: verifiers, Clock: clock.RealClock{},
+		Store: store, Hasher: hasher, Clock: clock.RealClock{},
 	}), actions, nil
 }
 

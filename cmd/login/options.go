@@ -10,6 +10,7 @@ import (
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
+	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/ui"
 
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // Adds the flag --kubeconfig.
@@ -23,6 +24,7 @@ type options struct {
 	defaultNamespace    string
 	systemNamespace     string
 	credentialNamespace string
+	providerNamespace   string
 	hashes              int
 	hashQueue           int
 	hashWorker          string
@@ -45,6 +47,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.defaultNamespace, "default-namespace", "default", "Namespace of the accounts of those who name none.")
 	flags.StringVar(&o.systemNamespace, "system-namespace", "keyturn-system", "Namespace of the signing keys and of the lists of refused passwords.")
 	flags.StringVar(&o.credentialNamespace, "credential-namespace", "keyturn-credentials", "Namespace of the credentials.")
+	flags.StringVar(&o.providerNamespace, "provider-namespace", provider.DefaultNamespace, "Namespace of the Secrets and certificates of identity providers.")
 	flags.IntVar(&o.hashes, "hashes", 0, "Passwords hashed at once, each in memory of its own (19 MiB unless a policy says otherwise). 0: as many as the processors, and as the memory limit leaves room for.")
 	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed; more are told to try again.")
 	flags.DurationVar(&o.maxStaleness, "max-staleness", time.Minute, "How long sessions go on to be checked by what was last known when the API server cannot be followed; 1s or more.")
@@ -72,8 +75,10 @@ func (o *options) validate() error {
 		return fmt.Errorf("--hash-queue is %d: give 0 or more", o.hashQueue)
 	case o.maxStaleness < time.Second:
 		return fmt.Errorf("--max-staleness is %s: give 1s or more", o.maxStaleness)
-	case o.defaultNamespace == "" || o.systemNamespace == "" || o.credentialNamespace == "":
-		return fmt.Errorf("--default-namespace, --system-namespace and --credential-namespace must not be empty")
+	case o.defaultNamespace == "" || o.systemNamespace == "" || o.credentialNamespace == "" || o.providerNamespace == "":
+		return fmt.Errorf("--default-namespace, --system-namespace, --credential-namespace and --provider-namespace must not be empty")
+	case o.providerNamespace == o.systemNamespace || o.providerNamespace == o.credentialNamespace:
+		return fmt.Errorf("--provider-namespace is %q, which has other Secrets of Keyturn: providers need a namespace of their own", o.providerNamespace)
 	case o.systemNamespace == o.credentialNamespace:
 		return fmt.Errorf("--system-namespace and --credential-namespace are both %q: credentials need a namespace of their own", o.systemNamespace)
 	case o.logFormat != "json" && o.logFormat != "text":

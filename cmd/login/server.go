@@ -13,9 +13,11 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/local"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/console"
@@ -25,6 +27,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/transitions"
@@ -74,7 +77,7 @@ func newBasis(ctx context.Context, config *rest.Config, o *options) (*basis, err
 		return nil, err
 	}
 	b.caches, err = watch.NewCaches(ctx, config, watch.Options{
-		Namespaces:   watch.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace},
+		Namespaces:   watch.Namespaces{System: o.systemNamespace, Credentials: o.credentialNamespace, Providers: o.providerNamespace},
 		MaxStaleness: o.maxStaleness, KeepStatus: len(b.consoleHosts) > 0,
 	})
 	if err != nil {
@@ -107,7 +110,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}}
 	logins := login.NewService(login.Options{
 		Catalog: accounts, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,
-		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue,
+		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue, FindAccount: findAccount(accounts),
 	})
 	metrics.RegisterKeys(b.registry, keys)
 	counts := metrics.New(b.registry, bounded.Running, logins.Waiting)
@@ -115,19 +118,20 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	store.OnWrite = (&transitions.Notifier{
 		Catalog: accounts, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, counts.Transition},
 	}).Wrote
-	administrators, actions, err := newAdministration(config, b, accounts, store, bounded, verifiers, o)
+	administrators, actions, err := newAdministration(config, b, accounts, store, bounded, o)
 	if err != nil {
 		return nil, err
 	}
 
 	s := &server{caches: b.caches, audit: b.audit, registry: b.registry, hasDecoys: credentials.HasDecoys, sessions: &sessions.Service{
-		Keys: keys, Credentials: credentials, Accounts: b.caches.Accounts(), Catalog: accounts, Store: store, Verifiers: verifiers, Clock: clock.RealClock{},
+		Keys: keys, Credentials: credentials, Accounts: b.caches.Accounts(), Catalog: accounts, Store: store, Clock: clock.RealClock{},
 	}}
 	cookies := httpkit.Cookies{OverHTTP: o.insecureCookies}
 	people := web.Handler(web.Dependencies{
 		Logins: logins, Catalog: accounts, Sessions: s.sessions, Metrics: counts, UI: b.pages, Cookies: cookies,
 		DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: b.proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
+		Providers: &oidc.Clients{Source: provider.Source{Reader: b.caches.Providers(), Namespace: o.providerNamespace}, Clock: clock.RealClock{}},
 		SendEmail: o.tellEmail, ConsoleHosts: b.consoleHosts, MayListAccounts: administrators.MayList,
 	})
 	s.people = withConsole(people, console.Handler(console.Dependencies{
@@ -165,5 +169,16 @@ func (s *server) awaitSync(ctx context.Context) {
 		s.synced.Store(true)
 		debug.FreeOSMemory() // The caches keep little of the objects that were read.
 		slog.Info("Login server knows the accounts")
+	}
+}
+
+// findAccount finds the account that is declared for the subject of an assertion.
+func findAccount(accounts *catalog.Catalog) authn.Finder {
+	return func(ctx context.Context, a authn.Assertion) (*v1alpha1.UserAccount, error) {
+		found, err := accounts.AccountOfSubject(ctx, a.Namespace, a.Provider, a.Subject)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return nil, authn.ErrNoAccount
+		}
+		return found, err
 	}
 }

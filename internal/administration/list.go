@@ -50,7 +50,7 @@ var actionVerbs = []permission.Verb{permission.ResetPassword, permission.Unlock,
 
 // MayList tells whether the actor may list the accounts of a namespace, or of AllNamespaces. Errors: ErrUnavailable.
 func (s *Service) MayList(ctx context.Context, session sessions.Session, namespace string) (bool, error) {
-	actor, ok := actorOf(session.Account, session.Claims.AccountID)
+	actor, ok := actorOf(session.Account, session.Groups, session.Claims.AccountID)
 	if !ok {
 		return false, nil
 	}
@@ -87,7 +87,7 @@ func (s *Service) List(ctx context.Context, session sessions.Session, q Query) (
 
 // Permitted returns the verbs of actions that the actor has for all accounts of a namespace, or of AllNamespaces. Errors: ErrUnavailable.
 func (s *Service) Permitted(ctx context.Context, session sessions.Session, namespace string) ([]permission.Verb, error) {
-	actor, ok := actorOf(session.Account, session.Claims.AccountID)
+	actor, ok := actorOf(session.Account, session.Groups, session.Claims.AccountID)
 	if !ok {
 		return nil, nil
 	}

@@ -11,7 +11,6 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
@@ -44,9 +43,7 @@ type Options struct {
 	// Store has to read from the API server.
 	Store  *credential.Store
 	Hasher hash.Hasher
-	// Verifiers are the ways to log in: an actor who can use none of them has no session.
-	Verifiers authn.Verifiers
-	Clock     clock.PassiveClock
+	Clock  clock.PassiveClock
 }
 
 // Service is what administrators do. It is safe for concurrent use.
@@ -71,15 +68,16 @@ type target struct {
 	isOwn   bool
 }
 
-// RemainingProof is how long the password of a session still counts as typed a short time ago; zero or less: not any more.
+// RemainingProof is how long the person of a session still counts as one who has proved a short time ago who they are, by a password or at
+// the provider; zero or less: not any more. Where the provider does not say when that was, it never counts.
 func (s *Service) RemainingProof(session sessions.Session) time.Duration {
-	return MaxProofAge - s.Clock.Now().Sub(session.Claims.LoginTime)
+	return MaxProofAge - s.Clock.Now().Sub(session.Claims.ProvenTime)
 }
 
 // actorOf returns who an account is in Kubernetes; false where it has no identity there: nothing is permitted to it. The questions about
 // it count for the account with the ID accountID, which is the one whose session asks.
-func actorOf(a *v1alpha1.UserAccount, accountID string) (permission.Actor, bool) {
-	identity, err := kubeuser.Of(a.Namespace, a.Username(), a.Spec.Groups)
+func actorOf(a *v1alpha1.UserAccount, groups []string, accountID string) (permission.Actor, bool) {
+	identity, err := kubeuser.Of(a.Namespace, a.Username(), groups)
 	return permission.Actor{Identity: identity, AccountID: accountID}, err == nil
 }
 
@@ -100,10 +98,14 @@ func (s *Service) liveActor(ctx context.Context, session sessions.Session) (perm
 		return permission.Actor{}, s.unavailable(ctx, err)
 	}
 	state := record.Session()
-	if !sessions.GoesOn(s.Verifiers, &session.Claims, &state, a, s.Clock.Now()) {
+	verifiedBy, err := s.Catalog.Provider(ctx, a)
+	if err != nil {
+		return permission.Actor{}, s.unavailable(ctx, err)
+	}
+	if !sessions.GoesOn(&session.Claims, &state, a, verifiedBy, s.Clock.Now()) {
 		return permission.Actor{}, ErrSessionOver
 	}
-	actor, ok := actorOf(a, session.Claims.AccountID)
+	actor, ok := actorOf(a, sessions.GroupsOf(&session.Claims, &state, a, verifiedBy), session.Claims.AccountID)
 	if !ok {
 		return permission.Actor{}, ErrNotFound
 	}
@@ -157,7 +159,7 @@ func (s *Service) refusal(ctx context.Context, t *target, verb permission.Verb) 
 // refusalOfSystemUser refuses to reset a target that may itself reset passwords in all namespaces, unless the actor may, too, or has the
 // verb escalate. Otherwise an administrator of one namespace, in which a system user is declared, could become that user.
 func (s *Service) refusalOfSystemUser(ctx context.Context, t *target) error {
-	person, ok := actorOf(t.account, t.actor.AccountID)
+	person, ok := actorOf(t.account, t.account.Spec.Groups, t.actor.AccountID)
 	if !ok {
 		return nil
 	}

@@ -10,7 +10,7 @@ type Event string
 
 // The values of Event.
 const (
-	// EventAttempt: somebody gave a password, to log in or to change it.
+	// EventAttempt: somebody gave a password, to log in or to change it, or a provider was asked who somebody is.
 	EventAttempt Event = "attempt"
 	// EventChange: a person has changed the password.
 	EventChange Event = "change"
@@ -55,12 +55,18 @@ type Line struct {
 	Verb string `json:"verb,omitempty"`
 	// Omitted is how many refusals of the same actor before this line have none.
 	Omitted int `json:"omitted,omitempty"`
-	// Door is the endpoint that an attempt came to: login, or password for a change.
+	// Door is the endpoint that an attempt came to: login, password for a change, or oidc for the answer of a provider.
 	Door string `json:"door,omitempty"`
 	// Problem is the ID of the problem that a refused attempt was answered with.
 	Problem string `json:"problem,omitempty"`
 	// Reason is a word of the API of UserAccounts or of docs/audit.md.
-	Reason  string  `json:"reason,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Provider is the name of the IdentityProvider that was asked who somebody is, and Method how, such as oidc; empty where a password
+	// was given.
+	Provider string `json:"provider,omitempty"`
+	Method   string `json:"method,omitempty"`
+	// Subject is how the provider names a person for whom no account is declared, ready to be declared.
+	Subject string  `json:"subject,omitempty"`
 	Account Account `json:"account"`
 	// Actor is the administrator who did it by hand, by the name in Kubernetes, such as keyturn:acme:ada.
 	Actor string `json:"actor,omitempty"`

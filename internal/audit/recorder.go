@@ -36,6 +36,9 @@ type Attempt struct {
 	Problem, Reason string
 	// SessionID of the session that was granted.
 	SessionID string
+	// Provider that was asked, Method how, and Subject as it names the person; empty where a password was given. The subject is written where
+	// no account is declared for it.
+	Provider, Method, Subject string
 }
 
 // Attempt writes the line of an attempt.
@@ -45,7 +48,12 @@ func (r *Recorder) Attempt(ctx context.Context, a Attempt) {
 	}
 	line := Line{
 		Event: EventAttempt, Outcome: OutcomeRefused, Door: a.Door, Problem: a.Problem, Reason: a.Reason, SessionID: a.SessionID,
-		Account: r.accountOf(ctx, a.Namespace, a.Username),
+		Provider: a.Provider, Method: a.Method,
+	}
+	if a.Provider == "" {
+		line.Account = r.accountOf(ctx, a.Namespace, a.Username)
+	} else {
+		line.Account, line.Subject = r.accountOfSubject(ctx, a)
 	}
 	if a.Granted {
 		line.Outcome = OutcomeGranted
@@ -105,6 +113,16 @@ func (r *Recorder) accountOf(ctx context.Context, namespace, username string) Ac
 		return Account{}
 	}
 	return Account{Namespace: namespace}
+}
+
+// accountOfSubject returns the account that is declared for a subject. Where there is none, it returns the namespace and the subject.
+func (r *Recorder) accountOfSubject(ctx context.Context, a Attempt) (Account, string) {
+	if a.Subject != "" {
+		if found, err := r.Catalog.AccountOfSubject(ctx, a.Namespace, a.Provider, a.Subject); err == nil {
+			return newAccount(account.OwnerOf(found), found), ""
+		}
+	}
+	return Account{Namespace: a.Namespace}, a.Subject
 }
 
 // newAccount names an account in a line; a is nil where it is gone.

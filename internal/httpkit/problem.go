@@ -42,6 +42,11 @@ const (
 	NotPossible                = "not-possible"
 	OutcomeUnknown             = "outcome-unknown"
 	ConsoleSession             = "console-session"
+
+	ProviderUnavailable = "provider-unavailable"
+	ProviderRefused     = "provider-refused"
+	LoginExpired        = "login-expired"
+	NotDeclared         = "not-declared"
 )
 
 // Problem is a problem document (RFC 9457), and the headers that go with it.
@@ -66,6 +71,8 @@ type Problem struct {
 	Reason string `json:"reason,omitempty"`
 	// Verb that the actor lacks, for programs.
 	Verb string `json:"verb,omitempty"`
+	// PasswordChangeURL is where a password is changed that Keyturn does not keep.
+	PasswordChangeURL string `json:"passwordChangeURL,omitempty"`
 	// NotBefore is when the same request can succeed.
 	NotBefore time.Time `json:"notBefore,omitzero"`
 	// Requirements of a new password: policy.Requirement or policy.Result.

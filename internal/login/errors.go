@@ -46,6 +46,8 @@ func (e *AccountUnavailableError) Error() string { return "account unavailable: 
 const (
 	// ChangeForbidden: the account may not change its password.
 	ChangeForbidden = "ChangeForbidden"
+	// External: the password is kept elsewhere.
+	External = "External"
 	// PasswordTooYoung: it was set too short a time ago.
 	PasswordTooYoung = "PasswordTooYoung"
 )

@@ -112,6 +112,10 @@ type Result struct {
 	Record  *credential.Record
 	Policy  policy.Policy
 	Answer  account.Answer
+	// Provider that has said who the person is; nil where a password was given. ProvenTime is when the person last proved there who they
+	// are; zero: not known.
+	Provider   *v1alpha1.IdentityProvider
+	ProvenTime time.Time
 }
 
 // Login lets somebody in who proves the account by a secret. Errors: ErrInvalidCredentials, TooManyAttemptsError,

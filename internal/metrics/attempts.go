@@ -15,6 +15,8 @@ import (
 const (
 	EntryLogin  = "login"
 	EntryChange = "password"
+	// EntryOIDC is where a provider says who somebody is, instead.
+	EntryOIDC = "oidc"
 )
 
 // Granted is the outcome of an attempt that succeeded; any other is the ID of a problem.
@@ -30,6 +32,10 @@ var attemptOutcomes = map[string][]string{
 		Granted, httpkit.InvalidCredentials, httpkit.TooManyAttempts, httpkit.ChangeForbidden, httpkit.PasswordRejected,
 		httpkit.AccountUnavailable, httpkit.Overloaded, httpkit.Unavailable,
 	},
+	EntryOIDC: {
+		Granted, httpkit.NotDeclared, httpkit.ProviderRefused, httpkit.ProviderUnavailable, httpkit.TooManyAttempts, httpkit.AccountUnavailable,
+		httpkit.Overloaded, httpkit.Unavailable,
+	},
 }
 
 // lockoutReasons are the reasons of the locks that wrong passwords cause.
@@ -42,6 +48,7 @@ type Metrics struct {
 	attempts  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	lockouts  *prometheus.CounterVec
+	providers *prometheus.CounterVec
 	checks    [entries][outcomes]prometheus.Counter
 }
 
@@ -68,8 +75,12 @@ func New(registry prometheus.Registerer, hashing, waiting func() int) *Metrics {
 			Help: "Accounts that a wrong password has locked, by reason.",
 		}, []string{"reason"}),
 	}
+	m.providers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "keyturn_provider_attempts_total",
+		Help: "Attempts to log in through an identity provider, by provider and result: granted, the reason of the refusal, or the ID of its problem.",
+	}, []string{"provider", "result"})
 	m.makeSeries(checks)
-	registry.MustRegister(m.attempts, m.durations, m.lockouts, checks,
+	registry.MustRegister(m.attempts, m.durations, m.lockouts, m.providers, checks,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "keyturn_password_hashes_running",
 			Help: "Passwords that are being hashed at present.",
@@ -104,7 +115,7 @@ func (m *Metrics) makeSeries(checks *prometheus.CounterVec) {
 func (m *Metrics) Attempt(entry, outcome string, took time.Duration) {
 	m.attempts.WithLabelValues(entry, outcome).Inc()
 	switch outcome {
-	case httpkit.TooManyAttempts, httpkit.Overloaded, httpkit.Unavailable:
+	case httpkit.TooManyAttempts, httpkit.Overloaded, httpkit.Unavailable, httpkit.ProviderUnavailable:
 		return // No password was checked. During a flood these would hide how long people wait.
 	}
 	m.durations.WithLabelValues(entry).Observe(took.Seconds())
@@ -115,4 +126,9 @@ func (m *Metrics) Transition(_ context.Context, t account.Transition, _ *v1alpha
 	if t.Kind == account.Locked {
 		m.lockouts.WithLabelValues(t.Reason).Inc()
 	}
+}
+
+// ProviderAttempt counts an attempt to log in through a provider. Its name is that of an IdentityProvider, of which few count.
+func (m *Metrics) ProviderAttempt(provider, result string) {
+	m.providers.WithLabelValues(provider, result).Inc()
 }

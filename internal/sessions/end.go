@@ -40,12 +40,12 @@ func (s *Service) Replace(ctx context.Context, former Session, next token.Claims
 
 // end ends one session, and returns the credential as it was written, and whether that has ended all sessions.
 func (s *Service) end(ctx context.Context, current Session) (record *credential.Record, hasEndedAll bool, err error) {
-	resolved, err := s.Catalog.PolicyFor(ctx, current.Account)
+	life, err := s.lifetimes(ctx, current)
 	if err != nil {
-		return nil, false, unavailable(err)
+		return nil, false, err
 	}
 	now := s.Clock.Now()
-	forget := current.Claims.Forget(lifetimesOf(resolved.Policy), now)
+	forget := current.Claims.Forget(life, now)
 	record, err = s.update(ctx, current.Account, func(c account.Credential) account.Credential {
 		after := account.EndSession(c, current.Claims.SessionID, forget, now)
 		hasEndedAll = after.SessionGeneration != c.SessionGeneration

@@ -14,10 +14,10 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
@@ -57,15 +57,15 @@ type Service struct {
 	Catalog     *catalog.Catalog
 	// Store records which sessions have ended.
 	Store *credential.Store
-	// Verifiers are the ways to log in: an account that can use none of them has no session.
-	Verifiers authn.Verifiers
-	Clock     clock.PassiveClock
+	Clock clock.PassiveClock
 }
 
 // Session is a valid session.
 type Session struct {
 	Account *v1alpha1.UserAccount
 	Claims  token.Claims
+	// Groups are those of the account, and the mapped ones that the person has at the provider. They must not be changed.
+	Groups []string
 }
 
 // Login is a login, or a change of password, that succeeded.
@@ -73,6 +73,10 @@ type Login struct {
 	Record *credential.Record
 	Policy policy.Policy
 	Answer account.Answer
+	// Provider that has said who the person is; nil where a password was given. ProvenTime is when the person last proved there who they
+	// are; zero: not known.
+	Provider   *v1alpha1.IdentityProvider
+	ProvenTime time.Time
 }
 
 // Ready tells whether sessions can be issued.
@@ -81,19 +85,36 @@ func (s *Service) Ready() bool { return s.Keys.Ring().Len() > 0 }
 // Issue makes a new session.
 func (s *Service) Issue(l Login, audience token.Audience, remember bool) (token.Token, token.Claims, error) {
 	now := s.Clock.Now()
-	claims := token.New(l.Record.AccountID, l.Record.UID(), l.Record.SessionGeneration, audience, lifetimesOf(l.Policy), remember, now)
+	life := lifetimesOf(l.Policy)
+	if l.Provider != nil {
+		life = life.Within(provider.MaxSession(l.Provider))
+	}
+	claims := token.New(l.Record.AccountID, l.Record.UID(), l.Record.SessionGeneration, audience, life, remember, now)
 	claims.PreviousLogin, claims.FailedAttempts = l.Answer.LastSuccessTime, l.Answer.FailuresBefore
+	if l.Provider != nil {
+		claims.Method, claims.Provider = token.OIDC, l.Provider.Name
+		claims.Identity = provider.Identity(string(l.Provider.UID), l.Record.External.Subject)
+		claims.ProvenTime = l.ProvenTime.UTC().Truncate(time.Second)
+		if claims.ProvenTime.After(claims.LoginTime) { // By the provider's clock.
+			claims.ProvenTime = claims.LoginTime
+		}
+	}
 	signed, err := s.Keys.Ring().Sign(claims, now)
 	return signed, claims, err
 }
 
 // Check returns the session of a token. Errors: ErrInvalid, ErrUnavailable.
 func (s *Service) Check(ctx context.Context, text string, audience token.Audience) (Session, error) {
-	now := s.Clock.Now()
-	claims, err := s.verify(ctx, text, audience, now)
+	claims, err := s.verify(ctx, text, audience, s.Clock.Now())
 	if err != nil {
 		return Session{}, err
 	}
+	return s.Current(ctx, claims)
+}
+
+// Current returns the session that claims are about, unless it has ended. The claims have to be of a signed token that is in its time.
+// Errors: as Check.
+func (s *Service) Current(ctx context.Context, claims token.Claims) (Session, error) {
 	state, err := s.Credentials.Session(ctx, claims.CredentialUID, claims.IssuedTime)
 	switch {
 	case errors.Is(err, credential.ErrNotFound):
@@ -109,15 +130,41 @@ func (s *Service) Check(ctx context.Context, text string, audience token.Audienc
 		return Session{}, ErrInvalid
 	case err != nil:
 		return Session{}, unavailable(err)
-	case !GoesOn(s.Verifiers, &claims, &state, a, now):
+	}
+	verifiedBy, err := s.Catalog.Provider(ctx, a)
+	switch {
+	case err != nil:
+		return Session{}, unavailable(err)
+	case !GoesOn(&claims, &state, a, verifiedBy, s.Clock.Now()):
 		return Session{}, ErrInvalid
 	}
-	return Session{Account: a, Claims: claims}, nil
+	return Session{Account: a, Claims: claims, Groups: GroupsOf(&claims, &state, a, verifiedBy)}, nil
 }
 
-// GoesOn tells whether the session of a token goes on, by the state of its credential and by its account.
-func GoesOn(v authn.Verifiers, c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, now time.Time) bool {
-	return !hasEnded(c, state) && state.BelongsTo(a) && account.UnavailableReason(&a.Spec, now) == "" && v.For(a) != nil
+// GoesOn tells whether the session of a token goes on, by the state of its credential, by its account, and by the provider that verifies
+// the account.
+func GoesOn(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy provider.Resolution, now time.Time) bool {
+	return !hasEnded(c, state) && state.BelongsTo(a) && account.UnavailableReason(&a.Spec, now) == "" && isVerifiedBy(c, a, verifiedBy)
+}
+
+// isVerifiedBy tells whether a session began in the way in which the account is declared to be verified now: by a password here or, of an
+// External account, by what its provider has said about the very person whom it declares.
+func isVerifiedBy(c *token.Claims, a *v1alpha1.UserAccount, verifiedBy provider.Resolution) bool {
+	if a.Spec.Authentication.Type != v1alpha1.AuthenticationExternal {
+		return c.Method == token.Password
+	}
+	p := verifiedBy.Provider
+	return c.Method == token.OIDC && p != nil && verifiedBy.Problem == "" &&
+		c.Provider == p.Name && c.Identity == provider.Identity(string(p.UID), a.Spec.Authentication.Subject)
+}
+
+// GroupsOf returns the groups of a session that goes on: those of the account, and the mapped ones of the person at the provider. They
+// must not be changed.
+func GroupsOf(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy provider.Resolution) []string {
+	if verifiedBy.Provider == nil || state.Identity != c.Identity {
+		return a.Spec.Groups
+	}
+	return provider.MapGroups(verifiedBy.Provider, a.Spec.Groups, state.Groups)
 }
 
 // hasEnded compares a session with the state of its credential. A higher generation than that of the state is valid: this replica's watch
@@ -169,11 +216,11 @@ func (s *Service) RenewHalfway(ctx context.Context, current Session) (token.Toke
 
 // renewed returns the claims of a renewed session. Errors: as Renew.
 func (s *Service) renewed(ctx context.Context, current Session) (token.Claims, error) {
-	resolved, err := s.Catalog.PolicyFor(ctx, current.Account)
+	life, err := s.lifetimes(ctx, current)
 	if err != nil {
-		return token.Claims{}, unavailable(err)
+		return token.Claims{}, err
 	}
-	claims, ok := current.Claims.Renew(lifetimesOf(resolved.Policy), s.Clock.Now())
+	claims, ok := current.Claims.Renew(life, s.Clock.Now())
 	if !ok {
 		return token.Claims{}, ErrInvalid
 	}
@@ -186,6 +233,26 @@ func (s *Service) sign(claims token.Claims) (token.Token, token.Claims, error) {
 		return token.Token{}, token.Claims{}, unavailable(err)
 	}
 	return signed, claims, nil
+}
+
+// lifetimes returns how long a session may last by the policy and the provider of today. The error is ErrUnavailable.
+func (s *Service) lifetimes(ctx context.Context, current Session) (token.Lifetimes, error) {
+	resolved, err := s.Catalog.PolicyFor(ctx, current.Account)
+	if err != nil {
+		return token.Lifetimes{}, unavailable(err)
+	}
+	life := lifetimesOf(resolved.Policy)
+	if current.Claims.Method == token.Password {
+		return life, nil
+	}
+	verifiedBy, err := s.Catalog.Provider(ctx, current.Account)
+	switch {
+	case err != nil:
+		return token.Lifetimes{}, unavailable(err)
+	case verifiedBy.Provider == nil:
+		return life.Within(0), nil
+	}
+	return life.Within(provider.MaxSession(verifiedBy.Provider)), nil
 }
 
 func lifetimesOf(p policy.Policy) token.Lifetimes {

@@ -64,6 +64,12 @@ type Lifetimes struct {
 // A renewed session has a new token, signed with the key of that time.
 func (l Lifetimes) LongestToken() time.Duration { return max(min(l.Idle, l.Max), l.RememberMe) }
 
+// Within returns lifetimes of at most longest, without RememberMe: of a session that must end when somebody else, such as a provider, has to be
+// asked again.
+func (l Lifetimes) Within(longest time.Duration) Lifetimes {
+	return Lifetimes{Idle: min(l.Idle, longest), Max: min(l.Max, longest)}
+}
+
 // Claims is what a session says about itself. All instants are whole seconds in UTC.
 type Claims struct {
 	// AccountID is the random ID of the account, from its credential (claim "sub").

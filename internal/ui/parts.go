@@ -78,8 +78,13 @@ type Message struct {
 	Title, Message string
 	Until          *Instant
 	Contact        bool
-	Back           string
+	// Link leads to where the person goes on; nil for none.
+	Link *Link
+	Back string
 }
+
+// Link leads to an address of another site.
+type Link struct{ Address, Text string }
 
 // ShowProblem shows a problem on the message page, with a link back. page is the page that failed, as ProblemText takes it.
 func (u *UI) ShowProblem(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem, page, back string) {

@@ -32,16 +32,20 @@ type Namespaces struct {
 	System string
 	// Credentials has the credentials.
 	Credentials string
+	// Providers has the Secrets and the certificates of identity providers.
+	Providers string
 }
 
 // Caches are the watches of the login server.
 type Caches struct {
-	// objects watches all kinds but the signing keys.
+	// objects watches all kinds but those that the caches below do.
 	objects cache.Cache
 	// keys watches one Secret by its name: the server may read no other in that namespace.
-	keys     cache.Cache
-	keyRing  *Keys
-	accounts *Accounts
+	keys cache.Cache
+	// providers watches the Secrets and ConfigMaps of identity providers.
+	providers cache.Cache
+	keyRing   *Keys
+	accounts  *Accounts
 	// sessions is complete when sessionsSynced returns true.
 	sessions       *sessionIndex
 	sessionsSynced toolscache.InformerSynced
@@ -106,13 +110,18 @@ func (c *Caches) prepareCaches(ctx context.Context, config *rest.Config) (err er
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            cache.TransformStripManagedFields(),
 	}
-	objects, keys := options, options
+	objects, keys, providers := options, options, options
 	objects.ByObject = map[client.Object]cache.ByObject{
-		&v1alpha1.UserAccount{}:    {Transform: trimAccount(c.options.KeepStatus)},
-		&v1alpha1.PasswordPolicy{}: {Transform: catalog.TrimPolicy},
-		metadataOf("Namespace"):    {Transform: catalog.TrimNamespace},
-		secretMetadata():           {Namespaces: only(c.options.Credentials)},
-		&corev1.ConfigMap{}:        {Namespaces: only(c.options.System), Transform: catalog.TrimAll},
+		&v1alpha1.UserAccount{}:      {Transform: trimAccount(c.options.KeepStatus)},
+		&v1alpha1.PasswordPolicy{}:   {Transform: catalog.TrimPolicy},
+		&v1alpha1.IdentityProvider{}: {Transform: catalog.TrimProvider},
+		metadataOf("Namespace"):      {Transform: catalog.TrimNamespace},
+		secretMetadata():             {Namespaces: only(c.options.Credentials)},
+		&corev1.ConfigMap{}:          {Namespaces: only(c.options.System), Transform: catalog.TrimAll},
+	}
+	providers.ByObject = map[client.Object]cache.ByObject{
+		&corev1.Secret{}:    {Namespaces: only(c.options.Providers), Transform: catalog.TrimAll},
+		&corev1.ConfigMap{}: {Namespaces: only(c.options.Providers), Transform: catalog.TrimAll},
 	}
 	// The namespace is selected by a field, not by Namespaces: so the informer has one store, which Keys reads.
 	keys.ByObject = map[client.Object]cache.ByObject{&corev1.Secret{}: {Field: fields.SelectorFromSet(fields.Set{
@@ -124,8 +133,19 @@ func (c *Caches) prepareCaches(ctx context.Context, config *rest.Config) (err er
 	if c.keys, err = cache.New(config, keys); err != nil {
 		return fmt.Errorf("prepare watch of signing keys: %w", err)
 	}
-	for kind := range objects.ByObject {
-		if _, err := c.objects.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+	if c.providers, err = cache.New(config, providers); err != nil {
+		return fmt.Errorf("prepare watch of what goes with providers: %w", err)
+	}
+	if err := catalog.IndexSubjects(ctx, c.objects); err != nil {
+		return err
+	}
+	return errors.Join(addInformers(ctx, c.objects, objects), addInformers(ctx, c.providers, providers))
+}
+
+// addInformers adds an informer to a cache for each kind that its options name.
+func addInformers(ctx context.Context, to cache.Cache, options cache.Options) error {
+	for kind := range options.ByObject {
+		if _, err := to.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("prepare watch of %T: %w", kind, err)
 		}
 	}
@@ -151,6 +171,7 @@ func (c *Caches) Start(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.objects.Start(ctx) })
 	group.Go(func() error { return c.keys.Start(ctx) })
+	group.Go(func() error { return c.providers.Start(ctx) })
 	group.Go(func() error { c.health.run(ctx, c.live); return nil })
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("follow the cluster: %w", err)
@@ -160,7 +181,7 @@ func (c *Caches) Start(ctx context.Context) error {
 
 // WaitForSync waits until the watches have all objects that were there at the start. It returns false if the context ends before.
 func (c *Caches) WaitForSync(ctx context.Context) bool {
-	return c.objects.WaitForCacheSync(ctx) && c.keys.WaitForCacheSync(ctx) &&
+	return c.objects.WaitForCacheSync(ctx) && c.keys.WaitForCacheSync(ctx) && c.providers.WaitForCacheSync(ctx) &&
 		toolscache.WaitForCacheSync(ctx.Done(), c.sessionsSynced)
 }
 
@@ -172,6 +193,9 @@ func (c *Caches) Live() client.Client { return c.live }
 
 // Reader reads accounts, policies, namespaces (by metadata) and the ConfigMaps of the system namespace from the watches.
 func (c *Caches) Reader() client.Reader { return c.objects }
+
+// Providers reads the Secrets and the ConfigMaps in the namespace of identity providers.
+func (c *Caches) Providers() client.Reader { return c.providers }
 
 // Accounts returns the accounts, for session checks.
 func (c *Caches) Accounts() *Accounts { return c.accounts }

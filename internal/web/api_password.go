@@ -30,13 +30,17 @@ func (h *Password) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refusal == nil && (body.Username == "" || body.CurrentPassword == "" || body.NewPassword == "") {
 		refusal = httpkit.Invalid("Give a username, the current password and a new password.")
 	}
+	name := accountName{Namespace: string(body.Namespace), Username: string(body.Username)}
+	if refusal == nil {
+		refusal = h.ownExternal(r, name)
+	}
 	if refusal != nil {
 		refusal.Write(w)
 		return
 	}
 	h.serve(w, r, attempt{
 		entry: metrics.EntryChange, audience: body.Audience,
-		account: accountName{Namespace: string(body.Namespace), Username: string(body.Username)},
+		account: name,
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return h.Logins.Change(ctx, who, body.CurrentPassword, body.NewPassword)
 		},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // CurrentSession serves the session of a request: GET /api/v1/session returns its account and its end, POST renews it, DELETE ends
@@ -27,6 +28,17 @@ type currentSessionAnswer struct {
 	TokenType string        `json:"tokenType,omitempty"`
 	ExpiresAt string        `json:"expiresAt"` // As text: encoding a time.Time takes a tenth of a session check.
 	Account   accountAnswer `json:"account"`
+	// Method of the login, and the provider that has said who the person is; empty where a password that Keyturn keeps was given.
+	Method   token.Method `json:"method,omitempty"`
+	Provider string       `json:"provider,omitempty"`
+}
+
+// by says how the person of a session logged in, where that was not by a password that Keyturn keeps.
+func (a currentSessionAnswer) by(claims token.Claims) *currentSessionAnswer {
+	if claims.Method != token.Password {
+		a.Method, a.Provider = claims.Method, claims.Provider
+	}
+	return &a
 }
 
 func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
@@ -39,9 +51,8 @@ func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
 	if httpkit.Bearer(r) == "" {
 		h.renewCookie(w, r, found)
 	}
-	httpkit.WriteJSON(w, http.StatusOK, "application/json", &currentSessionAnswer{
-		Account: accountAnswerOf(found.Account), ExpiresAt: found.Claims.ExpiresTime.Format(time.RFC3339),
-	})
+	answer := currentSessionAnswer{Account: accountAnswerOf(found.Account, found.Groups), ExpiresAt: found.Claims.ExpiresTime.Format(time.RFC3339)}
+	httpkit.WriteJSON(w, http.StatusOK, "application/json", answer.by(found.Claims))
 }
 
 func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
@@ -55,13 +66,13 @@ func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
 		sessionRefusal(err).Write(w)
 		return
 	}
-	answer := currentSessionAnswer{ExpiresAt: claims.ExpiresTime.Format(time.RFC3339), Account: accountAnswerOf(found.Account)}
+	answer := currentSessionAnswer{ExpiresAt: claims.ExpiresTime.Format(time.RFC3339), Account: accountAnswerOf(found.Account, found.Groups)}
 	if httpkit.Bearer(r) == "" {
 		h.setSession(w, signed, claims)
 	} else {
 		answer.Token, answer.TokenType = signed.Text(), "Bearer"
 	}
-	httpkit.WriteJSON(w, http.StatusOK, "application/json", &answer)
+	httpkit.WriteJSON(w, http.StatusOK, "application/json", answer.by(claims))
 }
 
 func (h *CurrentSession) delete(w http.ResponseWriter, r *http.Request, everywhere bool) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
@@ -25,7 +26,8 @@ const attemptTimeout = 15 * time.Second
 type Attempts struct {
 	*requestSessions
 
-	Logins *login.Service
+	Logins  *login.Service
+	Catalog *catalog.Catalog
 	// DefaultNamespace is the organisation of a request that names none.
 	DefaultNamespace string
 	Throttle         *throttle.Throttle
@@ -41,9 +43,9 @@ type accountAnswer struct {
 	Groups      []string `json:"groups"`
 }
 
-func accountAnswerOf(a *v1alpha1.UserAccount) accountAnswer {
+func accountAnswerOf(a *v1alpha1.UserAccount, groups []string) accountAnswer {
 	answer := accountAnswer{
-		Namespace: a.Namespace, Username: a.Username(), DisplayName: a.Spec.DisplayName, Email: a.Spec.Email, Groups: a.Spec.Groups,
+		Namespace: a.Namespace, Username: a.Username(), DisplayName: a.Spec.DisplayName, Email: a.Spec.Email, Groups: groups,
 	}
 	if answer.Groups == nil {
 		answer.Groups = []string{} // In JSON an empty list, not null.
@@ -67,6 +69,10 @@ type attempt struct {
 	account  accountName
 	audience string
 	remember bool
+	// provider that says who the person is, and subject, which has how it names the person once the provider has said so; both nil where a
+	// password is given.
+	provider *v1alpha1.IdentityProvider
+	subject  *string
 	// login calls the login service.
 	login func(context.Context, login.Who) (*login.Result, error)
 }
@@ -92,7 +98,7 @@ func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, at attempt) {
 	a.rememberDevice(w, granted.claims, granted.devices)
 	httpkit.WriteJSON(w, http.StatusOK, "application/json", &sessionAnswer{
 		Token: granted.signed.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
-		Account:           accountAnswerOf(granted.Account),
+		Account:           accountAnswerOf(granted.Account, granted.Account.Spec.Groups),
 		PasswordExpiresAt: granted.Answer.PasswordExpires,
 		Warnings:          warnings(granted.Answer),
 	})
@@ -119,6 +125,10 @@ func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
 		line.Problem, line.Reason = refusal.ID, auditReason(refusal)
 	} else {
 		line.SessionID = granted.claims.SessionID
+	}
+	if at.provider != nil {
+		line.Provider, line.Subject, line.Method = at.provider.Name, *at.subject, string(token.OIDC)
+		a.Metrics.ProviderAttempt(at.provider.Name, cmp.Or(line.Reason, outcome))
 	}
 	a.Metrics.Attempt(at.entry, outcome, time.Since(began))
 	a.Audit.Attempt(r.Context(), line)
@@ -154,7 +164,9 @@ func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audienc
 	if err != nil {
 		return nil, refusalOf(err)
 	}
-	signed, claims, err := a.Sessions.Issue(sessions.Login{Record: granted.Record, Policy: granted.Policy, Answer: granted.Answer}, audience, at.remember)
+	signed, claims, err := a.Sessions.Issue(sessions.Login{
+		Record: granted.Record, Policy: granted.Policy, Answer: granted.Answer, Provider: granted.Provider, ProvenTime: granted.ProvenTime,
+	}, audience, at.remember)
 	if err != nil {
 		slog.Error("Login refused because its session cannot be signed", "error", err)
 		return nil, httpkit.NewUnavailable("")

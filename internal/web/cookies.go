@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/httpkit"
@@ -68,16 +69,25 @@ func (c cookies) setNotice(w http.ResponseWriter, notice string) {
 	c.Set(w, noticeCookie, notice, noticeLasts)
 }
 
-// takeNotice returns the notice and deletes its cookie; empty if there is none.
-func (c cookies) takeNotice(w http.ResponseWriter, r *http.Request) string {
-	notice := c.Get(r, noticeCookie)
-	if notice == "" {
-		return ""
-	}
-	c.Drop(w, noticeCookie)
-	switch notice {
-	case noticeLoggedOut, noticeLoggedOutEverywhere, noticePasswordChanged:
+// withProvider adds the provider whose own session goes on after a logout.
+func withProvider(notice, provider string) string {
+	if provider == "" {
 		return notice
 	}
-	return ""
+	return notice + "." + provider
+}
+
+// takeNotice returns the notice, and the provider that goes with it, and deletes the cookie; empty if there is none.
+func (c cookies) takeNotice(w http.ResponseWriter, r *http.Request) (notice, provider string) {
+	value := c.Get(r, noticeCookie)
+	if value == "" {
+		return "", ""
+	}
+	c.Drop(w, noticeCookie)
+	notice, provider, _ = strings.Cut(value, ".")
+	switch notice {
+	case noticeLoggedOut, noticeLoggedOutEverywhere, noticePasswordChanged:
+		return notice, provider
+	}
+	return "", ""
 }

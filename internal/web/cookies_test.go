@@ -107,12 +107,13 @@ func TestRememberedUsername(t *testing.T) {
 
 func TestNotices(t *testing.T) {
 	c := cookies{}
-	for value, want := range map[string]string{
-		"": "", noticePasswordChanged: noticePasswordChanged, "anything": "", "problem.title": "",
+	for value, want := range map[string][2]string{
+		"": {}, noticePasswordChanged: {noticePasswordChanged}, "anything": {}, "problem.title": {},
+		withProvider(noticeLoggedOut, ""): {noticeLoggedOut}, withProvider(noticeLoggedOut, "contoso"): {noticeLoggedOut, "contoso"},
 	} {
 		w := httptest.NewRecorder()
-		if got := c.takeNotice(w, request(sends(noticeCookie, value))); got != want {
-			t.Errorf("of %q it takes %q", value, got)
+		if notice, provider := c.takeNotice(w, request(sends(noticeCookie, value))); notice != want[0] || provider != want[1] {
+			t.Errorf("of %q it takes %q and %q", value, notice, provider)
 		}
 		if dropped := strings.Contains(w.Header().Get("Set-Cookie"), "Max-Age=0"); dropped != (value != "") {
 			t.Errorf("%q is dropped: %t", value, dropped)

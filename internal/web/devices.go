@@ -34,6 +34,9 @@ func (v *requestSessions) devices(r *http.Request) []token.Device {
 // rememberDevice sets the device cookie after a login, so that failures elsewhere do not lock this device out. known are the devices
 // of the cookie that the request had. The account of this login comes first in the new one.
 func (v *requestSessions) rememberDevice(w http.ResponseWriter, claims token.Claims, known []token.Device) {
+	if claims.Method != token.Password {
+		return // Nobody guesses at passwords there.
+	}
 	now := v.Sessions.Clock.Now()
 	current := token.Device{ID: rand.Text(), CredentialUID: claims.CredentialUID, Generation: claims.Generation, IssuedTime: now}
 	devices := []token.Device{current}

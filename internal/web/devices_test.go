@@ -51,7 +51,7 @@ func (v *visit) request() *http.Request {
 // logIn logs in to an account, and reports whether the answer set a new device cookie.
 func (v *visit) logIn(uid string, generation int64) bool {
 	w := httptest.NewRecorder()
-	v.sessions.rememberDevice(w, token.Claims{CredentialUID: uid, Generation: generation}, v.sessions.devices(v.request()))
+	v.sessions.rememberDevice(w, token.Claims{Method: token.Password, CredentialUID: uid, Generation: generation}, v.sessions.devices(v.request()))
 	cookies := w.Result().Cookies()
 	if len(cookies) == 0 {
 		return false

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/httpkit/forwarded"
@@ -37,6 +38,8 @@ type Dependencies struct {
 	Throttle *throttle.Throttle
 	// Audit writes a line for each attempt; nil for no audit log.
 	Audit *audit.Recorder
+	// Providers are the clients of identity providers.
+	Providers *oidc.Clients
 	// SendEmail sends the account's e-mail address to applications behind a proxy.
 	SendEmail bool
 }
@@ -45,10 +48,10 @@ type Dependencies struct {
 func Handler(d Dependencies) http.Handler {
 	requests := &requestSessions{Sessions: d.Sessions, Metrics: d.Metrics, ConsoleHosts: d.ConsoleHosts, cookies: cookies{d.Cookies}}
 	attempts := &Attempts{
-		requestSessions: requests, Logins: d.Logins, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
+		requestSessions: requests, Logins: d.Logins, Catalog: d.Catalog, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
 	}
 	pages := &Pages{
-		Attempts: attempts, Catalog: d.Catalog, UI: d.UI, ShowOrganization: d.ShowOrganization, MayListAccounts: d.MayListAccounts,
+		Attempts: attempts, UI: d.UI, Providers: d.Providers, ShowOrganization: d.ShowOrganization, MayListAccounts: d.MayListAccounts,
 		profileReads: make(chan struct{}, maxProfileReads),
 	}
 	verify := &Verify{requestSessions: requests, DefaultNamespace: d.DefaultNamespace, SendEmail: d.SendEmail}
@@ -77,9 +80,11 @@ func mountPages(mux *http.ServeMux, p *Pages) {
 	for _, prefix := range []string{"", "/o/{organization}"} {
 		mux.HandleFunc("GET "+prefix+"/login", p.loginForm)
 		mux.HandleFunc("POST "+prefix+"/login", p.login)
+		mux.HandleFunc("GET "+prefix+"/login/oidc/{provider}", p.beginAtProvider)
 		mux.HandleFunc("GET "+prefix+"/change-password", p.changeForm)
 		mux.HandleFunc("POST "+prefix+"/change-password", p.change)
 	}
+	mux.HandleFunc("GET "+callbackPath+"{provider}", p.finishAtProvider)
 	mux.HandleFunc("GET /continue", p.continueTo)
 	mux.Handle("GET /.well-known/change-password", http.RedirectHandler("/change-password", http.StatusFound))
 	mux.HandleFunc("GET /logout", p.logoutForm)

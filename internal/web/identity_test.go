@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/sessions"
 )
 
 // TestUnsafeEmailIsSentEmpty: an address that fits in no header is left out, but its header is sent, so that no client can forge it.
 func TestUnsafeEmailIsSentEmpty(t *testing.T) {
 	a := &v1alpha1.UserAccount{Spec: v1alpha1.UserAccountSpec{Email: "ada\n@example.org"}}
-	person, refusal := (&Verify{SendEmail: true}).identify(a, proxyRequest{})
+	person, refusal := (&Verify{SendEmail: true}).identify(sessions.Session{Account: a}, proxyRequest{})
 	if refusal != nil {
 		t.Fatal(refusal)
 	}

@@ -77,7 +77,10 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request) {
 	}
 	page := p.newChangePage(r, to, accountName{Namespace: found.Account.Namespace, Username: found.Account.Username()})
 	page.Back, page.Remember = homeAddress(to), found.Claims.RememberMe
+	k := p.keeperOf(r.Context(), found.Account)
 	switch {
+	case k != nil:
+		p.forbidExternal(w, r, page, k)
 	case profile.ChangeForbidden:
 		p.forbid(w, r, page, &login.ChangeForbiddenError{Reason: login.ChangeForbidden})
 	case !profile.NotBefore.IsZero():
@@ -127,6 +130,10 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := accountName{Namespace: page.Organization, Username: page.Username}
+	if k := p.ownKeeper(r, name); k != nil {
+		p.forbidExternal(w, r, page, k)
+		return
+	}
 	granted, refusal := p.run(r, attempt{
 		entry: metrics.EntryChange, audience: string(p.audience(r)), remember: page.Remember, account: name,
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
@@ -184,13 +191,26 @@ func (p *Pages) refuseChange(w http.ResponseWriter, r *http.Request, page *chang
 
 // forbid says why the password cannot be changed now, instead of showing the form.
 func (p *Pages) forbid(w http.ResponseWriter, r *http.Request, page *changePage, e *login.ChangeForbiddenError) {
-	refusal := changeForbidden(e)
+	refusal := changeForbidden(e, nil)
 	refusal.SetHeaders(w)
 	m := ui.Message{
 		Title: page.Text.Say("change.forbidden.title"), Message: page.Text.Say("change.forbidden"), Contact: true, Back: page.Back,
 	}
 	if e.Reason == login.PasswordTooYoung {
 		m.Message, m.Until = page.Text.Say("change.young"), ui.NewInstant(page.Text, e.NotBefore)
+	}
+	p.UI.Render(w, r, refusal.Status, "message", m)
+}
+
+// forbidExternal says who keeps the password, and where to change it.
+func (p *Pages) forbidExternal(w http.ResponseWriter, r *http.Request, page *changePage, k *keeper) {
+	refusal := changeForbidden(&login.ChangeForbiddenError{Reason: login.External}, k)
+	refusal.SetHeaders(w)
+	m := ui.Message{
+		Title: page.Text.Say("change.forbidden.title"), Message: page.Text.Say("change.external.unknown"), Contact: k.Name == "", Back: page.Back, Link: k.linkTo(page.Text),
+	}
+	if k.Name != "" {
+		m.Message = page.Text.Say("change.external", "provider", k.Name) + " " + page.Text.Say("change.external.there", "provider", k.Name)
 	}
 	p.UI.Render(w, r, refusal.Status, "message", m)
 }

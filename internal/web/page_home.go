@@ -28,6 +28,9 @@ type homePage struct {
 	Set, Expires, Previous       *ui.Instant
 	// Reset is when an administrator last reset the password.
 	Reset *ui.Instant
+	// Keeper of the password; nil where Keyturn keeps it. Elsewhere leads to where it is changed; nil for none.
+	Keeper    *keeper
+	Elsewhere *ui.Link
 	// Console: the person may list accounts in the console.
 	Console  bool
 	Failed   int
@@ -50,15 +53,19 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text := p.UI.Text(r)
+	notice, _ := p.notice(w, r, text)
 	page := homePage{
-		Notice: p.notice(w, r, text),
-		Name:   found.Account.Spec.DisplayName, Username: found.Account.Username(), Organization: found.Account.Namespace,
+		Notice: notice, Keeper: p.keeperOf(r.Context(), found.Account),
+		Name: found.Account.Spec.DisplayName, Username: found.Account.Username(), Organization: found.Account.Namespace,
 		Set: ui.NewInstant(text, profile.SetTime), Expires: ui.NewInstant(text, profile.PasswordExpires), Previous: ui.NewInstant(text, found.Claims.PreviousLogin),
 		Failed: found.Claims.FailedAttempts, ReturnTo: to, Reset: ui.NewInstant(text, profile.ResetTime),
 		Console: p.offersConsole(r, found),
 	}
 	if !profile.ChangeForbidden && profile.NotBefore.IsZero() {
 		page.Change = withReturnTo("/change-password", to)
+	}
+	if page.Keeper != nil {
+		page.Elsewhere = page.Keeper.linkTo(text)
 	}
 	if page.Name == "" {
 		page.Name = page.Username

@@ -27,7 +27,11 @@ type loginPage struct {
 	// Prompt: the page asks for the password of somebody who is logged in.
 	Prompt        bool
 	Notice, Error string
-	Dialog        *changeDialog
+	// NoticeLink goes with the notice; nil for none.
+	NoticeLink *ui.Link
+	Dialog     *changeDialog
+	// Providers are other ways to log in.
+	Providers []providerLink
 }
 
 // changeDialog says why the password must be changed.
@@ -63,8 +67,9 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	}
 	name := p.rememberedAccount(r)
 	page := p.newLoginPage(r, to, name)
-	page.Remember, page.Notice = name.Username != "", p.notice(w, r, page.Text)
-	page.Prompt = prompt
+	page.Remember = name.Username != ""
+	page.Notice, page.NoticeLink = p.notice(w, r, page.Text)
+	page.Prompt, page.Providers = prompt, p.providerLinks(r, page.Organization, to, prompt)
 	page.ShowOrganization = page.ShowOrganization || prompt // It may lead to the console, where people of every organisation go.
 	if isLoggedIn {
 		page.Organization, page.Username = found.Account.Namespace, found.Account.Username()
@@ -85,6 +90,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	page := p.newLoginPage(r, to, accountInForm(r))
 	page.Remember, page.Prompt = form.Get("remember") != "", form.Get("prompt") == promptLogin
 	page.ShowOrganization = page.ShowOrganization || page.Prompt
+	page.Providers = p.providerLinks(r, page.Organization, to, page.Prompt)
 	password := form.Get("password")
 	if page.Username == "" || password == "" {
 		page.Error = page.Text.Say("problem.missing")

@@ -2,18 +2,22 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
+	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
 // logoutPage asks whether to log out.
 type logoutPage struct {
 	Name, Username, Organization string
+	// Provider that has logged the person in, by its display name; empty where a password has. Its own session goes on.
+	Provider string
 	// ReturnTo is where the person goes on to after the logout. Back is where Cancel leads.
 	ReturnTo, Back string
 }
@@ -32,7 +36,7 @@ func (p *Pages) logoutForm(w http.ResponseWriter, r *http.Request) {
 	}
 	p.UI.Render(w, r, http.StatusOK, "logout", logoutPage{
 		Name: cmp.Or(found.Account.Spec.DisplayName, found.Account.Username()), Username: found.Account.Username(),
-		Organization: found.Account.Namespace, ReturnTo: to, Back: cmp.Or(to, "/"),
+		Organization: found.Account.Namespace, ReturnTo: to, Back: cmp.Or(to, "/"), Provider: p.displayName(r.Context(), found.Claims.Provider),
 	})
 }
 
@@ -43,7 +47,7 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 	if httpkit.ReadForm(w, r) == nil {
 		to = returnTo(r.PostForm)
 	}
-	organization, err := p.endSession(w, r, metrics.EntryPage, everywhere)
+	ended, err := p.endSession(w, r, metrics.EntryPage, everywhere)
 	if err != nil && !errors.Is(err, sessions.ErrInvalid) {
 		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "logout", "/")
 		return
@@ -52,13 +56,40 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 	if everywhere && err == nil {
 		done = noticeLoggedOutEverywhere
 	}
-	p.setNotice(w, done)
-	if organization == p.DefaultNamespace {
-		organization = ""
+	landing := "/login"
+	if err == nil {
+		landing = inOrganization(p.unlessDefault(ended.Account.Namespace), landing)
+		done = withProvider(done, ended.Claims.Provider)
 	}
-	landing := inOrganization(organization, "/login")
+	p.setNotice(w, done)
 	if to != "" {
 		landing = withReturnTo("/continue", to)
 	}
-	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
+	http.Redirect(w, r, landing, http.StatusSeeOther)
+}
+
+// displayName returns the name by which people know a provider; empty without one.
+func (p *Pages) displayName(ctx context.Context, provider string) string {
+	if provider == "" {
+		return ""
+	}
+	found, err := p.Catalog.IdentityProvider(ctx, provider)
+	if err != nil {
+		return provider
+	}
+	return found.Spec.DisplayName
+}
+
+// logoutLink leads to where a person ends the session that a provider itself has; nil where the provider has no such address, or it is not
+// known here.
+func (p *Pages) logoutLink(ctx context.Context, t *ui.Text, provider string) *ui.Link {
+	found, err := p.Catalog.IdentityProvider(ctx, provider)
+	if err != nil || p.Providers == nil {
+		return nil
+	}
+	client, err := p.Providers.Of(ctx, found)
+	if err != nil || client.LogoutAddress() == "" {
+		return nil
+	}
+	return &ui.Link{Address: client.LogoutAddress(), Text: t.Say("notice.provider.link", "provider", found.Spec.DisplayName)}
 }

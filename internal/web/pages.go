@@ -8,7 +8,7 @@ import (
 	"net/http"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/catalog"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
@@ -22,8 +22,9 @@ const maxProfileReads = 16
 // Pages are the HTML pages: forms over the same functions as the API. Each page is a file page_*.go; this file has what they share.
 type Pages struct {
 	*Attempts
-	Catalog *catalog.Catalog
-	UI      *ui.UI
+	UI *ui.UI
+	// Providers are the clients of identity providers.
+	Providers *oidc.Clients
 	// ShowOrganization shows the field for the organisation: set it where there are more organisations than the default one.
 	ShowOrganization bool
 	// MayListAccounts tells whether somebody may list the accounts of a namespace in the console.
@@ -103,11 +104,17 @@ func (p *Pages) rememberedAccount(r *http.Request) accountName {
 }
 
 // notice returns the text of the notice that the page before this one has left, such as "You are logged out."; empty if there is none.
-func (p *Pages) notice(w http.ResponseWriter, r *http.Request, text *ui.Text) string {
-	if notice := p.takeNotice(w, r); notice != "" {
-		return text.Say("notice." + notice)
+// After the logout of a person whom a provider had logged in, it says that the provider's own session goes on, with a link to end it.
+func (p *Pages) notice(w http.ResponseWriter, r *http.Request, text *ui.Text) (string, *ui.Link) {
+	notice, provider := p.takeNotice(w, r)
+	switch {
+	case notice == "":
+		return "", nil
+	case provider == "":
+		return text.Say("notice." + notice), nil
 	}
-	return ""
+	name := p.displayName(r.Context(), provider)
+	return text.Say("notice."+notice) + " " + text.Say("notice.provider", "provider", name), p.logoutLink(r.Context(), text, provider)
 }
 
 // refuse answers a request that no endpoint serves: with a page for a browser, else with a problem document.

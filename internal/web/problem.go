@@ -55,7 +55,7 @@ func problemOf(err error) *httpkit.Problem {
 		return p
 	}
 	if e, ok := errors.AsType[*login.ChangeForbiddenError](err); ok {
-		return changeForbidden(e)
+		return changeForbidden(e, nil)
 	}
 	if e, ok := errors.AsType[*login.PasswordRejectedError](err); ok {
 		p := httpkit.NewProblem(http.StatusUnprocessableEntity, httpkit.PasswordRejected, httpkit.Message{Key: "change.rejected"})
@@ -64,6 +64,9 @@ func problemOf(err error) *httpkit.Problem {
 	}
 	if errors.Is(err, login.ErrUnavailable) {
 		return httpkit.NewUnavailable("")
+	}
+	if p := providerProblem(err); p != nil {
+		return p
 	}
 	// login.ErrOverloaded, or the attempt has waited too long, or the client has gone.
 	p := problem(http.StatusServiceUnavailable, httpkit.Overloaded)
@@ -112,13 +115,20 @@ func wait(d time.Duration) (unit string, n int) {
 	return unit, int((d + size - 1) / size)
 }
 
-func changeForbidden(e *login.ChangeForbiddenError) *httpkit.Problem {
+// changeForbidden refuses to change a password. k keeps it; nil where Keyturn does.
+func changeForbidden(e *login.ChangeForbiddenError, k *keeper) *httpkit.Problem {
 	messages := []httpkit.Message{{Key: "change.forbidden"}, httpkit.Contact}
-	if e.Reason == login.PasswordTooYoung {
+	switch {
+	case e.Reason == login.PasswordTooYoung:
 		messages = []httpkit.Message{{Key: "problem." + httpkit.ChangeForbidden + "." + e.Reason, Values: []any{"time", e.NotBefore}}}
+	case k != nil:
+		messages = k.messages()
 	}
 	p := httpkit.NewProblem(http.StatusForbidden, httpkit.ChangeForbidden, messages...)
 	p.Reason, p.NotBefore = e.Reason, e.NotBefore
+	if k != nil {
+		p.PasswordChangeURL = k.ChangeURL
+	}
 	return p
 }
 

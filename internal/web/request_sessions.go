@@ -58,9 +58,9 @@ func (v *requestSessions) currentSession(r *http.Request, entry metrics.Entry) (
 	return found, err
 }
 
-// endSession ends the session of a request, or all sessions of its account, deletes the cookie, and returns the organisation.
+// endSession ends the session of a request, or all sessions of its account, deletes the cookie, and returns the session.
 // Errors: sessions.ErrInvalid if there is no session, sessions.ErrUnavailable if it could not be ended.
-func (v *requestSessions) endSession(w http.ResponseWriter, r *http.Request, entry metrics.Entry, everywhere bool) (string, error) {
+func (v *requestSessions) endSession(w http.ResponseWriter, r *http.Request, entry metrics.Entry, everywhere bool) (sessions.Session, error) {
 	find := v.currentSession
 	if everywhere {
 		find = v.webSession
@@ -76,10 +76,7 @@ func (v *requestSessions) endSession(w http.ResponseWriter, r *http.Request, ent
 	if httpkit.Bearer(r) == "" && !errors.Is(err, sessions.ErrUnavailable) {
 		v.Drop(w, httpkit.SessionCookie)
 	}
-	if err != nil {
-		return "", err
-	}
-	return found.Account.Namespace, nil
+	return found, err
 }
 
 // renewCookie renews the cookie in the second half of the session's time. Clients with a bearer token renew it themselves.

@@ -23,8 +23,6 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
-	"github.com/keyturn/keyturn/internal/authn"
-	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/metrics"
@@ -140,6 +138,7 @@ func TestTokensRefused(t *testing.T) {
 	sign := func(ring *token.Ring, change func(*token.Claims)) string {
 		claims := held.Claims
 		change(&claims)
+		claims.ProvenTime = claims.LoginTime
 		signed, err := ring.Sign(claims, claims.IssuedTime)
 		if err != nil {
 			t.Fatal(err)
@@ -306,7 +305,7 @@ func (o *oneAccount) Session(_ context.Context, uid string, _ time.Time) (creden
 func (o *oneAccount) sessions() *sessions.Service {
 	return &sessions.Service{
 		Keys: &stubKeys{ring: fixedRing, reloaded: fixedRing}, Credentials: o, Accounts: catalog.New(o, systemNamespace),
-		Verifiers: authn.Verifiers{Local: &local.Verifier{}}, Clock: clocktesting.NewFakePassiveClock(fixedNow),
+		Clock: clocktesting.NewFakePassiveClock(fixedNow),
 	}
 }
 

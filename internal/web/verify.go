@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
@@ -98,7 +97,7 @@ func (h *Verify) login(w http.ResponseWriter, r *http.Request) {
 	refusal = p.refusal(found, err)
 	if refusal == nil {
 		p.ascii = true // The longer encoding: the check may have asked for it.
-		_, refusal = h.identify(found.Account, p)
+		_, refusal = h.identify(found, p)
 	}
 	if refusal == nil { // The session is valid by now. The login page redirects back.
 		refusal = sessionRefusal(sessions.ErrInvalid)
@@ -113,7 +112,7 @@ func (h *Verify) check(w http.ResponseWriter, r *http.Request, p proxyRequest) {
 	refusal := p.refusal(found, err)
 	var person identity
 	if refusal == nil {
-		person, refusal = h.identify(found.Account, p)
+		person, refusal = h.identify(found, p)
 	}
 	switch {
 	case refusal == nil:
@@ -194,10 +193,10 @@ type identity struct {
 	sendEmail                      bool
 }
 
-// identify returns the headers about an account. Too many groups are refused as a whole: an application must not get some of them
+// identify returns the headers about the account of a session. Too many groups are refused as a whole: an application must not get some of them
 // without knowing, and a proxy would answer too large a header with an error that explains nothing.
-func (h *Verify) identify(a *v1alpha1.UserAccount, p proxyRequest) (identity, *httpkit.Problem) {
-	groups := a.Spec.Groups
+func (h *Verify) identify(found sessions.Session, p proxyRequest) (identity, *httpkit.Problem) {
+	a, groups := found.Account, found.Groups
 	if p.ascii || slices.ContainsFunc(groups, isUnsafeGroup) {
 		groups = slices.DeleteFunc(slices.Clone(groups), isUnsafeGroup)
 	}

@@ -35,6 +35,7 @@ import (
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/transitions"
@@ -168,7 +169,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 		return err
 	}
 	config.QPS = -1
-	namespaces := watch.Namespaces{System: systemNamespace, Credentials: credential.DefaultNamespace}
+	namespaces := watch.Namespaces{System: systemNamespace, Credentials: credential.DefaultNamespace, Providers: provider.DefaultNamespace}
 	if shared.caches, err = watch.NewCaches(ctx, config, watch.Options{Namespaces: namespaces, MaxStaleness: time.Minute}); err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func prepare(ctx context.Context, c *controlplane.ControlPlane) error {
 	}).Wrote
 	shared.sessions = &sessions.Service{
 		Keys: keys, Credentials: shared.caches.Credentials(), Accounts: shared.caches.Accounts(), Catalog: organisations, Store: store,
-		Verifiers: verifiers, Clock: clock.RealClock{},
+		Clock: clock.RealClock{},
 	}
 	pages, err := ui.New(ui.Options{ProductName: "Keyturn"})
 	if err != nil {
@@ -250,13 +251,17 @@ func rights() []client.Object {
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: credential.DefaultNamespace}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: provider.DefaultNamespace}},
 		&corev1.ServiceAccount{ObjectMeta: meta(systemNamespace)},
 		&rbacv1.ClusterRole{ObjectMeta: meta(""), Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"useraccounts", "passwordpolicies"}, Verbs: follow},
+			{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"useraccounts", "passwordpolicies", "identityproviders"}, Verbs: follow},
 			{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: follow},
 		}},
 		&rbacv1.Role{ObjectMeta: meta(credential.DefaultNamespace), Rules: []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: append([]string{"update"}, follow...)},
+		}},
+		&rbacv1.Role{ObjectMeta: meta(provider.DefaultNamespace), Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: follow},
 		}},
 		&rbacv1.Role{ObjectMeta: meta(systemNamespace), Rules: []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: follow},
@@ -268,7 +273,7 @@ func rights() []client.Object {
 		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: "login"}
 	}
 	objects = append(objects, &rbacv1.ClusterRoleBinding{ObjectMeta: meta(""), Subjects: subjects, RoleRef: ref("ClusterRole")})
-	for _, namespace := range []string{systemNamespace, credential.DefaultNamespace} {
+	for _, namespace := range []string{systemNamespace, credential.DefaultNamespace, provider.DefaultNamespace} {
 		objects = append(objects, &rbacv1.RoleBinding{ObjectMeta: meta(namespace), Subjects: subjects, RoleRef: ref("Role")})
 	}
 	return objects
@@ -305,6 +310,8 @@ func awaitSeen(t testing.TB, object client.Object) {
 		seen = &v1alpha1.UserAccount{}
 	case *v1alpha1.PasswordPolicy:
 		seen = &v1alpha1.PasswordPolicy{}
+	case *v1alpha1.IdentityProvider:
+		seen = &v1alpha1.IdentityProvider{}
 	case *corev1.Namespace:
 		m := &metav1.PartialObjectMetadata{}
 		m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))

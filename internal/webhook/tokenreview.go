@@ -114,7 +114,7 @@ func (h *TokenReview) review(ctx context.Context, spec authenticationv1.TokenRev
 	if err != nil {
 		return authenticationv1.TokenReviewStatus{}, err
 	}
-	identity, err := kubeuser.Of(found.Account.Namespace, found.Account.Username(), found.Account.Spec.Groups)
+	identity, err := kubeuser.Of(found.Account.Namespace, found.Account.Username(), found.Groups)
 	if err != nil {
 		slog.Error("Account refused in Kubernetes: the schema of UserAccounts allows no such username or group, mend it",
 			"namespace", found.Account.Namespace, "account", found.Account.Name)

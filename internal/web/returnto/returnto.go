@@ -53,7 +53,7 @@ func isWayThrough(raw string, to *url.URL) bool {
 		return true
 	default:
 		// This server splits the path before it decodes, and a proxy may decode first.
-		return isLoginOfOrganization(strings.TrimSuffix(pathOf(raw), "/")) || isLoginOfOrganization(page)
+		return isLogin(strings.TrimSuffix(pathOf(raw), "/")) || isLogin(page)
 	}
 }
 
@@ -65,18 +65,18 @@ func pathOf(raw string) string {
 	return raw
 }
 
-// isLoginOfOrganization reports whether a path is /o/{organization}/login. Its parts may be encoded.
-func isLoginOfOrganization(path string) bool {
+// isLogin reports whether a path is /o/{organization}/login, or below /login/oidc or /login/callback. Its parts may be encoded.
+func isLogin(path string) bool {
 	parts := strings.Split(path, "/")
-	if len(parts) != 4 {
-		return false
-	}
 	for i, part := range parts {
 		if decoded, err := url.PathUnescape(part); err == nil {
 			parts[i] = decoded
 		}
 	}
-	return parts[1] == "o" && parts[3] == "login"
+	if len(parts) > 3 && parts[1] == "o" {
+		parts = parts[2:]
+	}
+	return len(parts) > 1 && parts[1] == "login" && (len(parts) == 2 || parts[2] == "oidc" || parts[2] == "callback")
 }
 
 const hexadecimal = "0123456789ABCDEF"

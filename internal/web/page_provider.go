@@ -1,0 +1,241 @@
+package web
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/token"
+	"github.com/keyturn/keyturn/internal/web/returnto"
+)
+
+const (
+	// flowCookie has the flow of a login at a provider (token.Flow).
+	flowCookie = "keyturn-oidc"
+	// callbackPath begins the address that a provider sends the browser back to; the provider's name ends it. Each provider has its own, so
+	// that the answer of one cannot be taken for that of another (RFC 9700, section 2.1).
+	callbackPath = "/login/callback/"
+)
+
+// errWrongFlow: the answer of a provider does not belong to the flow that the browser has, or the browser has none.
+var errWrongFlow = errors.New("the answer belongs to no login that has begun in this browser")
+
+// providerLink leads to the login at a provider.
+type providerLink struct{ Name, Address string }
+
+// providerLinks returns the links to the providers that an organisation allows.
+func (p *Pages) providerLinks(r *http.Request, organization, to string, prompt bool) []providerLink {
+	if p.Providers == nil {
+		return nil
+	}
+	offered, err := p.Catalog.OfferedProviders(r.Context(), organization)
+	if err != nil {
+		slog.Warn("Login page without providers, since they cannot be looked up", "error", err)
+	}
+	links := make([]providerLink, len(offered))
+	for i, found := range offered {
+		parameters := url.Values{}
+		if to != "" {
+			parameters.Set("return_to", to)
+		}
+		if prompt {
+			parameters.Set("prompt", promptLogin)
+		}
+		address := url.URL{Path: inOrganization(organizationOf(r), "/login/oidc/"+found.Name), RawQuery: parameters.Encode()}
+		links[i] = providerLink{Name: found.Spec.DisplayName, Address: address.String()}
+	}
+	return links
+}
+
+// beginAtProvider sends the browser to a provider. The page of another site must not do that: a person would be logged in without knowing.
+func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	to := returnTo(query)
+	back := sibling(r, "/login", to)
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "same-origin" && site != "none" {
+		p.UI.ShowProblem(w, r, httpkit.NewProblem(http.StatusForbidden, httpkit.CrossOrigin, httpkit.Message{Key: "problem." + httpkit.CrossOrigin + ".provider"}), "", back)
+		return
+	}
+	organization := p.organization(r)
+	chosen, client, refusal := p.provider(r.Context(), organization, r.PathValue("provider"))
+	if refusal != nil {
+		p.UI.ShowProblem(w, r, refusal, "", back)
+		return
+	}
+	f := oidc.NewFlow(query.Get("prompt") == promptLogin, p.Sessions.Clock.Now())
+	address, err := client.Begin(r.Context(), p.callbackAddress(r, chosen.Name), f)
+	var signed token.Token
+	if err == nil {
+		signed, err = p.Sessions.Keys.Ring().SignFlow(token.Flow{
+			Provider: chosen.Name, ProviderUID: string(chosen.UID), Namespace: organization, ReturnTo: to,
+			State: f.State, Nonce: f.Nonce, Verifier: f.Verifier, Recent: f.Recent, BeganTime: f.Began,
+		})
+	}
+	if err != nil {
+		p.UI.ShowProblem(w, r, providerRefusal(err, chosen), "", back)
+		return
+	}
+	p.Set(w, flowCookie, signed.Text(), token.FlowLifetime)
+	w.Header().Set("Location", address)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// organization returns the organisation of a page: that of its address, or the default one.
+func (p *Pages) organization(r *http.Request) string {
+	if organization := organizationOf(r); organization != "" {
+		return organization
+	}
+	return p.DefaultNamespace
+}
+
+// callbackAddress returns the address that a provider sends the browser back to, on the host that the person uses. The provider knows the
+// addresses that are registered, and takes no other.
+func (p *Pages) callbackAddress(r *http.Request, name string) string {
+	address := url.URL{Scheme: "https", Host: r.Host, Path: callbackPath + name}
+	if p.OverHTTP {
+		address.Scheme = "http"
+	}
+	return address.String()
+}
+
+// provider returns a provider that an organisation allows, and its client.
+func (p *Pages) provider(ctx context.Context, organization, name string) (*v1alpha1.IdentityProvider, *oidc.Client, *httpkit.Problem) {
+	if p.Providers == nil {
+		return nil, nil, problem(http.StatusNotFound, httpkit.NotFound)
+	}
+	offered, err := p.Catalog.OfferedProviders(ctx, organization)
+	if err != nil {
+		slog.Warn("Provider not looked up", "error", err)
+		return nil, nil, httpkit.NewUnavailable("")
+	}
+	for _, found := range offered {
+		if found.Name != name {
+			continue
+		}
+		client, err := p.Providers.Of(ctx, found)
+		if err != nil {
+			slog.Warn("Provider cannot be asked", "provider", name, "error", err)
+			return nil, nil, providerRefusal(&oidc.Error{Unavailable: true, Reason: reasonSettings}, found)
+		}
+		return found, client, nil
+	}
+	return nil, nil, problem(http.StatusNotFound, httpkit.NotFound)
+}
+
+// reasonSettings: the provider's Secret or certificates are missing or wrong. Its status tells more.
+const reasonSettings oidc.Reason = "CredentialsNotFound"
+
+// finishAtProvider logs in the person whom a provider has sent back.
+func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
+	f, err := p.Sessions.Keys.Ring().VerifyFlow(p.Get(r, flowCookie), p.Sessions.Clock.Now())
+	if err != nil || f.Provider != r.PathValue("provider") || !isAnswerTo(f, r.URL.Query()) {
+		// The cookie stays: an answer to another flow must not end the one of this browser.
+		p.UI.ShowProblem(w, r, refusalOf(errWrongFlow), "", "/login")
+		return
+	}
+	back := withReturnTo(inOrganization(p.unlessDefault(f.Namespace), "/login"), f.ReturnTo)
+	chosen, client, refusal := p.provider(r.Context(), f.Namespace, f.Provider)
+	if refusal == nil && string(chosen.UID) != f.ProviderUID {
+		refusal = refusalOf(errWrongFlow)
+	}
+	if refusal != nil {
+		p.UI.ShowProblem(w, r, refusal, "", back)
+		return
+	}
+	p.Drop(w, flowCookie)
+	at := &assertedAttempt{pages: p, r: r, flow: f, provider: chosen, client: client}
+	granted, refusal := p.run(r, attempt{
+		entry: metrics.EntryOIDC, audience: string(p.audience(r)), account: accountName{Namespace: f.Namespace}, provider: chosen, subject: &at.subject,
+		login: at.login,
+	})
+	if refusal != nil {
+		p.refuseAsserted(w, r, at, refusal, back)
+		return
+	}
+	httpkit.SetOutcome(w, metrics.Granted)
+	p.startSession(w, r, granted)
+	landing := "/"
+	switch {
+	case len(warnings(granted.Answer)) > 0:
+		landing = homeAddress(f.ReturnTo)
+	case f.ReturnTo != "":
+		landing = withReturnTo("/continue", f.ReturnTo)
+	}
+	returnto.Redirect(w, landing)
+}
+
+// isAnswerTo tells whether the parameters of a callback have the state of a flow: only the browser that began the flow has it.
+func isAnswerTo(f token.Flow, answer url.Values) bool {
+	return subtle.ConstantTimeCompare([]byte(answer.Get("state")), []byte(f.State)) == 1
+}
+
+// unlessDefault returns an organisation, or nothing for the default one.
+func (p *Pages) unlessDefault(organization string) string {
+	if organization == p.DefaultNamespace {
+		return ""
+	}
+	return organization
+}
+
+// assertedAttempt is an attempt to log in by what a provider says.
+type assertedAttempt struct {
+	pages    *Pages
+	r        *http.Request
+	flow     token.Flow
+	provider *v1alpha1.IdentityProvider
+	client   *oidc.Client
+	// subject of the person, once the provider has said who it is.
+	subject string
+}
+
+// login asks the provider who the person is, and the login service for a session.
+func (a *assertedAttempt) login(ctx context.Context, _ login.Who) (*login.Result, error) {
+	person, err := a.client.Finish(ctx, a.pages.callbackAddress(a.r, a.provider.Name), oidc.Flow{
+		State: a.flow.State, Nonce: a.flow.Nonce, Verifier: a.flow.Verifier, Recent: a.flow.Recent, Began: a.flow.BeganTime,
+	}, a.r.URL.Query())
+	if refused, ok := errors.AsType[*oidc.Error](err); ok {
+		return nil, &providerError{cause: refused, provider: a.provider}
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.subject = person.Subject
+	result, err := a.pages.Logins.Accept(ctx, authn.Assertion{
+		Method: token.OIDC, Namespace: a.flow.Namespace, Provider: a.provider.Name, ProviderUID: string(a.provider.UID),
+		Subject: person.Subject, Groups: person.Groups, ProvenTime: person.ProvenTime,
+	})
+	if errors.Is(err, login.ErrInvalidCredentials) {
+		return nil, &notDeclaredError{provider: a.provider}
+	}
+	if err != nil {
+		return nil, err
+	}
+	result.Provider, result.ProvenTime = a.provider, person.ProvenTime
+	return result, nil
+}
+
+// notDeclaredPage tells a person who is not declared what to hand on.
+type notDeclaredPage struct {
+	Provider, ProviderName, Organization, Subject, Back string
+}
+
+// refuseAsserted shows why a person is not logged in.
+func (p *Pages) refuseAsserted(w http.ResponseWriter, r *http.Request, a *assertedAttempt, refusal *httpkit.Problem, back string) {
+	if refusal.ID != httpkit.NotDeclared {
+		p.UI.ShowProblem(w, r, refusal, "", back)
+		return
+	}
+	refusal.SetHeaders(w)
+	p.UI.Render(w, r, refusal.Status, "not-declared", notDeclaredPage{
+		Provider: a.provider.Spec.DisplayName, ProviderName: a.provider.Name, Organization: a.flow.Namespace, Subject: a.subject, Back: back,
+	})
+}
