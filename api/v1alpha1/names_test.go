@@ -32,7 +32,7 @@ func TestAddToScheme(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for _, kind := range []string{"UserAccount", "UserAccountList", "PasswordPolicy", "PasswordPolicyList"} {
+	for _, kind := range []string{"UserAccount", "UserAccountList", "PasswordPolicy", "PasswordPolicyList", "IdentityProvider", "IdentityProviderList"} {
 		if !scheme.Recognizes(v1alpha1.SchemeGroupVersion.WithKind(kind)) {
 			t.Errorf("the scheme does not know %s", kind)
 		}

@@ -15,7 +15,7 @@ func TestOneBadAccountInAList(t *testing.T) {
 		"spec.username":                    `{"username": 7}`,
 		"spec.groups":                      `{"groups": "admins"}`,
 		"spec.access":                      `{"access": ["Enabled"]}`,
-		"spec.authentication":              `{"authentication": "Local"}`,
+		"spec.authentication":              `{"authentication": {"type": "External", "providerRef": "contoso"}}`,
 		"spec.policyRef":                   `{"policyRef": {"name": {}}}`,
 		"spec.password":                    `{"password": {"secretRef": 1, "change": "Forbidden"}}`,
 		"spec.startTime":                   `{"startTime": "2026-11-29t01:00:00z"}`,
@@ -83,6 +83,51 @@ func TestOneBadPolicyInAList(t *testing.T) {
 	}
 }
 
+// TestOneBadProviderInAList is TestOneBadAccountInAList for identity providers.
+func TestOneBadProviderInAList(t *testing.T) {
+	for field, spec := range map[string]string{
+		"spec.type": `{"type": 1}`, "spec.displayName": `{"displayName": ["Contoso"]}`, "spec.passwordChangeURL": `{"passwordChangeURL": {}}`,
+		"spec.access": `{"access": true}`, "spec.allowedNamespaces": `{"allowedNamespaces": "All"}`, "spec.oidc": `{"oidc": {"issuer": 7}}`,
+		"spec.groupMappings": `{"groupMappings": [{"from": "a", "to": 1}]}`, "spec.session": `{"session": {"maxMinutes": 99999999999}}`,
+		"spec": `[]`,
+	} {
+		read := IdentityProviderList{}
+		list := `{"items": [{"metadata": {"name": "bad", "uid": "u"}, "spec": ` + spec + `, "status": {"accounts": 3}},
+			{"metadata": {"name": "good"}, "spec": {"oidc": {"issuer": "https://id.example.org"}, "session": {"maxMinutes": 7}}}]}`
+		if err := json.Unmarshal([]byte(list), &read); err != nil {
+			t.Errorf("%s: %v", field, err)
+			continue
+		}
+		bad := read.Items[0]
+		if bad.Name != "bad" || bad.UID != "u" || bad.Status.Accounts == nil || !slices.Equal(bad.Spec.Unreadable, []string{field}) {
+			t.Errorf("%s: read as %+v", field, bad)
+		}
+		good := read.Items[1].Spec
+		if good.OIDC.Issuer != "https://id.example.org" || good.Session == nil || *good.Session.MaxMinutes != 7 || len(good.Unreadable) > 0 {
+			t.Errorf("%s: the other was read as %+v", field, good)
+		}
+	}
+}
+
+// TestFieldsBesideABadOneOfAProvider: what can be read of a provider is read, and nothing of a field that cannot be.
+func TestFieldsBesideABadOneOfAProvider(t *testing.T) {
+	read := IdentityProvider{}
+	if err := json.Unmarshal([]byte(`{"spec": {"access": "Disabled", "oidc": {"issuer": "https://id.example.org", "scopes": "openid"}, "zzz": 1},
+		"status": {"accounts": "3", "observedGeneration": 2}}`), &read); err != nil {
+		t.Fatal(err)
+	}
+	want := IdentityProvider{
+		Spec:   IdentityProviderSpec{Access: AccessDisabled, Unreadable: []string{"spec.oidc"}},
+		Status: IdentityProviderStatus{ObservedGeneration: 2, Unreadable: []string{"status.accounts"}},
+	}
+	if !reflect.DeepEqual(read, want) {
+		t.Errorf("got %+v, want %+v", read, want)
+	}
+	if err := json.Unmarshal([]byte(`{"metadata": 1, "spec": {}}`), &read); err == nil {
+		t.Error("an object without metadata was read")
+	}
+}
+
 // TestUnreadableIsKept: a write of an account leaves a time that cannot be read as it is.
 func TestUnreadableIsKept(t *testing.T) {
 	read := UserAccount{}
@@ -100,13 +145,14 @@ func TestTimesOfConditions(t *testing.T) {
 		"2026-11-29T01:00:00Z": 2, "2026-11-29t01:00:00z": 0, "0000-01-01T00:00:00+23:59": 1, "9999-12-31T23:59:59-00:01": 1, "0001-01-01T00:00:00Z": 1,
 	} {
 		status := `{"status": {"conditions": [{"type": "Foreign", "lastTransitionTime": "` + text + `"}, {"type": "Ready", "lastTransitionTime": "2026-11-29T01:00:00Z"}]}}`
-		a, p := UserAccount{}, PasswordPolicy{}
-		if err := errors.Join(json.Unmarshal([]byte(status), &a), json.Unmarshal([]byte(status), &p)); err != nil {
+		a, p, i := UserAccount{}, PasswordPolicy{}, IdentityProvider{}
+		if err := errors.Join(json.Unmarshal([]byte(status), &a), json.Unmarshal([]byte(status), &p), json.Unmarshal([]byte(status), &i)); err != nil {
 			t.Fatal(err)
 		}
 		for kind, read := range map[string]struct{ conditions, unreadable int }{
-			"UserAccount":    {len(a.Status.Conditions), len(a.Status.Unreadable)},
-			"PasswordPolicy": {len(p.Status.Conditions), len(p.Status.Unreadable)},
+			"UserAccount":      {len(a.Status.Conditions), len(a.Status.Unreadable)},
+			"PasswordPolicy":   {len(p.Status.Conditions), len(p.Status.Unreadable)},
+			"IdentityProvider": {len(i.Status.Conditions), len(i.Status.Unreadable)},
 		} {
 			if read.conditions != want || (read.unreadable > 0) != (want < 2) {
 				t.Errorf("%s with %s: %d conditions are read, and %d fields named", kind, text, read.conditions, read.unreadable)
