@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
@@ -17,15 +16,13 @@ import (
 
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/buildinfo"
+	"github.com/keyturn/keyturn/internal/controllerserver"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/httpserver"
 )
 
 // version of the build, and the commit that it was built from; set by the linker.
 var version, commit = "unknown", "unknown"
-
-// errNotReady is what /readyz answers until the operator works. Its log says what keeps it.
-var errNotReady = errors.New("waiting to work: can the API server be reached, and are the kinds and the rights in place? The log says more")
 
 func main() {
 	o := &options{}
@@ -48,8 +45,8 @@ func main() {
 
 	ctx := ctrl.SetupSignalHandler()
 	err := run(ctx, o)
-	if errors.Is(err, errInterrupted) {
-		err = beginAnew(ctx, err)
+	if errors.Is(err, controllerserver.ErrInterrupted) {
+		err = controllerserver.BeginAnew(ctx, err)
 	}
 	if err != nil {
 		slog.Error("Operator ends", "error", err)
@@ -57,7 +54,7 @@ func main() {
 	}
 }
 
-// run works until ctx ends. The error is errInterrupted where beginning anew may help.
+// run works until ctx ends. The error is controllerserver.ErrInterrupted where beginning anew may help.
 func run(ctx context.Context, o *options) error {
 	config, err := ctrl.GetConfig()
 	if err != nil {
@@ -66,8 +63,8 @@ func run(ctx context.Context, o *options) error {
 	config.QPS = -1                                  // The API server's own priority and fairness decides.
 	config.UserAgent = "keyturn-operator/" + version // Its first part is the field manager.
 
-	var working atomic.Bool
-	health, err := serveHealth(ctx, o.healthAddress, &working)
+	working := &controllerserver.Working{}
+	health, err := serveHealth(ctx, o.healthAddress, working)
 	if err != nil {
 		return err
 	}
@@ -85,23 +82,18 @@ func run(ctx context.Context, o *options) error {
 	}
 	defer hasher.Close()
 
-	if err := awaitAPIServer(ctx, config); err != nil || ctx.Err() != nil {
+	if err := controllerserver.AwaitAPIServer(ctx, config); err != nil || ctx.Err() != nil {
 		return err
 	}
-	if err := work(ctx, config, hasher, auditLog, &working, o); err != nil {
-		return fmt.Errorf("%w: %w", errInterrupted, err)
+	if err := work(ctx, config, hasher, auditLog, working, o); err != nil {
+		return fmt.Errorf("%w: %w", controllerserver.ErrInterrupted, err)
 	}
 	return nil
 }
 
 // serveHealth serves /healthz and /readyz until ctx ends, also while the API server is waited for. The operator is ready while it works.
-func serveHealth(ctx context.Context, address string, working *atomic.Bool) (*httpserver.Server, error) {
-	health := &httpserver.Server{Ready: func() error {
-		if working.Load() {
-			return nil
-		}
-		return errNotReady
-	}}
+func serveHealth(ctx context.Context, address string, working *controllerserver.Working) (*httpserver.Server, error) {
+	health := &httpserver.Server{Ready: working.Ready}
 	if err := health.ListenHealth(address); err != nil {
 		return nil, fmt.Errorf("open the health port: %w", err)
 	}

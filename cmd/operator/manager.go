@@ -2,28 +2,21 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync/atomic"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers"
@@ -35,26 +28,15 @@ import (
 	"github.com/keyturn/keyturn/controllers/useraccount"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/catalog"
+	"github.com/keyturn/keyturn/internal/controllerserver"
 	"github.com/keyturn/keyturn/internal/hash"
-	"github.com/keyturn/keyturn/internal/reconnect"
 	"github.com/keyturn/keyturn/internal/transitions"
-)
-
-const (
-	// stopTimeout is how long reconciliations under way may take to end.
-	stopTimeout = 20 * time.Second
-	// syncTimeout is how long a controller waits for its caches. They go on trying by themselves, so that ending would gain nothing.
-	syncTimeout = 365 * 24 * time.Hour
 )
 
 // work runs the controllers until ctx ends. Any error may be the API server's. It must be called once in a process: controllers and metrics
 // are registered globally, and those of a lost lease may still be running when it returns.
-func work(ctx context.Context, config *rest.Config, hasher hash.Hasher, auditLog *audit.Log, working *atomic.Bool, o *options) error {
-	lease, err := newLease(config, o.systemNamespace)
-	if err != nil {
-		return err
-	}
-	mgr, err := newManager(config, lease, o)
+func work(ctx context.Context, config *rest.Config, hasher hash.Hasher, auditLog *audit.Log, working *controllerserver.Working, o *options) error {
+	mgr, err := newManager(config, o)
 	if err != nil {
 		return err
 	}
@@ -64,7 +46,7 @@ func work(ctx context.Context, config *rest.Config, hasher hash.Hasher, auditLog
 	passwordSecrets := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
 	for _, after := range []manager.Runnable{
 		freeAfterSync{mgr.GetCache(), &v1alpha1.UserAccount{}, false}, freeAfterSync{mgr.GetCache(), passwordSecrets, true},
-		whileWorking{working},
+		working,
 	} {
 		if err := mgr.Add(after); err != nil {
 			return fmt.Errorf("add what runs beside the controllers: %w", err)
@@ -72,20 +54,6 @@ func work(ctx context.Context, config *rest.Config, hasher hash.Hasher, auditLog
 	}
 	return mgr.Start(ctx)
 }
-
-// whileWorking is true while the manager runs: the manager starts it when its cache has synced, whether this replica leads or not.
-type whileWorking struct{ working *atomic.Bool }
-
-// Start implements manager.Runnable.
-func (w whileWorking) Start(ctx context.Context) error {
-	w.working.Store(true)
-	defer w.working.Store(false)
-	<-ctx.Done()
-	return nil
-}
-
-// NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (whileWorking) NeedLeaderElection() bool { return false }
 
 // freeAfterSync returns memory to the system when all objects of a kind have been read: the cache keeps little of them.
 type freeAfterSync struct {
@@ -109,48 +77,21 @@ func (g freeAfterSync) Start(ctx context.Context) error {
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (g freeAfterSync) NeedLeaderElection() bool { return g.leader }
 
-func newManager(config *rest.Config, lease resourcelock.Interface, o *options) (ctrl.Manager, error) {
+func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	scheme := apiruntime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("build scheme: %w", err)
 	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:     scheme,
-		Cache:      controllers.CacheOptions(o.systemNamespace),
-		NewCache:   newCache,
-		Controller: ctrlconfig.Controller{ReconciliationTimeout: controllers.ReconciliationTimeout, CacheSyncTimeout: syncTimeout},
-		Metrics: metricsserver.Options{
-			BindAddress: o.metricsAddress, SecureServing: true,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
-			TLSOpts:        []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }},
-		},
-		HealthProbeBindAddress:              "0", // It is served also before there is a manager.
-		LeaderElection:                      o.leaderElect,
-		LeaderElectionID:                    leaseName, // For the metric.
-		LeaderElectionResourceLockInterface: lease,
-		LeaderElectionReleaseOnCancel:       true,
-		LeaseDuration:                       new(leaseDuration),
-		RenewDeadline:                       new(renewDeadline),
-		GracefulShutdownTimeout:             new(stopTimeout),
+	return controllerserver.NewManager(config, controllerserver.Options{
+		Name: "operator", Namespace: o.systemNamespace, LeaderElect: o.leaderElect, MetricsAddress: o.metricsAddress,
+		Scheme: scheme, Cache: controllers.CacheOptions(o.systemNamespace), ReconciliationTimeout: controllers.ReconciliationTimeout,
 	})
-	if err != nil {
-		return nil, fmt.Errorf("set up manager: %w", err)
-	}
-	return mgr, nil
-}
-
-// newCache makes a cache whose watches are there again as soon as the API server is. Other requests fail at once while it is away.
-func newCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
-	config = rest.CopyConfig(config)
-	reconnect.Wrap(config)
-	options.HTTPClient = nil // The manager's has another transport.
-	return cache.New(config, options)
 }
 
 // addCache makes a cache that starts with the manager.
 func addCache(mgr ctrl.Manager, config *rest.Config, options cache.Options) (cache.Cache, error) {
 	options.Mapper = mgr.GetRESTMapper()
-	added, err := newCache(config, options)
+	added, err := controllerserver.NewCache(config, options)
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func TestOperatorOutlastsAPIServer(t *testing.T) {
 	plane.StopAPIServer()
 	within(t, takeover, "the operator begins anew", func() error {
 		text, err := os.ReadFile(r.process.LogFile())
-		if err == nil && !strings.Contains(string(text), "Operator begins anew") {
+		if err == nil && !strings.Contains(string(text), "Server begins anew") {
 			err = errTooEarly
 		}
 

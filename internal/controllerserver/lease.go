@@ -1,4 +1,4 @@
-package main
+package controllerserver
 
 import (
 	"crypto/rand"
@@ -11,19 +11,16 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// leaseName of the leader election.
-const leaseName = "keyturn-operator"
-
-// leaseDuration is longer than an operator works that cannot renew its lease: up to five seconds until the last renewal is answered, two of
+// leaseDuration is longer than a server works that cannot renew its lease: up to five seconds until the last renewal is answered, two of
 // pause, renewDeadline, and as long again to give the lease back, before its controllers are stopped.
 const leaseDuration, renewDeadline = 30 * time.Second, 10 * time.Second
 
-// identityVariable is the environment variable with the name under which this process holds the lease. beginAnew hands it on: the same
-// process need not wait until its own lease has ended. A name of another host is none of beginAnew's.
-const identityVariable = "KEYTURN_OPERATOR_IDENTITY"
+// identityVariable is the environment variable with the name under which this process holds the lease. BeginAnew hands it on: the same
+// process need not wait until its own lease has ended. A name of another host is none of BeginAnew's.
+const identityVariable = "KEYTURN_LEASE_IDENTITY"
 
-// newLease returns the lease that replicas compete for.
-func newLease(config *rest.Config, namespace string) (resourcelock.Interface, error) {
+// newLease returns the lease that the replicas of a server compete for.
+func newLease(config *rest.Config, namespace, name string) (resourcelock.Interface, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("find the name of this host: %w", err)
@@ -35,7 +32,7 @@ func newLease(config *rest.Config, namespace string) (resourcelock.Interface, er
 			return nil, fmt.Errorf("keep the identity: %w", err)
 		}
 	}
-	lease, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName,
+	lease, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, name,
 		resourcelock.ResourceLockConfig{Identity: identity}, config, renewDeadline)
 	if err != nil {
 		return nil, fmt.Errorf("set up lease: %w", err)

@@ -1,4 +1,4 @@
-package main
+package controllerserver
 
 import (
 	"context"
@@ -20,16 +20,16 @@ const (
 	awaitInterval, askTimeout = 2 * time.Second, 5 * time.Second
 	// attemptsPerLine is how many attempts come between two lines in the log.
 	attemptsPerLine = 30
-	// anewDelay is how long the operator waits before it begins anew.
+	// anewDelay is how long a server waits before it begins anew.
 	anewDelay = 3 * time.Second
 )
 
-// errInterrupted means that the operator had to stop working because of the API server, for example because it could not renew its lease
+// ErrInterrupted means that a server had to stop working because of the API server, for example because it could not renew its lease
 // in time.
-var errInterrupted = errors.New("work is interrupted")
+var ErrInterrupted = errors.New("work is interrupted")
 
-// awaitAPIServer returns when the API server answers, or nil when ctx ends before that.
-func awaitAPIServer(ctx context.Context, config *rest.Config) error {
+// AwaitAPIServer returns when the API server answers, or nil when ctx ends before that.
+func AwaitAPIServer(ctx context.Context, config *rest.Config) error {
 	config = rest.CopyConfig(config)
 	config.Timeout = askTimeout
 	client, err := discovery.NewDiscoveryClientForConfig(config)
@@ -54,14 +54,14 @@ func awaitAPIServer(ctx context.Context, config *rest.Config) error {
 	return err
 }
 
-// beginAnew replaces the running program by itself, in the same process. Whatever the interrupted work has left running ends, and a container
+// BeginAnew replaces the running program by itself, in the same process. Whatever the interrupted work has left running ends, and a container
 // is not restarted: the kubelet would wait longer each time, up to five minutes. It returns because if ctx had ended before the call,
 // and nil if ctx ends during the delay.
-func beginAnew(ctx context.Context, because error) error {
+func BeginAnew(ctx context.Context, because error) error {
 	if ctx.Err() != nil {
 		return because
 	}
-	slog.Warn("Operator begins anew", "error", because, "delay", anewDelay)
+	slog.Warn("Server begins anew", "error", because, "delay", anewDelay)
 	select {
 	case <-ctx.Done():
 		return nil
