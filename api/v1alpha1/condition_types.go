@@ -52,7 +52,7 @@ const (
 	ConditionReasonPolicyViolation = "PolicyViolation"
 	// ConditionReasonDenyListNotFound (PasswordApplied, PasswordPolicy Ready): a ConfigMap of refused passwords is missing.
 	ConditionReasonDenyListNotFound = "DenyListNotFound"
-	// ConditionReasonPending (PasswordApplied, CredentialFound): waits for what another condition tells.
+	// ConditionReasonPending (PasswordApplied, CredentialFound; CredentialsFound and Connected, which are Unknown then): waits for what another condition tells.
 	ConditionReasonPending = "Pending"
 
 	// ConditionReasonResolved (PolicyResolved): the policy applies.
@@ -71,7 +71,7 @@ const (
 	// ConditionReasonUsernameInvalid (UsernameAccepted): metadata.name is longer than a username may be.
 	ConditionReasonUsernameInvalid = "UsernameInvalid"
 
-	// ConditionReasonFound (CredentialFound): the credential is there.
+	// ConditionReasonFound (CredentialFound): the credential is there. (CredentialsFound): so is what the provider names.
 	ConditionReasonFound = "Found"
 	// ConditionReasonCredentialNotFound (CredentialFound): the account was restored and its credential is not there yet.
 	ConditionReasonCredentialNotFound = "CredentialNotFound"

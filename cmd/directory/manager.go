@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/identityprovider"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
+	"github.com/keyturn/keyturn/internal/controllerserver"
+	"github.com/keyturn/keyturn/internal/provider"
+)
+
+// reconciliationTimeout is how long one reconciliation may take, with the test of a connection in it.
+const reconciliationTimeout = time.Minute
+
+// work runs the controller until ctx ends. Any error may be the API server's. It must be called once in a process.
+func work(ctx context.Context, config *rest.Config, working *controllerserver.Working, o *options) error {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return fmt.Errorf("build scheme: %w", err)
+	}
+	mgr, err := controllerserver.NewManager(config, controllerserver.Options{
+		Name: "directory", Namespace: o.systemNamespace, LeaderElect: o.leaderElect, MetricsAddress: o.metricsAddress,
+		Scheme: scheme, Cache: identityprovider.CacheOptions(o.providerNamespace), ReconciliationTimeout: reconciliationTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	now := clock.RealClock{}
+	err = errors.Join(
+		identityprovider.SetupWithManager(ctx, mgr, identityprovider.Options{
+			Namespace: o.providerNamespace, Registry: metrics.Registry, Clock: now,
+			Test: func(ctx context.Context, settings *provider.Settings) error { return oidc.New(settings, now).Test(ctx) },
+		}),
+		mgr.Add(working),
+	)
+	if err != nil {
+		return fmt.Errorf("set up controller: %w", err)
+	}
+	return mgr.Start(ctx)
+}

@@ -1,0 +1,125 @@
+package identityprovider
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
+	"github.com/keyturn/keyturn/internal/provider"
+)
+
+const (
+	// testInterval is how often a connection is tested that worked at the last test.
+	testInterval = 10 * time.Minute
+	// firstPause is how long the next test waits after a failed one. Each further failure doubles it, up to testInterval: what a provider
+	// refuses may count there against the client.
+	firstPause = 15 * time.Second
+	// leastPause is how long at least after a test the next one begins, so that something that writes a Secret again and again does not have the
+	// provider asked as often.
+	leastPause = 5 * time.Second
+	// testTimeout is how long one test may take.
+	testTimeout = 15 * time.Second
+)
+
+// TestFunc tests the connection to a provider. Error: *oidc.TestError.
+type TestFunc func(context.Context, *provider.Settings) error
+
+// result is what the last test of a connection came to.
+type result struct {
+	// version of the settings that were tested.
+	version string
+	// ended is when the test ended.
+	ended time.Time
+	// failure is why the provider cannot be used; nil where it can.
+	failure *oidc.TestError
+	// failures is how many tests of these settings have failed since the last that did not.
+	failures int
+}
+
+// pause returns how long the next test of the same settings waits.
+func (r result) pause() time.Duration {
+	if r.failure == nil {
+		return testInterval
+	}
+	pause := firstPause
+	for range r.failures - 1 {
+		if pause *= 2; pause >= testInterval {
+			return testInterval
+		}
+	}
+	return pause
+}
+
+// connections tests connections, and remembers what the last test of each provider came to. It is safe for concurrent use. A provider is
+// tested by one goroutine at a time, as it is reconciled.
+type connections struct {
+	test  TestFunc
+	clock clock.PassiveClock
+
+	mu      sync.Mutex
+	results map[string]result
+}
+
+// check tests a connection if that is due, and returns what the last test of these settings came to and how long the next one waits. The
+// result is nil where the settings have changed so soon after a test that they have to wait for theirs. Error: ctx has ended.
+func (c *connections) check(ctx context.Context, settings *provider.Settings) (*result, time.Duration, error) {
+	name := settings.Provider.Name
+	c.mu.Lock()
+	last, found := c.results[name]
+	c.mu.Unlock()
+	since := c.clock.Since(last.ended)
+	switch {
+	case found && last.version != settings.Version && since < leastPause:
+		return nil, leastPause - since, nil
+	case found && last.version == settings.Version && since < last.pause():
+		return &last, last.pause() - since, nil
+	}
+
+	failure := c.runTest(ctx, settings)
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err // What was observed may be the end of this process.
+	}
+	next := result{version: settings.Version, ended: c.clock.Now(), failure: failure}
+	if failure != nil {
+		next.failures = 1
+		if last.version == settings.Version {
+			next.failures += last.failures
+		}
+	}
+	c.mu.Lock()
+	c.results[name] = next
+	c.mu.Unlock()
+	return &next, next.pause(), nil
+}
+
+func (c *connections) runTest(ctx context.Context, settings *provider.Settings) *oidc.TestError {
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	err := c.test(ctx, settings)
+	failure, known := errors.AsType[*oidc.TestError](err)
+	switch {
+	case err == nil:
+		return nil
+	case known:
+		return failure
+	case ctx.Err() != nil:
+		return &oidc.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "The provider did not answer in time. " +
+			"Check that keyturn-directory and keyturn-login can reach the hosts of oidc.issuer and of its discovery document."}
+	default:
+		slog.Warn("Connection to an identity provider could not be tested", "provider", settings.Provider.Name, "error", err)
+		return &oidc.TestError{Reason: v1alpha1.ConditionReasonDiscoveryFailed, Message: "The connection could not be tested. The log of keyturn-directory says why."}
+	}
+}
+
+// forget forgets the tests of a provider that is gone, or that cannot be tested as it is declared.
+func (c *connections) forget(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.results, name)
+}
