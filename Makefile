@@ -73,7 +73,7 @@ lint: ## Run the linters, over the code and over the API's conventions.
 	linter="$(call tool,golangci-lint)"; cd hack/release; "$$linter" run
 
 .PHONY: test
-test: control-plane browser nginx ## Run all tests, end to end included; pictures of the pages go to .screenshots.
+test: control-plane browser nginx oidc-provider ## Run all tests, end to end included; pictures of the pages go to .screenshots.
 	@echo 'Testing. Packages that talk to the API server start their own and take up to some minutes ...'
 	@go run ./hack/provision tool promtool >/dev/null
 	@go run ./hack/provision tool helm >/dev/null
@@ -145,6 +145,10 @@ browser: ## Provide Chromium and what the pages are checked with, where they are
 .PHONY: nginx
 nginx: ## Provide nginx, where it is missing.
 	@hack/nginx >/dev/null
+
+.PHONY: oidc-provider
+oidc-provider: ## Provide the OpenID provider that the tests run, where it is missing.
+	@hack/npm-packages hack/oidc-provider >/dev/null
 
 .PHONY: tools
 tools: ## Build the generators and linters, once per version.
