@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -29,6 +30,9 @@ type Flow struct {
 	// BeganTime is when the flow began, to the second (claim "iat").
 	BeganTime time.Time
 }
+
+// Format implements [fmt.Formatter] for all verbs: a flow has what only its browser may know.
+func (Flow) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // flowPayload is the form of [Flow] inside a token.
 type flowPayload struct {

@@ -76,6 +76,9 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 		// Not remembered unless asked for anew: each session that another takes the place of has to be kept in mind until it would
 		// have ended, and somebody who administers accounts logs in often.
 		page.Notice, page.Remember = page.Text.Say("login.again"), false
+		if found.Claims.Provider != "" {
+			page.Notice = page.Text.Say("login.again.provider", "provider", p.displayName(r.Context(), found.Claims.Provider))
+		}
 	}
 	p.UI.Render(w, r, http.StatusOK, "login", page)
 }

@@ -15,7 +15,9 @@ var (
 	stepEnable      = step{"", "Set spec.access to Enabled, where the account is declared, to let the person log in."}
 	stepStart       = step{"", "The account is valid from spec.startTime on: change it there, where it is declared."}
 	stepEnd         = step{"", "The account was valid until spec.endTime: change it there, where it is declared."}
-	stepElsewhere   = step{"", "The password is verified elsewhere, and such an account cannot log in yet."}
+	stepElsewhere   = step{"", "The password is kept elsewhere, and is reset and changed there."}
+	stepProvider    = step{"", "Name a provider in spec.authentication.providerRef, and the person's subject there, to let the person log in."}
+	stepProviderOn  = step{"", "Nobody can log in through the provider until its spec.access is Enabled: kubectl get identityproviders"}
 	stepByCondition = step{"", "The lines above that name a condition say what is wrong and how to mend it."}
 	stepWait        = step{"", "The operator has not looked at the account yet: kubectl get deployment -n keyturn-system keyturn-operator"}
 )
@@ -40,7 +42,12 @@ var stepsByReason = map[v1alpha1.StandingReason][]step{
 	v1alpha1.ReasonTooManyConsecutiveFailures: {stepUnlock, stepReset},
 	v1alpha1.ReasonIdle:                       {stepUnlock, stepReset},
 	v1alpha1.ReasonNoPassword:                 {stepReset},
-	v1alpha1.ReasonExternal:                   {stepElsewhere},
+	v1alpha1.ReasonExternal:                   {stepProvider},
+	v1alpha1.ReasonProviderNotFound:           {stepByCondition},
+	v1alpha1.ReasonProviderNotAllowed:         {stepByCondition},
+	v1alpha1.ReasonProviderDisabled:           {stepProviderOn},
+	v1alpha1.ReasonSubjectNotDeclared:         {stepByCondition},
+	v1alpha1.ReasonSubjectConflict:            {stepByCondition},
 	v1alpha1.ReasonCredentialNotFound:         {stepByCondition},
 	v1alpha1.ReasonUsernameNotAccepted:        {stepByCondition},
 	v1alpha1.ReasonCredentialInvalid:          {stepByCondition},
@@ -49,9 +56,14 @@ var stepsByReason = map[v1alpha1.StandingReason][]step{
 // nextSteps are what an administrator can do about an account.
 func nextSteps(a *account) []string {
 	steps, known := stepsByReason[a.Status.StandingReason]
+	isExternal := a.Spec.Authentication.Type == v1alpha1.AuthenticationExternal
 	switch {
 	case a.Status.Standing == "":
 		steps = []step{stepWait}
+	case isExternal && a.Status.StandingReason == v1alpha1.ReasonIdle:
+		steps = []step{stepUnlock}
+	case isExternal && !known:
+		steps = []step{stepSignOut, stepElsewhere}
 	case !known:
 		steps = []step{stepChange, stepReset, stepSignOut}
 	}
