@@ -1,0 +1,257 @@
+package oidc
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// TestTurns: so many logins ask the provider at once, so many wait, and one more is sent away.
+func TestTurns(t *testing.T) {
+	g := NewWithT(t)
+	h := newHostile(t)
+	release := make(chan struct{})
+	var running, most atomic.Int32
+	h.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
+		n := running.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		<-release
+		running.Add(-1)
+		h.token(w, r)
+	}
+	c := h.client()
+	var logins sync.WaitGroup
+	for range maxRunning + maxWaiting {
+		f := NewFlow(false, h.clock.Now())
+		answer := h.begun(c, f)
+		logins.Go(func() {
+			if _, err := c.Finish(t.Context(), redirectURL, f, answer); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	f := NewFlow(false, h.clock.Now())
+	answer := h.begun(c, f)
+	g.Eventually(func() []int { return []int{int(running.Load()), c.Stats().Waiting} }, time.Minute).Should(Equal([]int{maxRunning, maxWaiting}))
+	_, err := c.Finish(t.Context(), redirectURL, f, answer)
+	refusedFor(t, err, ReasonBusy, true)
+	if s := c.Stats(); s.Waiting != maxWaiting || s.BreakerOpen {
+		t.Errorf("the stats are %+v", s)
+	}
+	close(release)
+	logins.Wait()
+	if most.Load() > maxRunning {
+		t.Errorf("the provider was asked by %d logins at once, want at most %d", most.Load(), maxRunning)
+	}
+	if _, err := c.Finish(t.Context(), redirectURL, f, answer); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+	if s := c.Stats(); s.Waiting != 0 {
+		t.Errorf("the stats are %+v", s)
+	}
+}
+
+// TestTurnNeverComes: a login waits for its turn no longer than a login may take, nor than the browser does.
+func TestTurnNeverComes(t *testing.T) {
+	h := newHostile(t)
+	c := h.client()
+	for range maxRunning {
+		if refusal := c.turns.take(t.Context()); refusal != nil {
+			t.Fatal(refusal)
+		}
+	}
+	c.bounds.attempt = time.Millisecond
+	_, err := c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
+	refusedFor(t, err, ReasonBusy, true)
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	_, err = c.Begin(ctx, redirectURL, NewFlow(false, h.clock.Now()))
+	refusedFor(t, err, ReasonCanceled, true)
+	if n := c.Stats().Waiting; n != 0 {
+		t.Errorf("%d are still waiting", n)
+	}
+}
+
+// TestBreaker: after five requests without an answer nobody asks for ten seconds; then one login does, and what comes of it decides.
+func TestBreaker(t *testing.T) {
+	h := newHostile(t)
+	c := h.client()
+	finish := func() error {
+		f := NewFlow(false, h.clock.Now())
+		// Begin would be refused while the breaker is open.
+		answer := h.logIn(c.authorization(c.current(), redirectURL, f))
+		_, err := c.Finish(t.Context(), redirectURL, f, answer)
+		return err
+	}
+	if err := func() error { _, err := h.login(c); return err }(); err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	h.handle["/token"] = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "planted", http.StatusBadGateway) }
+	h.mu.Unlock()
+	for range maxFailures {
+		refusedFor(t, finish(), ReasonUnreachable, true)
+	}
+	asked := h.timesAsked("/token")
+	h.pass(breakerPause - time.Second)
+	if e := refusedFor(t, finish(), ReasonBreakerOpen, true); e.RetryAfter != time.Second {
+		t.Errorf("to be tried again after %v, want %v", e.RetryAfter, time.Second)
+	}
+	_, err := c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
+	refusedFor(t, err, ReasonBreakerOpen, true)
+	if n := h.timesAsked("/token"); n != asked || !c.Stats().BreakerOpen {
+		t.Errorf("while the breaker is open, the provider was asked %d times more; stats %+v", n-asked, c.Stats())
+	}
+
+	// The one login fails: the breaker stays open for as long again.
+	h.pass(time.Second)
+	refusedFor(t, finish(), ReasonUnreachable, true)
+	refusedFor(t, finish(), ReasonBreakerOpen, true)
+
+	// The next one waits for its answer: no other one asks meanwhile. It is answered, and all may ask.
+	h.pass(breakerPause)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	h.mu.Lock()
+	h.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
+		close(arrived) // A second request would panic.
+		<-release
+		h.token(w, r)
+	}
+	h.mu.Unlock()
+	probe := make(chan error)
+	go func() { probe <- finish() }()
+	<-arrived
+	refusedFor(t, finish(), ReasonBreakerOpen, true)
+	close(release)
+	if err := <-probe; err != nil {
+		t.Error(err)
+	}
+	h.mu.Lock()
+	delete(h.handle, "/token")
+	h.mu.Unlock()
+	if err := finish(); err != nil || c.Stats().BreakerOpen {
+		t.Errorf("after an answer: %v, stats %+v", err, c.Stats())
+	}
+}
+
+// TestBreakerStaysClosed: refusals, answers that cannot be used and browsers that hang up are no failures of the connection.
+func TestBreakerStaysClosed(t *testing.T) {
+	h := newHostile(t)
+	c := h.client()
+	for range 2 * maxFailures {
+		f := NewFlow(false, h.clock.Now())
+		answer := h.begun(c, f)
+		answer.Set("code", "planted")
+		_, err := c.Finish(t.Context(), redirectURL, f, answer)
+		refusedFor(t, err, ReasonCodeRefused, false)
+	}
+	for _, handler := range []http.HandlerFunc{endless, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "planted") }} {
+		h.mu.Lock()
+		h.handle["/token"] = handler
+		h.mu.Unlock()
+		for range maxFailures {
+			_, err := h.login(c)
+			refusedFor(t, err, ReasonAnswerUnusable, true)
+		}
+	}
+	arrived := make(chan struct{})
+	h.mu.Lock()
+	h.handle["/token"] = func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	}
+	h.mu.Unlock()
+	for range 2 * maxFailures {
+		ctx, hangUp := context.WithCancel(t.Context())
+		f := NewFlow(false, h.clock.Now())
+		answer := h.begun(c, f)
+		ended := make(chan error)
+		go func() {
+			_, err := c.Finish(ctx, redirectURL, f, answer)
+			ended <- err
+		}()
+		<-arrived
+		hangUp()
+		refusedFor(t, <-ended, ReasonCanceled, true)
+	}
+	if s := c.Stats(); s.BreakerOpen || s.Waiting != 0 {
+		t.Errorf("the stats are %+v", s)
+	}
+}
+
+// TestProbeHangsUp: the one login that may ask goes away without an answer: the next one may ask.
+func TestProbeHangsUp(t *testing.T) {
+	h := newHostile(t)
+	c := h.client()
+	for range maxFailures {
+		c.breaker.record(false)
+	}
+	h.pass(breakerPause)
+	ctx, hangUp := context.WithCancel(t.Context())
+	end := make(chan struct{})
+	defer close(end) // The question itself goes on, for others.
+	h.handle[wellKnown] = func(http.ResponseWriter, *http.Request) {
+		hangUp()
+		<-end
+	}
+	_, err := c.Begin(ctx, redirectURL, NewFlow(false, h.clock.Now()))
+	refusedFor(t, err, ReasonCanceled, true)
+	leave, refusal := c.breaker.enter()
+	if refusal != nil {
+		t.Fatal(refusal)
+	}
+	leave()
+}
+
+// TestConnecting: a server that takes connections and says nothing has less time than one that computes an answer.
+func TestConnecting(t *testing.T) {
+	h := newHostile(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	s := h.settings()
+	s.Provider.Spec.OIDC.Issuer = "https://" + listener.Addr().String()
+	c := newClient(s, h.clock, bounds{connect: 50 * time.Millisecond, operation: time.Hour, attempt: time.Hour})
+	_, err = c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
+	refusedFor(t, err, ReasonUnreachable, true)
+}
+
+// TestDefaultBounds: what is promised.
+func TestDefaultBounds(t *testing.T) {
+	h := newHostile(t)
+	c := New(h.settings(), h.clock)
+	if c.bounds != (bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second}) || c.transport.bounds != c.bounds {
+		t.Errorf("the bounds are %+v", c.bounds)
+	}
+}
+
+// TestServersOnly: an address on another host is not asked, whatever has led to it.
+func TestServersOnly(t *testing.T) {
+	h := newHostile(t)
+	c := h.client()
+	for _, address := range []string{"https://localhost/planted", "http://127.0.0.1/", "https://planted@127.0.0.1/"} {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := c.transport.RoundTrip((&http.Request{Method: http.MethodPost, URL: u, Body: http.NoBody}).WithContext(t.Context()))
+		if err == nil {
+			response.Body.Close()
+			t.Errorf("%s was asked", address)
+			continue
+		}
+		tellsNothing(t, err)
+	}
+}
