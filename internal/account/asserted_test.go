@@ -71,6 +71,9 @@ func TestAsserted(t *testing.T) {
 		"nobody":                           {edits(atProvider), account.External{}, account.ReasonNotDeclared},
 		"nobody, where nobody is declared": {edits(atProvider, func(s *state) { s.spec.Authentication.Subject = "" }), account.External{ProviderUID: "p1"}, account.ReasonNotDeclared},
 		"of a Local account":               {edits(atProvider, local), eve, account.ReasonNotDeclared},
+		"of a Local account that names a provider": {
+			edits(atProvider, func(s *state) { s.spec.Authentication.Type = v1alpha1.AuthenticationLocal }), eve, account.ReasonNotDeclared,
+		},
 		"of a Local account with password": {nil, eve, account.ReasonNotDeclared},
 		"without a provider": {edits(atProvider, func(s *state) {
 			s.spec.Authentication.ProviderRef, s.provider = nil, account.Provider{}

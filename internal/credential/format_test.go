@@ -14,6 +14,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 var now = time.Date(2026, time.March, 1, 12, 0, 0, 123456789, time.UTC)
@@ -52,6 +53,7 @@ func full() account.Credential {
 			ResetTime: minutes(13), AppliedHash: "$2b$12$" + secretText, AppliedPolicyRef: "strong",
 			Rejected: []policy.RequirementID{policy.RequirementMinLength, policy.RequirementHistory}, RejectedPolicy: "abc", Superseded: true,
 		},
+		External:     account.External{ProviderUID: "p1", Subject: "00000000-1111-2222-3333-444444444444", Groups: []string{"Staff A", "staff"}},
 		OrphanedTime: minutes(14),
 	}
 }
@@ -124,6 +126,8 @@ func TestStoredForm(t *testing.T) {
 		"accounts.keyturn.dev/session-generation": "7",
 		"accounts.keyturn.dev/ended-sessions":     "one 2026-03-01T12:15:00.123456789Z\ntwo 2026-03-01T12:16:00.123456789Z",
 		"accounts.keyturn.dev/orphaned-time":      "2026-03-01T12:14:00.123456789Z",
+		"accounts.keyturn.dev/external-identity":  provider.Identity("p1", "00000000-1111-2222-3333-444444444444"),
+		"accounts.keyturn.dev/external-groups":    "Staff A\nstaff",
 	}
 	if !maps.Equal(secret.Annotations, wantAnnotations) {
 		t.Errorf("annotations are %v", secret.Annotations)
@@ -148,6 +152,7 @@ func TestStoredForm(t *testing.T) {
 		"acted.unlockTime": "2026-03-01T12:21:00.123456789Z", "acted.unlockBy": "keyturn:org:alan",
 		"acted.signOutTime": "2026-03-01T12:22:00.123456789Z", "acted.signOutBy": "keyturn:ops:sam",
 		"acted.changeRequiredTime": "2026-03-01T12:23:00.123456789Z", "acted.changeRequiredBy": "admin",
+		"external.providerUID": "p1", "external.subject": "00000000-1111-2222-3333-444444444444",
 	}
 	for key, value := range want {
 		if string(secret.Data[key]) != value {
@@ -221,6 +226,12 @@ func TestMalformed(t *testing.T) {
 		{"a name that is written backwards", "acted.resetBy", "keyturn:\u202eadmin"},
 		{"a name that is not text", "acted.resetBy", "keyturn\xff"},
 		{"never", "acted.resetTime", "0001-01-01T00:00:00Z"},
+		{"without a provider", "external.providerUID", ""},
+		{"without a subject", "external.subject", ""},
+		{"too long a subject", "external.subject", strings.Repeat("n", 256)},
+		{"a subject with a newline", "external.subject", "s-1\n"},
+		{"a subject that is not text", "external.subject", "s\xff"},
+		{"groups with a newline at their end", annotations + "external-groups", "staff\n"},
 		{"padded base64", "history.salt", "c2FsdA=="},
 		{"empty base64", "history.salt", "\r"},
 		{"a digest with a newline at its end", "history.digests", "c2FsdA\n"},
@@ -286,6 +297,13 @@ func checkInvalid(t *testing.T, secret *corev1.Secret, names ...string) {
 	if _, err := FromSecret(secret); !errors.Is(err, ErrInvalid) {
 		t.Errorf("FromSecret() = %v, want ErrInvalid", err)
 	}
+}
+
+// TestGroupsOfNobody: groups at a provider that are nobody's cannot be read, since sessions would be given them.
+func TestGroupsOfNobody(t *testing.T) {
+	secret := encoded(least())
+	secret.Annotations[annotationGroups] = "staff"
+	checkInvalid(t, secret, annotationGroups)
 }
 
 // TestMalformedInSeveralPlaces: the error has the names of all keys that cannot be read.

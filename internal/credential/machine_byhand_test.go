@@ -88,6 +88,9 @@ func (m *machine) checkByHand(r account.Rules, before, after account.Credential,
 	switch kind {
 	case "reset":
 		m.wantReset(r, &want, after, act)
+		if m.isExternal() {
+			refused = account.ErrExternal
+		}
 	case "unlock":
 		want.UnnotifiedFailures += want.Failures.Consecutive
 		want.Failures, want.Devices, want.Acted.Unlock = account.Failures{}, nil, act
@@ -95,9 +98,12 @@ func (m *machine) checkByHand(r account.Rules, before, after account.Credential,
 		want.SessionGeneration++
 		want.EndedSessions, want.Devices, want.Acted.SignOut = nil, nil, act
 	case "require a change":
-		if before.Password.IsZero() {
+		switch {
+		case m.isExternal():
+			refused = account.ErrExternal
+		case before.Password.IsZero():
 			refused = account.ErrNoPassword
-		} else if forbidden {
+		case forbidden:
 			refused = account.ErrChangeForbidden
 		}
 		want.Acted.ChangeRequired = act

@@ -42,6 +42,7 @@ func (m *machine) check() {
 	if got := m.plaintexts[c.Password.Hash]; got != m.model.current {
 		m.fatal("the password in force is %q, want %q", got, m.model.current)
 	}
+	m.checkExternal(c)
 	applied := r.ApplyRequests(c)
 	m.checkRequests(r, c, applied)
 	if again := r.ApplyRequests(applied); !again.Equal(applied) {
@@ -67,12 +68,13 @@ func (m *machine) checkRequests(r account.Rules, before, after account.Credentia
 	}
 	s := m.account.Spec
 	want := before
+	m.wantAuthentication(&want)
 	want.Handled.Unlock, want.Handled.ChangeRequired, want.Handled.SignOut = after.Handled.Unlock, after.Handled.ChangeRequired, after.Handled.SignOut
 	if handled(before.Handled.Unlock, after.Handled.Unlock, s.UnlockTime) {
 		want.UnnotifiedFailures += want.Failures.Consecutive
 		want.Failures, want.Devices = account.Failures{}, nil
 	}
-	if handled(before.Handled.ChangeRequired, after.Handled.ChangeRequired, s.Password.ChangeRequiredTime) && before.Password.MustChange == "" {
+	if handled(before.Handled.ChangeRequired, after.Handled.ChangeRequired, s.Password.ChangeRequiredTime) && want.Password.MustChange == "" {
 		want.Password.MustChange = v1alpha1.MustChangeRequested
 	}
 	if handled(before.Handled.SignOut, after.Handled.SignOut, s.SignOutTime) {
@@ -122,7 +124,7 @@ func (m *machine) checkNext(c account.Credential, s account.Standing) {
 		last = s.Next.Add(-1)
 	}
 	for _, t := range []time.Time{m.now.Add(last.Sub(m.now) / 2), last} {
-		if later := account.NewRules(&m.account.Spec, m.policy, t).Standing(c); later != s {
+		if later := m.rulesAt(t).Standing(c); later != s {
 			m.fatal("at %v it stands as\n%+v, and at %v as\n%+v", m.now, s, t, later)
 		}
 	}

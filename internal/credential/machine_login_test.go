@@ -24,10 +24,11 @@ func (m *machine) loginWrong() {
 	}
 }
 
-// begin begins an attempt to log in or to change the password: it reads the credential, and verifies the password.
+// begin begins an attempt to log in or to change the password: it reads the credential, and verifies the password. No password is right
+// for an External account, whose failures are counted all the same.
 func (m *machine) begin(password string) (read *attempt, locked, right bool) {
 	c, secret, ok := m.load()
-	if !ok || !m.isOwner(c) || c.Password.IsZero() {
+	if !ok || !m.isOwner(c) || c.Password.IsZero() && !m.isExternal() {
 		return nil, false, false
 	}
 	r := m.rules()
@@ -39,14 +40,14 @@ func (m *machine) begin(password string) (read *attempt, locked, right bool) {
 	if lock != read.standing.Lock {
 		m.fatal("the lock of the standing is %+v, that of the login %+v", read.standing.Lock, lock)
 	}
-	return read, lock.Locked, m.plaintexts[c.Password.Hash] == password
+	return read, lock.Locked, m.plaintexts[c.Password.Hash] == password && !m.isExternal()
 }
 
 // login logs in, again after a conflict.
 func (m *machine) login(password string) {
 	for {
 		a, locked, right := m.begin(password)
-		if right != (a != nil && password == m.model.current) {
+		if right != (a != nil && password == m.model.current && !m.isExternal()) {
 			m.fatal("login with %q is right: %t, though the password in force is %q", password, right, m.model.current)
 		}
 		switch {
@@ -126,7 +127,7 @@ func (m *machine) change() {
 			m.logf("change: not verified")
 			return
 		}
-		if right != (current == m.model.current) {
+		if right != (current == m.model.current && !m.isExternal()) {
 			m.fatal("%q is right: %t, though the password in force is %q", current, right, m.model.current)
 		}
 		if !right {

@@ -44,6 +44,7 @@ func (m *machine) reconcile() bool {
 		m.fatal("Identify() = %d", identity)
 	}
 	before := c
+	next.authentication(m.isExternal())
 	c = r.ApplyRequests(c)
 	m.checkRequests(r, before, c)
 	after, set := m.reset(r, c, &next)
@@ -79,7 +80,7 @@ func (m *machine) reset(r account.Rules, c account.Credential, next *model) (acc
 		m.fatal("a reset is requested: %t, though the last one was handled at %v", !requested, next.handledReset)
 	}
 	fingerprint := fmt.Sprint(m.policy.HistoryCount, m.lax)
-	if m.secretValue == "" {
+	if m.secretValue == "" || r.PasswordSecret() == nil {
 		return c, ""
 	}
 	stays := next.superseded && m.source == next.looked && !requested

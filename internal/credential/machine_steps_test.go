@@ -17,6 +17,7 @@ func (m *machine) run() {
 		m.writeSecret, m.request, m.request, m.changePolicy, m.declare, m.operator, m.operator, m.operator,
 		m.saveBackup, m.restoreCredential, m.restoreAccount, m.recreateAccount,
 		m.actByHand, m.actByHand, m.crash,
+		m.declareAuthentication, m.loginAtProvider, m.loginAtProvider,
 	}
 	for !m.choose.done() {
 		steps[m.choose.below(len(steps))]()

@@ -15,6 +15,7 @@ package credential
 //
 // The steps are all that can happen to an account: time passes, the person logs in or changes the password, somebody guesses, a
 // pipeline writes the Secret that hands out a password, an administrator edits the account, the policy or a request, or acts by hand,
+// the account becomes External or Local, the person or somebody else logs in at a provider,
 // the operator reconciles, or crashes once it has written the credential, and the credential or the account is lost, restored from a
 // backup or created again. Wherever a server writes the credential, another one may write it first: that is a conflict, and the step
 // decides again.
@@ -22,8 +23,8 @@ package credential
 // Passwords are "password 1", "password 2" and so on; those that only a lax policy accepts begin with "!". A hash is a number, and
 // machine.plaintexts knows its password.
 //
-// The steps are in machine_steps_test.go, those of the login server in machine_login_test.go and machine_byhand_test.go, the operator's
-// in machine_operator_test.go. What is checked, and the tests themselves, are in machine_checks_test.go.
+// The steps are in machine_steps_test.go, those of the login server in machine_login_test.go, machine_external_test.go and
+// machine_byhand_test.go, the operator's in machine_operator_test.go. What is checked, and the tests themselves, are in machine_checks_test.go.
 
 import (
 	"bytes"
@@ -72,6 +73,9 @@ type model struct {
 	failures   int      // failed logins since the last right password, unlock or reset
 	unreported int      // failed logins before those that no login has reported yet
 
+	// external is who has last logged in at a provider.
+	external account.External
+
 	handledReset time.Time
 	acted        account.Acts
 
@@ -90,7 +94,9 @@ type machine struct {
 	now     time.Time
 	account *v1alpha1.UserAccount
 	policy  policy.Policy
-	lax     bool // the policy accepts passwords that begin with "!"
+	// provider is that of an External account.
+	provider account.Provider
+	lax      bool // the policy accepts passwords that begin with "!"
 
 	stored  *corev1.Secret // the credential; nil where there is none
 	version int            // resource version of the last write
@@ -150,7 +156,13 @@ func (m *machine) logf(format string, args ...any) {
 	m.log = append(m.log, fmt.Sprintf("%s  %s", m.now.Format("01-02 15:04:05.999999999"), fmt.Sprintf(format, args...)))
 }
 
-func (m *machine) rules() account.Rules { return account.NewRules(&m.account.Spec, m.policy, m.now) }
+func (m *machine) rules() account.Rules { return m.rulesAt(m.now) }
+
+func (m *machine) rulesAt(t time.Time) account.Rules {
+	r := account.NewRules(&m.account.Spec, m.policy, t)
+	r.Provider = m.provider
+	return r
+}
 
 // load reads the stored credential; false where there is none.
 func (m *machine) load() (account.Credential, *corev1.Secret, bool) {
@@ -246,6 +258,7 @@ func (m *machine) interfere() {
 
 // modelRequests does to the model what the requests that are due do to the credential.
 func (m *machine) modelRequests(c account.Credential, r account.Rules) {
+	m.model.authentication(m.isExternal())
 	if t := m.account.Spec.UnlockTime; t != nil && t.After(c.Handled.Unlock) && !t.After(r.Now) {
 		m.model.clearFailures()
 	}

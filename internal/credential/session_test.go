@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 // TestSessionOf: the metadata of a credential says whose it is and which sessions are over, or cannot be read at all.
@@ -15,9 +16,13 @@ func TestSessionOf(t *testing.T) {
 	secret.UID = "c1"
 	got, err := SessionOf(&secret.ObjectMeta)
 	want := Session{CredentialUID: "c1", Owner: account.Owner{Namespace: "org", Name: "ada", UID: "u1"}, Generation: 7,
-		Ended: full().EndedSessions}
+		Ended: full().EndedSessions, Identity: provider.Identity("p1", full().External.Subject), Groups: full().External.Groups}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("SessionOf() = %+v, %v; want %+v", got, err, want)
+	}
+	record, err := FromSecret(secret)
+	if err != nil || !reflect.DeepEqual(record.Session(), want) {
+		t.Errorf("of the record: %+v, %v; want %+v", record.Session(), err, want)
 	}
 
 	for _, key := range []string{annotationNamespace, annotationName, annotationUID, annotationGeneration} {
@@ -33,6 +38,11 @@ func TestSessionOf(t *testing.T) {
 		if _, err := SessionOf(&meta); !errors.Is(err, ErrInvalid) {
 			t.Errorf("ended sessions %q: %v", value, err)
 		}
+	}
+	groups := secret.DeepCopy().ObjectMeta
+	groups.Annotations[annotationGroups] = "staff\n\nadmins"
+	if _, err := SessionOf(&groups); !errors.Is(err, ErrInvalid) {
+		t.Errorf("groups with an empty line: %v", err)
 	}
 	for _, value := range []string{"-1", "many", "1.5", "9223372036854775808"} {
 		meta := secret.DeepCopy().ObjectMeta

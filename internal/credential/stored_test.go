@@ -107,6 +107,15 @@ func TestStoredCredentials(t *testing.T) {
 				Unusable: account.UnusableEmpty,
 			},
 		},
+		"external": {
+			AccountID: "00ffeeddccbbaa998877665544332211", CreatedTime: at(t, "2026-04-01T08:00:00Z"), SessionGeneration: 3,
+			Owner:           account.Owner{Namespace: "acme", Name: "eve", UID: "e-1"},
+			LastSuccessTime: at(t, "2026-04-02T09:00:00Z"),
+			External: account.External{
+				ProviderUID: "2f1c6a52-9f6b-4a55-8f0e-6f1c2d3e4a5b", Subject: "7d2a4f7e-0b1c-4d7e-9a55-1f2e3d4c5b6a",
+				Groups: []string{"5e6f7a8b-1111-4222-8333-9c0d1e2f3a4b", "Staff, all"},
+			},
+		},
 		"pbkdf2": {
 			AccountID: "ffeeddccbbaa99887766554433221100", CreatedTime: at(t, "2026-01-01T00:00:00Z"), SessionGeneration: 1,
 			Owner:    account.Owner{Namespace: "default", Name: "alan", UID: "g-1"},
@@ -119,8 +128,12 @@ func TestStoredCredentials(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if right, err := hash.Verify(read.Password.Hash, storedPassword); err != nil || !right {
-				t.Errorf("the password is right: %t, %v", right, err)
+			if hasPassword := name != "external"; hasPassword == read.Password.IsZero() {
+				t.Errorf("it has a password: %t", !read.Password.IsZero())
+			} else if hasPassword {
+				if right, err := hash.Verify(read.Password.Hash, storedPassword); err != nil || !right {
+					t.Errorf("the password is right: %t, %v", right, err)
+				}
 			}
 			// The hashes have salts of their own: only the Secret knows them.
 			want.Password.Hash, want.Reset.AppliedHash = read.Password.Hash, read.Reset.AppliedHash

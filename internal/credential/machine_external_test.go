@@ -1,0 +1,134 @@
+package credential
+
+import (
+	"slices"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+)
+
+// declareAuthentication has the administrator say who verifies the person: Keyturn, or a provider where the person has a subject; and the
+// platform team turn that provider on or off.
+func (m *machine) declareAuthentication() {
+	a, p := &m.account.Spec.Authentication, &m.provider
+	*a, *p = v1alpha1.Authentication{Type: v1alpha1.AuthenticationLocal}, account.Provider{}
+	if m.choose.below(3) > 0 {
+		a.Type, a.Subject = v1alpha1.AuthenticationExternal, pick(m.choose, "s-1", "s-2", "")
+		a.ProviderRef = &v1alpha1.IdentityProviderReference{Name: "corp"}
+		*p = account.Provider{UID: pick(m.choose, "p1", "p1", "p2"), Problem: pick(m.choose, "", "", "", v1alpha1.ReasonProviderDisabled)}
+		if a.Subject == "" {
+			p.Problem = v1alpha1.ReasonSubjectNotDeclared
+		}
+	}
+	m.logf("declared %+v at %+v", *a, *p)
+}
+
+func (m *machine) isExternal() bool {
+	return m.account.Spec.Authentication.Type == v1alpha1.AuthenticationExternal
+}
+
+// loginAtProvider has a provider say that somebody is there, mostly whom the account declares; again after a conflict.
+func (m *machine) loginAtProvider() {
+	e := account.External{ProviderUID: m.provider.UID, Subject: m.account.Spec.Authentication.Subject}
+	if e.Subject == "" || m.choose.chance(4) {
+		e = account.External{ProviderUID: pick(m.choose, "p1", "p2"), Subject: pick(m.choose, "s-1", "s-2")}
+	}
+	e.Groups = pick(m.choose, nil, []string{"staff"}, []string{"admins", "staff"})
+	for {
+		c, read, ok := m.load()
+		if !ok || !m.isOwner(c) {
+			m.logf("login of %+v: no credential", e)
+			return
+		}
+		r := m.rules()
+		after, answer := r.NextStep(c, account.Proven{Asserted: true, External: e})
+		m.checkAsserted(r, c, after, e, answer)
+		if answer.Reason == account.ReasonNotDeclared {
+			m.logf("login of %+v: not declared", e)
+			return
+		}
+		if !m.write(read, after) {
+			continue
+		}
+		m.modelRequests(c, r)
+		if answer.Outcome == account.Granted {
+			m.checkReported(answer)
+			m.model.external = e
+		}
+		m.logf("login of %+v: %+v", e, answer)
+		return
+	}
+}
+
+// checkAsserted checks that a provider lets in the declared person alone, and what that does to the credential: requests take effect, the
+// person is recorded, and the sessions of another person end.
+func (m *machine) checkAsserted(r account.Rules, before, after account.Credential, e account.External, answer account.Answer) {
+	declared, s := m.account.Spec.Authentication, r.Standing(before)
+	isDeclared := m.isExternal() && m.provider.UID == e.ProviderUID && declared.Subject == e.Subject
+	granted := isDeclared && m.provider.Problem == "" && s.Standing == v1alpha1.StandingActive
+	want := before
+	if isDeclared {
+		want = r.ApplyRequests(before)
+		m.checkRequests(r, before, want)
+	}
+	if granted {
+		former := want.External
+		if former.ProviderUID != "" && (former.ProviderUID != e.ProviderUID || former.Subject != e.Subject) {
+			want.SessionGeneration++
+			want.EndedSessions, want.Devices = nil, nil
+		}
+		want.External, want.UnnotifiedFailures, want.LastSuccessTime = e, 0, after.LastSuccessTime
+		if r.Now.Sub(after.LastSuccessTime).Abs() >= account.LastSuccessGrain {
+			m.fatal("the time of a login is not recorded")
+		}
+	}
+	switch {
+	case (answer.Outcome == account.Granted) != granted, (answer.Reason == account.ReasonNotDeclared) == isDeclared:
+		m.fatal("the login of %+v at %+v answers %+v, though it stood as %+v", e, m.provider, answer, s)
+	case !granted && isDeclared && answer.Reason != s.Reason:
+		m.fatal("the login answers %+v, though it stood as %+v", answer, s)
+	case !after.Equal(want):
+		m.fatal("the login of %+v makes\n%+v\nof\n%+v\nwant\n%+v", e, after, before, want)
+	}
+}
+
+// authentication does to the model what follows when somebody else verifies the person from now on.
+func (e *model) authentication(isExternal bool) {
+	keepsPassword := e.current != "" || e.applied != "" || len(e.history) > 0
+	switch {
+	case isExternal && keepsPassword:
+		e.current, e.applied, e.history = "", "", nil
+		e.looked, e.rejected, e.superseded = account.Source{}, false, false
+		e.clearFailures()
+	case !isExternal:
+		e.external = account.External{}
+	}
+}
+
+// wantAuthentication does to a credential what has to follow when somebody else verifies the person from now on.
+func (m *machine) wantAuthentication(want *account.Credential) {
+	keepsPassword := !want.Password.IsZero() || want.Reset.AppliedHash != "" || len(want.History.Digests) > 0
+	switch {
+	case m.isExternal() && keepsPassword:
+		want.Password, want.History, want.Reset = account.Password{}, account.History{}, account.Reset{}
+		want.UnnotifiedFailures += want.Failures.Consecutive
+		want.Failures = account.Failures{}
+	case !m.isExternal() && want.External.ProviderUID != "":
+		want.External = account.External{}
+	default:
+		return
+	}
+	want.SessionGeneration++
+	want.EndedSessions, want.Devices = nil, nil
+}
+
+// checkExternal checks who is recorded to have logged in at a provider.
+func (m *machine) checkExternal(c account.Credential) {
+	got, want := c.External, m.model.external
+	if got.ProviderUID != want.ProviderUID || got.Subject != want.Subject || !slices.Equal(got.Groups, want.Groups) {
+		m.fatal("recorded is %+v, want %+v", got, want)
+	}
+	if got.ProviderUID != "" && !c.Password.IsZero() {
+		m.fatal("the credential has a password, and %+v", got)
+	}
+}
