@@ -13,7 +13,7 @@ var (
 	// ErrSessionOver: the actor's session has ended, or the actor's account is not valid any more.
 	ErrSessionOver = errors.New("the session is over")
 	// ErrProofTooOld: the actor has to give the password again.
-	ErrProofTooOld = errors.New("the password was typed too long ago")
+	ErrProofTooOld = errors.New("the actor has proved too long ago who they are")
 	// ErrUnavailable: it cannot be known, or not be written, what is asked for. Nothing has changed.
 	ErrUnavailable = errors.New("accounts cannot be administered at present")
 	// ErrUncertain: the API server did not answer a write, which may have been carried out, or may still be.
