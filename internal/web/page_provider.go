@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -81,7 +82,9 @@ func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	if err != nil {
-		p.UI.ShowProblem(w, r, providerRefusal(err, chosen), "", back)
+		refusal := providerRefusal(err, chosen)
+		p.Metrics.ProviderAttempt(chosen.Name, cmp.Or(refusal.Reason, refusal.ID))
+		p.UI.ShowProblem(w, r, refusal, "", back)
 		return
 	}
 	p.Set(w, flowCookie, signed.Text(), token.FlowLifetime)
@@ -134,8 +137,22 @@ func (p *Pages) provider(ctx context.Context, organization, name string) (*v1alp
 // reasonSettings: the provider's Secret or certificates are missing or wrong. Its status tells more.
 const reasonSettings oidc.Reason = "CredentialsNotFound"
 
+// withoutReferrer keeps the address of a page to itself: that of a callback has a code, and what the page loads would tell the address to
+// the log of a proxy.
+type withoutReferrer struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w withoutReferrer) WriteHeader(status int) {
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w withoutReferrer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // finishAtProvider logs in the person whom a provider has sent back.
 func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
+	w = withoutReferrer{w}
 	f, err := p.Sessions.Keys.Ring().VerifyFlow(p.Get(r, flowCookie), p.Sessions.Clock.Now())
 	if err != nil || f.Provider != r.PathValue("provider") || !isAnswerTo(f, r.URL.Query()) {
 		// The cookie stays: an answer to another flow must not end the one of this browser.
