@@ -38,7 +38,7 @@ func (r *release) buildPrograms(ctx context.Context) error {
 	for _, p := range platforms() {
 		packages := []string{"./cmd/" + plugin}
 		if p.system == "linux" {
-			packages = append(packages, "./cmd/operator", "./cmd/login", "./cmd/hash-worker")
+			packages = append(packages, "./cmd/operator", "./cmd/login", "./cmd/directory", "./cmd/hash-worker")
 		}
 
 		say("  for %s", p)

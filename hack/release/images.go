@@ -9,16 +9,21 @@ import (
 	"github.com/keyturn/keyturn/hack/release/image"
 )
 
-// server is a server that gets an image, and the program that it starts beside itself.
-type server struct{ program, image, text string }
+// server is a server that gets an image.
+type server struct {
+	program, image, text string
+	// hashes tells whether it starts hash-worker beside itself.
+	hashes bool
+}
 
 // worker hashes passwords for a server.
 const worker = "hash-worker"
 
 func servers() []server {
 	return []server{
-		{"operator", "keyturn-operator", "Keyturn's operator: user accounts for Kubernetes, declared in YAML"},
-		{"login", "keyturn-login", "Keyturn's login server: people log in to accounts that are declared in Kubernetes"},
+		{"operator", "keyturn-operator", "Keyturn's operator: user accounts for Kubernetes, declared in YAML", true},
+		{"login", "keyturn-login", "Keyturn's login server: people log in to accounts that are declared in Kubernetes", true},
+		{"directory", "keyturn-directory", "Keyturn's directory server: asks identity providers whether they can be used", false},
 	}
 }
 
@@ -35,7 +40,12 @@ func (r *release) writeImages(context.Context) error {
 		for _, architecture := range architectures() {
 			variant := image.Platform{Architecture: architecture}
 
-			for _, name := range []string{s.program, worker} {
+			programs := []string{s.program}
+			if s.hashes {
+				programs = append(programs, worker)
+			}
+
+			for _, name := range programs {
 				program, err := archive.Read(r.program(platform{"linux", architecture}, name), name, 0o755)
 				if err != nil {
 					return err

@@ -11,18 +11,33 @@ import (
 	"strings"
 )
 
-var errImages = errors.New("config/default does not name the images as expected; look for them in its kustomization.yaml and in hack/release/manifests.go")
+var errImages = errors.New("the manifests do not name the images as expected; look for them in the kustomization.yaml of config/default and of config/directory, and in hack/release/manifests.go")
 
 // part is a folder of config, and the file of the release that has its manifests.
 type part struct {
 	folder, file string
-	// runs tells whether it starts the servers.
-	runs bool
+	// runs are the programs that it starts.
+	runs []string
+	// header is what the file says first.
+	header string
 }
 
-// parts are the whole installation, and the three parts of it that an uninstallation takes apart.
+// parts are the whole installation, the three parts of it that an uninstallation takes apart, and the server that is installed beside it.
 func parts() []part {
-	return []part{{"default", "install.yaml", true}, {"servers", "servers.yaml", true}, {"data", "data.yaml", false}, {"guard", "guard.yaml", false}}
+	const uninstalling = "The part %s of install.yaml, for uninstalling: docs/uninstall.md."
+
+	installed := []string{"operator", "login"}
+
+	return []part{
+		{"default", "install.yaml", installed, "Install and upgrade with: kubectl apply --server-side -f install.yaml"},
+		{"servers", "servers.yaml", installed, fmt.Sprintf(uninstalling, "servers")},
+		{"data", "data.yaml", nil, fmt.Sprintf(uninstalling, "data")},
+		{"guard", "guard.yaml", nil, fmt.Sprintf(uninstalling, "guard")},
+		{
+			"directory", "directory.yaml", []string{"directory"},
+			"The server that identity providers need. After install.yaml: kubectl apply --server-side -f directory.yaml",
+		},
+	}
 }
 
 // writeManifests writes each part into one file, with the images of the release.
@@ -49,16 +64,11 @@ func (r *release) writePart(ctx context.Context, p part) error {
 		return fmt.Errorf("kubectl kustomize: %w", err)
 	}
 
-	if p.runs {
-		if err := r.checkImages(string(manifests)); err != nil {
-			return err
-		}
+	if err := r.checkImages(string(manifests), p.runs); err != nil {
+		return err
 	}
 
-	header := fmt.Sprintf("# Keyturn %s. Install and upgrade with: kubectl apply --server-side -f install.yaml\n", r.version)
-	if p.folder != "default" {
-		header = fmt.Sprintf("# Keyturn %s, the part %s of install.yaml, for uninstalling: docs/uninstall.md.\n", r.version, p.folder)
-	}
+	header := fmt.Sprintf("# Keyturn %s. %s\n", r.version, p.header)
 
 	return os.WriteFile(filepath.Join(r.dist, p.file), append([]byte(header), manifests...), 0o644)
 }
@@ -95,8 +105,8 @@ func (r *release) writeOverlay(folder string) error {
 	return os.WriteFile(filepath.Join(r.overlay, "kustomization.yaml"), []byte(content.String()), 0o644)
 }
 
-// checkImages returns errImages where the manifests name other images than those of the release, or not each of them.
-func (r *release) checkImages(manifests string) error {
+// checkImages returns errImages where the manifests name other images than the release's of these programs, or not each of them once.
+func (r *release) checkImages(manifests string, programs []string) error {
 	var named, want []string
 
 	for line := range strings.Lines(manifests) {
@@ -106,7 +116,9 @@ func (r *release) checkImages(manifests string) error {
 	}
 
 	for _, s := range servers() {
-		want = append(want, fmt.Sprintf("%s/%s:%s", r.registry, s.image, r.version))
+		if slices.Contains(programs, s.program) {
+			want = append(want, fmt.Sprintf("%s/%s:%s", r.registry, s.image, r.version))
+		}
 	}
 
 	slices.Sort(named)

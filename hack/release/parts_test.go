@@ -28,7 +28,7 @@ func sample(t *testing.T) *release {
 	for _, p := range platforms() {
 		must(t, os.Mkdir(filepath.Join(r.programs, p.String()), 0o755))
 
-		for _, name := range []string{plugin, "operator", "login", worker} {
+		for _, name := range []string{plugin, "operator", "login", "directory", worker} {
 			write(t, r.program(p, name), name+" for "+p.String())
 		}
 	}
@@ -124,6 +124,7 @@ func TestWriteImages(t *testing.T) {
 	}
 
 	want := []string{
+		"keyturn-directory", "keyturn-directory-linux-amd64.tar", "keyturn-directory-linux-arm64.tar",
 		"keyturn-login", "keyturn-login-linux-amd64.tar", "keyturn-login-linux-arm64.tar",
 		"keyturn-operator", "keyturn-operator-linux-amd64.tar", "keyturn-operator-linux-arm64.tar",
 	}
@@ -138,15 +139,38 @@ func TestCheckImages(t *testing.T) {
 
 	const login, operator = "      - image: registry.example/team/keyturn-login:v0.1.0\n", "        image: registry.example/team/keyturn-operator:v0.1.0\n"
 
+	const directory = "        image: registry.example/team/keyturn-directory:v0.1.0\n"
+
 	for manifests, ok := range map[string]bool{
-		login + operator: true,
-		login:            false,
+		login + operator:             true,
+		login:                        false,
+		login + operator + directory: false,
 		login + "        image: keyturn-operator:latest\n":   false,
 		login + operator + "        image: busybox:latest\n": false,
 	} {
-		if err := r.checkImages(manifests); (err == nil) != ok || (!ok && !errors.Is(err, errImages)) {
+		if err := r.checkImages(manifests, []string{"operator", "login"}); (err == nil) != ok || (!ok && !errors.Is(err, errImages)) {
 			t.Errorf("checkImages(%q) = %v", manifests, err)
 		}
+	}
+}
+
+// TestParts: a file that is applied or deleted by itself starts exactly the servers that belong to it.
+func TestParts(t *testing.T) {
+	want := map[string][]string{
+		"install.yaml": {"operator", "login"}, "servers.yaml": {"operator", "login"}, "data.yaml": nil, "guard.yaml": nil, "directory.yaml": {"directory"},
+	}
+
+	for _, p := range parts() {
+		runs, known := want[p.file]
+		if !known || !slices.Equal(runs, p.runs) {
+			t.Errorf("%s runs %v, want %v", p.file, p.runs, runs)
+		}
+
+		delete(want, p.file)
+	}
+
+	if len(want) > 0 {
+		t.Errorf("these parts are missing: %v", want)
 	}
 }
 

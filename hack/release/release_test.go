@@ -103,7 +103,7 @@ func TestPrepare(t *testing.T) {
 		name, content string
 		ok            bool
 	}{
-		"complete":            {archive.ChecksumsName, "1  data.yaml\n2  guard.yaml\n3  install.yaml\n4  servers.yaml\n", true},
+		"complete":            {archive.ChecksumsName, "1  data.yaml\n2  directory.yaml\n3  guard.yaml\n4  install.yaml\n5  servers.yaml\n", true},
 		"incomplete":          {incompleteName, incompleteText, true},
 		"somebody's":          {"thesis.doc", "", false},
 		"somebody's sums":     {archive.ChecksumsName, "1  debian.iso\n", false},

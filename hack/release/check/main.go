@@ -52,7 +52,7 @@ func (e expected) check(ctx context.Context, dist string) error {
 		return err
 	}
 
-	for _, program := range []string{"operator", "login"} {
+	for _, program := range []string{"operator", "login", "directory"} {
 		for _, architecture := range []string{"amd64", "arm64"} {
 			if err := e.checkImage(ctx, filepath.Join(dist, "images"), program, architecture); err != nil {
 				return fmt.Errorf("the image of %s for %s: %w", program, architecture, err)

@@ -34,8 +34,7 @@ type runner struct {
 	emulator string
 }
 
-// start starts the server and the hash-worker of an image. The server says which version it is before it misses a cluster, and the
-// hash-worker that it is not to be started by hand.
+// start starts the server and the hash-worker of an image. The server says which version it is before it misses a cluster.
 func (e expected) start(ctx context.Context, img oci.Image, program, architecture string) (err error) {
 	root, err := os.MkdirTemp("", "keyturn-rootfs-")
 	if err != nil {
@@ -75,6 +74,26 @@ func (e expected) start(ctx context.Context, img oci.Image, program, architectur
 		return fmt.Errorf("%s says %q instead of version %s and commit %s", program, line, e.version, e.commit)
 	}
 
+	if err := r.checkWorker(ctx, program); err != nil {
+		return err
+	}
+
+	fmt.Printf("  %s for %s, %s: %s %s\n", program, architecture, how, said.Msg, said.Version)
+
+	return nil
+}
+
+// checkWorker starts the hash-worker of an image, which says that it is not to be started by hand. The image of the directory server has none:
+// it knows no password.
+func (r runner) checkWorker(ctx context.Context, program string) error {
+	if program == "directory" {
+		if _, err := os.Stat(filepath.Join(r.root, "hash-worker")); !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("there is a hash-worker beside %s: %w", program, err)
+		}
+
+		return nil
+	}
+
 	hint, err := r.firstLine(ctx, "/hash-worker")
 	if err != nil {
 		return err
@@ -83,8 +102,6 @@ func (e expected) start(ctx context.Context, img oci.Image, program, architectur
 	if !strings.Contains(hint, "not by hand") {
 		return fmt.Errorf("hash-worker says %q", hint)
 	}
-
-	fmt.Printf("  %s for %s, %s: %s %s\n", program, architecture, how, said.Msg, said.Version)
 
 	return nil
 }
