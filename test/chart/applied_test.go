@@ -24,6 +24,7 @@ var everything = []string{
 	"operator.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].operator=Exists",
 	"operator.priorityClassName=system-cluster-critical", "operator.podAnnotations.a=b", "operator.podLabels.a=b",
 	"operator.extraArgs={--debug}",
+	"directory.enabled=true", "directory.extraArgs={--debug}", "directory.podLabels.a=b",
 	"login.trustedProxies={10.0.0.0/8,fd00::/8}", "login.showOrganization=true", "login.productName=Example", "login.contact=Call 4711.",
 	"login.consoleHosts={login.example.org,admin.example.org}", "login.defaultNamespace=team", "login.resources.limits.cpu=4", "login.extraArgs={--log-format=text}",
 	"ingress.enabled=true", "ingress.className=nginx", "ingress.host=login.example.org", "ingress.tls.secretName=login-tls",
@@ -49,8 +50,9 @@ func TestEverythingIsTaken(t *testing.T) {
 	system.SetKind("Namespace")
 	system.SetName(systemNamespace)
 
-	// Without these two, the dry run of what is in them fails.
-	namespaces := []*unstructured.Unstructured{system, byIdentity(t, objects)["Namespace /keyturn-credentials"].DeepCopy()}
+	// Without these, the dry run of what is in them fails.
+	named := byIdentity(t, objects)
+	namespaces := []*unstructured.Unstructured{system, named["Namespace /keyturn-credentials"].DeepCopy(), named["Namespace /keyturn-providers"].DeepCopy()}
 	if err := controlplane.Apply(t.Context(), plane.Config(), namespaces...); err != nil {
 		t.Fatal(err)
 	}

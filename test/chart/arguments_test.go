@@ -19,10 +19,10 @@ func TestServersKnowTheirArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for options, values := range map[string][]string{"defaults": nil, "everything": everything} {
+	for options, values := range map[string][]string{"defaults": {"directory.enabled=true"}, "everything": everything} {
 		objects := byIdentity(t, template(t, set(values...)...))
 
-		for server, name := range map[string]string{"operator": operator, "login": login} {
+		for server, name := range map[string]string{"operator": operator, "login": login, "directory": directory} {
 			deployment := &appsv1.Deployment{}
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(objects[name].Object, deployment, true); err != nil {
 				t.Fatal(err)

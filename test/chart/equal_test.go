@@ -28,6 +28,11 @@ func TestMonitoringIsTheManifests(t *testing.T) {
 	compare(t, slices.Concat(build(t, "config/default"), build(t, "config/prometheus")), template(t, set("monitoring.enabled=true")...))
 }
 
+// TestDirectoryIsTheManifests: the same for config/directory.
+func TestDirectoryIsTheManifests(t *testing.T) {
+	compare(t, slices.Concat(build(t, "config/default"), build(t, "config/directory")), template(t, set("directory.enabled=true")...))
+}
+
 // TestKept: a release that is uninstalled leaves config/data and config/guard, and nothing else.
 func TestKept(t *testing.T) {
 	want := map[string]bool{}

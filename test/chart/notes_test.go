@@ -32,6 +32,7 @@ func TestNotes(t *testing.T) {
 		warning = "WARNING: login.trustedProxies is empty"
 		console = "console"
 		unled   = "Neither ingress nor httpRoute leads"
+		ready   = "kubectl get identityproviders"
 	)
 
 	exposed := []string{"ingress.enabled=true", "ingress.host=login.example.org", "ingress.tls.secretName=login-tls"}
@@ -45,7 +46,8 @@ func TestNotes(t *testing.T) {
 		values     []string
 		has, lacks []string
 	}{
-		{"inside the cluster", nil, []string{forward}, []string{page, warning, console}},
+		{"inside the cluster", nil, []string{forward}, []string{page, warning, console, ready}},
+		{"identity providers", []string{"directory.enabled=true"}, []string{forward, ready}, []string{"\n\n\n"}},
 		{
 			"a console of its own",
 			[]string{"login.consoleHosts={admin.example.org}"},

@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	login    = "Deployment keyturn-system/keyturn-login"
-	operator = "Deployment keyturn-system/keyturn-operator"
-	ingress  = "Ingress keyturn-system/keyturn-login"
-	route    = "HTTPRoute keyturn-system/keyturn-login"
+	login     = "Deployment keyturn-system/keyturn-login"
+	operator  = "Deployment keyturn-system/keyturn-operator"
+	directory = "Deployment keyturn-system/keyturn-directory"
+	ingress   = "Ingress keyturn-system/keyturn-login"
+	route     = "HTTPRoute keyturn-system/keyturn-login"
 )
 
 // option is a row of the tables of values: what is set, and what becomes of one object.
@@ -43,6 +44,24 @@ var serverOptions = []option{
 		[]string{"--health-probe-bind-address=:8081\n        - --debug\n        - --leader-elect=false"},
 		nil,
 	},
+	{"no directory server", nil, directory, nil, []string{""}},
+	{"no rights of a directory server", nil, "ClusterRoleBinding /keyturn-directory", nil, []string{""}},
+	{
+		"directory server",
+		[]string{
+			"directory.enabled=true", "directory.replicas=2", "directory.resources.limits.memory=256Mi", "directory.goMemLimit=192MiB",
+			"directory.extraArgs={--debug}", "directory.podLabels.c=d", "directory.podAnnotations.a=b", "directory.priorityClassName=system-cluster-critical",
+			`directory.nodeSelector.kubernetes\.io/os=linux`, "image.pullSecrets[0].name=registry", "image.tag=v0.1.1",
+		},
+		directory,
+		[]string{
+			"replicas: 2", "memory: 256Mi", "value: 192MiB", "--health-probe-bind-address=:8081\n        - --debug", "app.kubernetes.io/name: keyturn\n        c: d",
+			"annotations:\n        a: b", "priorityClassName: system-cluster-critical", "kubernetes.io/os: linux", "imagePullSecrets:\n      - name: registry",
+			"image: ghcr.io/keyturn/keyturn-directory:v0.1.1",
+		},
+		[]string{"--webhook-certificate"},
+	},
+	{"directory server without a network policy", []string{"directory.enabled=true", "networkPolicy.enabled=false"}, "NetworkPolicy keyturn-system/keyturn-directory", nil, []string{""}},
 	{"nodes", []string{`login.nodeSelector.kubernetes\.io/os=linux`}, login, []string{"nodeSelector:\n        kubernetes.io/os: linux"}, nil},
 	{"tolerations", []string{"login.tolerations[0].key=dedicated"}, login, []string{"tolerations:\n      - key: dedicated"}, nil},
 	{
@@ -94,6 +113,13 @@ var otherOptions = []option{
 		"CustomResourceDefinition /useraccounts.accounts.keyturn.dev",
 		nil,
 		[]string{keepAnnotation, "Prune=false", "prune: disabled"},
+	},
+	{
+		"secrets of OIDC clients are kept nevertheless",
+		[]string{"crds.keep=false"},
+		"Namespace /keyturn-providers",
+		[]string{keepAnnotation + ": keep"},
+		nil,
 	},
 	{
 		"passwords are kept nevertheless",
@@ -234,8 +260,8 @@ func TestOptions(t *testing.T) {
 
 // TestVersionOfTheChart: no Pod and no selector has it. A new version of the chart alone restarts nothing, and selectors cannot be changed.
 func TestVersionOfTheChart(t *testing.T) {
-	for _, name := range []string{login, operator} {
-		_, spec, found := strings.Cut(text(t, byIdentity(t, template(t))[name]), "\nspec:\n")
+	for _, name := range []string{login, operator, directory} {
+		_, spec, found := strings.Cut(text(t, byIdentity(t, template(t, set("directory.enabled=true")...))[name]), "\nspec:\n")
 		if !found || strings.Contains(spec, chartLabel) || strings.Contains(spec, "keyturn-0.1.0") {
 			t.Errorf("%s has the chart's version below spec:\n%s", name, spec)
 		}

@@ -22,6 +22,7 @@ const admissionPatience = time.Minute
 
 var (
 	policies   = v1alpha1.SchemeGroupVersion.WithResource("passwordpolicies")
+	providing  = v1alpha1.SchemeGroupVersion.WithResource("identityproviders")
 	namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	kinds      = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 )
@@ -43,9 +44,52 @@ func objects(t *testing.T, resource schema.GroupVersionResource) dynamic.Resourc
 	return client.Resource(resource)
 }
 
+// objectInUse is a kind whose objects are kept while their status counts accounts.
+type objectInUse struct {
+	client dynamic.ResourceInterface
+	kind   string
+	spec   map[string]any
+	// one and many are what a refusal says of 1 and of 23 accounts, and says is what every one has.
+	one, many string
+	says      []string
+}
+
 // TestPolicyInUseIsNotDeleted: an admission policy reads the number of accounts in the status.
 func TestPolicyInUseIsNotDeleted(t *testing.T) {
-	client := objects(t, policies)
+	policyInUse(t).isNotDeleted(t)
+}
+
+// TestProviderInUseIsNotDeleted: the same for an identity provider that accounts name.
+func TestProviderInUseIsNotDeleted(t *testing.T) {
+	providerInUse(t).isNotDeleted(t)
+}
+
+func policyInUse(t *testing.T) objectInUse {
+	t.Helper()
+
+	return objectInUse{
+		client: objects(t, policies), kind: "PasswordPolicy", spec: map[string]any{},
+		one: "applies to 1 account.", many: "applies to 23 accounts.", says: []string{"column POLICY", "annotate passwordpolicy "},
+	}
+}
+
+func providerInUse(t *testing.T) objectInUse {
+	t.Helper()
+
+	return objectInUse{
+		client: objects(t, providing), kind: "IdentityProvider", spec: map[string]any{
+			"type": "OIDC", "displayName": "Example", "oidc": map[string]any{
+				"issuer": "https://id.example.org", "clientID": "keyturn", "clientSecretRef": map[string]any{"name": "example"},
+			},
+		},
+		one: "is named by 1 account, whose owner could", many: "is named by 23 accounts, whose owners could",
+		says: []string{"providerRef", "annotate identityprovider "},
+	}
+}
+
+func (o objectInUse) isNotDeleted(t *testing.T) {
+	t.Helper()
+
 	tests := map[string]struct {
 		accounts  int64 // -1: there is no status
 		annotated string
@@ -53,24 +97,24 @@ func TestPolicyInUseIsNotDeleted(t *testing.T) {
 	}{
 		"without-a-status":  {accounts: -1},
 		"without-accounts":  {accounts: 0},
-		"one-account":       {accounts: 1, refused: "applies to 1 account."},
-		"accounts":          {accounts: 23, refused: "applies to 23 accounts."},
+		"one-account":       {accounts: 1, refused: o.one},
+		"accounts":          {accounts: 23, refused: o.many},
 		"allowed":           {accounts: 23, annotated: v1alpha1.DeletionAllowed},
-		"another-annotated": {accounts: 23, annotated: "Refused", refused: "applies to 23 accounts."},
+		"another-annotated": {accounts: 23, annotated: "Refused", refused: o.many},
 	}
 
-	awaitRefusal(t, client)
+	o.awaitRefusal(t)
 
 	for name, tt := range tests {
-		makePolicy(t, client, name, tt.accounts)
+		o.make(t, name, tt.accounts)
 
 		if tt.annotated != "" {
 			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationDeletion, tt.annotated)
-			_, err := client.Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
+			_, err := o.client.Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
 			made(t, err)
 		}
 
-		err := client.Delete(t.Context(), name, metav1.DeleteOptions{})
+		err := o.client.Delete(t.Context(), name, metav1.DeleteOptions{})
 
 		switch {
 		case tt.refused == "" && err != nil:
@@ -78,7 +122,7 @@ func TestPolicyInUseIsNotDeleted(t *testing.T) {
 		case tt.refused != "" && !apierrors.IsForbidden(err):
 			t.Errorf("%s: deletion is answered with %v", name, err)
 		case tt.refused != "":
-			for _, want := range []string{name + " " + tt.refused, "column POLICY", "annotate passwordpolicy " + name} {
+			for _, want := range append([]string{o.kind + " " + name + " " + tt.refused, name + " " + v1alpha1.AnnotationDeletion + "=Allowed"}, o.says...) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%s: the message %q does not say %q", name, err, want)
 				}
@@ -86,17 +130,17 @@ func TestPolicyInUseIsNotDeleted(t *testing.T) {
 		}
 	}
 
-	// Deleting a whole list of policies is no way around it.
+	// Deleting a whole list is no way around it.
 	list := metav1.ListOptions{FieldSelector: metav1.ObjectNameField + "=accounts"}
-	if err := client.DeleteCollection(t.Context(), metav1.DeleteOptions{}, list); !apierrors.IsForbidden(err) {
+	if err := o.client.DeleteCollection(t.Context(), metav1.DeleteOptions{}, list); !apierrors.IsForbidden(err) {
 		t.Errorf("deletion of a list is answered with %v", err)
 	}
 }
 
-// awaitRefusal waits until the API server enforces the admission policies.
-func awaitRefusal(t *testing.T, client dynamic.ResourceInterface) {
+// awaitRefusal waits until the API server enforces the admission policy.
+func (o objectInUse) awaitRefusal(t *testing.T) {
 	t.Helper()
-	makePolicy(t, client, "probe", 1)
+	o.make(t, "probe", 1)
 
 	ctx, cancel := context.WithTimeout(t.Context(), admissionPatience)
 	defer cancel()
@@ -105,36 +149,36 @@ func awaitRefusal(t *testing.T, client dynamic.ResourceInterface) {
 	defer ticker.Stop()
 
 	for {
-		err := client.Delete(ctx, "probe", metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
+		err := o.client.Delete(ctx, "probe", metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
 		if apierrors.IsForbidden(err) {
 			return
 		}
 
 		select {
 		case <-ctx.Done():
-			t.Fatalf("the deletion of a policy in use is answered with %v", err)
+			t.Fatalf("the deletion of a %s in use is answered with %v", o.kind, err)
 		case <-ticker.C:
 		}
 	}
 }
 
-func makePolicy(t *testing.T, client dynamic.ResourceInterface, name string, accounts int64) {
+func (o objectInUse) make(t *testing.T, name string, accounts int64) {
 	t.Helper()
 
-	policy := &unstructured.Unstructured{}
-	policy.SetAPIVersion(v1alpha1.SchemeGroupVersion.String())
-	policy.SetKind("PasswordPolicy")
-	policy.SetName(name)
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": o.spec}}
+	object.SetAPIVersion(v1alpha1.SchemeGroupVersion.String())
+	object.SetKind(o.kind)
+	object.SetName(name)
 
-	_, err := client.Create(t.Context(), policy, metav1.CreateOptions{})
+	_, err := o.client.Create(t.Context(), object, metav1.CreateOptions{})
 	made(t, err)
 
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 
-		_, err := client.Patch(ctx, name, types.MergePatchType, allow, metav1.PatchOptions{})
+		_, err := o.client.Patch(ctx, name, types.MergePatchType, allow, metav1.PatchOptions{})
 		if err == nil {
-			err = client.Delete(ctx, name, metav1.DeleteOptions{})
+			err = o.client.Delete(ctx, name, metav1.DeleteOptions{})
 		}
 
 		if err != nil && !apierrors.IsNotFound(err) {
@@ -147,14 +191,14 @@ func makePolicy(t *testing.T, client dynamic.ResourceInterface, name string, acc
 	}
 
 	status := fmt.Appendf(nil, `{"status":{"accounts":%d}}`, accounts)
-	if _, err := client.Patch(t.Context(), name, types.MergePatchType, status, metav1.PatchOptions{}, "status"); err != nil {
+	if _, err := o.client.Patch(t.Context(), name, types.MergePatchType, status, metav1.PatchOptions{}, "status"); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // TestDataIsNotDeletedByMistake: the namespaces and kinds that hold data are deleted by those only who say that they mean it.
 func TestDataIsNotDeletedByMistake(t *testing.T) {
-	awaitRefusal(t, objects(t, policies)) // Both admission policies were applied at the same time.
+	policyInUse(t).awaitRefusal(t) // All admission policies were applied at the same time.
 
 	dryRun := metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}}
 	held := 0
@@ -199,11 +243,11 @@ func TestDataIsNotDeletedByMistake(t *testing.T) {
 		}
 	}
 
-	if held != 4 {
-		t.Errorf("config/data has %d namespaces and kinds, want 4", held)
+	if held != 6 {
+		t.Errorf("config/data has %d namespaces and kinds, want 6", held)
 	}
 
-	// The label that all of Keyturn has selects both kinds.
+	// The label that all of Keyturn has selects all kinds.
 	list := metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=keyturn"}
 	if err := objects(t, kinds).DeleteCollection(t.Context(), dryRun, list); !apierrors.IsForbidden(err) {
 		t.Errorf("deletion of all kinds with the label is answered with %v", err)

@@ -15,26 +15,36 @@ import (
 
 const (
 	installation = "../../config/default"
-	samples      = "../../config/samples"
+	// directory is the server that is installed beside it.
+	directory = "../../config/directory"
+	samples   = "../../config/samples"
 )
 
 var (
 	cluster *controlplane.ControlPlane
-	// installWarnings are what the API server warned of while config/default was applied.
+	// installWarnings are what the API server warned of while config/default and config/directory were applied.
 	installWarnings []string
 )
 
 func TestMain(m *testing.M) {
 	os.Exit(controlplane.Main(m, controlplane.Options{}, func(ctx context.Context, c *controlplane.ControlPlane) error {
-		objects, err := controlplane.Kustomize(ctx, installation)
-		if err != nil {
-			return err
+		cluster = c
+
+		for _, folder := range []string{installation, directory} {
+			objects, err := controlplane.Kustomize(ctx, folder)
+			if err != nil {
+				return err
+			}
+
+			warnings, err := apply(ctx, objects)
+			if err != nil {
+				return err
+			}
+
+			installWarnings = append(installWarnings, warnings...)
 		}
 
-		cluster = c
-		installWarnings, err = apply(ctx, objects)
-
-		return err
+		return nil
 	}))
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -249,7 +250,7 @@ func TestDashboard(t *testing.T) {
 
 // TestMonitorsFindTheServers: each finds one Service, its port, and by the job's name the alerts find it.
 func TestMonitorsFindTheServers(t *testing.T) {
-	objects := slices.Concat(build(t, installation), build(t, monitoringFolder))
+	objects := slices.Concat(installed(t), build(t, monitoringFolder))
 	jobs := map[string]string{}
 
 	for _, object := range objects {
@@ -294,7 +295,10 @@ func TestMonitorsFindTheServers(t *testing.T) {
 		}
 	}
 
-	if len(jobs) != 2 || jobs["keyturn-login-metrics"] != "keyturn-login" || jobs["keyturn-operator-metrics"] != "keyturn-operator" {
+	want := map[string]string{
+		"keyturn-login-metrics": "keyturn-login", "keyturn-operator-metrics": "keyturn-operator", "keyturn-directory-metrics": "keyturn-directory",
+	}
+	if !maps.Equal(jobs, want) {
 		t.Errorf("the jobs are %v", jobs)
 	}
 }
@@ -338,8 +342,8 @@ func TestPrometheusMayDiscover(t *testing.T) {
 		}
 	}
 
-	if monitors != 2 {
-		t.Errorf("found %d of 2 monitors", monitors)
+	if monitors != 3 {
+		t.Errorf("found %d of 3 monitors", monitors)
 	}
 }
 

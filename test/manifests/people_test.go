@@ -20,6 +20,7 @@ const (
 	helpdeskRole = "keyturn-account-helpdesk"
 	viewerRole   = "keyturn-account-viewer"
 	policyRole   = "keyturn-policy-admin"
+	providerRole = "keyturn-provider-admin"
 )
 
 // rights are what one may, and what one may not.
@@ -64,10 +65,12 @@ func TestRolesForPeople(t *testing.T) {
 		bind(t, tenant, user, clusterRole(name))
 	}
 
-	_, err := clients.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "writer"}, RoleRef: clusterRole(policyRole), Subjects: subjects("writer"),
-	}, metav1.CreateOptions{})
-	made(t, err)
+	for user, name := range map[string]string{"writer": policyRole, "connector": providerRole} {
+		_, err := clients.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: user}, RoleRef: clusterRole(name), Subjects: subjects(user),
+		}, metav1.CreateOptions{})
+		made(t, err)
+	}
 
 	tests := map[string]rights{
 		"admin": {
@@ -78,6 +81,7 @@ func TestRolesForPeople(t *testing.T) {
 				{"escalate", accounts, "useraccounts", tenant, ""},
 				{"update patch", accounts, "useraccounts/status", tenant, ""},
 				{anyVerb, accounts, "passwordpolicies", wholeCluster, ""},
+				{anyVerb, accounts, "identityproviders", wholeCluster, ""},
 				{anyVerb, "", "secrets", tenant, ""},
 				{anyVerb, "", "secrets", credentials, ""},
 				{"create", reviewGroup, "subjectaccessreviews", wholeCluster, ""},
@@ -105,6 +109,17 @@ func TestRolesForPeople(t *testing.T) {
 				{anyVerb + " " + accountVerbs, accounts, "useraccounts", tenant, ""},
 				{"update patch", accounts, "passwordpolicies/status", wholeCluster, ""},
 				{writeVerb, "", "namespaces", wholeCluster, ""},
+			},
+		},
+		"connector": {
+			[]question{{anyVerb, accounts, "identityproviders", wholeCluster, ""}},
+			[]question{
+				{"update patch", accounts, "identityproviders/status", wholeCluster, ""},
+				{anyVerb, "", "secrets", providers, ""},
+				{anyVerb, "", "secrets", wholeCluster, ""},
+				{anyVerb, "", "configmaps", providers, ""},
+				{anyVerb + " " + accountVerbs, accounts, "useraccounts", tenant, ""},
+				{anyVerb, accounts, "passwordpolicies", wholeCluster, ""},
 			},
 		},
 	}
@@ -252,7 +267,7 @@ func TestNamespaceAdministrators(t *testing.T) {
 func TestNoRoleIsAggregated(t *testing.T) {
 	roles := 0
 
-	for _, object := range build(t, installation) {
+	for _, object := range installed(t) {
 		if object.GetKind() != "ClusterRole" {
 			continue
 		}
@@ -279,12 +294,14 @@ func TestNoRoleIsAggregated(t *testing.T) {
 	}
 }
 
-// TestWhoMayAskForReviews: the right to ask who may do what is in two roles, each of one server, and each is bound to that server alone.
+// TestWhoMayAskForReviews: the right to ask who may do what is in three roles, each of one server, and each is bound to that server alone.
 func TestWhoMayAskForReviews(t *testing.T) {
-	want := map[string]string{"keyturn-login-console": "keyturn-login", "keyturn-operator-metrics-auth": "keyturn-operator"}
+	want := map[string]string{
+		"keyturn-login-console": "keyturn-login", "keyturn-operator-metrics-auth": "keyturn-operator", "keyturn-directory-metrics-auth": "keyturn-directory",
+	}
 	holders := map[string]string{}
 
-	for _, object := range build(t, installation) {
+	for _, object := range installed(t) {
 		if kind := object.GetKind(); kind != "ClusterRole" && kind != "Role" {
 			continue
 		}
@@ -300,7 +317,7 @@ func TestWhoMayAskForReviews(t *testing.T) {
 		}
 	}
 
-	for _, object := range build(t, installation) {
+	for _, object := range installed(t) {
 		if kind := object.GetKind(); kind != "ClusterRoleBinding" && kind != "RoleBinding" {
 			continue
 		}

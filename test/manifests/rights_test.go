@@ -15,6 +15,7 @@ import (
 const (
 	system       = "keyturn-system"
 	credentials  = "keyturn-credentials"
+	providers    = "keyturn-providers"
 	tenant       = "tenant"
 	accounts     = "accounts.keyturn.dev"
 	rbacGroup    = "rbac.authorization.k8s.io"
@@ -65,8 +66,11 @@ const (
 	accountVerbs = "reset-password unlock sign-out require-change"
 )
 
-// neither is what neither server may do, even when an attacker controls it.
+// neither is what neither the operator nor the login server may do, even when an attacker controls it. Nor may the directory server.
 var neither = []question{
+	{writeVerb, accounts, "identityproviders", wholeCluster, ""},
+	{writeVerb, "", "secrets", providers, ""},
+	{writeVerb, "", "configmaps", providers, ""},
 	{writeVerb, "", "secrets", tenant, ""},
 	{writeVerb, "", "secrets", "kube-system", ""},
 	{writeVerb, "", "secrets", wholeCluster, ""},
@@ -110,6 +114,9 @@ func TestLoginServer(t *testing.T) {
 		{readVerb, accounts, "useraccounts", wholeCluster, ""},
 		{readVerb, accounts, "useraccounts", tenant, ""},
 		{readVerb, accounts, "passwordpolicies", wholeCluster, ""},
+		{readVerb, accounts, "identityproviders", wholeCluster, ""},
+		{readVerb, "", "secrets", providers, ""},
+		{readVerb, "", "configmaps", providers, ""},
 		{readVerb, "", "namespaces", wholeCluster, ""},
 		{readVerb + " update", "", "secrets", credentials, ""},
 		{readVerb, "", "secrets", system, "keyturn-signing-keys"},
@@ -131,6 +138,7 @@ func TestLoginServer(t *testing.T) {
 		{"get update patch", accounts, "useraccounts/status", tenant, ""},
 		{writeVerb, accounts, "passwordpolicies", wholeCluster, ""},
 		{"get update patch", accounts, "passwordpolicies/status", wholeCluster, ""},
+		{"get update patch", accounts, "identityproviders/status", wholeCluster, ""},
 		{anyVerb, "events.k8s.io", "events", tenant, ""},
 		{anyVerb, "", "events", tenant, ""},
 		{anyVerb, "coordination.k8s.io", "leases", system, ""},
@@ -171,9 +179,45 @@ func TestOperator(t *testing.T) {
 		{"update", accounts, "useraccounts", tenant, ""},
 		{accountVerbs + " escalate", accounts, "useraccounts", tenant, ""},
 		{"update", accounts, "passwordpolicies", wholeCluster, ""},
+		{"get update patch", accounts, "identityproviders/status", wholeCluster, ""},
+		{readVerb, "", "configmaps", providers, ""},
 	}
 
 	askServiceAccount(t, "keyturn-operator", allowed, slices.Concat(neither, refused))
+}
+
+// TestDirectoryServer: it reads what other servers answer. So it can neither become somebody here, nor hand out a password.
+func TestDirectoryServer(t *testing.T) {
+	allowed := []question{
+		{readVerb, accounts, "useraccounts", wholeCluster, ""},
+		{readVerb, accounts, "identityproviders", wholeCluster, ""},
+		{"patch", accounts, "identityproviders/status", wholeCluster, ""},
+		{readVerb, "", "secrets", providers, ""},
+		{readVerb, "", "configmaps", providers, ""},
+		{"create patch", "events.k8s.io", "events", "default", ""},
+		{"create", "coordination.k8s.io", "leases", system, ""},
+		{"get update", "coordination.k8s.io", "leases", system, "keyturn-directory"},
+		{"create", "authentication.k8s.io", "tokenreviews", wholeCluster, ""},
+		{"create", reviewGroup, "subjectaccessreviews", wholeCluster, ""},
+	}
+	refused := []question{
+		{anyVerb, "", "secrets", credentials, ""},
+		{anyVerb, "", "secrets", tenant, ""},
+		{anyVerb, "", "secrets", system, ""},
+		{anyVerb, "", "secrets", system, "keyturn-signing-keys"},
+		{anyVerb, "", "secrets", wholeCluster, ""},
+		{anyVerb, "", "configmaps", system, ""},
+		{anyVerb, "", "namespaces", wholeCluster, ""},
+		{writeVerb, accounts, "useraccounts", tenant, ""},
+		{"get update patch", accounts, "useraccounts/status", tenant, ""},
+		{anyVerb, accounts, "passwordpolicies", wholeCluster, ""},
+		{"get update", accounts, "identityproviders/status", wholeCluster, ""},
+		{accountVerbs + " escalate", accounts, "useraccounts", tenant, ""},
+		{"get update delete", "coordination.k8s.io", "leases", system, "keyturn-operator"},
+		{"get list watch update delete", "events.k8s.io", "events", tenant, ""},
+	}
+
+	askServiceAccount(t, "keyturn-directory", allowed, slices.Concat(neither, refused))
 }
 
 func askServiceAccount(t *testing.T, name string, allowed, refused []question) {
@@ -202,7 +246,7 @@ func TestNothingElse(t *testing.T) {
 	made(t, err)
 
 	everyone := []string{
-		"[get list watch] [accounts.keyturn.dev] [useraccounts passwordpolicies] []",
+		"[get list watch] [accounts.keyturn.dev] [useraccounts passwordpolicies identityproviders] []",
 		"[get list watch] [] [namespaces] []",
 		"[create] [authorization.k8s.io] [subjectaccessreviews] []",
 	}
@@ -212,6 +256,13 @@ func TestNothingElse(t *testing.T) {
 		"[get list watch patch] [accounts.keyturn.dev] [passwordpolicies] []",
 		"[get list watch] [] [namespaces] []",
 		"[get list watch] [] [secrets] []",
+		"[create patch] [events.k8s.io] [events] []",
+		"[create] [authentication.k8s.io] [tokenreviews] []",
+		"[create] [authorization.k8s.io] [subjectaccessreviews] []",
+	}
+	directory := []string{
+		"[get list watch] [accounts.keyturn.dev] [useraccounts identityproviders] []",
+		"[patch] [accounts.keyturn.dev] [identityproviders/status] []",
 		"[create patch] [events.k8s.io] [events] []",
 		"[create] [authentication.k8s.io] [tokenreviews] []",
 		"[create] [authorization.k8s.io] [subjectaccessreviews] []",
@@ -226,6 +277,15 @@ func TestNothingElse(t *testing.T) {
 			append(slices.Clone(everyone), "[get list watch update] [] [secrets] []")},
 		{"login server, system", "keyturn-login", system, append(slices.Clone(everyone),
 			"[get list watch] [] [configmaps] []", "[get list watch] [] [secrets] [keyturn-signing-keys]")},
+		{"login server, providers", "keyturn-login", providers,
+			append(slices.Clone(everyone), "[get list watch] [] [secrets configmaps] []")},
+		{"directory server, any namespace", "keyturn-directory", "bystander", directory},
+		{"directory server, credentials", "keyturn-directory", credentials, slices.Clone(directory)},
+		{"directory server, providers", "keyturn-directory", providers,
+			append(slices.Clone(directory), "[get list watch] [] [secrets configmaps] []")},
+		{"directory server, system", "keyturn-directory", system, append(slices.Clone(directory),
+			"[create] [coordination.k8s.io] [leases] []", "[get update] [coordination.k8s.io] [leases] [keyturn-directory]")},
+		{"operator, providers", "keyturn-operator", providers, slices.Clone(operator)},
 		{"operator, any namespace", "keyturn-operator", "bystander", operator},
 		{"operator, credentials", "keyturn-operator", credentials,
 			append(slices.Clone(operator), "[create update delete] [] [secrets] []")},

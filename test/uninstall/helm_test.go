@@ -173,7 +173,7 @@ func is(t *testing.T, version string, replicas int32, newerKinds bool) {
 		t.Errorf("there are %d replicas of %s, want %d of %s", *d.Spec.Replicas, image, replicas, version)
 	}
 
-	for _, name := range []string{"passwordpolicies", "useraccounts"} {
+	for _, name := range []string{"identityproviders", "passwordpolicies", "useraccounts"} {
 		categories, _, err := unstructured.NestedStringSlice(kind(t, name).Object, "spec", "names", "categories")
 		must(t, err)
 
@@ -264,8 +264,8 @@ func refusedToDeleteKinds(t *testing.T, o *organisation) {
 
 	mustShell(t, upgrade+"--set crds.keep=false")
 
-	if output, err := shell(t, uninstall+"--debug"); err == nil || strings.Count(output, "holds data of Keyturn") < 2 {
-		t.Errorf("uninstalling is not refused for two kinds (%v):\n%s", err, output)
+	if output, err := shell(t, uninstall+"--debug"); err == nil || strings.Count(output, "holds data of Keyturn") < 3 {
+		t.Errorf("uninstalling is not refused for three kinds (%v):\n%s", err, output)
 	}
 
 	o.servers.stop()

@@ -18,6 +18,7 @@ import (
 const (
 	systemNamespace     = installation.Namespace
 	credentialNamespace = "keyturn-credentials"
+	providerNamespace   = "keyturn-providers"
 
 	handedOut = "Handed-Out-1843"
 	chosen    = "My-own-Lantern-43"
@@ -87,6 +88,21 @@ func (o *organisation) manifests() []client.Object {
 	}
 }
 
+// providers are an identity provider of the organisation, and the Secret of its client.
+func (o *organisation) providers() []client.Object {
+	return []client.Object{
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: providerNamespace, Name: o.name}, Type: v1alpha1.SecretTypeOIDCClient,
+			Data: map[string][]byte{v1alpha1.ClientSecretKey: []byte("secret"), v1alpha1.ServersKey: []byte("id.example.org")},
+		},
+		&v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: o.name}, Spec: v1alpha1.IdentityProviderSpec{
+			Type: v1alpha1.IdentityProviderOIDC, DisplayName: "Example", OIDC: v1alpha1.OIDCSettings{
+				Issuer: "https://id.example.org", ClientID: "keyturn", ClientSecretRef: v1alpha1.ProviderSecretReference{Name: o.name},
+			},
+		}},
+	}
+}
+
 // knowsAda checks that ada's own password logs in and that her session of before goes on.
 func (o *organisation) knowsAda(t *testing.T) {
 	t.Helper()
@@ -129,6 +145,7 @@ func (o *organisation) data(t *testing.T) map[string]types.UID {
 	for _, object := range append(o.manifests(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: credentialNamespace}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: providerNamespace}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-signing-keys"}},
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "keyturn-login-webhook"}},
 	) {
@@ -142,6 +159,12 @@ func (o *organisation) data(t *testing.T) map[string]types.UID {
 	for _, credential := range credentials.Items {
 		if credential.Type == "accounts.keyturn.dev/credential" {
 			all["credential "+credential.Name] = credential.UID
+		}
+	}
+
+	for _, object := range o.providers() { // where there are any
+		if err := kube.Get(t.Context(), client.ObjectKeyFromObject(object), object); err == nil {
+			all[fmt.Sprintf("%T %s/%s", object, object.GetNamespace(), object.GetName())] = object.GetUID()
 		}
 	}
 

@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -50,9 +51,21 @@ func tenantsDeleted(t *testing.T, o *organisation) {
 // byMistake: somebody has deleted config/default.
 func byMistake(t *testing.T, _ *organisation) {
 	output, err := shell(t, deleteTheDefault)
-	if held := strings.Count(output, "holds data of Keyturn"); err == nil || held != 5 {
-		t.Errorf("%s is refused for %d objects, want 5 (%v):\n%s", deleteTheDefault, held, err, output)
+	if held := strings.Count(output, "holds data of Keyturn"); err == nil || held != 7 {
+		t.Errorf("%s is refused for %d objects, want 7 (%v):\n%s", deleteTheDefault, held, err, output)
 	}
+}
+
+// withProviders: the directory server is installed, too, and there is a provider with a Secret. An account is counted for it.
+func withProviders(t *testing.T, o *organisation) {
+	mustShell(t, "kubectl apply --server-side -k config/directory")
+
+	for _, object := range o.providers() {
+		must(t, kube.Create(t.Context(), object))
+	}
+
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"accounts":1}}`))
+	must(t, kube.Status().Patch(t.Context(), &v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: o.name}}, patch))
 }
 
 // removalHangs: somebody has deleted the kinds, and they wait for the finalizers of policies.
@@ -96,6 +109,7 @@ func TestUninstall(t *testing.T) {
 		{"old finalizer, policy deleted", oldFinalizerDeleted},
 		{"tenants deleted", tenantsDeleted},
 		{"by mistake", byMistake},
+		{"with providers", withProviders},
 	} {
 		t.Run("keep/"+tt.name, func(t *testing.T) {
 			o := installed(t, run)
@@ -106,6 +120,7 @@ func TestUninstall(t *testing.T) {
 			mustShell(t, run.keep)
 			o.servers.stop()
 			areGone(t, "config/servers")
+			areGone(t, "config/directory")
 			o.keeps(t, before)
 
 			mustShell(t, run.install)
@@ -123,6 +138,7 @@ func TestUninstall(t *testing.T) {
 		{"removal hangs", removalHangs},
 		{"data first", dataFirst},
 		{"kind first", kindFirst},
+		{"with providers", withProviders},
 	} {
 		t.Run("remove/"+tt.name, func(t *testing.T) {
 			o := installed(t, run)
@@ -135,6 +151,7 @@ func TestUninstall(t *testing.T) {
 
 			o.servers.stop()
 			areGone(t, "config/default")
+			areGone(t, "config/directory")
 		})
 	}
 
