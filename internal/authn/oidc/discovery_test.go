@@ -45,7 +45,9 @@ func badAnswers() []badAnswer {
 		{"an empty object", text("application/json", `{}`), ""},
 		{"1 GiB", endless, ReasonAnswerUnusable},
 		{"a gzip bomb", bomb, ReasonAnswerUnusable},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/planted", http.StatusTemporaryRedirect) }, ReasonAnswerUnusable},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/planted", http.StatusTemporaryRedirect)
+		}, ReasonAnswerUnusable},
 		{"a hang-up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ReasonUnreachable},
 		{"half of it", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")

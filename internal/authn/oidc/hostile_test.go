@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -79,6 +80,12 @@ type hostile struct {
 
 func newHostile(t *testing.T) *hostile {
 	t.Helper()
+	return newHostileWith(t, nil)
+}
+
+// newHostileWith returns one with a certificate; nil for one that is as it should be.
+func newHostileWith(t *testing.T, certificate *tls.Certificate) *hostile {
+	t.Helper()
 	h := &hostile{
 		t: t, clock: testingclock.NewFakePassiveClock(noon), path: "/realms/staff", key: signingKey(0),
 		document: func(map[string]any) {}, claims: func(map[string]any) {}, answer: func(map[string]any) {},
@@ -87,6 +94,9 @@ func newHostile(t *testing.T) *hostile {
 	h.sign = func(claims map[string]any) string { return signed(t, jose.RS256, h.key, claims) }
 	h.Server = httptest.NewUnstartedServer(h)
 	h.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // Clients hang up here on purpose.
+	if certificate != nil {
+		h.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}
+	}
 	h.StartTLS()
 	t.Cleanup(h.Close)
 	return h
