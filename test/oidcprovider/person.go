@@ -1,6 +1,9 @@
 package oidcprovider
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Person is somebody whom the provider knows.
 type Person struct {
@@ -28,8 +31,8 @@ const (
 // samplePassword is that of all SamplePeople. They exist on this machine alone.
 const samplePassword = "Tulip+7/harbour"
 
-// SamplePeople are those of a provider that is given no others: grace is in two groups, mallory has her name and her address, joan is
-// in more groups than a token of Entra ID lists, and linus is in none.
+// SamplePeople are those of a provider that is given no others: dorothy is in two groups, mallory has her name and her address,
+// frances is in more groups than a token of Entra ID lists, and linus is in none.
 func SamplePeople() []Person {
 	person := func(username, name, number string, groups ...string) Person {
 		return Person{
@@ -38,15 +41,28 @@ func SamplePeople() []Person {
 		}
 	}
 
-	mallory := person("mallory", "Grace Hopper", "002", EveryoneGroup)
-	mallory.Email = "grace@contoso.example"
+	dorothy := person("dorothy", "Dorothy Vaughan", "001", EngineersGroup, EveryoneGroup)
+	mallory := person("mallory", dorothy.Name, "002", EveryoneGroup)
+	mallory.Email = dorothy.Email
 
 	return []Person{
-		person("grace", "Grace Hopper", "001", EngineersGroup, EveryoneGroup),
+		dorothy,
 		mallory,
-		person("joan", "Joan Clarke", "003", manyGroups()...),
+		person("frances", "Frances Allen", "003", manyGroups()...),
 		person("linus", "Linus Pauling", "004"),
 	}
+}
+
+// SamplePerson is the one of SamplePeople with this username.
+func SamplePerson(username string) (Person, error) {
+	people := SamplePeople()
+
+	i := slices.IndexFunc(people, func(p Person) bool { return p.Username == username })
+	if i < 0 {
+		return Person{}, fmt.Errorf("the sample provider knows no %s", username)
+	}
+
+	return people[i], nil
 }
 
 func manyGroups() []string {

@@ -33,15 +33,12 @@ func start(t *testing.T) *oidcprovider.Provider {
 func person(t *testing.T, username string) oidcprovider.Person {
 	t.Helper()
 
-	for _, p := range oidcprovider.SamplePeople() {
-		if p.Username == username {
-			return p
-		}
+	p, err := oidcprovider.SamplePerson(username)
+	if err != nil {
+		t.Fatal(err)
 	}
 
-	t.Fatalf("there is no %s", username)
-
-	return oidcprovider.Person{}
+	return p
 }
 
 // TestEntraIssuer: a client that follows the standard logs somebody in, and finds what Microsoft documents of Entra ID.
@@ -50,17 +47,17 @@ func TestEntraIssuer(t *testing.T) {
 
 	p := start(t)
 	v := visit(t, p, p.EntraIssuer())
-	grace, mallory, joan := person(t, "grace"), person(t, "mallory"), person(t, "joan")
+	dorothy, mallory, frances := person(t, "dorothy"), person(t, "mallory"), person(t, "frances")
 
-	back := v.logIn(grace.Username, grace.Password)
+	back := v.logIn(dorothy.Username, dorothy.Password)
 	if back.back.Has("iss") || !back.back.Has("session_state") {
 		t.Errorf("the way back is %s, want session_state and no iss", back.address)
 	}
 
 	claims := v.claims(back)
 	want := map[string]any{
-		"oid": grace.ObjectID, "tid": oidcprovider.Tenant, "ver": "2.0", "name": grace.Name, "iss": p.EntraIssuer(),
-		"groups": fmt.Sprint(grace.Groups),
+		"oid": dorothy.ObjectID, "tid": oidcprovider.Tenant, "ver": "2.0", "name": dorothy.Name, "iss": p.EntraIssuer(),
+		"groups": fmt.Sprint(dorothy.Groups),
 	}
 
 	for name, value := range want {
@@ -69,7 +66,7 @@ func TestEntraIssuer(t *testing.T) {
 		}
 	}
 
-	if claims["sub"] == grace.ObjectID || claims["sub"] == grace.Subject || claims["email"] != nil {
+	if claims["sub"] == dorothy.ObjectID || claims["sub"] == dorothy.Subject || claims["email"] != nil {
 		t.Errorf("sub is %v and email %v, want a sub of this client's own and no email", claims["sub"], claims["email"])
 	}
 
@@ -81,7 +78,7 @@ func TestEntraIssuer(t *testing.T) {
 	}
 
 	many := visit(t, p, p.EntraIssuer())
-	if claims := many.claims(many.logIn(joan.Username, joan.Password)); claims["groups"] != nil || claims["_claim_names"] == nil {
+	if claims := many.claims(many.logIn(frances.Username, frances.Password)); claims["groups"] != nil || claims["_claim_names"] == nil {
 		t.Errorf("in too many groups the claims are %v", claims)
 	}
 
@@ -112,20 +109,20 @@ func TestGenericIssuer(t *testing.T) {
 
 	p := start(t)
 	v := visit(t, p, p.GenericIssuer())
-	grace := person(t, "grace")
+	dorothy := person(t, "dorothy")
 
-	wrong := v.logIn(grace.Username, "wrong")
+	wrong := v.logIn(dorothy.Username, "wrong")
 	if !strings.Contains(wrong.page, "The username or the password is wrong.") {
 		t.Fatalf("a wrong password leads to %s", wrong.page)
 	}
 
-	back := v.post(wrong.address.String(), url.Values{"username": {grace.Username}, "password": {grace.Password}})
+	back := v.post(wrong.address.String(), url.Values{"username": {dorothy.Username}, "password": {dorothy.Password}})
 	if back.back.Get("iss") != p.GenericIssuer() {
 		t.Errorf("the way back is %s, want the issuer in it", back.address)
 	}
 
 	claims := v.claims(back)
-	if claims["sub"] != grace.Subject || claims["oid"] != nil || fmt.Sprint(claims["groups"]) != fmt.Sprint(grace.Groups) {
+	if claims["sub"] != dorothy.Subject || claims["oid"] != nil || fmt.Sprint(claims["groups"]) != fmt.Sprint(dorothy.Groups) {
 		t.Errorf("the claims are %v", claims)
 	}
 
@@ -155,7 +152,7 @@ func TestSession(t *testing.T) {
 
 	p := start(t)
 	v := visit(t, p, p.EntraIssuer())
-	grace := person(t, "grace")
+	dorothy := person(t, "dorothy")
 	asks := func(what string, a answer) {
 		t.Helper()
 
@@ -165,7 +162,7 @@ func TestSession(t *testing.T) {
 	}
 
 	before := time.Now().Add(-time.Second).Unix()
-	v.logIn(grace.Username, grace.Password)
+	v.logIn(dorothy.Username, dorothy.Password)
 
 	claims := v.claims(v.start(oauth2.SetAuthURLParam("max_age", "600")))
 	if authTime, ok := claims["auth_time"].(float64); !ok || int64(authTime) < before {
@@ -187,9 +184,9 @@ func TestSession(t *testing.T) {
 	}
 
 	asks("a login after logging out", v.start())
-	v.claims(v.logIn(grace.Username, grace.Password))
+	v.claims(v.logIn(dorothy.Username, dorothy.Password))
 
-	disabled := grace
+	disabled := dorothy
 	disabled.Disabled = true
 
 	if err := p.SetPerson(t.Context(), disabled); err != nil {
@@ -198,7 +195,7 @@ func TestSession(t *testing.T) {
 
 	asks("a login of somebody disabled", v.start())
 
-	if a := v.logIn(grace.Username, grace.Password); !strings.Contains(a.page, "This account is disabled.") {
+	if a := v.logIn(dorothy.Username, dorothy.Password); !strings.Contains(a.page, "This account is disabled.") {
 		t.Errorf("a disabled person's password leads to %s %s", a.address, a.page)
 	}
 }
@@ -209,10 +206,10 @@ func TestRotateKeys(t *testing.T) {
 
 	p := start(t)
 	v := visit(t, p, p.EntraIssuer())
-	grace := person(t, "grace")
+	dorothy := person(t, "dorothy")
 	address := p.Origin() + "/" + oidcprovider.Tenant + "/discovery/v2.0/keys"
 
-	v.claims(v.logIn(grace.Username, grace.Password))
+	v.claims(v.logIn(dorothy.Username, dorothy.Password))
 	before := v.get(address).page
 
 	if err := p.RotateKeys(t.Context()); err != nil {
@@ -226,7 +223,7 @@ func TestRotateKeys(t *testing.T) {
 		t.Errorf("the keys were %s and are %s", before, after)
 	}
 
-	if claims := v.claims(v.start()); claims["oid"] != grace.ObjectID {
+	if claims := v.claims(v.start()); claims["oid"] != dorothy.ObjectID {
 		t.Errorf("after the rotation the claims are %v", claims)
 	}
 }
