@@ -43,6 +43,10 @@ help: ## Show this help.
 run: build control-plane ## Run a local cluster with Keyturn in it (LOCAL_DIR, LOGIN_ADDR). Ctrl-C ends it.
 	@exec bin/localcluster run --dir '$(LOCAL_DIR)' --login-address '$(LOGIN_ADDR)'
 
+.PHONY: provider
+provider: build oidc-provider ## Run a sample identity provider beside `make run` (the same LOCAL_DIR, LOGIN_ADDR). Ctrl-C ends it.
+	@exec bin/localcluster provider --dir '$(LOCAL_DIR)' --login-address '$(LOGIN_ADDR)'
+
 .PHONY: build
 build: ## Build the servers and the local cluster's runner into bin.
 	@echo 'Building the servers. The first time, with what they depend on, that takes some minutes ...'

@@ -14,7 +14,7 @@ import (
 	"github.com/keyturn/keyturn/hack/internal/lock"
 )
 
-var errUsage = errors.New("usage: localcluster run|forget [flags], see -help")
+var errUsage = errors.New("usage: localcluster run|provider|forget [flags], see -help")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -55,6 +55,8 @@ func run(ctx context.Context, args []string) error {
 		return errUsage
 	case args[0] == "run":
 		return runCluster(ctx, s)
+	case args[0] == "provider":
+		return runProvider(ctx, s)
 	case args[0] == "forget":
 		return forget(s.dir)
 	default:

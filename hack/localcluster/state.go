@@ -76,7 +76,9 @@ func forget(dir string) error {
 	}
 	defer held.Release()
 
-	names := append([]string{stateFile, kubeconfigFile, personKubeconfigFile}, ownedByControlPlane...)
+	names := append([]string{
+		stateFile, kubeconfigFile, personKubeconfigFile, providerFolder, providerLockFile, directoryKubeconfigFile,
+	}, ownedByControlPlane...)
 	for _, s := range servers() {
 		names = append(names, s.kubeconfigFile())
 	}

@@ -23,7 +23,12 @@ func (c *ControlPlane) Config() *rest.Config { return rest.CopyConfig(c.config) 
 // TokenFor returns the configuration of a ServiceAccount, with a token from the TokenRequest API. The account must
 // exist. The token ends when the account is deleted, and after a year.
 func (c *ControlPlane) TokenFor(ctx context.Context, namespace, serviceAccount string) (*rest.Config, error) {
-	clients, err := kubernetes.NewForConfig(c.config)
+	return TokenFor(ctx, c.config, namespace, serviceAccount)
+}
+
+// TokenFor is ControlPlane.TokenFor for a control plane of another process, of which config is an administrator's configuration.
+func TokenFor(ctx context.Context, config *rest.Config, namespace, serviceAccount string) (*rest.Config, error) {
+	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}
@@ -38,7 +43,7 @@ func (c *ControlPlane) TokenFor(ctx context.Context, namespace, serviceAccount s
 		return nil, fmt.Errorf("asking for a token of ServiceAccount %s/%s: %w", namespace, serviceAccount, err)
 	}
 
-	config := rest.AnonymousClientConfig(c.config)
+	config = rest.AnonymousClientConfig(config)
 	config.BearerToken = request.Status.Token
 
 	return config, nil
