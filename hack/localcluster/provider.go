@@ -73,6 +73,8 @@ func runProvider(ctx context.Context, s settings) (err error) {
 		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
 	}
 
+	p.config.QPS = -1 // It looks often whether something is ready.
+
 	defer func() { err = errors.Join(err, p.stop(context.WithoutCancel(ctx))) }()
 
 	if err := p.start(ctx); err != nil {
