@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega"
 )
 
 // TestTurns: so many logins ask the provider at once, so many wait, and one more is sent away.
 func TestTurns(t *testing.T) {
-	g := NewWithT(t)
+	g := gomega.NewWithT(t)
 	h := newHostile(t)
 	release := make(chan struct{})
 	var running, most atomic.Int32
@@ -41,7 +41,7 @@ func TestTurns(t *testing.T) {
 	}
 	f := NewFlow(false, h.clock.Now())
 	answer := h.begun(c, f)
-	g.Eventually(func() []int { return []int{int(running.Load()), c.Stats().Waiting} }, time.Minute).Should(Equal([]int{maxRunning, maxWaiting}))
+	g.Eventually(func() []int { return []int{int(running.Load()), c.Stats().Waiting} }, time.Minute).Should(gomega.Equal([]int{maxRunning, maxWaiting}))
 	_, err := c.Finish(t.Context(), redirectURL, f, answer)
 	refusedFor(t, err, ReasonBusy, true)
 	if s := c.Stats(); s.Waiting != maxWaiting || s.BreakerOpen {
@@ -103,8 +103,8 @@ func TestBreaker(t *testing.T) {
 	}
 	asked := h.timesAsked("/token")
 	h.pass(breakerPause - time.Second)
-	if e := refusedFor(t, finish(), ReasonBreakerOpen, true); e.RetryAfter != time.Second {
-		t.Errorf("to be tried again after %v, want %v", e.RetryAfter, time.Second)
+	if after := refusedFor(t, finish(), ReasonBreakerOpen, true); after != time.Second {
+		t.Errorf("to be tried again after %v, want %v", after, time.Second)
 	}
 	_, err := c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonBreakerOpen, true)

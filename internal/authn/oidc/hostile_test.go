@@ -273,8 +273,8 @@ func payloadOf(claims map[string]any) []byte {
 	return payload
 }
 
-// refusedFor checks the reason of an error, and that nothing secret can be got out of it.
-func refusedFor(t *testing.T, err error, want Reason, unavailable bool, secrets ...string) *Error {
+// refusedFor checks the reason of an error, and that nothing secret can be got out of it. It returns when to try again.
+func refusedFor(t *testing.T, err error, want Reason, unavailable bool, secrets ...string) time.Duration {
 	t.Helper()
 	e, ok := err.(*Error) //nolint:errorlint // It must not be wrapped: the cause would be printed.
 	if !ok {
@@ -287,7 +287,7 @@ func refusedFor(t *testing.T, err error, want Reason, unavailable bool, secrets 
 		t.Errorf("%s is not in the list of reasons", e.Reason)
 	}
 	tellsNothing(t, e, secrets...)
-	return e
+	return e.RetryAfter
 }
 
 // tellsNothing checks that a value prints nothing that is planted, and none of these secrets.
