@@ -84,7 +84,7 @@ func Resolve(policyRef string, namespaceLabels map[string]string, policies []*v1
 		applied = fmt.Sprintf("%q", r.Policy.Name)
 	}
 	switch {
-	case referred != nil && isOmitted(namespaceLabels) && referred.Spec.AllowedNamespaces.From == v1alpha1.NamespacesFromSelector:
+	case referred != nil && TooManyLabels(referred.Spec.AllowedNamespaces, namespaceLabels):
 		r.Problem = ProblemNotAllowed
 		r.Message = fmt.Sprintf("PasswordPolicy %q allows namespaces by their labels, and this one has too many to be compared, %s applies: take labels off the namespace, or choose another policyRef", policyRef, applied)
 	case referred != nil:
@@ -142,8 +142,14 @@ func isOmitted(namespaceLabels map[string]string) bool {
 	return omitted
 }
 
-// AllowsNamespace reports whether accounts in a namespace with these labels may choose a policy or an identity provider. A selector that is missing or cannot be read
-// matches nothing, and no selector matches LabelsOmitted.
+// TooManyLabels reports whether a policy or an identity provider chooses namespaces by labels that a namespace has too many of to be
+// compared (LabelsOmitted).
+func TooManyLabels(from v1alpha1.AllowedNamespaces, namespaceLabels map[string]string) bool {
+	return from.From == v1alpha1.NamespacesFromSelector && isOmitted(namespaceLabels)
+}
+
+// AllowsNamespace reports whether accounts in a namespace with these labels may choose a policy or an identity provider. A selector that
+// is missing or cannot be read matches nothing, and no selector matches LabelsOmitted.
 func AllowsNamespace(from v1alpha1.AllowedNamespaces, namespaceLabels map[string]string) bool {
 	switch from.From {
 	case v1alpha1.NamespacesFromAll:

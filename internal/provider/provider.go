@@ -46,6 +46,9 @@ func Resolve(name string, namespaceLabels map[string]string, all []*v1alpha1.Ide
 		return notFound("IdentityProvider %q was stored in a form that cannot be read: have it applied anew", name)
 	case IsSurplus(all[i], all):
 		return notFound("IdentityProvider %q does not count, since there are %d older ones: have one of them deleted", name, MaxProviders)
+	case policy.TooManyLabels(all[i].Spec.AllowedNamespaces, namespaceLabels):
+		return Resolution{Provider: all[i], Problem: v1alpha1.ReasonProviderNotAllowed, Message: fmt.Sprintf(
+			"IdentityProvider %q allows namespaces by their labels, and this one has too many to be compared: take labels off the namespace", name)}
 	case !policy.AllowsNamespace(all[i].Spec.AllowedNamespaces, namespaceLabels):
 		return Resolution{Provider: all[i], Problem: v1alpha1.ReasonProviderNotAllowed, Message: fmt.Sprintf(
 			"IdentityProvider %q does not allow this namespace: choose another providerRef, or have it allowed in the provider's allowedNamespaces", name)}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -57,10 +58,16 @@ type Settings struct {
 	Version string
 }
 
-// AllowsServer tells whether an address is https, on a host that the secret may be sent to, and without user information.
+// AllowsServer tells whether an address is https, on a host that the secret may be sent to, and without user information. A host beyond
+// ASCII is on none: libraries differ in which letters they take for the same.
 func (s *Settings) AllowsServer(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && u.Scheme == "https" && u.User == nil && u.Host != "" && slices.Contains(s.Servers, strings.ToLower(u.Hostname()))
+	if err != nil || u.Scheme != "https" || u.User != nil {
+		return false
+	}
+	host := u.Hostname()
+	isASCII := !strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII })
+	return isASCII && slices.Contains(s.Servers, strings.ToLower(host))
 }
 
 // SettingsError says why a provider cannot be reached as it is declared.
@@ -107,9 +114,12 @@ func (s Source) Settings(ctx context.Context, p *v1alpha1.IdentityProvider) (*Se
 	}
 	if !settings.AllowsServer(p.Spec.OIDC.Issuer) {
 		return nil, settingsError(v1alpha1.ConditionReasonServerNotAllowed, "The host of oidc.issuer is not among those that Secret %q may be sent to. "+
-			"If it is right, add it to the key %s of the Secret.", name, v1alpha1.ServersKey)
+			"If it is right, add its name, without https:// and port, to the key %s of the Secret.", name, v1alpha1.ServersKey)
 	}
-	return settings, s.addRoots(ctx, settings)
+	if err := s.addRoots(ctx, settings); err != nil {
+		return nil, err
+	}
+	return settings, nil
 }
 
 // addRoots reads the certificates that the provider's must be signed by.

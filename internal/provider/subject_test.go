@@ -1,0 +1,56 @@
+package provider
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// account returns one that was created some time after now, whose UID is its name.
+func account(name string, after time.Duration, edits ...func(*v1alpha1.UserAccount)) *v1alpha1.UserAccount {
+	a := &v1alpha1.UserAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), CreationTimestamp: metav1.NewTime(now.Add(after))},
+		Spec:       v1alpha1.UserAccountSpec{Authentication: v1alpha1.Authentication{Subject: "s-1"}},
+	}
+	for _, edit := range edits {
+		edit(a)
+	}
+	return a
+}
+
+// TestBind: a subject is one account's, that of the one that had it first.
+func TestBind(t *testing.T) {
+	gone := func(a *v1alpha1.UserAccount) { a.DeletionTimestamp = new(metav1.NewTime(now)) }
+	none := func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = "" }
+	for name, tt := range map[string]struct {
+		account *v1alpha1.UserAccount
+		others  []*v1alpha1.UserAccount
+		problem v1alpha1.StandingReason
+		message string
+	}{
+		"alone":                         {account: account("b", 0)},
+		"with itself":                   {account: account("b", 0), others: []*v1alpha1.UserAccount{account("b", 0)}},
+		"before others":                 {account: account("b", 0), others: []*v1alpha1.UserAccount{account("a", time.Second), account("b", 0)}},
+		"after another":                 {account("b", time.Second), []*v1alpha1.UserAccount{account("c", 0), account("b", time.Second)}, v1alpha1.ReasonSubjectConflict, `"c"`},
+		"after another, without itself": {account("b", time.Second), []*v1alpha1.UserAccount{account("c", 0)}, v1alpha1.ReasonSubjectConflict, `"c"`},
+		"at the same time, by name":     {account("b", 0), []*v1alpha1.UserAccount{account("a", 0)}, v1alpha1.ReasonSubjectConflict, `"a"`},
+		"at the same time, first":       {account: account("a", 0), others: []*v1alpha1.UserAccount{account("b", 0)}},
+		"after one that is gone":        {account: account("b", time.Second), others: []*v1alpha1.UserAccount{account("a", 0, gone)}},
+		"not declared":                  {account("b", 0, none), nil, v1alpha1.ReasonSubjectNotDeclared, "spec.authentication.subject"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Bind(tt.account, tt.others)
+			if got.Problem != tt.problem || !strings.Contains(got.Message, tt.message) || (got.Problem == "") != (got.Message == "") {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+	if got := FirstOfSubject(nil); got != nil {
+		t.Errorf("the subject of nobody is that of %s", got.Name)
+	}
+}
