@@ -9,7 +9,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/keyturn/keyturn/hack/internal/lock"
 )
@@ -23,6 +25,7 @@ func main() {
 
 	// The warnings of the API server are for those who change the manifests; tests show them.
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
+	log.SetLogger(logr.Discard()) // Errors are returned, too.
 
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "\nlocalcluster:", err)

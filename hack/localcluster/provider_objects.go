@@ -101,7 +101,7 @@ func (p *sampleProvider) declare(ctx context.Context) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 
-	ticker := time.NewTicker(100 * time.Millisecond)
+	ticker := time.NewTicker(500 * time.Millisecond) // A client that asks more often is slowed down.
 	defer ticker.Stop()
 
 	for {
@@ -121,6 +121,10 @@ func (p *sampleProvider) declare(ctx context.Context) error {
 // unready says what is not ready yet.
 func unready(ctx context.Context, reader client.Reader, objects []*unstructured.Unstructured) (string, error) {
 	for _, o := range objects {
+		if o.GetKind() != "UserAccount" && o.GetKind() != "IdentityProvider" {
+			continue
+		}
+
 		live := o.DeepCopy()
 		if err := reader.Get(ctx, client.ObjectKeyFromObject(o), live); err != nil {
 			return "", fmt.Errorf("reading %s %s: %w", o.GetKind(), o.GetName(), err)
