@@ -61,8 +61,8 @@ type operator struct {
 	stop    func()
 }
 
-// start runs an operator that sees this world alone: its accounts and policies, by their label, and its namespaces. It ends with
-// the test, or by stop.
+// start runs an operator that sees this world alone: its accounts, policies and identity providers, by their label, and its
+// namespaces. It ends with the test, or by stop.
 func (w *world) start(intercept interceptor) *operator {
 	w.t.Helper()
 	o := &operator{traffic: &traffic{intercept: intercept}, reconciles: &countingClock{clock: w.clock}, sweeps: &countingClock{clock: w.clock}, metrics: prometheus.NewRegistry()}
@@ -73,7 +73,7 @@ func (w *world) start(intercept interceptor) *operator {
 	caches := controllers.CacheOptions(w.system)
 	for kind, options := range caches.ByObject {
 		switch kind.(type) {
-		case *v1alpha1.UserAccount, *v1alpha1.PasswordPolicy:
+		case *v1alpha1.UserAccount, *v1alpha1.PasswordPolicy, *v1alpha1.IdentityProvider:
 			options.Label = labels.SelectorFromSet(w.labels()) // The world's own.
 			caches.ByObject[kind] = options
 		}

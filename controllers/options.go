@@ -19,16 +19,17 @@ import (
 // ReconciliationTimeout is how long one reconciliation of any controller may take.
 const ReconciliationTimeout = time.Minute
 
-// CacheOptions are those of the manager's cache: the accounts, policies, namespaces and deny lists, and of the tenants' Secrets those
+// CacheOptions are those of the manager's cache: the accounts, policies, identity providers, namespaces and deny lists, and of the tenants' Secrets those
 // that hand out passwords. Controllers watch these Secrets by metadata, so that the cache holds none of their content.
 func CacheOptions(systemNamespace string) cache.Options {
 	return cache.Options{
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.UserAccount{}:    {Transform: catalog.TrimAccount},
-			&v1alpha1.PasswordPolicy{}: {Transform: catalog.TrimPolicy},
-			&corev1.Namespace{}:        {Transform: catalog.TrimNamespace},
+			&v1alpha1.UserAccount{}:      {Transform: catalog.TrimAccount},
+			&v1alpha1.PasswordPolicy{}:   {Transform: catalog.TrimPolicy},
+			&v1alpha1.IdentityProvider{}: {Transform: catalog.TrimProvider},
+			&corev1.Namespace{}:          {Transform: catalog.TrimNamespace},
 			&corev1.Secret{}: {
 				Field:     fields.OneTermEqualSelector("type", string(v1alpha1.SecretTypePassword)),
 				Transform: catalog.TrimAll,

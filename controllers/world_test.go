@@ -111,6 +111,12 @@ func (w *world) addNamespace(name string, labels map[string]string) {
 	w.must(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}))
 }
 
+// label sets the labels of a namespace.
+func (w *world) label(namespace string, labels map[string]string) {
+	w.t.Helper()
+	edit(w, &corev1.Namespace{ObjectMeta: objectMeta("", namespace)}, func(n *corev1.Namespace) { n.Labels = labels })
+}
+
 // account creates an account, after the edits.
 func (w *world) account(name string, edits ...func(*v1alpha1.UserAccount)) *v1alpha1.UserAccount {
 	w.t.Helper()

@@ -20,7 +20,7 @@ type condition struct {
 
 // setConditions sets all conditions of a status.
 func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
-	all := []condition{specReadable(s), usernameAccepted(s), credentialFound(s), policyResolved(s), passwordApplied(s)}
+	all := []condition{specReadable(s), usernameAccepted(s), credentialFound(s), policyResolved(s), providerResolved(s), subjectBound(s), passwordApplied(s)}
 	all = append(append(all, ready(all)...), requestPending(s))
 	for _, c := range all {
 		if c.reason == "" {
@@ -106,6 +106,44 @@ func policyResolved(s *scope) condition {
 	return c
 }
 
+// providerResolved says whether the provider that is declared verifies the account. One that is turned off is there, and is as its platform
+// team wants it: nothing that is declared waits for it.
+func providerResolved(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionProviderResolved}
+	if !s.namesProvider() {
+		return c
+	}
+	switch s.provider.Problem {
+	case v1alpha1.ReasonProviderNotFound, v1alpha1.ReasonProviderNotAllowed:
+		c.reason, c.message = string(s.provider.Problem), s.provider.Message
+	case v1alpha1.ReasonProviderDisabled:
+		c.status, c.reason, c.message = true, string(s.provider.Problem), s.provider.Message
+	default:
+		c.status, c.reason = true, v1alpha1.ConditionReasonResolved
+		c.message = fmt.Sprintf("IdentityProvider %q verifies the account.", s.account.Spec.Authentication.ProviderRef.Name)
+	}
+	return c
+}
+
+// subjectBound says whether the subject that is declared is this account's.
+func subjectBound(s *scope) condition {
+	c := condition{kind: v1alpha1.ConditionSubjectBound}
+	switch binding := s.provider.Binding; {
+	case !s.namesProvider():
+	case binding.Problem != "":
+		c.reason, c.message = string(binding.Problem), binding.Message
+	default:
+		c.status, c.reason = true, v1alpha1.ConditionReasonBound
+		c.message = "The subject at the provider is this account's."
+	}
+	return c
+}
+
+// namesProvider tells whether the account is External and names a provider.
+func (s *scope) namesProvider() bool {
+	return s.rules.IsExternal() && s.account.Spec.Authentication.ProviderRef != nil
+}
+
 // passwordApplied says what became of the password that a Secret hands out.
 func passwordApplied(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionPasswordApplied}
@@ -143,6 +181,9 @@ var stalledReasons = map[string]bool{
 	v1alpha1.ConditionReasonCredentialInvalid:      true,
 	v1alpha1.ConditionReasonPolicyNotAllowed:       true,
 	v1alpha1.ConditionReasonExpiryExemptionRefused: true,
+	v1alpha1.ConditionReasonProviderNotAllowed:     true,
+	v1alpha1.ConditionReasonSubjectNotDeclared:     true,
+	v1alpha1.ConditionReasonSubjectConflict:        true,
 	v1alpha1.ConditionReasonSecretNotUsable:        true,
 	v1alpha1.ConditionReasonKeyNotFound:            true,
 	v1alpha1.ConditionReasonValueInvalid:           true,

@@ -23,6 +23,7 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 // maxConflicts is how often a reconciliation begins again at once because another writer has changed the credential.
@@ -53,6 +54,8 @@ type scope struct {
 	// readLive asks for the credential to be read past the cache.
 	readLive bool
 	policy   policy.Resolution
+	// provider is that of an External account; zero for any other.
+	provider provider.Resolution
 	rules    account.Rules
 
 	// credentialName is empty where the account has no valid username.
@@ -130,7 +133,7 @@ func (r *Reconciler) reconcile(ctx context.Context, a *v1alpha1.UserAccount, slo
 // attempt takes the steps of a reconciliation once.
 func (r *Reconciler) attempt(ctx context.Context, s *scope) (*scope, error) {
 	for _, step := range []func(context.Context, *scope) error{
-		r.resolvePolicy, r.findCredential, r.applyToCredential, r.mark,
+		r.resolve, r.findCredential, r.applyToCredential, r.mark,
 	} {
 		if err := step(ctx, s); err != nil {
 			return nil, err
@@ -152,14 +155,16 @@ func (r *Reconciler) ensureCurrent(ctx context.Context, a *v1alpha1.UserAccount)
 	return nil
 }
 
-// resolvePolicy finds the policy that applies to the account.
-func (r *Reconciler) resolvePolicy(ctx context.Context, s *scope) error {
-	resolved, err := r.catalog.PolicyFor(ctx, s.account)
-	if err != nil {
+// resolve finds the policy that applies to the account, and the provider that verifies an External one.
+func (r *Reconciler) resolve(ctx context.Context, s *scope) (err error) {
+	if s.policy, err = r.catalog.PolicyFor(ctx, s.account); err != nil {
 		return err
 	}
-	s.policy = resolved
-	s.rules = account.NewRules(&s.account.Spec, resolved.Policy, r.clock.Now())
+	if s.provider, err = r.catalog.Provider(ctx, s.account); err != nil {
+		return err
+	}
+	s.rules = account.NewRules(&s.account.Spec, s.policy.Policy, r.clock.Now())
+	s.rules.Provider = catalog.ProviderRule(s.provider)
 	return nil
 }
 
@@ -189,6 +194,12 @@ func (r *Reconciler) applyToCredential(ctx context.Context, s *scope) error {
 		return nil
 	}
 	requested := s.rules.ApplyRequests(c)
+	if !c.Password.IsZero() && requested.Password.IsZero() {
+		// A password that is taken away does not come back, so the account has to be External still.
+		if err := r.ensureCurrent(ctx, s.account); err != nil {
+			return err
+		}
+	}
 	decided, err := r.applyReset(ctx, s, requested)
 	if err != nil {
 		if s.identity == account.IdentityOurs || s.identity == account.IdentityAdopt {

@@ -90,6 +90,8 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(metadataOf("Secret"), handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
 		WatchesMetadata(metadataOf("Namespace"), handler.EnqueueRequestsFromMapFunc(r.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.PasswordPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(policyChanged())).
+		Watches(&v1alpha1.IdentityProvider{}, handler.EnqueueRequestsFromMapFunc(r.ofProvider), builder.WithPredicates(providerChanged())).
+		Watches(&v1alpha1.UserAccount{}, handler.EnqueueRequestsFromMapFunc(r.ofSubject), builder.WithPredicates(subjectChanged())).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.ofDenyList)).
 		WatchesRawSource(source.TypedKind(o.Credentials, client.Object(&corev1.Secret{}), newCredentialHandler(r.ofUsername, watched))).
 		WatchesRawSource(source.TypedChannel(mayHash, handler.TypedEnqueueRequestsFromMapFunc(
@@ -141,7 +143,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexCredential, byCredential); err != nil {
 		return fmt.Errorf("index accounts by credential: %w", err)
 	}
-	return nil
+	return catalog.IndexSubjects(ctx, indexer)
 }
 
 // waitingForUsername enqueues the accounts that wait for the username of one that was deleted. If the credential belongs to yet
