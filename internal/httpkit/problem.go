@@ -19,6 +19,7 @@ const problemBase = "https://keyturn.dev/problems/"
 const (
 	InvalidCredentials = "invalid-credentials"
 	InvalidSession     = "invalid-session"
+	InvalidCode        = "invalid-code"
 	ChangeRequired     = "password-change-required"
 	ChangeForbidden    = "password-change-forbidden"
 	AccountUnavailable = "account-unavailable"

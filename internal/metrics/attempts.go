@@ -17,6 +17,8 @@ const (
 	EntryChange = "password"
 	// EntryOIDC is where a provider says who somebody is, instead.
 	EntryOIDC = "oidc"
+	// EntryKubectl takes login codes.
+	EntryKubectl = "kubectl"
 )
 
 // Granted is the outcome of an attempt that succeeded; any other is the ID of a problem.
@@ -36,6 +38,7 @@ var attemptOutcomes = map[string][]string{
 		Granted, httpkit.NotDeclared, httpkit.ProviderRefused, httpkit.ProviderUnavailable, httpkit.TooManyAttempts, httpkit.AccountUnavailable,
 		httpkit.Overloaded, httpkit.Unavailable,
 	},
+	EntryKubectl: {Granted, httpkit.InvalidCode, httpkit.TooManyAttempts, httpkit.Unavailable},
 }
 
 // lockoutReasons are the reasons of the locks that wrong passwords cause.

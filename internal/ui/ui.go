@@ -19,8 +19,8 @@ import (
 	"github.com/keyturn/keyturn/internal/text"
 )
 
-// contentSecurityPolicy lets a page use its own style, script and images, and send its forms to where it came from.
-const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; " +
+// contentSecurityPolicy lets a page use its own style, script and images. Where its forms may lead is added for each page.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'"
 
 // maxLogoBytes is the size of the largest logo that is accepted.
@@ -163,8 +163,18 @@ func (u *UI) Contact(text *Text) string {
 // Text returns the texts in the language that a browser asks for.
 func (*UI) Text(r *http.Request) *Text { return text.For(r.Header.Get("Accept-Language")) }
 
+// RenderLeadingTo answers with a page whose form may lead to another origin: browsers check a redirect that follows a form, too. Without an
+// origin it is Render.
+func (u *UI) RenderLeadingTo(w http.ResponseWriter, r *http.Request, origin, name string, page any) {
+	u.render(w, r, http.StatusOK, strings.TrimSpace("form-action 'self' "+origin), name, page)
+}
+
 // Render answers with a page.
 func (u *UI) Render(w http.ResponseWriter, r *http.Request, status int, name string, page any) {
+	u.render(w, r, status, "form-action 'self'", name, page)
+}
+
+func (u *UI) render(w http.ResponseWriter, r *http.Request, status int, formAction, name string, page any) {
 	var content bytes.Buffer
 	if err := u.templates[name].Execute(&content, view{Text: u.Text(r), ui: u, Page: page}); err != nil {
 		slog.Error("Page not rendered: please report it", "page", name, "error", err)
@@ -173,7 +183,7 @@ func (u *UI) Render(w http.ResponseWriter, r *http.Request, status int, name str
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Security-Policy", contentSecurityPolicy)
+	header.Set("Content-Security-Policy", contentSecurityPolicy+"; "+formAction)
 	// With no-referrer a browser would send "Origin: null" along with a form.
 	header.Set("Referrer-Policy", "same-origin")
 	header.Add("Vary", "Accept-Language")

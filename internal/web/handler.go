@@ -62,6 +62,7 @@ func Handler(d Dependencies) http.Handler {
 	for _, endpoint := range []interface{ Mount(*http.ServeMux) }{
 		&Login{attempts},
 		&Password{attempts},
+		&Codes{attempts},
 		&Requirements{Catalog: d.Catalog, DefaultNamespace: d.DefaultNamespace},
 		&CurrentSession{requests},
 		verify,
@@ -81,6 +82,8 @@ func mountPages(mux *http.ServeMux, p *Pages) {
 		mux.HandleFunc("GET "+prefix+"/login", p.loginForm)
 		mux.HandleFunc("POST "+prefix+"/login", p.login)
 		mux.HandleFunc("GET "+prefix+"/login/oidc/{provider}", p.beginAtProvider)
+		mux.HandleFunc("GET "+prefix+kubectlPath, p.askForKubectl)
+		mux.HandleFunc("POST "+prefix+kubectlPath, p.answerKubectl)
 		mux.HandleFunc("GET "+prefix+"/change-password", p.changeForm)
 		mux.HandleFunc("POST "+prefix+"/change-password", p.change)
 	}

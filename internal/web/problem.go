@@ -22,10 +22,15 @@ func auditReason(p *httpkit.Problem) string {
 	return p.Reason
 }
 
-// isFailure reports whether a refused attempt counts against its address: the password was wrong, the account is locked, or a provider does
-// not take a code, for which it had to be asked. If the password was right, or the attempt could not be decided, it does not count.
+// isFailure reports whether a refused attempt counts against its address: the password or the login code was wrong, the account is locked,
+// or a provider does not take a code, for which it had to be asked. If the password was right, or the attempt could not be decided, it does
+// not count.
 func isFailure(p *httpkit.Problem) bool {
-	return p.ID == httpkit.InvalidCredentials || p.ID == httpkit.TooManyAttempts || p.ID == httpkit.ProviderRefused
+	switch p.ID {
+	case httpkit.InvalidCredentials, httpkit.InvalidCode, httpkit.TooManyAttempts, httpkit.ProviderRefused:
+		return true
+	}
+	return false
 }
 
 // refusalOf returns the problem of an error of package login.

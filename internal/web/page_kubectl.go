@@ -1,0 +1,199 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/sessions"
+	"github.com/keyturn/keyturn/internal/token"
+	"github.com/keyturn/keyturn/internal/web/returnto"
+)
+
+const (
+	kubectlPath = "/login/kubectl"
+
+	// minStateBytes and maxStateBytes bound the state, with which kubectl recognises the answer to its own question.
+	minStateBytes, maxStateBytes = 16, 128
+	stateAlphabet                = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	// minLoopbackPort is the first port that a person's program may listen on.
+	minLoopbackPort, maxLoopbackPort = 1024, 65535
+)
+
+// kubectlRequest is what kubectl account login asks for, in the address of the page that it opens.
+type kubectlRequest struct {
+	// Challenge binds the login code to the kubectl that asks (RFC 7636).
+	Challenge string
+	State     string
+	// Port of 127.0.0.1 on which kubectl waits for the code (RFC 8252, section 7.3). It is empty where the browser is on another computer:
+	// then the person copies the code.
+	Port string
+}
+
+// parseKubectlRequest reads the parameters of the page, from its address or its form.
+func parseKubectlRequest(values url.Values) (kubectlRequest, bool) {
+	k := kubectlRequest{Challenge: values.Get("challenge"), State: values.Get("state"), Port: values.Get("port")}
+	isState := len(k.State) >= minStateBytes && len(k.State) <= maxStateBytes && strings.Trim(k.State, stateAlphabet) == ""
+	port, err := strconv.Atoi(k.Port)
+	isPort := k.Port == "" || err == nil && strconv.Itoa(port) == k.Port && port >= minLoopbackPort && port <= maxLoopbackPort
+	return k, token.IsChallenge(k.Challenge) && isState && isPort
+}
+
+// address returns the address of the page, for the organisation in the address of a request.
+func (k kubectlRequest) address(r *http.Request) string {
+	query := url.Values{"challenge": {k.Challenge}, "state": {k.State}}
+	if k.Port != "" {
+		query.Set("port", k.Port)
+	}
+	return inOrganization(organizationOf(r), kubectlPath) + "?" + query.Encode()
+}
+
+// listener returns the origin at which kubectl waits for the answer; empty where it does not.
+func (k kubectlRequest) listener() string {
+	if k.Port == "" {
+		return ""
+	}
+	return "http://127.0.0.1:" + k.Port
+}
+
+// answer sends the browser to kubectl, which listens on the person's computer. The answer names this server, so that kubectl does not hand
+// the code of one server to another (RFC 9207).
+func (p *Pages) answer(w http.ResponseWriter, r *http.Request, k kubectlRequest, name, value string) {
+	query := url.Values{name: {value}, "state": {k.State}, "iss": {p.origin(r)}}
+	w.Header().Set("Location", k.listener()+"/?"+query.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// origin returns the origin of this server, as the browser has it.
+func (p *Pages) origin(r *http.Request) string {
+	if p.OverHTTP {
+		return "http://" + r.Host
+	}
+	return "https://" + r.Host
+}
+
+// kubectlPage asks whether kubectl may act as the person, or shows the login code.
+type kubectlPage struct {
+	kubectlRequest
+
+	Name, Username, Organization string
+	// Host is the server's, so that people see where they are.
+	Host string
+	// Action is where the form is posted to, and Other leads to the login with another account.
+	Action, Other string
+	// Account that the page names; the answer to the page counts for no other.
+	Account string
+	// Code is the login code; empty where the page asks.
+	Code string
+}
+
+func (p *Pages) newKubectlPage(r *http.Request, k kubectlRequest, found sessions.Session) *kubectlPage {
+	a := found.Account
+	page := &kubectlPage{
+		kubectlRequest: k, Name: a.Spec.DisplayName, Username: a.Username(), Organization: a.Namespace, Host: r.Host,
+		Action: inOrganization(organizationOf(r), kubectlPath), Other: loginAgain(r, k), Account: a.Namespace + "/" + a.Username(),
+	}
+	if page.Name == "" {
+		page.Name = page.Username
+	}
+	return page
+}
+
+// loginAgain returns the address of a login that also asks somebody who is logged in, and leads back.
+func loginAgain(r *http.Request, k kubectlRequest) string {
+	return sibling(r, "/login", k.address(r)) + "&prompt=login"
+}
+
+// askForKubectl asks the person whether kubectl may act as this account. Without a session it leads to the login page, and back.
+func (p *Pages) askForKubectl(w http.ResponseWriter, r *http.Request) {
+	k, ok := parseKubectlRequest(r.URL.Query())
+	if !ok || !isNavigation(r) {
+		p.refuseKubectl(w, r)
+		return
+	}
+	found, ok := p.sessionForKubectl(w, r, k)
+	if !ok {
+		return
+	}
+	p.UI.RenderLeadingTo(w, r, k.listener(), "kubectl", p.newKubectlPage(r, k, found))
+}
+
+// answerKubectl takes the person's answer, and hands the login code to kubectl or shows it.
+func (p *Pages) answerKubectl(w http.ResponseWriter, r *http.Request) {
+	if refusal := httpkit.ReadForm(w, r); refusal != nil {
+		p.UI.ShowProblem(w, r, refusal, "", "/")
+		return
+	}
+	k, ok := parseKubectlRequest(r.PostForm)
+	answer := r.PostForm.Get("answer")
+	switch {
+	case !ok || !isNavigation(r):
+		p.refuseKubectl(w, r)
+		return
+	case answer != "allow" && k.Port == "":
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	case answer != "allow":
+		p.answer(w, r, k, "error", "access_denied")
+		return
+	}
+	found, ok := p.sessionForKubectl(w, r, k)
+	if !ok {
+		return
+	}
+	page := p.newKubectlPage(r, k, found)
+	if r.PostForm.Get("account") != page.Account { // Another account has logged in since the page was shown.
+		returnto.Redirect(w, k.address(r))
+		return
+	}
+	code, err := p.Sessions.NewCode(r.Context(), found, k.Challenge)
+	if err != nil {
+		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "", k.address(r))
+		return
+	}
+	httpkit.SetOutcome(w, metrics.Granted)
+	if k.Port != "" {
+		p.answer(w, r, k, "code", code.Text())
+		return
+	}
+	page.Code = code.Text()
+	p.UI.Render(w, r, http.StatusOK, "kubectl", page)
+}
+
+// sessionForKubectl returns the session of a request if kubectl can get one of the same login. Otherwise it answers the request itself: it
+// leads to the login page where there is no session, or one of another organisation than that of the address, or one that began too long ago.
+func (p *Pages) sessionForKubectl(w http.ResponseWriter, r *http.Request, k kubectlRequest) (sessions.Session, bool) {
+	found, err := p.session(w, r)
+	organization := organizationOf(r)
+	if errors.Is(err, sessions.ErrInvalid) || err == nil && organization != "" && organization != found.Account.Namespace {
+		returnto.Redirect(w, sibling(r, "/login", k.address(r)))
+		return sessions.Session{}, false
+	}
+	if err == nil {
+		err = p.Sessions.AllowsCode(r.Context(), found)
+	}
+	switch {
+	case errors.Is(err, sessions.ErrInvalid):
+		returnto.Redirect(w, loginAgain(r, k))
+	case err != nil:
+		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "", k.address(r))
+	}
+	return found, err == nil
+}
+
+// isNavigation tells whether a browser opens a page with a request, by its header Sec-Fetch-Dest. A script of an application on the same host
+// cannot say that of a request that it makes by itself.
+func isNavigation(r *http.Request) bool {
+	destination := r.Header.Get("Sec-Fetch-Dest")
+	return destination == "" || destination == "document"
+}
+
+// refuseKubectl refuses an address or a form that kubectl account login has not made.
+func (p *Pages) refuseKubectl(w http.ResponseWriter, r *http.Request) {
+	refusal := httpkit.NewProblem(http.StatusBadRequest, httpkit.InvalidRequest, httpkit.Message{Key: "problem." + httpkit.InvalidRequest + ".kubectl"})
+	p.UI.ShowProblem(w, r, refusal, "", "/")
+}
