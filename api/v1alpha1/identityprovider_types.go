@@ -10,6 +10,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || self.oidc.issuer.matches('^https://[^/]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/v2[.]0$')",message="oidc.issuer of an EntraID provider must name one tenant by its ID, in lower case, as https://login.microsoftonline.com/TENANT-ID/v2.0 does (common, organizations and consumers stand for many tenants)",fieldPath=".oidc.issuer"
 // +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || !has(self.oidc.subjectClaim) || self.oidc.subjectClaim == 'oid'",message="oidc.subjectClaim of an EntraID provider must be oid, the object ID, which is its default",fieldPath=".oidc.subjectClaim"
 // +kubebuilder:validation:XValidation:rule="(has(self.oidc.subjectClaim) ? self.oidc.subjectClaim : self.type == 'EntraID' ? 'oid' : 'sub') == (has(oldSelf.oidc.subjectClaim) ? oldSelf.oidc.subjectClaim : oldSelf.type == 'EntraID' ? 'oid' : 'sub')",message="oidc.subjectClaim is immutable, since accounts declare its values: create another IdentityProvider instead",fieldPath=".oidc.subjectClaim"
+// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || !has(self.oidc.scopes) || 'profile' in self.oidc.scopes",message="oidc.scopes of an EntraID provider must have profile: without it Entra ID leaves out the claim oid, and nobody could log in",fieldPath=".oidc.scopes"
 type IdentityProviderSpec struct {
 	// type is OIDC (any provider of OpenID Connect) or EntraID (one tenant of Microsoft Entra ID). It cannot be changed.
 	// +required

@@ -53,7 +53,7 @@ func TestAccepted(t *testing.T) {
 			strings.Repeat("ä", 64), address(1024), address(512), strings.Repeat("~", 256), dotted(253), dotted(253), strings.Repeat("K", 253),
 			strings.TrimPrefix(numbered(15, strings.Repeat("s", 254)+"%02d"), "["), strings.Repeat("a", 128), strings.Repeat("a", 128),
 			numbered(64, "{from: "+strings.Repeat("f", 254)+"%02d, to: "+strings.Repeat("t", 128)+"}")),
-		"Entra ID":             `{type: EntraID, oidc: {issuer: "` + contoso + `", subjectClaim: oid}}`,
+		"Entra ID":             `{type: EntraID, oidc: {issuer: "` + contoso + `", subjectClaim: oid, scopes: [profile, openid, email]}}`,
 		"a claim with a name":  `oidc: {subjectClaim: "https://claims.example.org/employee-id", groupsClaim: realm_access.roles}`,
 		"one group, two names": `groupMappings: [{from: "Größe 1", to: a}, {from: "Größe 1", to: b}, {from: "cn=x,ou=y: z", to: a}]`,
 		"a name of the world":  `displayName: "コントソ O’Neil & <Söhne>"`,

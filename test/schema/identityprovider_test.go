@@ -71,6 +71,8 @@ func providerRefusals() []refusal {
 		wrongWhole(identityProvider, `type: EntraID`, rule("spec.oidc.issuer", noTenant)),
 		wrongWhole(identityProvider, `{type: EntraID, oidc: {issuer: "`+contoso+`", subjectClaim: sub}}`,
 			rule("spec.oidc.subjectClaim", "oidc.subjectClaim of an EntraID provider must be oid, the object ID, which is its default")),
+		wrongWhole(identityProvider, `{type: EntraID, oidc: {issuer: "`+contoso+`", scopes: [openid, email]}}`, rule("spec.oidc.scopes",
+			"oidc.scopes of an EntraID provider must have profile: without it Entra ID leaves out the claim oid, and nobody could log in")),
 
 		row(`displayName: null`, required("spec.displayName")),
 		row(`displayName: ""`, tooShort("spec.displayName", "", 1), valueRule("spec.displayName", "", letters)),
