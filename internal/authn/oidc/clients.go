@@ -2,7 +2,9 @@ package oidc
 
 import (
 	"context"
+	"maps"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -16,6 +18,8 @@ type Clients struct {
 	// Source has to read from a watch: it is asked at each login.
 	Source provider.Source
 	Clock  clock.PassiveClock
+	// OnRequest is told how long each request to a provider took, by the provider's name, if it is set. Set it before the first login.
+	OnRequest func(provider string, took time.Duration)
 
 	mu      sync.Mutex
 	clients map[types.UID]*Client
@@ -37,6 +41,23 @@ func (c *Clients) Of(ctx context.Context, p *v1alpha1.IdentityProvider) (*Client
 	if c.clients == nil || len(c.clients) >= provider.MaxProviders && known == nil { // Some of them are of providers that are gone.
 		c.clients = map[types.UID]*Client{}
 	}
-	c.clients[p.UID] = New(settings, c.Clock)
-	return c.clients[p.UID], nil
+	// Another one of the name was deleted: its stats would hide those of this one.
+	maps.DeleteFunc(c.clients, func(uid types.UID, other *Client) bool { return other.settings.Provider.Name == p.Name && uid != p.UID })
+	client := New(settings, c.Clock)
+	if c.OnRequest != nil {
+		client.OnRequest = func(took time.Duration) { c.OnRequest(p.Name, took) }
+	}
+	c.clients[p.UID] = client
+	return client, nil
+}
+
+// Stats returns those of the providers that logins have asked, by name.
+func (c *Clients) Stats() map[string]Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stats := make(map[string]Stats, len(c.clients))
+	for _, client := range c.clients {
+		stats[client.settings.Provider.Name] = client.Stats()
+	}
+	return stats
 }

@@ -1,0 +1,74 @@
+package oidc
+
+import (
+	"encoding/pem"
+	"errors"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/provider"
+)
+
+// TestClients: a provider keeps its client until something of it changes, and its figures are told by its name.
+func TestClients(t *testing.T) {
+	h := newHostile(t)
+	p := h.settings().Provider
+	p.Name, p.UID = "contoso", "uid-1"
+	p.Spec.OIDC.ClientSecretRef.Name = "contoso"
+	p.Spec.OIDC.CAConfigMapRef = &v1alpha1.CAConfigMapReference{Name: "contoso", Key: "ca.crt"}
+	meta := metav1.ObjectMeta{Name: "contoso", Namespace: provider.DefaultNamespace}
+	secret := &corev1.Secret{ObjectMeta: meta, Type: v1alpha1.SecretTypeOIDCClient, Data: map[string][]byte{
+		v1alpha1.ClientSecretKey: []byte(clientSecret), v1alpha1.ServersKey: []byte("127.0.0.1"),
+	}}
+	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw}))
+	reader := fake.NewClientBuilder().WithObjects(secret, &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"ca.crt": authority}}).Build()
+	told := map[string]int{}
+	clients := &Clients{
+		Source: provider.Source{Reader: reader, Namespace: provider.DefaultNamespace}, Clock: h.clock,
+		OnRequest: func(name string, _ time.Duration) { told[name]++ },
+	}
+	of := func() *Client {
+		t.Helper()
+		c, err := clients.Of(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.transport.base.CloseIdleConnections)
+		return c
+	}
+	first := of()
+	if _, err := h.login(first); err != nil || told["contoso"] != 3 {
+		t.Errorf("%v; the durations of %v requests were told, want those of three of contoso", err, told)
+	}
+	for range maxFailures {
+		first.breaker.record(false)
+	}
+	if of() != first || !clients.Stats()["contoso"].BreakerOpen {
+		t.Errorf("a provider that has not changed has another client, or figures %v", clients.Stats())
+	}
+	secret.Data[v1alpha1.ClientSecretKey] = []byte("planted: a new one")
+	if err := reader.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	second := of()
+	if second == first || clients.Stats()["contoso"].BreakerOpen {
+		t.Error("a provider whose Secret has changed has its old client")
+	}
+	p = p.DeepCopy()
+	p.UID = types.UID("uid-2")
+	if of() == second || len(clients.Stats()) != 1 || len(clients.clients) != 1 {
+		t.Error("a provider that was created anew has the client of the old one, or figures beside it")
+	}
+	p.Spec.OIDC.ClientSecretRef.Name = "missing"
+	if _, err := clients.Of(t.Context(), p); err == nil {
+		t.Error("a provider without a Secret has a client")
+	} else if e, ok := errors.AsType[*provider.SettingsError](err); !ok || e.Reason != v1alpha1.ConditionReasonSecretNotFound {
+		t.Errorf("without a Secret: %v", err)
+	}
+}
