@@ -29,7 +29,11 @@ type auditLine struct {
 	Door    string    `json:"door"`
 	Problem string    `json:"problem"`
 	Reason  string    `json:"reason"`
-	Account struct {
+	// Provider and Method are those of an attempt through a provider, Subject that of a person who is not declared.
+	Provider string `json:"provider"`
+	Method   string `json:"method"`
+	Subject  string `json:"subject"`
+	Account  struct {
 		Namespace string `json:"namespace"`
 		Name      string `json:"name"`
 		UID       string `json:"uid"`
@@ -59,8 +63,10 @@ func (l *auditLine) wellFormed() error {
 		return fmt.Errorf("server %q", l.Server)
 	case !slices.Contains([]string{"attempt", "change", "reset", "lock", "unlock", "logout", "revocation", "action"}, l.Event):
 		return fmt.Errorf("event %q", l.Event)
-	case attempt != (l.Door != ""), attempt && l.Door != "login" && l.Door != "password":
+	case attempt != (l.Door != ""), attempt && l.Door != "login" && l.Door != "password" && l.Door != "oidc":
 		return fmt.Errorf("door %q", l.Door)
+	case (l.Door == "oidc") != (l.Provider != ""), (l.Door == "oidc") != (l.Method != ""), l.Subject != "" && l.Problem != "not-declared":
+		return fmt.Errorf("door %q, provider %q, method %q, problem %q, subject %q", l.Door, l.Provider, l.Method, l.Problem, l.Subject)
 	case attempt != (l.Outcome != "done") && l.Event != "reset" && !action, action && l.Outcome == "granted":
 		return fmt.Errorf("outcome %q", l.Outcome)
 	case attempt && (l.Outcome == "refused") != (l.Problem != ""), !attempt && !action && l.Problem != "",

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -65,9 +66,18 @@ func noteDocument(text []byte) {
 	evidence.documents = append(evidence.documents, text)
 }
 
+// noteAddress keeps an address. That of a callback has the code of a provider, which may be in no other place.
 func noteAddress(address string) {
 	evidence.Lock()
 	defer evidence.Unlock()
+
+	if u, err := url.Parse(address); err == nil && strings.HasPrefix(u.Path, callback) {
+		if code := u.Query().Get("code"); code != "" {
+			evidence.secrets = append(evidence.secrets, code)
+		}
+
+		address = u.Path
+	}
 
 	evidence.addresses = append(evidence.addresses, []byte(address))
 }

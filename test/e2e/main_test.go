@@ -84,6 +84,7 @@ func (s suite) Run() int {
 	operator.kill()
 	login.kill()
 	console.kill()
+	endSampleProvider()
 
 	if invalid := invalidDocuments(); invalid != "" {
 		fmt.Fprintln(os.Stderr, "--- INVALID HTML:", invalid)
