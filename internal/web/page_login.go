@@ -9,6 +9,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
@@ -30,8 +31,9 @@ type loginPage struct {
 	// NoticeLink goes with the notice; nil for none.
 	NoticeLink *ui.Link
 	Dialog     *changeDialog
-	// Providers are other ways to log in.
+	// Providers are other ways to log in. Again, where there is one, is the only way.
 	Providers []providerLink
+	Again     *providerLink
 }
 
 // changeDialog says why the password must be changed.
@@ -69,18 +71,29 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	page := p.newLoginPage(r, to, name)
 	page.Remember = name.Username != ""
 	page.Notice, page.NoticeLink = p.notice(w, r, page.Text)
-	page.Prompt, page.Providers = prompt, p.providerLinks(r, page.Organization, to, prompt)
+	page.Prompt, page.Providers = prompt, p.providerLinks(r, p.organization(r), to, prompt)
 	page.ShowOrganization = page.ShowOrganization || prompt // It may lead to the console, where people of every organisation go.
 	if isLoggedIn {
 		page.Organization, page.Username = found.Account.Namespace, found.Account.Username()
 		// Not remembered unless asked for anew: each session that another takes the place of has to be kept in mind until it would
 		// have ended, and somebody who administers accounts logs in often.
 		page.Notice, page.Remember = page.Text.Say("login.again"), false
-		if found.Claims.Provider != "" {
-			page.Notice = page.Text.Say("login.again.provider", "provider", p.displayName(r.Context(), found.Claims.Provider))
-		}
+		p.askProviderAgain(r, page, found, to)
 	}
 	p.UI.Render(w, r, http.StatusOK, "login", page)
+}
+
+// askProviderAgain has the page lead to the provider of a session that began there: its person has no password here.
+func (p *Pages) askProviderAgain(r *http.Request, page *loginPage, found sessions.Session, to string) {
+	if found.Claims.Provider == "" {
+		return
+	}
+	page.Notice = page.Text.Say("login.again.provider", "provider", p.displayName(r.Context(), found.Claims.Provider))
+	for _, link := range p.providerLinks(r, found.Account.Namespace, to, true) {
+		if link.Provider == found.Claims.Provider {
+			page.Again = &link
+		}
+	}
 }
 
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +106,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	page := p.newLoginPage(r, to, accountInForm(r))
 	page.Remember, page.Prompt = form.Get("remember") != "", form.Get("prompt") == promptLogin
 	page.ShowOrganization = page.ShowOrganization || page.Prompt
-	page.Providers = p.providerLinks(r, page.Organization, to, page.Prompt)
+	page.Providers = p.providerLinks(r, p.organization(r), to, page.Prompt)
 	password := form.Get("password")
 	if page.Username == "" || password == "" {
 		page.Error = page.Text.Say("problem.missing")

@@ -30,10 +30,11 @@ const (
 // errWrongFlow: the answer of a provider does not belong to the flow that the browser has, or the browser has none.
 var errWrongFlow = errors.New("the answer belongs to no login that has begun in this browser")
 
-// providerLink leads to the login at a provider.
-type providerLink struct{ Name, Address string }
+// providerLink leads to the login at a provider, which has a name that people read.
+type providerLink struct{ Provider, Name, Address string }
 
-// providerLinks returns the links to the providers that an organisation allows.
+// providerLinks returns the links to the providers that an organisation allows. It has to be one that exists, as it is part of their
+// addresses: what was typed into a form can be a password in the wrong field.
 func (p *Pages) providerLinks(r *http.Request, organization, to string, prompt bool) []providerLink {
 	if p.Providers == nil {
 		return nil
@@ -51,8 +52,8 @@ func (p *Pages) providerLinks(r *http.Request, organization, to string, prompt b
 		if prompt {
 			parameters.Set("prompt", promptLogin)
 		}
-		address := url.URL{Path: inOrganization(organizationOf(r), "/login/oidc/"+found.Name), RawQuery: parameters.Encode()}
-		links[i] = providerLink{Name: found.Spec.DisplayName, Address: address.String()}
+		address := url.URL{Path: inOrganization(p.unlessDefault(organization), "/login/oidc/"+found.Name), RawQuery: parameters.Encode()}
+		links[i] = providerLink{Provider: found.Name, Name: found.Spec.DisplayName, Address: address.String()}
 	}
 	return links
 }
