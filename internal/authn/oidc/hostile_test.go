@@ -61,8 +61,8 @@ type hostile struct {
 	clock *testingclock.FakePassiveClock
 	// path of the issuer.
 	path string
-	// document changes what discovery answers, claims those of ID tokens, and answer that of the token endpoint.
-	document, claims, answer func(map[string]any)
+	// document changes what discovery answers, and claims those of ID tokens.
+	document, claims func(map[string]any)
 	// sign makes the ID token.
 	sign func(map[string]any) string
 	// handle has other handlers for paths.
@@ -88,7 +88,7 @@ func newHostileWith(t *testing.T, certificate *tls.Certificate) *hostile {
 	t.Helper()
 	h := &hostile{
 		t: t, clock: testingclock.NewFakePassiveClock(noon), path: "/realms/staff", key: signingKey(0),
-		document: func(map[string]any) {}, claims: func(map[string]any) {}, answer: func(map[string]any) {},
+		document: func(map[string]any) {}, claims: func(map[string]any) {},
 		handle: map[string]http.HandlerFunc{}, flows: map[string]url.Values{}, asked: map[string]int{},
 	}
 	h.sign = func(claims map[string]any) string { return signed(t, jose.RS256, h.key, claims) }
@@ -195,14 +195,12 @@ func (h *hostile) token(w http.ResponseWriter, r *http.Request) {
 		"groups": []string{"g-admins", "g-others"}, "email": "planted@example.org",
 	}
 	h.claims(claims)
-	answer := map[string]any{
+	write(w, http.StatusOK, map[string]any{
 		"access_token": "planted-access-token", "refresh_token": "planted-refresh-token", "token_type": "Bearer", "expires_in": 3600, "id_token": h.sign(claims),
-	}
-	h.answer(answer)
-	write(w, http.StatusOK, answer)
+	})
 }
 
-// write answers JSON. A claim whose name is the text "raw" stands for the whole object.
+// write answers JSON. A value of the name raw stands for the whole object.
 func write(w http.ResponseWriter, status int, value map[string]any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

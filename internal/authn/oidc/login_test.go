@@ -245,6 +245,50 @@ func forged(algorithm string, payload []byte, mac func(string) []byte) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
+// TestTokenAnswers: what the token endpoint may answer besides tokens, and what it may not.
+func TestTokenAnswers(t *testing.T) {
+	const usual = "application/json"
+	for name, row := range map[string]struct {
+		status      int
+		contentType string
+		body        string
+		reason      Reason
+		unavailable bool
+	}{
+		"no ID token":         {http.StatusOK, usual, `{"access_token":"planted","token_type":"Bearer"}`, ReasonAnswerUnusable, true},
+		"a number":            {http.StatusOK, usual, `{"access_token":"planted","id_token":1}`, ReasonAnswerUnusable, true},
+		"a list":              {http.StatusOK, usual, `{"access_token":"planted","id_token":["planted"]}`, ReasonAnswerUnusable, true},
+		"two ID tokens":       {http.StatusOK, usual, `{"access_token":"planted","id_token":"planted1","id_token":"planted2"}`, ReasonAnswerUnusable, true},
+		"no access token":     {http.StatusOK, usual, `{"id_token":"planted"}`, ReasonAnswerUnusable, true},
+		"a form":              {http.StatusOK, "application/x-www-form-urlencoded", `access_token=planted&id_token=planted`, ReasonAnswerUnusable, true},
+		"a form of JSON":      {http.StatusOK, "application/x-www-form-urlencoded", `{"access_token":"planted","id_token":"planted"}`, ReasonAnswerUnusable, true},
+		"an error as success": {http.StatusOK, usual, `{"error":"invalid_grant","access_token":"planted","id_token":"planted"}`, ReasonCodeRefused, false},
+		"a refused code":      {http.StatusBadRequest, usual, `{"error":"invalid_grant","error_description":"planted"}`, ReasonCodeRefused, false},
+		"a refused client":    {http.StatusBadRequest, usual, `{"error":"invalid_client","error_uri":"planted"}`, ReasonClientRefused, true},
+		"no such client":      {http.StatusBadRequest, usual, `{"error":"unauthorized_client"}`, ReasonClientRefused, true},
+		"unauthorized":        {http.StatusUnauthorized, "text/html", `planted`, ReasonClientRefused, true},
+		"a bad request":       {http.StatusBadRequest, usual, `{"error":"invalid_request"}`, ReasonProviderRefused, false},
+		"an unknown error":    {http.StatusBadRequest, usual, `{"error":"planted"}`, ReasonProviderRefused, false},
+		"not found":           {http.StatusNotFound, "text/html", `planted`, ReasonProviderRefused, false},
+		"later":               {http.StatusBadRequest, usual, `{"error":"temporarily_unavailable"}`, ReasonProviderUnavailable, true},
+		"too many":            {http.StatusTooManyRequests, "text/html", `planted`, ReasonProviderUnavailable, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHostile(t)
+			h.handle["/token"] = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", row.contentType)
+				w.WriteHeader(row.status)
+				_, _ = io.WriteString(w, row.body)
+			}
+			_, err := h.login(h.client())
+			refusedFor(t, err, row.reason, row.unavailable)
+			if n := h.timesAsked("/token"); n != 1 {
+				t.Errorf("the code was sent %d times, want once", n)
+			}
+		})
+	}
+}
+
 // TestOverageWithoutMappings: where no groups are mapped, it does not matter that the token does not list them.
 func TestOverageWithoutMappings(t *testing.T) {
 	h := newHostile(t)
