@@ -83,6 +83,8 @@ func TestProviderOfAnAccount(t *testing.T) {
 	p := w.provider("corp")
 	w.eventually(a, ready, resolved, bound, standing(v1alpha1.StandingActive, ""), without(v1alpha1.ConditionPasswordApplied))
 
+	w.login(a, p, "s-1")
+	generation := w.credential(a).SessionGeneration
 	edit(w, p, func(p *v1alpha1.IdentityProvider) { p.Spec.Access = v1alpha1.AccessDisabled })
 	w.eventually(a, ready, condition(v1alpha1.ConditionProviderResolved, metav1.ConditionTrue, v1alpha1.ConditionReasonProviderDisabled),
 		standing(v1alpha1.StandingDisabled, v1alpha1.ReasonProviderDisabled))
@@ -97,6 +99,9 @@ func TestProviderOfAnAccount(t *testing.T) {
 		standing(v1alpha1.StandingDisabled, v1alpha1.ReasonProviderNotAllowed))
 	w.label(w.namespace, map[string]string{"external": w.name})
 	w.eventually(a, ready, resolved, standing(v1alpha1.StandingActive, ""))
+	if c := w.credential(a); !c.External.IsZero() || c.SessionGeneration != generation+1 {
+		t.Errorf("the credential is of %+v, generation %d after %d: sessions end when the provider is turned off, and once", c.External, c.SessionGeneration, generation)
+	}
 
 	edit(w, p, func(p *v1alpha1.IdentityProvider) { p.Finalizers = []string{"example.org/held"} })
 	w.delete(p)
@@ -183,11 +188,18 @@ func TestBetweenLocalAndExternal(t *testing.T) {
 		t.Errorf("generation %d after the login", got)
 	}
 
+	edit(w, a, verifiedBy(p.Name, "s-2")) // Another person's, whom the sessions of the first one are not.
+	w.eventually(a, ready)
+	if c := w.credential(a); !c.External.IsZero() || c.SessionGeneration != generation+2 {
+		t.Errorf("the credential is of %+v, generation %d", c.External, c.SessionGeneration)
+	}
+	w.login(a, p, "s-2")
+
 	edit(w, a, func(a *v1alpha1.UserAccount) {
 		a.Spec.Authentication = v1alpha1.Authentication{Type: v1alpha1.AuthenticationLocal}
 	})
 	w.eventually(a, ready, standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword), without(v1alpha1.ConditionProviderResolved, v1alpha1.ConditionSubjectBound))
-	if c := w.credential(a); !c.External.IsZero() || c.SessionGeneration != generation+2 {
+	if c := w.credential(a); !c.External.IsZero() || c.SessionGeneration != generation+3 {
 		t.Errorf("the credential is of %+v, generation %d", c.External, c.SessionGeneration)
 	}
 	edit(w, a, handedOut("ada"))

@@ -132,7 +132,7 @@ func TestAssertedWrites(t *testing.T) {
 				c.External = account.External{ProviderUID: "p2", Subject: "s-1"}
 				c.SessionGeneration = 6
 			}},
-		"refused": {edits(loggedIn, recent, problem(v1alpha1.ReasonProviderDisabled)),
+		"refused": {edits(loggedIn, recent, disable, func(s *state) { s.c.SessionsEnded = true }),
 			account.External{ProviderUID: "p1", Subject: "s-1", Groups: []string{"a"}}, func(*account.Credential) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,13 +186,23 @@ func TestAuthenticationChanges(t *testing.T) {
 		edits []func(*state)
 		want  func(*account.Credential)
 	}{
-		"Local stays Local":                           {edits(full), nothing},
-		"Local becomes External":                      {edits(full, external), dropped},
-		"with a provider":                             {edits(full, func(s *state) { p := s.c; atProvider(s); s.c = p }), dropped},
-		"without a password":                          {edits(noPassword, external), nothing},
-		"after a refused password":                    {edits(rejected, external), nothing},
-		"External stays External":                     {edits(loggedIn, failed(2)), nothing},
-		"External, of another subject":                {edits(loggedIn, func(s *state) { s.spec.Authentication.Subject = "s-2" }), nothing},
+		"Local stays Local":             {edits(full), nothing},
+		"Local becomes External":        {edits(full, external), dropped},
+		"with a provider":               {edits(full, func(s *state) { p := s.c; atProvider(s); s.c = p }), dropped},
+		"without a password":            {edits(noPassword, external), nothing},
+		"after a refused password":      {edits(rejected, external), nothing},
+		"External stays External":       {edits(loggedIn, failed(2)), nothing},
+		"External, of another subject":  {edits(loggedIn, func(s *state) { s.spec.Authentication.Subject = "s-2" }), forgotten},
+		"External, of no subject":       {edits(loggedIn, func(s *state) { s.spec.Authentication.Subject = "" }), forgotten},
+		"External, at another provider": {edits(loggedIn, func(s *state) { s.provider.UID = "p2" }), forgotten},
+		"External, without a provider": {edits(loggedIn, func(s *state) {
+			s.spec.Authentication.ProviderRef, s.provider = nil, account.Provider{}
+		}), forgotten},
+		"External, at a provider that is gone":        {edits(loggedIn, func(s *state) { s.provider = account.Provider{Problem: v1alpha1.ReasonProviderNotFound} }), nothing},
+		"External, at a provider that is off":         {edits(loggedIn, problem(v1alpha1.ReasonProviderDisabled)), forgotten},
+		"External, at one for others":                 {edits(loggedIn, problem(v1alpha1.ReasonProviderNotAllowed)), forgotten},
+		"External, in conflict":                       {edits(loggedIn, problem(v1alpha1.ReasonSubjectConflict)), forgotten},
+		"External, at one that was not looked up":     {edits(loggedIn, func(s *state) { s.provider = account.Provider{} }), nothing},
 		"External becomes Local":                      {edits(loggedIn, local), forgotten},
 		"External becomes Local before a first login": {edits(atProvider, local), nothing},
 	} {

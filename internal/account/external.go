@@ -54,25 +54,31 @@ func (r Rules) classifyExternal(c Credential) (v1alpha1.Standing, v1alpha1.Stand
 	}
 }
 
-// declares tells whether the account is declared to be that of whom a provider asserts. A Local account is nobody's there. The UID of a
-// provider that does not exist is not known; the standing refuses the login then.
+// declares tells whether the account is declared to be that of somebody at a provider. A Local account is nobody's there. The UID of a
+// provider that does not exist, or that nobody has looked up, is not known; the standing refuses a login then.
 func (r Rules) declares(e External) bool {
 	declared := r.Spec.Authentication
 	return r.IsExternal() && declared.ProviderRef != nil && declared.Subject != "" && declared.Subject == e.Subject &&
 		(r.Provider.UID == e.ProviderUID || r.Provider.UID == "")
 }
 
-// applyAuthentication lets a change of spec.authentication.type take effect. An account that has become External loses its password, with
-// all that is known of it, and one that has become Local loses who its person was at the provider. Either ends all sessions. Applied
-// again it changes nothing. Sessions that began at another provider, or as another subject, are not ended here: they have who the person
-// was there, and are compared with what is declared.
+// isBarred tells whether the provider is there and may not verify the account. One that is missing needs no rule: should it be created again,
+// it has another UID.
+func (r Rules) isBarred() bool {
+	return r.Provider.Problem != "" && r.Provider.Problem != v1alpha1.ReasonProviderNotFound
+}
+
+// applyAuthentication lets a change of spec.authentication take effect. An account that has become External loses its password, with all
+// that is known of it. One that has become Local, or is declared to be another person's or verified by another provider, or whose provider
+// may not verify it any more, loses who its person was at the provider. Either ends all sessions, for good: they do not come back with a
+// former declaration. Applied again it changes nothing.
 func (r Rules) applyAuthentication(c Credential) Credential {
 	switch {
 	case r.IsExternal() && keepsPassword(c):
 		c.Password, c.History, c.Reset = Password{}, History{}, Reset{}
 		c = c.clearFailures()
 		return EndSessions(c)
-	case !r.IsExternal() && !c.External.IsZero():
+	case !c.External.IsZero() && (!r.declares(c.External) || r.isBarred()):
 		c.External = External{}
 		return EndSessions(c)
 	default:
@@ -85,14 +91,11 @@ func keepsPassword(c Credential) bool {
 	return !c.Password.IsZero() || len(c.History.Digests) > 0 || c.Reset.AppliedHash != ""
 }
 
-// recordExternal records who has logged in through a provider. Another person than the one before, or the same at another provider, ends
-// the sessions of the one before.
+// recordExternal records who has logged in through a provider. The sessions of another person have been ended before, by
+// applyAuthentication.
 func recordExternal(c Credential, e External) Credential {
 	if e.IsZero() {
 		return c
-	}
-	if !c.External.IsZero() && !c.External.isSamePerson(e) {
-		c = EndSessions(c)
 	}
 	if len(e.Groups) == 0 {
 		e.Groups = nil // As it is read again.

@@ -33,8 +33,8 @@ func (r Rules) New(owner Owner, accountID string) Credential {
 }
 
 // ApplyRequests lets the requests that are due take effect, resets aside (they need the Secret), and ends the sessions
-// of an account that has been disabled or has ended. It also does what follows when the password is kept elsewhere from now on, or here
-// again. Both servers begin with it, so a request binds a login at once, even while the operator is down; whichever writes first
+// of an account that has been disabled or has ended. It also does what follows when somebody else verifies the
+// person from now on. Both servers begin with it, so a request binds a login at once, even while the operator is down; whichever writes first
 // handles it.
 func (r Rules) ApplyRequests(c Credential) Credential {
 	c = r.applyAuthentication(c)

@@ -44,8 +44,11 @@ const (
 	// TransitionByPerson: the person has logged out everywhere, or has logged out more often than can be remembered.
 	TransitionByPerson = "LoggedOutEverywhere"
 	// TransitionByAuthentication (of Unlocked and SessionsEnded): the person is verified in another way from now on. The account has become
-	// External or Local, or somebody has logged in as another subject, or through another provider, than before.
+	// External or Local, or is declared to be of another subject than the one who has logged in.
 	TransitionByAuthentication = "AuthenticationChanged"
+	// TransitionByProvider: the provider may not verify the account any more, or another one does. The account is declared to be the same
+	// person's as before.
+	TransitionByProvider = "ProviderChanged"
 	// TransitionByDeletion: the account is gone.
 	TransitionByDeletion = "AccountDeleted"
 	// TransitionOfDevice (of Locked): the account is locked for one device that has logged in before, and for that alone.
@@ -143,15 +146,20 @@ func (c *comparison) adoption() {
 	}
 }
 
-// authentication adds what a change of who verifies the person does: applyAuthentication and recordExternal.
+// authentication adds what applyAuthentication does.
 func (c *comparison) authentication() {
 	before, after := c.before.External, c.after.External
 	switch {
 	case keepsPassword(c.before) && !keepsPassword(c.after): // It has become External.
 		c.forgotten(false, TransitionByAuthentication, "")
 	case before.IsZero(), before.isSamePerson(after):
-	default: // It has become Local, or another person's.
-		c.endSessions(TransitionByAuthentication, "")
+	default: // The next person may have logged in by the same write.
+		reason, declared := TransitionByAuthentication, c.rules
+		declared.Provider = Provider{} // Who compares may not have looked it up.
+		if declared.declares(before) {
+			reason = TransitionByProvider
+		}
+		c.endSessions(reason, "")
 	}
 }
 

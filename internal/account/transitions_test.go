@@ -114,6 +114,12 @@ func TestTransitions(t *testing.T) {
 		"becomes Local, with a reset": {[]func(*state){loggedIn, local}, func(r account.Rules, c account.Credential) account.Credential {
 			return r.Reset(r.ApplyRequests(c), source("2"), "new", account.Digests{})
 		}, "SessionsEnded AuthenticationChanged, PasswordReset, SessionsEnded PasswordReset"},
+		"becomes another subject's": {[]func(*state){loggedIn, func(s *state) { s.spec.Authentication.Subject = "s-2" }}, account.Rules.ApplyRequests,
+			"SessionsEnded AuthenticationChanged"},
+		"becomes another provider's": {[]func(*state){loggedIn, func(s *state) { s.provider.UID = "p2" }}, account.Rules.ApplyRequests,
+			"SessionsEnded ProviderChanged"},
+		"the provider is turned off": {[]func(*state){loggedIn, problem(v1alpha1.ReasonProviderDisabled)}, account.Rules.ApplyRequests,
+			"SessionsEnded ProviderChanged"},
 		"login through a provider": {[]func(*state){atProvider}, func(r account.Rules, c account.Credential) account.Credential {
 			c, _ = r.NextStep(c, asserted(eve))
 			return c

@@ -60,11 +60,10 @@ func (m *machine) loginAtProvider() {
 	}
 }
 
-// checkAsserted checks that a provider lets in the declared person alone, and what that does to the credential: requests take effect, the
-// person is recorded, and the sessions of another person end.
+// checkAsserted checks that a provider lets in the declared person alone, and what that does to the credential: requests take effect, and
+// the person is recorded.
 func (m *machine) checkAsserted(r account.Rules, before, after account.Credential, e account.External, answer account.Answer) {
-	declared, s := m.account.Spec.Authentication, r.Standing(before)
-	isDeclared := m.isExternal() && m.provider.UID == e.ProviderUID && declared.Subject == e.Subject
+	s, isDeclared := r.Standing(before), m.isDeclared(e)
 	granted := isDeclared && m.provider.Problem == "" && s.Standing == v1alpha1.StandingActive
 	want := before
 	if isDeclared {
@@ -72,11 +71,6 @@ func (m *machine) checkAsserted(r account.Rules, before, after account.Credentia
 		m.checkRequests(r, before, want)
 	}
 	if granted {
-		former := want.External
-		if former.ProviderUID != "" && (former.ProviderUID != e.ProviderUID || former.Subject != e.Subject) {
-			want.SessionGeneration++
-			want.EndedSessions, want.Devices = nil, nil
-		}
 		want.External, want.UnnotifiedFailures, want.LastSuccessTime = e, 0, after.LastSuccessTime
 		if r.Now.Sub(after.LastSuccessTime).Abs() >= account.LastSuccessGrain {
 			m.fatal("the time of a login is not recorded")
@@ -92,16 +86,20 @@ func (m *machine) checkAsserted(r account.Rules, before, after account.Credentia
 	}
 }
 
-// authentication does to the model what follows when somebody else verifies the person from now on.
-func (e *model) authentication(isExternal bool) {
-	keepsPassword := e.current != "" || e.applied != "" || len(e.history) > 0
-	switch {
-	case isExternal && keepsPassword:
-		e.current, e.applied, e.history = "", "", nil
-		e.looked, e.rejected, e.superseded = account.Source{}, false, false
-		e.clearFailures()
-	case !isExternal:
-		e.external = account.External{}
+// isDeclared tells whether the account is declared to be that of somebody at a provider.
+func (m *machine) isDeclared(e account.External) bool {
+	return m.isExternal() && m.provider.UID == e.ProviderUID && m.account.Spec.Authentication.Subject == e.Subject
+}
+
+// modelAuthentication does to a model what follows when somebody else verifies the person from now on.
+func (m *machine) modelAuthentication(of *model) {
+	if keepsPassword := of.current != "" || of.applied != "" || len(of.history) > 0; m.isExternal() && keepsPassword {
+		of.current, of.applied, of.history = "", "", nil
+		of.looked, of.rejected, of.superseded = account.Source{}, false, false
+		of.clearFailures()
+	}
+	if !m.isDeclared(of.external) || m.provider.Problem != "" {
+		of.external = account.External{}
 	}
 }
 
@@ -113,7 +111,7 @@ func (m *machine) wantAuthentication(want *account.Credential) {
 		want.Password, want.History, want.Reset = account.Password{}, account.History{}, account.Reset{}
 		want.UnnotifiedFailures += want.Failures.Consecutive
 		want.Failures = account.Failures{}
-	case !m.isExternal() && want.External.ProviderUID != "":
+	case want.External.ProviderUID != "" && (!m.isDeclared(want.External) || m.provider.Problem != ""):
 		want.External = account.External{}
 	default:
 		return

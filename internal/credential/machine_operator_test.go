@@ -44,7 +44,7 @@ func (m *machine) reconcile() bool {
 		m.fatal("Identify() = %d", identity)
 	}
 	before := c
-	next.authentication(m.isExternal())
+	m.modelAuthentication(&next)
 	c = r.ApplyRequests(c)
 	m.checkRequests(r, before, c)
 	after, set := m.reset(r, c, &next)

@@ -258,7 +258,7 @@ func (m *machine) interfere() {
 
 // modelRequests does to the model what the requests that are due do to the credential.
 func (m *machine) modelRequests(c account.Credential, r account.Rules) {
-	m.model.authentication(m.isExternal())
+	m.modelAuthentication(&m.model)
 	if t := m.account.Spec.UnlockTime; t != nil && t.After(c.Handled.Unlock) && !t.After(r.Now) {
 		m.model.clearFailures()
 	}
