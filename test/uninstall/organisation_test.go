@@ -88,16 +88,22 @@ func (o *organisation) manifests() []client.Object {
 	}
 }
 
-// providers are an identity provider of the organisation, and the Secret of its client.
+// providers are an identity provider of the organisation, the Secret of its client, which may be sent to another host, and the account of a person
+// who is verified there.
 func (o *organisation) providers() []client.Object {
 	return []client.Object{
 		&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: providerNamespace, Name: o.name}, Type: v1alpha1.SecretTypeOIDCClient,
-			Data: map[string][]byte{v1alpha1.ClientSecretKey: []byte("secret"), v1alpha1.ServersKey: []byte("id.example.org")},
+			Data: map[string][]byte{v1alpha1.ClientSecretKey: []byte("secret"), v1alpha1.ServersKey: []byte("other.example.org")},
 		},
 		&v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: o.name}, Spec: v1alpha1.IdentityProviderSpec{
 			Type: v1alpha1.IdentityProviderOIDC, DisplayName: "Example", OIDC: v1alpha1.OIDCSettings{
 				Issuer: "https://id.example.org", ClientID: "keyturn", ClientSecretRef: v1alpha1.ProviderSecretReference{Name: o.name},
+			},
+		}},
+		&v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: o.name, Name: "katherine"}, Spec: v1alpha1.UserAccountSpec{
+			Authentication: v1alpha1.Authentication{
+				Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: o.name}, Subject: "4711",
 			},
 		}},
 	}

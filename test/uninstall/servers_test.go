@@ -17,7 +17,7 @@ import (
 
 var httpClient = &http.Client{Timeout: 10 * time.Second}
 
-// servers are the two real ones, each under a token of its ServiceAccount, as Pods of the installation would run.
+// servers are the real operator and login server, each under a token of its ServiceAccount, as Pods of the installation would run.
 type servers struct {
 	operator, login *process.Process
 	loginURL        string
@@ -35,8 +35,8 @@ func startServers(t *testing.T) *servers {
 	}
 
 	s := &servers{loginURL: "http://" + ports[2]}
-	s.operator = launch(t, "operator", "--health-probe-bind-address="+ports[0])
-	s.login = launch(t, "login", "--health-bind-address="+ports[1], "--bind-address="+ports[2])
+	s.operator = launch(t, "operator", auditLog("operator"), "--health-probe-bind-address="+ports[0])
+	s.login = launch(t, "login", auditLog("login"), "--health-bind-address="+ports[1], "--bind-address="+ports[2])
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -47,6 +47,8 @@ func startServers(t *testing.T) *servers {
 	return s
 }
 
+func auditLog(name string) string { return "--audit-log=" + filepath.Join(dir, name+"-audit.log") }
+
 func launch(t *testing.T, name string, args ...string) *process.Process {
 	t.Helper()
 
@@ -55,7 +57,7 @@ func launch(t *testing.T, name string, args ...string) *process.Process {
 
 	p, err := process.Start(process.Command{
 		Name: name, Path: filepath.Join(dir, name), LogFile: filepath.Join(dir, name+".log"),
-		Args: append([]string{"--kubeconfig=" + kubeconfig, "--audit-log=" + filepath.Join(dir, name+"-audit.log")}, args...),
+		Args: append([]string{"--kubeconfig=" + kubeconfig}, args...),
 	})
 	must(t, err)
 	t.Cleanup(p.Kill)

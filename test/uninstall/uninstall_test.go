@@ -1,17 +1,23 @@
 package uninstall_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/controlplane/process"
 )
 
 // scenario is a state into which an installation that is in use is brought before it is uninstalled.
@@ -56,7 +62,7 @@ func byMistake(t *testing.T, _ *organisation) {
 	}
 }
 
-// withProviders: the directory server is installed, too, and there is a provider with a Secret. An account is counted for it.
+// withProviders: the directory server is installed, too, and there is a provider that an account names.
 func withProviders(t *testing.T, o *organisation) {
 	mustShell(t, "kubectl apply --server-side -k config/directory")
 
@@ -64,8 +70,50 @@ func withProviders(t *testing.T, o *organisation) {
 		must(t, kube.Create(t.Context(), object))
 	}
 
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"accounts":1}}`))
-	must(t, kube.Status().Patch(t.Context(), &v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: o.name}}, patch))
+	runDirectory(t, o)
+
+	err := kube.Delete(t.Context(), &v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: o.name}})
+	if !apierrors.IsForbidden(err) {
+		t.Errorf("the deletion of a provider in use is answered with %v", err)
+	}
+}
+
+// runDirectory runs the directory server, with the rights of its ServiceAccount, until it has said what it can about the provider.
+func runDirectory(t *testing.T, o *organisation) {
+	t.Helper()
+
+	port, err := controlplane.FreePort(0)
+	must(t, err)
+
+	server := launch(t, "directory", "--leader-elect", "--health-probe-bind-address="+controlplane.Address(port))
+	defer server.Kill()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+
+	must(t, server.WaitReady(ctx, process.HTTPReady(httpClient, "http://"+controlplane.Address(port)+"/readyz")))
+	eventually(t, "the provider has a status, and an event tells of it", func() error {
+		p := &v1alpha1.IdentityProvider{}
+		if err := kube.Get(t.Context(), client.ObjectKey{Name: o.name}, p); err != nil {
+			return err
+		}
+
+		ready := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || ready.Reason != v1alpha1.ConditionReasonServerNotAllowed || p.Status.Accounts == nil || *p.Status.Accounts != 1 {
+			return fmt.Errorf("status is %+v", p.Status)
+		}
+
+		events := &eventsv1.EventList{}
+		if err := kube.List(t.Context(), events); err != nil {
+			return err
+		}
+
+		if !slices.ContainsFunc(events.Items, func(e eventsv1.Event) bool { return e.Regarding.UID == p.UID && e.Reason == ready.Reason }) {
+			return errors.New("there is no event")
+		}
+
+		return nil
+	})
 }
 
 // removalHangs: somebody has deleted the kinds, and they wait for the finalizers of policies.

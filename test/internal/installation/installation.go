@@ -17,7 +17,7 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
-// Namespace is where both servers run.
+// Namespace is where the servers run.
 const Namespace = "keyturn-system"
 
 // Build builds all programs of the repository at root into a folder.
@@ -43,7 +43,7 @@ func NewClient(config *rest.Config) (client.WithWatch, error) {
 	return client.NewWithWatch(config, client.Options{Scheme: scheme})
 }
 
-// Kubeconfig writes a kubeconfig with a token of a server's ServiceAccount. The server is "operator" or "login".
+// Kubeconfig writes a kubeconfig with a token of a server's ServiceAccount. The server is "operator", "login" or "directory".
 func Kubeconfig(ctx context.Context, plane *controlplane.ControlPlane, server, path string) error {
 	config, err := plane.TokenFor(ctx, Namespace, "keyturn-"+server)
 	if err != nil {
