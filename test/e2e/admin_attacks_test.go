@@ -268,7 +268,7 @@ func aged(t *testing.T, token string, by time.Duration) string {
 	began, err := claims.GetIssuedAt()
 	must(t, err)
 
-	claims["auth_time"] = began.Add(-by).Unix()
+	claims["auth_time"], claims["proven"] = began.Add(-by).Unix(), began.Add(-by).Unix()
 	again := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 	again.Header["kid"] = id
 	text, err := again.SignedString(key.(*ecdsa.PrivateKey))
