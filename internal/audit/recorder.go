@@ -50,7 +50,7 @@ func (r *Recorder) Attempt(ctx context.Context, a Attempt) {
 		Event: EventAttempt, Outcome: OutcomeRefused, Door: a.Door, Problem: a.Problem, Reason: a.Reason, SessionID: a.SessionID,
 		Provider: a.Provider, Method: a.Method,
 	}
-	if a.Provider == "" {
+	if a.Provider == "" || a.Username != "" { // With both, kubectl begins another session of an account.
 		line.Account = r.accountOf(ctx, a.Namespace, a.Username)
 	} else {
 		line.Account, line.Subject = r.accountOfSubject(ctx, a)
