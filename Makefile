@@ -97,12 +97,14 @@ node-test: ## Install, log in, upgrade and uninstall on a real node. Needs Linux
 	KEYTURN_DIST='$(abspath $(DIST))' PATH=$$PATH:/usr/sbin:/sbin go test -count=1 -timeout $(TEST_TIMEOUT) -tags node -v ./test/node
 
 .PHONY: pictures
-pictures: control-plane browser ## Take the pictures of the README anew.
+pictures: control-plane browser oidc-provider ## Take the pictures of the README and of docs anew.
 	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestPictures' ./test/e2e
 	cp .screenshots/README-login.png docs/pictures/login.png
 	cp .screenshots/README-change-password.png docs/pictures/change-password.png
 	cp .screenshots/README-admin-list.png docs/pictures/admin-list.png
 	cp .screenshots/README-admin-reset.png docs/pictures/admin-reset.png
+	cp .screenshots/README-external-login.png docs/pictures/external-login.png
+	cp .screenshots/README-external-change-refused.png docs/pictures/external-change-refused.png
 
 .PHONY: bench
 bench: control-plane build ## Measure what the design budgets.

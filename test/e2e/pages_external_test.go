@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
@@ -336,4 +337,24 @@ func TestPagesExternalFailures(t *testing.T) {
 
 		return nil
 	})
+}
+
+// TestPicturesOfExternalAccounts takes the pictures of docs/external-accounts.md.
+func TestPicturesOfExternalAccounts(t *testing.T) {
+	t.Parallel()
+
+	o, c := newOrganisation(t), newContoso(t)
+	p := c.employs(o, "dorothy", nil)
+	c.serves(o, nil)
+	b := c.openBrowser()
+
+	b.do(chromedp.EmulateViewport(520, 1000, chromedp.EmulateScale(2)))
+	b.open("/o/" + o.name + "/login")
+	b.do(chromedp.Evaluate(`document.getElementById("organization").value = "acme"`, nil))
+	b.card("external-login")
+	b.choose(c)
+	b.logInThere(p, "/")
+	b.open("/change-password")
+	b.says("Your password is kept by Contoso.")
+	b.card("external-change-refused")
 }
