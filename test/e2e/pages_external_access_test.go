@@ -40,6 +40,9 @@ func TestPagesExternalGroups(t *testing.T) {
 	}
 
 	cluster := clusterAs(t, b.allowKubectl(o))
+	newAuditor(o).expect(t, login, "attempt granted oidc", "attempt granted kubectl")
+	b.quit() // There are few browsers, and what follows takes time.
+
 	kubernetes := func() string {
 		user, err := whoAmI(t, cluster)
 		must(t, err)
