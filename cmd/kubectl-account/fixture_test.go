@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -76,7 +77,8 @@ func newFixture(t *testing.T, lines ...string) *fixture {
 		stdout: &f.out, stderr: &f.err, getenv: func(name string) string { return f.env[name] },
 		now:      func() time.Time { return f.at },
 		terminal: func() (terminal, error) { return f.typist, nil },
-		sessions: store{dir: filepath.Join(t.TempDir(), "sessions")}, checkTimeout: checkTimeout,
+		browse:   func(string) error { return errors.New("there is no browser") },
+		sessions: store{dir: filepath.Join(t.TempDir(), "sessions")}, checkTimeout: checkTimeout, browserTimeout: browserTimeout,
 	}
 	return f
 }

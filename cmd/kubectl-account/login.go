@@ -28,7 +28,8 @@ func (p *program) login(ctx context.Context, to *server, s *settings) error {
 	if err != nil {
 		return err
 	}
-	mayAsk := plugin == nil || plugin.Spec.Interactive
+	// A browser on this computer needs no terminal.
+	mayAsk := plugin == nil || plugin.Spec.Interactive || s.browser && !s.noLaunchBrowser
 	session, err := p.currentSession(ctx, to, s)
 	unusable, found := errors.AsType[*unusableError](err)
 	if found && mayAsk {
@@ -39,7 +40,11 @@ func (p *program) login(ctx context.Context, to *server, s *settings) error {
 		if !mayAsk {
 			return errors.New("nobody is logged in, and kubectl leaves no terminal to ask on: run kubectl account login first")
 		}
-		session, err = p.logIn(ctx, to, s)
+		logIn := p.logIn
+		if s.byBrowser() {
+			logIn = p.logInByBrowser
+		}
+		session, err = logIn(ctx, to, s)
 		if found && session != nil {
 			p.endExposed(ctx, to, unusable.exposed)
 		}

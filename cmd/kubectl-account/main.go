@@ -39,14 +39,19 @@ type program struct {
 	// terminal opens the person's terminal. The error is errNoTerminal.
 	terminal func() (terminal, error)
 	sessions store
-	// checkTimeout is the constant, unless a test has set another.
-	checkTimeout time.Duration
+	// browse opens an address in the person's browser.
+	browse func(address string) error
+	// checkTimeout and browserTimeout are the constants, unless a test has set others.
+	checkTimeout, browserTimeout time.Duration
 }
 
 func main() {
 	// All signals that end a program: a terminal that does not show what is typed has to be restored first.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, terminal: openConsole, checkTimeout: checkTimeout}
+	p := &program{
+		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, terminal: openConsole, browse: openBrowser,
+		checkTimeout: checkTimeout, browserTimeout: browserTimeout,
+	}
 	args := os.Args[1:]
 	if strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") == administrators.CompletionProgram {
 		args = administrators.Completion(args)
@@ -93,6 +98,9 @@ func (p *program) command(ctx context.Context, args []string) error {
 	}
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err == nil && s.byBrowser() && args[0] != "login" {
+		err = errors.New("--browser and --no-launch-browser are for login")
 	}
 	if err != nil {
 		fmt.Fprintf(p.stderr, "kubectl account %s: %v. See kubectl account --help.\n", args[0], err)

@@ -80,6 +80,11 @@ func (s *server) logIn(ctx context.Context, namespace, username, password string
 	})
 }
 
+// exchange asks for a session with a login code that was made for a verifier. Errors as of logIn.
+func (s *server) exchange(ctx context.Context, code, verifier string) (*granted, error) {
+	return s.post(ctx, "/api/v1/token", map[string]string{"code": code, "verifier": verifier})
+}
+
 // change sets another password, and asks for a session. Errors as of logIn.
 func (s *server) change(ctx context.Context, namespace, username, current, next string) (*granted, error) {
 	return s.post(ctx, "/api/v1/password", map[string]string{
@@ -159,6 +164,7 @@ const (
 	problemChangeRequired     = "password-change-required"
 	problemPasswordRejected   = "password-rejected"
 	problemInvalidSession     = "invalid-session"
+	problemInvalidCode        = "invalid-code"
 )
 
 // requirement of a new password.

@@ -34,8 +34,14 @@ type settings struct {
 	// authority is the file of the certificates to trust, in the place of the system's.
 	authority string
 
+	// browser: log in in a browser on this computer. noLaunchBrowser: in one on any computer, which shows a code to enter here.
+	browser, noLaunchBrowser bool
+
 	kubeconfig, context string
 }
+
+// byBrowser tells whether to log in in a browser rather than with a password at the terminal.
+func (s *settings) byBrowser() bool { return s.browser || s.noLaunchBrowser }
 
 // flags are those of every command. They print nothing: the caller says what is wrong with the command line.
 func (s *settings) flags() *pflag.FlagSet {
@@ -45,6 +51,8 @@ func (s *settings) flags() *pflag.FlagSet {
 	flags.StringVarP(&s.namespace, "namespace", "n", "", "organisation of the account (default: the server's)")
 	flags.StringVar(&s.username, "username", "", "username (default: it is asked for)")
 	flags.StringVar(&s.authority, "certificate-authority", "", "file of the certificates to trust for the server (default: the system's)")
+	flags.BoolVar(&s.browser, "browser", false, "login: in the browser of this computer, for people whose password is kept elsewhere")
+	flags.BoolVar(&s.noLaunchBrowser, "no-launch-browser", false, "login: in a browser on any computer, which shows a code to enter here")
 	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig in which to look for the login server (default: kubectl's)")
 	flags.StringVar(&s.context, "context", "", "context of the kubeconfig (default: its current one)")
 	return flags
@@ -111,6 +119,9 @@ func (s *settings) fromKubeconfig() error {
 		return ""
 	})
 	s.server = there.server
+	if !s.byBrowser() {
+		s.browser, s.noLaunchBrowser = there.browser, there.noLaunchBrowser
+	}
 	s.namespace, s.username, s.authority = cmp.Or(s.namespace, there.namespace), cmp.Or(s.username, there.username), cmp.Or(s.authority, there.authority)
 	return nil
 }
