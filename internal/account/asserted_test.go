@@ -172,7 +172,7 @@ func TestAuthenticationChanges(t *testing.T) {
 		s.c.Reset = account.Reset{Source: source("1"), Rejected: []policy.RequirementID{policy.RequirementMinLength}, RejectedPolicy: "p"}
 	}
 	dropped := func(c *account.Credential) {
-		c.Password, c.History, c.Reset = account.Password{}, account.History{}, account.Reset{}
+		c.Password, c.History = account.Password{}, account.History{}
 		c.UnnotifiedFailures += c.Failures.Consecutive
 		c.Failures, c.Devices, c.EndedSessions = account.Failures{}, nil, nil
 		c.SessionGeneration++
@@ -218,8 +218,8 @@ func TestAuthenticationChanges(t *testing.T) {
 	}
 }
 
-// TestBackToLocal: the account has no password until one is handed out, and the Secret that is declared again counts as one that was never
-// looked at.
+// TestBackToLocal: the account has no password until one is handed out. The Secret that had handed one out before does not count as another:
+// its old value would come into force, though the person had long chosen another.
 func TestBackToLocal(t *testing.T) {
 	s := begin(func(s *state) { s.c.Reset = account.Reset{Source: source("1"), AppliedHash: "hash of the first"} })
 	declared := s.spec
@@ -230,11 +230,17 @@ func TestBackToLocal(t *testing.T) {
 	if got := resultOf(s.rules(now).Standing(s.c)); got != (result{v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword}) {
 		t.Errorf("stands as %v", got)
 	}
-	if !s.rules(now).ResetDue(s.c, source("1"), "p") {
-		t.Error("the Secret is not looked at")
+	if s.rules(now).ResetDue(s.c, source("1"), "p") {
+		t.Error("the Secret is looked at, though it was handled before")
+	}
+	if s.c.Reset.AppliedHash != "hash of the first" {
+		t.Error("it is not known any more what the Secret had handed out")
+	}
+	if !s.rules(now).ResetDue(s.c, source("2"), "p") {
+		t.Error("another revision of the Secret is not looked at")
 	}
 	s.policy.ChangeOnInitialLogin = true
-	if c := s.rules(now).Reset(s.c, source("1"), "hash", account.Digests{}); c.Password.MustChange != v1alpha1.MustChangeInitialLogin {
+	if c := s.rules(now).Reset(s.c, source("2"), "hash", account.Digests{}); c.Password.MustChange != v1alpha1.MustChangeInitialLogin {
 		t.Errorf("the password is %+v", c.Password)
 	}
 }

@@ -68,14 +68,15 @@ func (r Rules) isBarred() bool {
 	return r.Provider.Problem != "" && r.Provider.Problem != v1alpha1.ReasonProviderNotFound
 }
 
-// applyAuthentication lets a change of spec.authentication take effect. An account that has become External loses its password, with all
-// that is known of it. One that has become Local, or is declared to be another person's or verified by another provider, or whose provider
+// applyAuthentication lets a change of spec.authentication take effect. An account that has become External loses its password and
+// the history. What became of the Secret that handed one out stays known, so that its old value does not come into force when the account becomes
+// Local again: that takes another value, or a later resetTime. One that has become Local, or is declared to be another person's or verified by another provider, or whose provider
 // may not verify it any more, loses who its person was at the provider. Either ends all sessions, for good: they do not come back with a
 // former declaration. Applied again it changes nothing.
 func (r Rules) applyAuthentication(c Credential) Credential {
 	switch {
 	case r.IsExternal() && keepsPassword(c):
-		c.Password, c.History, c.Reset = Password{}, History{}, Reset{}
+		c.Password, c.History = Password{}, History{}
 		c = c.clearFailures()
 		return EndSessions(c)
 	case !c.External.IsZero() && (!r.declares(c.External) || r.isBarred()):
@@ -86,9 +87,9 @@ func (r Rules) applyAuthentication(c Credential) Credential {
 	}
 }
 
-// keepsPassword tells whether a credential has a password, or something of one that it had.
+// keepsPassword tells whether a credential has a password, or the history of those that it had.
 func keepsPassword(c Credential) bool {
-	return !c.Password.IsZero() || len(c.History.Digests) > 0 || c.Reset.AppliedHash != ""
+	return !c.Password.IsZero() || len(c.History.Digests) > 0
 }
 
 // recordExternal records who has logged in through a provider. The sessions of another person have been ended before, by

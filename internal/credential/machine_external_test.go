@@ -93,9 +93,8 @@ func (m *machine) isDeclared(e account.External) bool {
 
 // modelAuthentication does to a model what follows when somebody else verifies the person from now on.
 func (m *machine) modelAuthentication(of *model) {
-	if keepsPassword := of.current != "" || of.applied != "" || len(of.history) > 0; m.isExternal() && keepsPassword {
-		of.current, of.applied, of.history = "", "", nil
-		of.looked, of.rejected, of.superseded = account.Source{}, false, false
+	if keepsPassword := of.current != "" || len(of.history) > 0; m.isExternal() && keepsPassword {
+		of.current, of.history = "", nil
 		of.clearFailures()
 	}
 	if !m.isDeclared(of.external) || m.provider.Problem != "" {
@@ -105,10 +104,10 @@ func (m *machine) modelAuthentication(of *model) {
 
 // wantAuthentication does to a credential what has to follow when somebody else verifies the person from now on.
 func (m *machine) wantAuthentication(want *account.Credential) {
-	keepsPassword := !want.Password.IsZero() || want.Reset.AppliedHash != "" || len(want.History.Digests) > 0
+	keepsPassword := !want.Password.IsZero() || len(want.History.Digests) > 0
 	switch {
 	case m.isExternal() && keepsPassword:
-		want.Password, want.History, want.Reset = account.Password{}, account.History{}, account.Reset{}
+		want.Password, want.History = account.Password{}, account.History{}
 		want.UnnotifiedFailures += want.Failures.Consecutive
 		want.Failures = account.Failures{}
 	case want.External.ProviderUID != "" && (!m.isDeclared(want.External) || m.provider.Problem != ""):

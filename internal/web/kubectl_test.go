@@ -51,6 +51,27 @@ func askKubectl(handler http.Handler, path, session string, form url.Values, hea
 	return &page{status: w.Code, header: w.Header(), text: w.Body.String()}
 }
 
+// logInForKubectl returns the session of somebody who has been led to the login by this kubectl.
+func logInForKubectl(t *testing.T, a *v1alpha1.UserAccount) string {
+	t.Helper()
+	return withChallenge(t, logIn(t, a, password).Token)
+}
+
+// withChallenge returns a token of the same session that has begun for this kubectl.
+func withChallenge(t *testing.T, session string) string {
+	t.Helper()
+	found, err := shared.sessions.Check(t.Context(), session, token.Web)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found.Claims.Challenge = token.ChallengeOf(verifier)
+	signed, err := shared.sessions.Keys.Ring().Sign(found.Claims, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed.Text()
+}
+
 // allow is the form of the page when the person allows it.
 func allow(a *v1alpha1.UserAccount, port string) url.Values {
 	form := asked(port)
@@ -97,7 +118,7 @@ func exchange(t *testing.T, handler http.Handler, code, verifier string) *answer
 func TestKubectlLogin(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{DisplayName: "Ada Lovelace", Groups: []string{"editors"}})
 	handler := web.Handler(shared.depends)
-	session := logIn(t, a, password).Token
+	session := logInForKubectl(t, a)
 	of, err := shared.sessions.Check(t.Context(), session, token.Web)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +149,7 @@ func TestKubectlLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := of.Claims
-	want.Audience, want.SessionID = token.Kubernetes, got.Claims.SessionID
+	want.Audience, want.SessionID, want.Challenge = token.Kubernetes, got.Claims.SessionID, ""
 	want.IssuedTime, want.ExpiresTime = got.Claims.IssuedTime, got.Claims.ExpiresTime
 	if got.Claims != want || got.Claims.SessionID == of.Claims.SessionID {
 		t.Errorf("the session is %+v, want one of its own with the login of %+v", got.Claims, of.Claims)
@@ -146,7 +167,7 @@ func TestKubectlLogin(t *testing.T) {
 func TestKubectlCodeToCopy(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	handler := web.Handler(shared.depends)
-	session := logIn(t, a, password).Token
+	session := logInForKubectl(t, a)
 	shown := askKubectl(handler, "/login/kubectl?"+asked("").Encode(), session, nil)
 	shown.shows(t, http.StatusOK, "Allow it only if you have just started kubectl account login yourself", "whoever gets the code can act as you")
 	if policy := shown.header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "; form-action 'self'") {
@@ -173,18 +194,18 @@ func TestKubectlWithoutASession(t *testing.T) {
 	for _, prefix := range []string{"", "/o/" + a.Namespace} {
 		address := prefix + "/login/kubectl?" + asked("41234").Encode()
 		v := newVisitor(t)
-		v.get(address).leads(t, prefix+"/login?"+url.Values{"return_to": {address}}.Encode())
+		v.get(address).leads(t, prefix+"/login?"+url.Values{"return_to": {address}}.Encode()+"&prompt=login")
 		v.get(prefix+"/login?"+url.Values{"return_to": {address}}.Encode()).shows(t, http.StatusOK, `name="return_to" value="`+strings.ReplaceAll(address, "&", "&amp;")+`"`)
 		v.logIn(a, password, "return_to", address).leads(t, "/continue?"+url.Values{"return_to": {address}}.Encode())
 		v.get(address).shows(t, http.StatusOK, "asks to act as ada in "+a.Namespace)
 	}
 	handler := web.Handler(shared.depends)
-	session := logIn(t, a, password).Token
+	session := logInForKubectl(t, a)
 	elsewhere := "/o/" + other + "/login/kubectl"
-	wantLogin := "/o/" + other + "/login?" + url.Values{"return_to": {elsewhere + "?" + asked("41234").Encode()}}.Encode()
+	wantLogin := "/o/" + other + "/login?" + url.Values{"return_to": {elsewhere + "?" + asked("41234").Encode()}}.Encode() + "&prompt=login"
 	askKubectl(handler, elsewhere+"?"+asked("41234").Encode(), session, nil).leads(t, wantLogin)
 	askKubectl(handler, elsewhere, session, allow(a, "41234")).leads(t, wantLogin)
-	askKubectl(handler, "/login/kubectl", "", allow(a, "41234")).leads(t, "/login?"+url.Values{"return_to": {"/login/kubectl?" + asked("41234").Encode()}}.Encode())
+	askKubectl(handler, "/login/kubectl", "", allow(a, "41234")).leads(t, "/login?"+url.Values{"return_to": {"/login/kubectl?" + asked("41234").Encode()}}.Encode()+"&prompt=login")
 
 	of, err := shared.sessions.Check(t.Context(), session, token.Web)
 	if err != nil {
@@ -192,6 +213,7 @@ func TestKubectlWithoutASession(t *testing.T) {
 	}
 	remembered := token.New(of.Claims.AccountID, of.Claims.CredentialUID, of.Claims.Generation, token.Web,
 		token.Lifetimes{Idle: time.Hour, Max: time.Hour, RememberMe: 30 * 24 * time.Hour}, true, time.Now().Add(-20*24*time.Hour))
+	remembered.Challenge = token.ChallengeOf(verifier)
 	signed, err := shared.sessions.Keys.Ring().Sign(remembered, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +227,7 @@ func TestKubectlWithoutASession(t *testing.T) {
 func TestKubectlAnswers(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	handler := web.Handler(shared.depends)
-	session := logIn(t, a, password).Token
+	session := logInForKubectl(t, a)
 	cancel := allow(a, "41234")
 	cancel.Set("answer", "cancel")
 	denied := "http://127.0.0.1:41234/?" + url.Values{"error": {"access_denied"}, "state": {state}, "iss": {"https://app.example.org"}}.Encode()
@@ -225,7 +247,7 @@ func TestKubectlAnswers(t *testing.T) {
 func TestKubectlAddresses(t *testing.T) {
 	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
 	handler := web.Handler(shared.depends)
-	session := logIn(t, a, password).Token
+	session := logInForKubectl(t, a)
 	for name, edit := range map[string]func(url.Values){
 		"no challenge":            func(q url.Values) { q.Del("challenge") },
 		"a short challenge":       func(q url.Values) { q.Set("challenge", strings.Repeat("a", 42)) },
@@ -301,7 +323,7 @@ func TestKubectlCodesRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := person(t, namespace, strings.ReplaceAll(name, " ", "-"), v1alpha1.UserAccountSpec{})
-			session := logIn(t, a, password).Token
+			session := logInForKubectl(t, a)
 			code := codeFor(t, handler, a, session)
 			if row.handler == nil {
 				row.handler = handler
@@ -359,7 +381,7 @@ func TestKubectlAttempts(t *testing.T) {
 	d.Audit = &audit.Recorder{Log: log, Catalog: d.Catalog, Clock: clock.RealClock{}, Owners: shared.caches.Credentials()}
 	d.Throttle = throttle.New(1, clock.RealClock{})
 	handler := web.Handler(d)
-	code := codeFor(t, handler, a, logIn(t, a, password).Token)
+	code := codeFor(t, handler, a, logInForKubectl(t, a))
 	for _, step := range []struct{ code, outcome string }{{code, "granted"}, {"code", "invalid-code"}} {
 		series := `keyturn_login_attempts_total{door="kubectl",outcome="` + step.outcome + `"}`
 		if got := moved(t, func() { exchange(t, handler, step.code, verifier) })[series]; got != 1 {
@@ -399,14 +421,15 @@ func TestKubectlAttempts(t *testing.T) {
 // TestKubectlSessionIsNoLoginOfOld: a session of kubectl lasts no longer after the login than the policy says, whenever its code was made.
 func TestKubectlSessionIsNoLoginOfOld(t *testing.T) {
 	a := person(t, organisation(t, &v1alpha1.PasswordPolicySpec{Session: v1alpha1.SessionRule{
-		IdleMinutes: new(int32(60)), MaxMinutes: new(int32(90)),
+		IdleMinutes: new(int32(60)), MaxMinutes: new(int32(60)),
 	}}), "ada", v1alpha1.UserAccountSpec{})
-	of, err := shared.sessions.Check(t.Context(), logIn(t, a, password).Token, token.Web)
+	of, err := shared.sessions.Check(t.Context(), logInForKubectl(t, a), token.Web)
 	if err != nil {
 		t.Fatal(err)
 	}
 	earlier := token.New(of.Claims.AccountID, of.Claims.CredentialUID, of.Claims.Generation, token.Web,
-		token.Lifetimes{Idle: 90 * time.Minute, Max: 90 * time.Minute}, false, time.Now().Add(-80*time.Minute))
+		token.Lifetimes{Idle: time.Hour, Max: time.Hour}, false, time.Now().Add(-9*time.Minute))
+	earlier.Challenge = token.ChallengeOf(verifier)
 	signed, err := shared.sessions.Keys.Ring().Sign(earlier, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -414,7 +437,27 @@ func TestKubectlSessionIsNoLoginOfOld(t *testing.T) {
 	handler := web.Handler(shared.depends)
 	granted := exchange(t, handler, codeFor(t, handler, a, signed.Text()), verifier)
 	granted.expect(t, http.StatusOK, "")
-	if want := earlier.LoginTime.Add(90 * time.Minute); !granted.ExpiresAt.Equal(want) {
+	if want := earlier.LoginTime.Add(time.Hour); !granted.ExpiresAt.Equal(want) {
 		t.Errorf("it lasts until %v, want %v", granted.ExpiresAt, want)
 	}
+}
+
+// TestKubectlWithAnotherLogin: a session that has begun for something else, or for another kubectl, gets no code, however fresh it is: an
+// application that sees a person's session would get into the cluster otherwise. Nor does a bearer token, which comes from no page.
+func TestKubectlWithAnotherLogin(t *testing.T) {
+	a := person(t, organisation(t, nil), "ada", v1alpha1.UserAccountSpec{})
+	handler := web.Handler(shared.depends)
+	plain := logIn(t, a, password).Token
+	again := "/login?" + url.Values{"return_to": {"/login/kubectl?" + asked("41234").Encode()}}.Encode() + "&prompt=login"
+	askKubectl(handler, "/login/kubectl?"+asked("41234").Encode(), plain, nil).leads(t, again)
+	askKubectl(handler, "/login/kubectl", plain, allow(a, "41234")).leads(t, again)
+
+	session := withChallenge(t, plain)
+	foreign := allow(a, "41234")
+	foreign.Set("challenge", token.ChallengeOf(strings.Repeat("v", 43)))
+	if answered := askKubectl(handler, "/login/kubectl", session, foreign); !strings.HasPrefix(answered.header.Get("Location"), "/login?") {
+		t.Errorf("with another challenge: answered %d to %s", answered.status, answered.header.Get("Location"))
+	}
+	askKubectl(handler, "/login/kubectl", "", allow(a, "41234"), "Authorization", "Bearer "+session).leads(t, again)
+	codeFor(t, handler, a, session)
 }

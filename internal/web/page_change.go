@@ -135,7 +135,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryChange, audience: string(p.audience(r)), remember: page.Remember, account: name,
+		entry: metrics.EntryChange, audience: string(p.audience(r)), remember: page.Remember, account: name, challenge: challengeOf(page.ReturnTo),
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Change(ctx, who, current, next)
 		},

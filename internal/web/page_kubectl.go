@@ -164,17 +164,29 @@ func (p *Pages) answerKubectl(w http.ResponseWriter, r *http.Request) {
 	p.UI.Render(w, r, http.StatusOK, "kubectl", page)
 }
 
-// sessionForKubectl returns the session of a request if kubectl can get one of the same login. Otherwise it answers the request itself: it
-// leads to the login page where there is no session, or one of another organisation than that of the address, or one that began too long ago.
+// challengeOf returns the challenge of the kubectl account login to which an address leads back after a login; empty for any other address.
+func challengeOf(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || !strings.HasSuffix(u.Path, kubectlPath) {
+		return ""
+	}
+	if k, ok := parseKubectlRequest(u.Query()); ok {
+		return k.Challenge
+	}
+	return ""
+}
+
+// sessionForKubectl returns the session of a request if its person has logged in for this kubectl. Otherwise it answers the request itself: it
+// leads to the login page, also somebody who is logged in, where the login was for something else, of another organisation than that of the
+// address, or too long ago.
 func (p *Pages) sessionForKubectl(w http.ResponseWriter, r *http.Request, k kubectlRequest) (sessions.Session, bool) {
-	found, err := p.session(w, r)
+	found, err := p.check(r, p.Get(r, httpkit.SessionCookie)) // A bearer token comes from no page.
 	organization := organizationOf(r)
-	if errors.Is(err, sessions.ErrInvalid) || err == nil && organization != "" && organization != found.Account.Namespace {
-		returnto.Redirect(w, sibling(r, "/login", k.address(r)))
-		return sessions.Session{}, false
+	if err == nil && organization != "" && organization != found.Account.Namespace {
+		err = sessions.ErrInvalid
 	}
 	if err == nil {
-		err = p.Sessions.AllowsCode(r.Context(), found)
+		err = p.Sessions.AllowsCode(r.Context(), found, k.Challenge)
 	}
 	switch {
 	case errors.Is(err, sessions.ErrInvalid):

@@ -115,7 +115,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	}
 	name := accountName{Namespace: page.Organization, Username: page.Username}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryLogin, audience: string(p.audience(r)), remember: page.Remember, account: name,
+		entry: metrics.EntryLogin, audience: string(p.audience(r)), remember: page.Remember, account: name, challenge: challengeOf(to),
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Login(ctx, who, password)
 		},

@@ -73,7 +73,8 @@ func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 		p.UI.ShowProblem(w, r, refusal, "", back)
 		return
 	}
-	f := oidc.NewFlow(query.Get("prompt") == promptLogin, p.Sessions.Clock.Now())
+	// For kubectl the person has to type something: a script of an application on this host could begin the login otherwise.
+	f := oidc.NewFlow(query.Get("prompt") == promptLogin || challengeOf(to) != "", p.Sessions.Clock.Now())
 	address, err := client.Begin(r.Context(), p.callbackAddress(r, chosen.Name), f)
 	var signed token.Token
 	if err == nil {
@@ -173,7 +174,7 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 	at := &assertedAttempt{pages: p, r: r, flow: f, provider: chosen, client: client}
 	granted, refusal := p.run(r, attempt{
 		entry: metrics.EntryOIDC, audience: string(p.audience(r)), account: accountName{Namespace: f.Namespace}, provider: chosen, subject: &at.subject,
-		login: at.login,
+		challenge: challengeOf(f.ReturnTo), login: at.login,
 	})
 	if refusal != nil {
 		p.refuseAsserted(w, r, at, refusal, back)
