@@ -135,7 +135,7 @@ func TestSubjects(t *testing.T) {
 	w.eventually(first, ready, bound)
 	w.g.Eventually(time.Now, patience, glance).Should(gomega.BeTemporally(">", first.CreationTimestamp.Add(time.Second)))
 	second := w.account("a-second", verifiedBy(corp.Name, "s-1"))
-	w.eventually(second, conflict, says(v1alpha1.ConditionSubjectBound, `"z-first"`), standing(v1alpha1.StandingDisabled, v1alpha1.ReasonSubjectConflict))
+	w.eventually(second, conflict, says(v1alpha1.ConditionSubjectBound, "Another UserAccount"), standing(v1alpha1.StandingDisabled, v1alpha1.ReasonSubjectConflict))
 	w.eventually(elsewhere, ready, bound)
 	w.eventually(first, ready, bound)
 

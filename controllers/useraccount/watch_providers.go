@@ -2,6 +2,7 @@ package useraccount
 
 import (
 	"context"
+	"slices"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -53,13 +54,30 @@ func subjectChanged() predicate.Predicate {
 	})
 }
 
-// ofSubject enqueues the accounts that declare the same subject at the same provider: another of them may have it now. It is called with
-// an account as it was, and with the same one as it is.
+// ofSubject enqueues, of the accounts that declare the same subject at the same provider, the first two: the one that has the subject now,
+// and the one that may have had it before. The others stand as before. It is called with an account as it was, and with the same one as it is.
 func (r *Reconciler) ofSubject(ctx context.Context, obj client.Object) []reconcile.Request {
 	a, ok := obj.(*v1alpha1.UserAccount)
 	if !ok || a.Spec.Authentication.ProviderRef == nil || a.Spec.Authentication.Subject == "" {
 		return nil
 	}
 	declared := a.Spec.Authentication
-	return r.list(ctx, client.InNamespace(a.Namespace), catalog.OfSubject(declared.ProviderRef.Name, declared.Subject))
+	accounts := &v1alpha1.UserAccountList{}
+	err := r.client.List(ctx, accounts, client.InNamespace(a.Namespace), catalog.OfSubject(declared.ProviderRef.Name, declared.Subject), client.UnsafeDisableDeepCopy)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Accounts could not be listed from the cache")
+		return nil
+	}
+	all := make([]*v1alpha1.UserAccount, len(accounts.Items))
+	for i := range accounts.Items {
+		all[i] = &accounts.Items[i]
+	}
+	var requests []reconcile.Request
+	for range 2 {
+		if first := provider.FirstOfSubject(all); first != nil {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(first)})
+			all = slices.DeleteFunc(all, func(other *v1alpha1.UserAccount) bool { return other == first })
+		}
+	}
+	return requests
 }

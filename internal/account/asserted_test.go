@@ -198,7 +198,7 @@ func TestAuthenticationChanges(t *testing.T) {
 		"External, without a provider": {edits(loggedIn, func(s *state) {
 			s.spec.Authentication.ProviderRef, s.provider = nil, account.Provider{}
 		}), forgotten},
-		"External, at a provider that is gone":        {edits(loggedIn, func(s *state) { s.provider = account.Provider{Problem: v1alpha1.ReasonProviderNotFound} }), nothing},
+		"External, at a provider that is gone":        {edits(loggedIn, func(s *state) { s.provider = account.Provider{Problem: v1alpha1.ReasonProviderNotFound} }), forgotten},
 		"External, at a provider that is off":         {edits(loggedIn, problem(v1alpha1.ReasonProviderDisabled)), forgotten},
 		"External, at one for others":                 {edits(loggedIn, problem(v1alpha1.ReasonProviderNotAllowed)), forgotten},
 		"External, in conflict":                       {edits(loggedIn, problem(v1alpha1.ReasonSubjectConflict)), forgotten},

@@ -62,11 +62,8 @@ func (r Rules) declares(e External) bool {
 		(r.Provider.UID == e.ProviderUID || r.Provider.UID == "")
 }
 
-// isBarred tells whether the provider is there and may not verify the account. One that is missing needs no rule: should it be created again,
-// it has another UID.
-func (r Rules) isBarred() bool {
-	return r.Provider.Problem != "" && r.Provider.Problem != v1alpha1.ReasonProviderNotFound
-}
+// isBarred tells whether the provider may not verify the account, or is missing. Where nobody has looked it up, that is not known.
+func (r Rules) isBarred() bool { return r.Provider.Problem != "" }
 
 // applyAuthentication lets a change of spec.authentication take effect. An account that has become External loses its password and
 // the history. What became of the Secret that handed one out stays known, so that its old value does not come into force when the account becomes

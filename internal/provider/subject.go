@@ -2,7 +2,6 @@ package provider
 
 import (
 	"cmp"
-	"fmt"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
@@ -26,8 +25,9 @@ func Bind(account *v1alpha1.UserAccount, ofSubject []*v1alpha1.UserAccount) Bind
 	if first == nil || first.UID == account.UID || precedes(account, first) {
 		return Binding{}
 	}
-	return Binding{Problem: v1alpha1.ReasonSubjectConflict, Message: fmt.Sprintf(
-		"The subject is that of UserAccount %q, which had it first: declare another, or delete that account", first.Name)}
+	// The message does not name that account: where thousands declare one subject, each change of the first would have to be written to all.
+	return Binding{Problem: v1alpha1.ReasonSubjectConflict, Message: "Another UserAccount of this namespace has declared the subject for longer: " +
+		"declare another subject, or delete one of the accounts"}
 }
 
 // FirstOfSubject returns whose a subject is, out of the accounts of a namespace that declare it: the one that was created first, then the

@@ -64,7 +64,13 @@ func TestVerifiedBy(t *testing.T) {
 		}, false},
 		"the type is missing":   {func(w *world) { w.account.Spec.Authentication = v1alpha1.Authentication{} }, false},
 		"began with a password": {func(w *world) { w.claims.Method, w.claims.Provider, w.claims.Identity = token.Password, "", "" }, false},
-		"account disabled":      {func(w *world) { w.account.Spec.Access = v1alpha1.AccessDisabled }, false},
+		"sessions were made shorter": {func(w *world) {
+			w.verifiedBy.Provider.Spec.Session = &v1alpha1.ProviderSession{MaxMinutes: new(int32(60))}
+		}, false},
+		"sessions were made longer": {func(w *world) {
+			w.verifiedBy.Provider.Spec.Session = &v1alpha1.ProviderSession{MaxMinutes: new(int32(61))}
+		}, true},
+		"account disabled": {func(w *world) { w.account.Spec.Access = v1alpha1.AccessDisabled }, false},
 		"a password, of a Local account": {func(w *world) {
 			w.claims.Method, w.account.Spec.Authentication = token.Password, v1alpha1.Authentication{}
 		}, true},
@@ -73,7 +79,7 @@ func TestVerifiedBy(t *testing.T) {
 		"the account of a namesake is read": {func(w *world) { w.account.UID = "another" }, false},
 	} {
 		w := &world{account: externalAccount(), verifiedBy: provider.Resolution{Provider: contoso()}, claims: token.Claims{
-			SessionID: "s-1", CredentialUID: "uid-1", Generation: 3, Method: token.OIDC, Provider: "contoso", Identity: provider.Identity("uid-of-contoso", "oid-of-grace"),
+			SessionID: "s-1", CredentialUID: "uid-1", Generation: 3, Method: token.OIDC, LoginTime: now.Add(-time.Hour), Provider: "contoso", Identity: provider.Identity("uid-of-contoso", "oid-of-grace"),
 		}}
 		state := credential.Session{CredentialUID: "uid-1", Generation: 3, Owner: account.OwnerOf(w.account)}
 		row.edit(w)

@@ -147,18 +147,18 @@ func (s *Service) Current(ctx context.Context, claims token.Claims) (Session, er
 // GoesOn tells whether the session of a token goes on, by the state of its credential, by its account, and by the provider that verifies
 // the account.
 func GoesOn(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy provider.Resolution, now time.Time) bool {
-	return !hasEnded(c, state) && state.BelongsTo(a) && account.UnavailableReason(&a.Spec, now) == "" && isVerifiedBy(c, a, verifiedBy)
+	return !hasEnded(c, state) && state.BelongsTo(a) && account.UnavailableReason(&a.Spec, now) == "" && isVerifiedBy(c, a, verifiedBy, now)
 }
 
 // isVerifiedBy tells whether a session began in the way in which the account is declared to be verified now: by a password here or, of an
-// External account, by what its provider has said about the very person whom it declares.
-func isVerifiedBy(c *token.Claims, a *v1alpha1.UserAccount, verifiedBy provider.Resolution) bool {
+// External account, by what its provider has said about the very person whom it declares, not longer ago than the provider's sessions last.
+func isVerifiedBy(c *token.Claims, a *v1alpha1.UserAccount, verifiedBy provider.Resolution, now time.Time) bool {
 	if a.Spec.Authentication.Type != v1alpha1.AuthenticationExternal {
 		return c.Method == token.Password
 	}
 	p := verifiedBy.Provider
 	return c.Method == token.OIDC && p != nil && verifiedBy.Problem == "" &&
-		c.Provider == p.Name && c.Identity == provider.Identity(string(p.UID), a.Spec.Authentication.Subject)
+		c.Provider == p.Name && now.Before(c.LoginTime.Add(provider.MaxSession(p))) && c.Identity == provider.Identity(string(p.UID), a.Spec.Authentication.Subject)
 }
 
 // GroupsOf returns the groups of a session that goes on: those of the account, and the mapped ones of the person at the provider. They

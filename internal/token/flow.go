@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -11,6 +12,15 @@ import (
 
 // flowAudience keeps flow tokens from being accepted as sessions, and sessions as flow tokens.
 const flowAudience Audience = "flow"
+
+// maxFlowBytes bounds the token of a flow: a cookie holds 4096 bytes, its name and attributes included (RFC 6265, section 6.1).
+const maxFlowBytes = 3900
+
+// JSON writes & as six characters. An address to return to can have hundreds, and never a space.
+var (
+	packAddress   = strings.NewReplacer("&", " ")
+	unpackAddress = strings.NewReplacer(" ", "&")
+)
 
 // FlowLifetime is how long a person may take to log in at a provider.
 const FlowLifetime = 10 * time.Minute
@@ -21,7 +31,8 @@ type Flow struct {
 	Provider, ProviderUID string
 	// Namespace whose account the person wants to log in to (claim "ns").
 	Namespace string
-	// ReturnTo is where the person goes after the login; empty: nowhere in particular (claim "to").
+	// ReturnTo is where the person goes after the login; empty: nowhere in particular (claim "to"). It has no spaces. One that is too long for
+	// a cookie is left out.
 	ReturnTo string
 	// State and Nonce are random, and Verifier is that of PKCE (claims "state", "nonce" and "pkce"). Only this browser has them.
 	State, Nonce, Verifier string
@@ -52,6 +63,15 @@ func (r *Ring) SignFlow(f Flow) (Token, error) {
 	if err := f.check(); err != nil {
 		return Token{}, fmt.Errorf("sign flow: %w", err)
 	}
+	signed, err := r.signFlow(f)
+	if err == nil && len(signed.Text()) > maxFlowBytes {
+		f.ReturnTo = ""
+		signed, err = r.signFlow(f)
+	}
+	return signed, err
+}
+
+func (r *Ring) signFlow(f Flow) (Token, error) {
 	began := wholeSecond(f.BeganTime)
 	return r.sign(flowPayload{
 		RegisteredClaims: jwt.RegisteredClaims{
@@ -60,7 +80,7 @@ func (r *Ring) SignFlow(f Flow) (Token, error) {
 			ExpiresAt: jwt.NewNumericDate(began.Add(FlowLifetime)),
 			IssuedAt:  jwt.NewNumericDate(began),
 		},
-		Provider: f.Provider, ProviderUID: f.ProviderUID, Namespace: f.Namespace, ReturnTo: f.ReturnTo,
+		Provider: f.Provider, ProviderUID: f.ProviderUID, Namespace: f.Namespace, ReturnTo: packAddress.Replace(f.ReturnTo),
 		State: f.State, Nonce: f.Nonce, Verifier: f.Verifier, Recent: f.Recent,
 	}, began)
 }
@@ -84,7 +104,7 @@ func (r *Ring) VerifyFlow(token string, now time.Time) (Flow, error) {
 		return Flow{}, ErrExpired
 	}
 	f := Flow{
-		Provider: p.Provider, ProviderUID: p.ProviderUID, Namespace: p.Namespace, ReturnTo: p.ReturnTo,
+		Provider: p.Provider, ProviderUID: p.ProviderUID, Namespace: p.Namespace, ReturnTo: unpackAddress.Replace(p.ReturnTo),
 		State: p.State, Nonce: p.Nonce, Verifier: p.Verifier, Recent: p.Recent, BeganTime: wholeSecond(p.IssuedAt.Time),
 	}
 	if err := f.check(); err != nil {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
@@ -52,7 +54,7 @@ func (p *Pages) providerLinks(r *http.Request, organization, to string, prompt b
 		if prompt {
 			parameters.Set("prompt", promptLogin)
 		}
-		address := url.URL{Path: inOrganization(p.unlessDefault(organization), "/login/oidc/"+found.Name), RawQuery: parameters.Encode()}
+		address := url.URL{Path: inOrganization(cmp.Or(organizationOf(r), p.unlessDefault(organization)), "/login/oidc/"+found.Name), RawQuery: parameters.Encode()}
 		links[i] = providerLink{Provider: found.Name, Name: found.Spec.DisplayName, Address: address.String()}
 	}
 	return links
@@ -114,7 +116,7 @@ func (p *Pages) callbackAddress(r *http.Request, name string) string {
 
 // provider returns a provider that an organisation allows, and its client.
 func (p *Pages) provider(ctx context.Context, organization, name string) (*v1alpha1.IdentityProvider, *oidc.Client, *httpkit.Problem) {
-	if p.Providers == nil {
+	if p.Providers == nil || len(validation.IsDNS1123Label(organization)) > 0 { // No namespace has such a name.
 		return nil, nil, problem(http.StatusNotFound, httpkit.NotFound)
 	}
 	offered, err := p.Catalog.OfferedProviders(ctx, organization)
@@ -170,12 +172,14 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 		p.UI.ShowProblem(w, r, refusal, "", back)
 		return
 	}
-	p.Drop(w, flowCookie)
 	at := &assertedAttempt{pages: p, r: r, flow: f, provider: chosen, client: client}
 	granted, refusal := p.run(r, attempt{
 		entry: metrics.EntryOIDC, audience: string(p.audience(r)), account: accountName{Namespace: f.Namespace}, provider: chosen, subject: &at.subject,
 		challenge: challengeOf(f.ReturnTo), login: at.login,
 	})
+	if refusal == nil || refusal.RetryAfter == 0 { // Otherwise the provider was not asked, and the page can be loaded again.
+		p.Drop(w, flowCookie)
+	}
 	if refusal != nil {
 		p.refuseAsserted(w, r, at, refusal, back)
 		return

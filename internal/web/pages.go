@@ -113,7 +113,11 @@ func (p *Pages) notice(w http.ResponseWriter, r *http.Request, text *ui.Text) (s
 	case provider == "":
 		return text.Say("notice." + notice), nil
 	}
-	name := p.displayName(r.Context(), provider)
+	found, err := p.Catalog.IdentityProvider(r.Context(), provider)
+	if err != nil { // Or the cookie has been set by somebody else.
+		return text.Say("notice." + notice), nil
+	}
+	name := found.Spec.DisplayName
 	return text.Say("notice."+notice) + " " + text.Say("notice.provider", "provider", name), p.logoutLink(r.Context(), text, provider)
 }
 
