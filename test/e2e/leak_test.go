@@ -66,12 +66,13 @@ func noteDocument(text []byte) {
 	evidence.documents = append(evidence.documents, text)
 }
 
-// noteAddress keeps an address. That of a callback has the code of a provider, which may be in no other place.
+// noteAddress keeps an address. That of a callback has the code of a provider, and that of kubectl's listener a login code: these may be in
+// no other place.
 func noteAddress(address string) {
 	evidence.Lock()
 	defer evidence.Unlock()
 
-	if u, err := url.Parse(address); err == nil && strings.HasPrefix(u.Path, callback) {
+	if u, err := url.Parse(address); err == nil && (strings.HasPrefix(u.Path, callback) || u.Path == "/" && u.Query().Has("iss")) {
 		if code := u.Query().Get("code"); code != "" {
 			evidence.secrets = append(evidence.secrets, code)
 		}
