@@ -17,7 +17,7 @@ import (
 	"github.com/cli/browser"
 )
 
-// browserTimeout is how long a person has to log in in the browser.
+// browserTimeout is how long a person has to log in with the browser.
 const browserTimeout = 5 * time.Minute
 
 var errNoAnswerInBrowser = errors.New("nobody has answered in the browser: run kubectl account login again")
@@ -57,7 +57,7 @@ func (q question) address(s *settings, port int) string {
 	return s.server + page + "?" + query.Encode()
 }
 
-// logInByBrowser has the person log in in a browser, and gets a session of the same login.
+// logInByBrowser has the person log in with a browser, and gets a session of the same login.
 func (p *program) logInByBrowser(ctx context.Context, to *server, s *settings) (*stored, error) {
 	logIn := p.logInHere
 	if s.noLaunchBrowser {
@@ -76,7 +76,7 @@ func (p *program) logInByBrowser(ctx context.Context, to *server, s *settings) (
 	return p.keep(s, answer)
 }
 
-// isMeant returns an error where another account is logged in in the browser than the one that was named.
+// isMeant returns an error where another account is logged in with the browser than the one that was named.
 func isMeant(s *settings, answer *granted) error {
 	got := answer.Account
 	if (s.username == "" || strings.EqualFold(s.username, got.Username)) && (s.namespace == "" || s.namespace == got.Namespace) {
@@ -98,7 +98,7 @@ func (p *program) logInHere(ctx context.Context, to *server, s *settings, q ques
 	}
 	defer l.close()
 	address := q.address(s, l.port)
-	fmt.Fprintf(p.stderr, "Log in in your browser. If none opens, open this address in one on this computer:\n\n  %s\n\n", address)
+	fmt.Fprintf(p.stderr, "Log in with your browser. If none opens, open this address in one on this computer:\n\n  %s\n\n", address)
 	failed := make(chan error, 1)
 	go func() { failed <- p.browse(address) }() // Some browsers go on until their window is closed.
 	ended := time.NewTimer(p.browserTimeout)

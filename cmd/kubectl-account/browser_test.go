@@ -101,7 +101,7 @@ func TestBrowserLogin(t *testing.T) {
 	f := newFixture(t)
 	p := newPerson(t, f)
 	p.other = []url.Values{{"code": {"the-code"}, "state": {"another"}, "iss": {f.server.URL}}, {"code": {"the-code"}}, {}}
-	f.expect(t, 0, "You are logged in as ada in the organisation acme", "Log in in your browser. If none opens, open this address in one on this computer:\n\n  "+f.server.URL+"/o/acme/login/kubectl?",
+	f.expect(t, 0, "You are logged in as ada in the organisation acme", "Log in with your browser. If none opens, open this address in one on this computer:\n\n  "+f.server.URL+"/o/acme/login/kubectl?",
 		"login", "--browser", "--namespace=acme")
 	<-p.done
 	f.wantAsked(t, postToken)
@@ -128,7 +128,7 @@ func TestBrowserLoginOfKubectl(t *testing.T) {
 	newPerson(t, f)
 	f.terminal = func() (terminal, error) { t.Error("the terminal is opened"); return nil, errNoTerminal }
 	asPlugin(f, false)
-	f.expect(t, 0, `"the-token"`, "Log in in your browser", "login", "--browser")
+	f.expect(t, 0, `"the-token"`, "Log in with your browser", "login", "--browser")
 	if !json.Valid(f.out.Bytes()) {
 		t.Errorf("kubectl reads %s", &f.out)
 	}

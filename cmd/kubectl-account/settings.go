@@ -34,13 +34,13 @@ type settings struct {
 	// authority is the file of the certificates to trust, in the place of the system's.
 	authority string
 
-	// browser: log in in a browser on this computer. noLaunchBrowser: in one on any computer, which shows a code to enter here.
+	// browser: log in with a browser on this computer. noLaunchBrowser: in one on any computer, which shows a code to enter here.
 	browser, noLaunchBrowser bool
 
 	kubeconfig, context string
 }
 
-// byBrowser tells whether to log in in a browser rather than with a password at the terminal.
+// byBrowser tells whether to log in with a browser rather than with a password at the terminal.
 func (s *settings) byBrowser() bool { return s.browser || s.noLaunchBrowser }
 
 // flags are those of every command. They print nothing: the caller says what is wrong with the command line.
