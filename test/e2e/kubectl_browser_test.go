@@ -147,18 +147,22 @@ func (v *formBrowser) send(t *testing.T, path string, form url.Values) (status i
 	return response.StatusCode, to, string(text)
 }
 
-func (v *formBrowser) logIn(t *testing.T, p *person) {
+// logInFor logs in on the page to which the address of a kubectl account login leads.
+func (v *formBrowser) logInFor(t *testing.T, p *person, address string) {
 	t.Helper()
 
-	form := url.Values{"organization": {p.organisation}, "username": {p.username}, "password": {p.password}}
+	form := url.Values{
+		"organization": {p.organisation}, "username": {p.username}, "password": {p.password}, "return_to": {strings.TrimPrefix(address, loginURL)},
+	}
 	if status, to, page := v.send(t, "/login", form); status != http.StatusSeeOther {
 		t.Fatalf("the login is answered with %d to %v: %s", status, to, page)
 	}
 }
 
-// allow lets kubectl act as a person, on the page whose address is given, and returns what the form leads to.
+// allow logs in for kubectl, lets it act as the person on the page whose address is given, and returns what the form leads to.
 func (v *formBrowser) allow(t *testing.T, p *person, address string) (to *url.URL, page string) {
 	t.Helper()
+	v.logInFor(t, p, address)
 
 	at, err := url.Parse(address)
 	must(t, err)
@@ -180,8 +184,6 @@ func TestKubectlLogsInWithABrowserElsewhere(t *testing.T) {
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)
 	v := newFormBrowser(t)
-	v.logIn(t, p)
-
 	d := newDesk(t, o, "--browser") // What a person types goes before it.
 
 	at := d.sit(t, "account", "login", "--no-launch-browser")
@@ -246,8 +248,6 @@ func TestKubectlTakesNoForeignAnswer(t *testing.T) {
 	o := newOrganisation(t)
 	p := o.settled(t, "ada", nil)
 	v := newFormBrowser(t)
-	v.logIn(t, p)
-
 	d := newDesk(t, o, "--browser")
 	opened := d.withBrowser(t)
 	at := d.sit(t, "account", "login")
