@@ -114,6 +114,9 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	})
 	metrics.RegisterKeys(b.registry, keys)
 	counts := metrics.New(b.registry, bounded.Running, logins.Waiting)
+	providers := &oidc.Clients{Source: provider.Source{Reader: b.caches.Providers(), Namespace: o.providerNamespace}, Clock: clock.RealClock{}}
+	counts.Providers = metrics.NewProviders(b.registry, accounts.IdentityProviders, providers.Stats)
+	providers.OnRequest = counts.Providers.Request
 	recorder := &audit.Recorder{Log: b.audit, Catalog: accounts, Clock: clock.RealClock{}, Owners: credentials}
 	store.OnWrite = (&transitions.Notifier{
 		Catalog: accounts, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, counts.Transition},
@@ -131,8 +134,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 		Logins: logins, Catalog: accounts, Sessions: s.sessions, Metrics: counts, UI: b.pages, Cookies: cookies,
 		DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: b.proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
-		Providers: &oidc.Clients{Source: provider.Source{Reader: b.caches.Providers(), Namespace: o.providerNamespace}, Clock: clock.RealClock{}},
-		SendEmail: o.tellEmail, ConsoleHosts: b.consoleHosts, MayListAccounts: administrators.MayList,
+		Providers: providers, SendEmail: o.tellEmail, ConsoleHosts: b.consoleHosts, MayListAccounts: administrators.MayList,
 	})
 	s.people = withConsole(people, console.Handler(console.Dependencies{
 		Service: administrators, Sessions: s.sessions, Checks: counts, Metrics: actions, UI: b.pages, Cookies: cookies, Proxies: b.proxies, Audit: recorder,

@@ -43,6 +43,9 @@ const (
 	OutcomeDone Outcome = "done"
 )
 
+// ReasonAddressThrottled: too many attempts from the address have failed. The answer has no reason, so that it tells nothing of the account.
+const ReasonAddressThrottled = "AddressThrottled"
+
 // Line is one line of the audit log. Later versions may add fields; no field changes its meaning.
 type Line struct {
 	// Time of the answer, or of the write, in UTC.

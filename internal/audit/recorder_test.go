@@ -260,7 +260,7 @@ func TestDocumentation(t *testing.T) {
 		string(v1alpha1.ReasonAccountDisabled), string(v1alpha1.ReasonAccountEnded),
 		string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures),
 		v1alpha1.ConditionReasonValueInvalid, v1alpha1.ConditionReasonKeyNotFound,
-		"keyturn_audit_lines_written_total", "keyturn_audit_lines_dropped_total", "AddressThrottled",
+		"keyturn_audit_lines_written_total", "keyturn_audit_lines_dropped_total", ReasonAddressThrottled,
 	} {
 		if !strings.Contains(text, "`"+word+"`") {
 			t.Errorf("%s is not explained", word)

@@ -133,6 +133,21 @@ func (d *Catalog) IdentityProvider(ctx context.Context, name string) (*v1alpha1.
 	return nil, ErrProviderNotFound
 }
 
+// IdentityProviders returns the providers that count, whoever may use them. They must not be changed.
+func (d *Catalog) IdentityProviders(ctx context.Context) ([]*v1alpha1.IdentityProvider, error) {
+	all, err := d.allProviders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var counted []*v1alpha1.IdentityProvider
+	for _, p := range all {
+		if found := provider.Resolve(p.Name, nil, all).Provider; found != nil {
+			counted = append(counted, found)
+		}
+	}
+	return counted, nil
+}
+
 // AccountOfSubject returns the account in a namespace that is declared to be a subject at a provider; of several, the one that was created
 // first. It must not be changed. Errors: ErrNotFound, or the reader's.
 func (d *Catalog) AccountOfSubject(ctx context.Context, namespace, providerName, subject string) (*v1alpha1.UserAccount, error) {

@@ -120,6 +120,12 @@ func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
 	at.account.Namespace = cmp.Or(at.account.Namespace, a.DefaultNamespace)
 	began := time.Now()
 	granted, refusal := a.runThrottled(r, at, audience)
+	a.report(r, at, granted, refusal, time.Since(began))
+	return granted, refusal
+}
+
+// report counts an attempt in the metrics and writes its audit line.
+func (a *Attempts) report(r *http.Request, at attempt, granted *grant, refusal *httpkit.Problem, took time.Duration) {
 	outcome := metrics.Granted
 	line := audit.Attempt{Door: at.entry, Namespace: at.account.Namespace, Username: at.account.Username, Granted: refusal == nil}
 	if refusal != nil {
@@ -130,11 +136,10 @@ func (a *Attempts) run(r *http.Request, at attempt) (*grant, *httpkit.Problem) {
 	}
 	if at.provider != nil {
 		line.Provider, line.Subject, line.Method = at.provider.Name, *at.subject, string(token.OIDC)
-		a.Metrics.ProviderAttempt(at.provider.Name, cmp.Or(line.Reason, outcome))
+		a.Metrics.Providers.Attempt(at.provider.Name, cmp.Or(line.Reason, outcome))
 	}
-	a.Metrics.Attempt(at.entry, outcome, time.Since(began))
+	a.Metrics.Attempt(at.entry, outcome, took)
 	a.Audit.Attempt(r.Context(), line)
-	return granted, refusal
 }
 
 // runThrottled runs an attempt unless too many from its address have failed. It decides that before anything is looked up, so that

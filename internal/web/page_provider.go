@@ -86,8 +86,8 @@ func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	if err != nil {
-		refusal := providerRefusal(err, chosen)
-		p.Metrics.ProviderAttempt(chosen.Name, cmp.Or(refusal.Reason, refusal.ID))
+		refusal = providerRefusal(err, chosen)
+		p.Metrics.Providers.Attempt(chosen.Name, cmp.Or(refusal.Reason, refusal.ID))
 		p.UI.ShowProblem(w, r, refusal, "", back)
 		return
 	}
@@ -131,15 +131,13 @@ func (p *Pages) provider(ctx context.Context, organization, name string) (*v1alp
 		client, err := p.Providers.Of(ctx, found)
 		if err != nil {
 			slog.Warn("Provider cannot be asked", "provider", name, "error", err)
-			return nil, nil, providerRefusal(&oidc.Error{Unavailable: true, Reason: reasonSettings}, found)
+			p.Metrics.Providers.Attempt(name, string(oidc.ReasonCredentialsNotFound))
+			return nil, nil, providerRefusal(&oidc.Error{Unavailable: true, Reason: oidc.ReasonCredentialsNotFound}, found)
 		}
 		return found, client, nil
 	}
 	return nil, nil, problem(http.StatusNotFound, httpkit.NotFound)
 }
-
-// reasonSettings: the provider's Secret or certificates are missing or wrong. Its status tells more.
-const reasonSettings oidc.Reason = "CredentialsNotFound"
 
 // withoutReferrer keeps the address of a page to itself: that of a callback has a code, and what the page loads would tell the address to
 // the log of a proxy.

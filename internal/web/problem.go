@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/sessions"
@@ -17,7 +18,7 @@ var errAddressThrottled = errors.New("too many failed attempts from one address"
 // auditReason returns the reason of a problem for the audit log, which alone tells a throttled address from a locked account.
 func auditReason(p *httpkit.Problem) string {
 	if errors.Is(p.Cause, errAddressThrottled) {
-		return "AddressThrottled"
+		return audit.ReasonAddressThrottled
 	}
 	return p.Reason
 }

@@ -59,6 +59,8 @@ const (
 
 // It cannot be decided whether the person may log in.
 const (
+	// ReasonCredentialsNotFound: the provider's Secret or its certificates are missing or wrong. The provider's status says what is.
+	ReasonCredentialsNotFound Reason = "CredentialsNotFound"
 	// ReasonProviderUnavailable: the provider says that it cannot answer now.
 	ReasonProviderUnavailable Reason = "ProviderUnavailable"
 	// ReasonUnreachable: the provider cannot be reached, or does not answer in time.
@@ -87,7 +89,7 @@ func Reasons() []Reason {
 		ReasonTokenMalformed, ReasonSignatureInvalid, ReasonIssuerMismatch, ReasonAudienceMismatch, ReasonNonceMismatch,
 		ReasonTokenExpired, ReasonTokenFromFuture, ReasonTenantMismatch, ReasonSubjectUnusable, ReasonGroupsOverage, ReasonGroupsUnreadable,
 		ReasonProofTimeMissing, ReasonProofNotRecent,
-		ReasonProviderUnavailable, ReasonUnreachable, ReasonCertificateNotTrusted, ReasonServerNotAllowed, ReasonAnswerUnusable,
+		ReasonCredentialsNotFound, ReasonProviderUnavailable, ReasonUnreachable, ReasonCertificateNotTrusted, ReasonServerNotAllowed, ReasonAnswerUnusable,
 		ReasonClientRefused, ReasonBusy, ReasonBreakerOpen, ReasonCanceled,
 	}
 }
