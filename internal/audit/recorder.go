@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 
 	"k8s.io/utils/clock"
 
@@ -115,14 +116,23 @@ func (r *Recorder) accountOf(ctx context.Context, namespace, username string) Ac
 	return Account{Namespace: namespace}
 }
 
-// accountOfSubject returns the account that is declared for a subject. Where there is none, it returns the namespace and the subject.
+// accountOfSubject returns the account that is declared for a subject. Where there is none, it returns the namespace, if that exists, and
+// the subject. The namespace is out of the address that somebody has typed.
 func (r *Recorder) accountOfSubject(ctx context.Context, a Attempt) (Account, string) {
+	var subject string
 	if a.Subject != "" {
-		if found, err := r.Catalog.AccountOfSubject(ctx, a.Namespace, a.Provider, a.Subject); err == nil {
+		found, err := r.Catalog.AccountOfSubject(ctx, a.Namespace, a.Provider, a.Subject)
+		switch {
+		case err == nil:
 			return newAccount(account.OwnerOf(found), found), ""
+		case errors.Is(err, catalog.ErrNotFound):
+			subject = a.Subject
 		}
 	}
-	return Account{Namespace: a.Namespace}, a.Subject
+	if !r.Catalog.HasNamespace(ctx, a.Namespace) {
+		return Account{}, subject
+	}
+	return Account{Namespace: a.Namespace}, subject
 }
 
 // newAccount names an account in a line; a is nil where it is gone.

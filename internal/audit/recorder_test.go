@@ -16,10 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	testingclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/policy"
@@ -43,6 +45,14 @@ func (w *world) Owner(_ context.Context, name string) (account.Owner, bool) {
 	return owner, found
 }
 
+// subjectIndex is the index of a fake client.
+type subjectIndex struct{ *fake.ClientBuilder }
+
+func (i *subjectIndex) IndexField(_ context.Context, object client.Object, field string, extract client.IndexerFunc) error {
+	i.ClientBuilder = i.WithIndex(object, field, extract)
+	return nil
+}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -55,8 +65,17 @@ func newWorld(t *testing.T) *world {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "ada", UID: "u1"},
 		Spec:       v1alpha1.UserAccountSpec{Username: "Ada.L", Password: &v1alpha1.PasswordSpec{}},
 	}}
-	c := fake.NewClientBuilder().WithScheme(scheme).
-		WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, w.account).Build()
+	atProvider := &v1alpha1.UserAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "eve", UID: "u2"},
+		Spec: v1alpha1.UserAccountSpec{Authentication: v1alpha1.Authentication{
+			Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: "contoso"}, Subject: "subject-of-eve",
+		}},
+	}
+	index := &subjectIndex{fake.NewClientBuilder().WithScheme(scheme)}
+	if err := catalog.IndexSubjects(t.Context(), index); err != nil {
+		t.Fatal(err)
+	}
+	c := index.WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, w.account, atProvider).Build()
 	w.owners = map[string]account.Owner{credential.Name("acme", "ada.l"): account.OwnerOf(w.account)}
 	w.recorder = &Recorder{
 		Log: newLog(w.to, "login", prometheus.NewRegistry()), Catalog: catalog.New(c, "system"), Owners: w,
@@ -126,6 +145,80 @@ func TestAttempt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAttemptThroughAProvider: the line names the account that is declared for the person. Only where there is none it has the subject, for
+// an administrator to declare.
+func TestAttemptThroughAProvider(t *testing.T) {
+	const (
+		eve      = `"account":{"namespace":"acme","name":"eve","uid":"u2","username":"eve"}`
+		asked    = `,"provider":"contoso","method":"oidc"`
+		refused  = `"attempt","outcome":"refused","door":"oidc","problem":`
+		declared = "subject-of-eve"
+	)
+	for name, row := range map[string]struct {
+		attempt Attempt
+		want    string
+	}{
+		"granted": {
+			Attempt{Namespace: "acme", Subject: declared, Granted: true, SessionID: "S1"},
+			`"attempt","outcome":"granted","door":"oidc"` + asked + `,` + eve + `,"sessionID":"S1"`,
+		},
+		"refused by the provider": {
+			Attempt{Namespace: "acme", Problem: "provider-refused", Reason: "AccessDenied"},
+			refused + `"provider-refused","reason":"AccessDenied"` + asked + `,"account":{"namespace":"acme"}`,
+		},
+		"the account cannot be used": {
+			Attempt{Namespace: "acme", Subject: declared, Problem: "account-unavailable", Reason: "ProviderDisabled"},
+			refused + `"account-unavailable","reason":"ProviderDisabled"` + asked + `,` + eve,
+		},
+		"nobody is declared": {
+			Attempt{Namespace: "acme", Subject: "subject-of-mallory", Problem: "not-declared", Reason: "NotDeclared"},
+			refused + `"not-declared","reason":"NotDeclared"` + asked + `,"subject":"subject-of-mallory","account":{"namespace":"acme"}`,
+		},
+		"declared, but for another provider's person by now": {
+			Attempt{Namespace: "acme", Subject: declared, Problem: "not-declared", Reason: "NotDeclared"},
+			refused + `"not-declared","reason":"NotDeclared"` + asked + `,` + eve,
+		},
+		"a namespace that does not exist": {
+			Attempt{Namespace: "hunter2", Subject: declared, Problem: "not-declared", Reason: "NotDeclared"},
+			refused + `"not-declared","reason":"NotDeclared"` + asked + `,"subject":"subject-of-eve","account":{}`,
+		},
+		"refused in a namespace that does not exist": {
+			Attempt{Namespace: "hunter2", Problem: "provider-refused", Reason: "CodeRefused"},
+			refused + `"provider-refused","reason":"CodeRefused"` + asked + `,"account":{}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			row.attempt.Door, row.attempt.Provider, row.attempt.Method = "oidc", "contoso", "oidc"
+			w.recorder.Attempt(request(t), row.attempt)
+			if got, want := w.lines(), []string{begin + row.want + end}; !slices.Equal(got, want) {
+				t.Errorf("lines are\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestSubjectThatCannotBeLookedUp: while it is not known whose a subject is, it is not written.
+func TestSubjectThatCannotBeLookedUp(t *testing.T) {
+	w := newWorld(t)
+	w.recorder.Catalog = catalog.New(&failingReader{}, "system")
+	w.recorder.Attempt(request(t), Attempt{Door: "oidc", Namespace: "acme", Provider: "contoso", Method: "oidc", Subject: "subject-of-eve", Problem: "unavailable"})
+	if text := strings.Join(w.lines(), ""); strings.Contains(text, "subject-of-eve") || strings.Contains(text, "acme") {
+		t.Errorf("the line is %s, want neither subject nor namespace", text)
+	}
+}
+
+// failingReader cannot read anything.
+type failingReader struct{ client.Reader }
+
+func (*failingReader) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return context.Canceled
+}
+
+func (*failingReader) List(context.Context, client.ObjectList, ...client.ListOption) error {
+	return context.Canceled
 }
 
 // TestWrites: each transition of a write has a line, with the account and the request.
@@ -254,14 +347,26 @@ func TestDocumentation(t *testing.T) {
 			t.Errorf("no example of %s", event)
 		}
 	}
-	for _, word := range []string{
+	words := []string{
 		account.TransitionByChange, account.TransitionByReset, account.TransitionByUnlockTime, account.TransitionBySignOutTime,
 		account.TransitionByPerson, account.TransitionByAdministrator, account.TransitionByDeletion, account.TransitionByPolicy, account.TransitionOfDevice,
 		string(v1alpha1.ReasonAccountDisabled), string(v1alpha1.ReasonAccountEnded),
 		string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures),
 		v1alpha1.ConditionReasonValueInvalid, v1alpha1.ConditionReasonKeyNotFound,
 		"keyturn_audit_lines_written_total", "keyturn_audit_lines_dropped_total", ReasonAddressThrottled,
+		string(account.ReasonNotDeclared), "provider", "method", "subject", "oidc",
+	}
+	for _, reason := range oidc.Reasons() {
+		words = append(words, string(reason))
+	}
+	for _, reason := range []v1alpha1.StandingReason{
+		v1alpha1.ReasonAccountDisabled, v1alpha1.ReasonAccountNotStarted, v1alpha1.ReasonAccountEnded, v1alpha1.ReasonSpecUnreadable, v1alpha1.ReasonIdle,
+		v1alpha1.ReasonProviderNotFound, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonProviderDisabled,
+		v1alpha1.ReasonSubjectNotDeclared, v1alpha1.ReasonSubjectConflict,
 	} {
+		words = append(words, string(reason))
+	}
+	for _, word := range words {
 		if !strings.Contains(text, "`"+word+"`") {
 			t.Errorf("%s is not explained", word)
 		}

@@ -12,7 +12,7 @@ import (
 
 // TestStoredLines: programs that read the audit log of an earlier version read today's: no field is renamed or missing, and no event has
 // another name. The lines of testdata/stored are never written anew. The recorder of commit 3b1b295 has written them, in
-// TestAttempt, TestWrites and TestAccountThatIsGone; the first one that knew of an actor has written those at the end.
+// TestAttempt, TestWrites and TestAccountThatIsGone; the first ones that knew of an actor, and of a provider, have written those at the end.
 func TestStoredLines(t *testing.T) {
 	text, err := os.ReadFile("testdata/stored/lines.jsonl")
 	if err != nil {
