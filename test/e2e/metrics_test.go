@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	written "github.com/keyturn/keyturn/test/monitoring"
 )
 
@@ -166,6 +168,9 @@ func (m *monitoring) read(t *testing.T) (metrics string) {
 	return metrics
 }
 
+// ofTheDirectory are the metrics of the directory server, which does not run here. Its own tests look at them.
+var ofTheDirectory = []string{"keyturn_provider_ready"}
+
 // TestMetricsAreAsDocumented: the metrics of both servers are those in the tables of docs/metrics.md, and those that the alerts and the
 // dashboard use.
 func TestMetricsAreAsDocumented(t *testing.T) {
@@ -174,7 +179,12 @@ func TestMetricsAreAsDocumented(t *testing.T) {
 	documented, err := written.Documented("../..")
 	must(t, err)
 
+	declareProvider(t)
+
 	exposed := map[string]bool{}
+	for _, name := range ofTheDirectory {
+		exposed[name] = true
+	}
 
 	for server, text := range map[string]string{
 		"login": fetch(t, loginHealthURL+"/metrics"), "operator": newMonitoring(t).read(t),
@@ -197,9 +207,10 @@ func TestMetricsAreAsDocumented(t *testing.T) {
 
 			for _, metric := range family.GetMetric() {
 				for _, label := range metric.GetLabel() {
-					ofTheBuild := name == "keyturn_build_info" // The values are another build's tomorrow.
+					// The values are another build's tomorrow, and another cluster's provider is called otherwise.
+					isOpen := name == "keyturn_build_info" || label.GetName() == "provider"
 					if !strings.Contains(said.Labels, "`"+label.GetName()+"`") ||
-						(!ofTheBuild && !strings.Contains(said.Labels, "`"+label.GetValue()+"`")) {
+						(!isOpen && !strings.Contains(said.Labels, "`"+label.GetValue()+"`")) {
 						t.Errorf("docs/metrics.md does not explain %s=%q of %s", label.GetName(), label.GetValue(), name)
 					}
 				}
@@ -221,4 +232,25 @@ func TestMetricsAreAsDocumented(t *testing.T) {
 			t.Errorf("%s uses %s, and no server exposes it", where, name)
 		}
 	}
+}
+
+// declareProvider declares an identity provider, which has metrics as soon as the login server knows it. No organisation may use it.
+func declareProvider(t *testing.T) {
+	t.Helper()
+
+	declared := &v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: uniqueName(t)}, Spec: v1alpha1.IdentityProviderSpec{
+		Type: v1alpha1.IdentityProviderOIDC, DisplayName: "Contoso",
+		OIDC: v1alpha1.OIDCSettings{
+			Issuer: "https://id.example.org", ClientID: "keyturn", ClientSecretRef: v1alpha1.ProviderSecretReference{Name: "contoso"},
+		},
+	}}
+	must(t, kube.Create(t.Context(), declared))
+	t.Cleanup(func() { must(t, kube.Delete(context.WithoutCancel(t.Context()), declared)) })
+	eventually(t, "the login server has metrics of the provider", func() error {
+		if !strings.Contains(fetch(t, loginHealthURL+"/metrics"), fmt.Sprintf("keyturn_provider_breaker_open{provider=%q} 0", declared.Name)) {
+			return errors.New("it has none")
+		}
+
+		return nil
+	})
 }
