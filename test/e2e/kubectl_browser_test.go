@@ -27,7 +27,7 @@ func (d *desk) withBrowser(t *testing.T) (opened string) {
 	must(t, os.Mkdir(folder, 0o700))
 	// It also puts out something, which kubectl must not read.
 	script := fmt.Sprintf("#!/bin/sh\necho Opening in an existing browser session.\nprintf %%s \"$1\" > %[1]s.new && mv %[1]s.new %[1]s\n", opened)
-	must(t, os.WriteFile(filepath.Join(folder, "xdg-open"), []byte(script), 0o700)) //nolint:gosec // a program
+	must(t, os.WriteFile(filepath.Join(folder, "xdg-open"), []byte(script), 0o700))
 
 	d.bin = folder + string(filepath.ListSeparator) + d.bin
 
