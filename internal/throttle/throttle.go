@@ -67,7 +67,7 @@ func (t *Throttle) Begin(from netip.Addr) (a Attempt, wait time.Duration) {
 	if t == nil {
 		return Attempt{}, 0
 	}
-	key := keyOf(from)
+	key := Site(from)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	b := t.bucket(key)
@@ -126,8 +126,8 @@ func (t *Throttle) forget(b *bucket) {
 	}
 }
 
-// keyOf returns the address under which an address is counted.
-func keyOf(address netip.Addr) netip.Addr {
+// Site returns the address under which an address is counted.
+func Site(address netip.Addr) netip.Addr {
 	if !address.Is6() || address.Is4In6() {
 		return address.Unmap()
 	}

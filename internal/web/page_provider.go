@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/httpkit"
@@ -77,7 +78,7 @@ func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 	}
 	// For kubectl the person has to type something: a script of an application on this host could begin the login otherwise.
 	f := oidc.NewFlow(query.Get("prompt") == promptLogin || challengeOf(to) != "", p.Sessions.Clock.Now())
-	address, err := client.Begin(r.Context(), p.callbackAddress(r, chosen.Name), f)
+	address, err := client.Begin(r.Context(), audit.RequestOf(r.Context()).Address, p.callbackAddress(r, chosen.Name), f)
 	var signed token.Token
 	if err == nil {
 		signed, err = p.Sessions.Keys.Ring().SignFlow(token.Flow{
@@ -220,7 +221,7 @@ type assertedAttempt struct {
 
 // login asks the provider who the person is, and the login service for a session.
 func (a *assertedAttempt) login(ctx context.Context, _ login.Who) (*login.Result, error) {
-	person, err := a.client.Finish(ctx, a.pages.callbackAddress(a.r, a.provider.Name), oidc.Flow{
+	person, err := a.client.Finish(ctx, audit.RequestOf(ctx).Address, a.pages.callbackAddress(a.r, a.provider.Name), oidc.Flow{
 		State: a.flow.State, Nonce: a.flow.Nonce, Verifier: a.flow.Verifier, Recent: a.flow.Recent, Began: a.flow.BeganTime,
 	}, a.r.URL.Query())
 	if refused, ok := errors.AsType[*oidc.Error](err); ok {

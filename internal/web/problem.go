@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/sessions"
@@ -24,12 +25,14 @@ func auditReason(p *httpkit.Problem) string {
 }
 
 // isFailure reports whether a refused attempt counts against its address: the password or the login code was wrong, the account is locked,
-// or a provider does not take a code, for which it had to be asked. If the password was right, or the attempt could not be decided, it does
-// not count.
+// or a provider does not take a code, for which it had to be asked. Nor may hanging up while an attempt waits to ask be free. If the
+// password was right, or the attempt could not be decided, it does not count.
 func isFailure(p *httpkit.Problem) bool {
 	switch p.ID {
 	case httpkit.InvalidCredentials, httpkit.InvalidCode, httpkit.TooManyAttempts, httpkit.ProviderRefused:
 		return true
+	case httpkit.ProviderUnavailable:
+		return p.Reason == string(oidc.ReasonCanceled)
 	}
 	return false
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -35,7 +36,7 @@ func TestTurns(t *testing.T) {
 		f := NewFlow(false, h.clock.Now())
 		answer := h.begun(c, f)
 		logins.Go(func() {
-			if _, err := c.Finish(t.Context(), redirectURL, f, answer); err != nil {
+			if _, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer); err != nil {
 				t.Error(err)
 			}
 		})
@@ -43,7 +44,7 @@ func TestTurns(t *testing.T) {
 	f := NewFlow(false, h.clock.Now())
 	answer := h.begun(c, f)
 	g.Eventually(func() []int { return []int{int(running.Load()), c.Stats().Waiting} }, time.Minute).Should(gomega.Equal([]int{maxRunning, maxWaiting}))
-	_, err := c.Finish(t.Context(), redirectURL, f, answer)
+	_, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer)
 	refusedFor(t, err, ReasonBusy, true)
 	if s := c.Stats(); s.Waiting != maxWaiting || s.BreakerOpen {
 		t.Errorf("the stats are %+v", s)
@@ -53,7 +54,7 @@ func TestTurns(t *testing.T) {
 	if most.Load() > maxRunning {
 		t.Errorf("the provider was asked by %d logins at once, want at most %d", most.Load(), maxRunning)
 	}
-	if _, err := c.Finish(t.Context(), redirectURL, f, answer); err != nil {
+	if _, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer); err != nil {
 		t.Errorf("after that: %v", err)
 	}
 	if s := c.Stats(); s.Waiting != 0 {
@@ -66,16 +67,16 @@ func TestTurnNeverComes(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
 	for range maxRunning {
-		if refusal := c.turns.take(t.Context()); refusal != nil {
+		if refusal := c.turns.take(t.Context(), netip.Addr{}); refusal != nil {
 			t.Fatal(refusal)
 		}
 	}
 	c.bounds.attempt = time.Millisecond
-	_, err := c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
+	_, err := c.Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonBusy, true)
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	_, err = c.Begin(ctx, redirectURL, NewFlow(false, h.clock.Now()))
+	_, err = c.Begin(ctx, netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonCanceled, true)
 	if n := c.Stats().Waiting; n != 0 {
 		t.Errorf("%d are still waiting", n)
@@ -90,7 +91,7 @@ func TestBreaker(t *testing.T) {
 		f := NewFlow(false, h.clock.Now())
 		// Begin would be refused while the breaker is open.
 		answer := h.logIn(c.authorization(c.current(), redirectURL, f))
-		_, err := c.Finish(t.Context(), redirectURL, f, answer)
+		_, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer)
 		return err
 	}
 	if err := func() error { _, err := h.login(c); return err }(); err != nil {
@@ -107,7 +108,7 @@ func TestBreaker(t *testing.T) {
 	if after := refusedFor(t, finish(), ReasonBreakerOpen, true); after != time.Second {
 		t.Errorf("to be tried again after %v, want %v", after, time.Second)
 	}
-	_, err := c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
+	_, err := c.Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonBreakerOpen, true)
 	if n := h.timesAsked("/token"); n != asked || !c.Stats().BreakerOpen {
 		t.Errorf("while the breaker is open, the provider was asked %d times more; stats %+v", n-asked, c.Stats())
@@ -144,7 +145,7 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// TestBreakerStaysClosed: refusals, answers that cannot be used and browsers that hang up are no failures of the connection.
+// TestBreakerStaysClosed: refusals, answers that cannot be used and requests that are broken off are no failures of the connection.
 func TestBreakerStaysClosed(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
@@ -152,7 +153,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 		f := NewFlow(false, h.clock.Now())
 		answer := h.begun(c, f)
 		answer.Set("code", "planted")
-		_, err := c.Finish(t.Context(), redirectURL, f, answer)
+		_, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer)
 		refusedFor(t, err, ReasonCodeRefused, false)
 	}
 	for _, handler := range []http.HandlerFunc{endless, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "planted") }} {
@@ -164,27 +165,24 @@ func TestBreakerStaysClosed(t *testing.T) {
 			refusedFor(t, err, ReasonAnswerUnusable, true)
 		}
 	}
-	c.breaker.record(false) // Browsers that hang up say nothing about the provider, neither bad nor good.
-	arrived := make(chan struct{})
+	c.breaker.record(false) // A request that is broken off says nothing about the provider, neither bad nor good.
 	h.mu.Lock()
-	h.handle["/token"] = func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		arrived <- struct{}{}
-		<-r.Context().Done()
-	}
+	h.handle["/planted"] = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	h.mu.Unlock()
 	for range 2 * maxFailures {
-		ctx, hangUp := context.WithCancel(t.Context())
-		f := NewFlow(false, h.clock.Now())
-		answer := h.begun(c, f)
-		ended := make(chan error)
-		go func() {
-			_, err := c.Finish(ctx, redirectURL, f, answer)
-			ended <- err
-		}()
-		<-arrived
-		hangUp()
-		refusedFor(t, <-ended, ReasonCanceled, true)
+		ctx, breakOff := context.WithCancel(t.Context())
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.issuer()+"/planted", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		breakOff()
+		response, err := c.transport.RoundTrip(request)
+		if err == nil {
+			response.Body.Close()
+		}
+		if failed, ok := errors.AsType[*failure](err); !ok || failed.cause != causeCanceled {
+			t.Errorf("a request that is broken off: %v", err)
+		}
 	}
 	if s := c.Stats(); s.BreakerOpen || s.Waiting != 0 || c.breaker.failures != 1 {
 		t.Errorf("the stats are %+v after %d failures, want one", s, c.breaker.failures)
@@ -206,7 +204,7 @@ func TestProbeHangsUp(t *testing.T) {
 		hangUp()
 		<-end
 	}
-	_, err := c.Begin(ctx, redirectURL, NewFlow(false, h.clock.Now()))
+	_, err := c.Begin(ctx, netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonCanceled, true)
 	leave, refusal := c.breaker.enter()
 	if refusal != nil {
@@ -227,7 +225,7 @@ func TestConnecting(t *testing.T) {
 	s.Provider.Spec.OIDC.Issuer = "https://" + listener.Addr().String()
 	c := newClient(s, h.clock, bounds{connect: 50 * time.Millisecond, operation: time.Hour, attempt: time.Hour})
 	c.transport.base.TLSHandshakeTimeout = time.Hour // The connection and its TLS share the time.
-	_, err = c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
+	_, err = c.Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonUnreachable, true)
 }
 

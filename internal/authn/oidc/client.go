@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type Client struct {
 	transport   *transport
 	turns       *turns
 	breaker     *breaker
+	answered    *answered
 	discovering singleflight.Group
 	discovered  atomic.Pointer[discovered]
 }
@@ -49,7 +51,7 @@ func New(settings *provider.Settings, c clock.PassiveClock) *Client {
 }
 
 func newClient(settings *provider.Settings, clk clock.PassiveClock, b bounds) *Client {
-	c := &Client{settings: settings, clock: clk, bounds: b, turns: newTurns(), breaker: &breaker{clock: clk}}
+	c := &Client{settings: settings, clock: clk, bounds: b, turns: newTurns(), breaker: &breaker{clock: clk}, answered: newAnswered()}
 	c.transport = newTransport(settings, clk, b)
 	c.transport.done = c.recordRequest
 	return c
@@ -75,11 +77,12 @@ type Stats struct {
 
 // Stats returns the present ones.
 func (c *Client) Stats() Stats {
-	return Stats{Waiting: min(int(c.turns.waiting.Load()), maxWaiting), BreakerOpen: c.breaker.open()}
+	return Stats{Waiting: c.turns.waiting(), BreakerOpen: c.breaker.open()}
 }
 
-// Begin returns the address at the provider that the browser is sent to. redirectURL is where it sends the browser back to. Error: *Error.
-func (c *Client) Begin(ctx context.Context, redirectURL string, f Flow) (string, error) {
+// Begin returns the address at the provider that the browser is sent to. redirectURL is where it sends the browser back to, and from the
+// browser's address, if it is known. Error: *Error.
+func (c *Client) Begin(ctx context.Context, from netip.Addr, redirectURL string, f Flow) (string, error) {
 	if d := c.current(); d != nil {
 		if refusal := c.breaker.check(); refusal != nil {
 			return "", refusal
@@ -87,7 +90,7 @@ func (c *Client) Begin(ctx context.Context, redirectURL string, f Flow) (string,
 		return c.authorization(d, redirectURL, f), nil
 	}
 	var address string
-	err := c.attempt(ctx, func(ctx context.Context) *Error {
+	err := c.attempt(ctx, from, func(ctx context.Context) *Error {
 		d, err := c.discover(ctx)
 		if err != nil {
 			return errorOf(err)
@@ -117,48 +120,65 @@ func (c *Client) config(d *discovered, redirectURL string) *oauth2.Config {
 	}
 }
 
-// Finish looks at the parameters with which the provider has sent the browser back. Error: *Error.
-func (c *Client) Finish(ctx context.Context, redirectURL string, f Flow, answer url.Values) (Person, error) {
+// Finish looks at the parameters with which the provider has sent the browser back. A login is answered once: a second answer is refused,
+// unless the first one has not reached the provider. From when its turn has come, it goes on though ctx is canceled, so that hanging up
+// hides no refusal. Error: *Error.
+func (c *Client) Finish(ctx context.Context, from netip.Addr, redirectURL string, f Flow, answer url.Values) (Person, error) {
 	if refusal := f.accept(answer, c.clock.Now()); refusal != nil {
 		return Person{}, refusal
 	}
-	issuer := answer.Get("iss")
-	if answer.Has("iss") && issuer != c.settings.Provider.Spec.OIDC.Issuer {
+	if answer.Has("iss") && answer.Get("iss") != c.settings.Provider.Spec.OIDC.Issuer {
 		return Person{}, refused(ReasonIssuerMismatch)
 	}
+	if !c.answered.add(f.State) {
+		return Person{}, refused(ReasonFlowUsed)
+	}
 	var person Person
-	err := c.attempt(ctx, func(ctx context.Context) *Error {
+	isAnswered := false
+	err := c.attempt(ctx, from, func(ctx context.Context) *Error {
+		deadline, _ := ctx.Deadline()
+		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		defer cancel()
 		d, err := c.discover(ctx)
 		if err != nil {
 			return errorOf(err)
 		}
-		if d.announcesIssuer && issuer == "" {
-			return refused(ReasonIssuerMismatch)
-		}
-		if answer.Has("error") {
-			return refusal(answer.Get("error"))
-		}
+		isAnswered = true
 		var refusal *Error
-		person, refusal = c.exchange(ctx, d, redirectURL, f, answer.Get("code"))
+		person, refusal = c.read(ctx, d, redirectURL, f, answer)
 		return refusal
 	})
+	if !isAnswered {
+		c.answered.remove(f.State)
+	}
 	if err != nil {
 		return Person{}, err
 	}
 	return person, nil
 }
 
+// read turns an answer into a person.
+func (c *Client) read(ctx context.Context, d *discovered, redirectURL string, f Flow, answer url.Values) (Person, *Error) {
+	if d.announcesIssuer && answer.Get("iss") == "" {
+		return Person{}, refused(ReasonIssuerMismatch)
+	}
+	if answer.Has("error") {
+		return Person{}, refusal(answer.Get("error"))
+	}
+	return c.exchange(ctx, d, redirectURL, f, answer.Get("code"))
+}
+
 // attempt has a login ask the provider in its turn and within its time, unless the breaker is open. Error: *Error.
-func (c *Client) attempt(ctx context.Context, ask func(context.Context) *Error) error {
+func (c *Client) attempt(ctx context.Context, from netip.Addr, ask func(context.Context) *Error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.bounds.attempt)
 	defer cancel()
 	if refusal := c.breaker.check(); refusal != nil {
 		return refusal
 	}
-	if refusal := c.turns.take(ctx); refusal != nil {
+	if refusal := c.turns.take(ctx, from); refusal != nil {
 		return refusal
 	}
-	defer c.turns.give()
+	defer c.turns.give(from)
 	leave, refusal := c.breaker.enter() // It may have opened meanwhile.
 	if refusal != nil {
 		return refusal

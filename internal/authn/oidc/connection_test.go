@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -149,7 +150,7 @@ func TestConnectionCertificate(t *testing.T) {
 	unknown := h.settings()
 	unknown.Roots = x509.NewCertPool()
 	testRefused(t, h.clientOf(unknown).Test(t.Context()), v1alpha1.ConditionReasonCertificateNotTrusted, "signed by an authority that is not known")
-	_, err := h.clientOf(unknown).Begin(t.Context(), redirectURL, NewFlow(false, noon))
+	_, err := h.clientOf(unknown).Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, noon))
 	refusedFor(t, err, ReasonCertificateNotTrusted, true)
 
 	u, err := url.Parse(h.URL)

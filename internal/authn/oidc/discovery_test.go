@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
@@ -108,7 +109,7 @@ func TestBadAnswers(t *testing.T) {
 				}
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				_, err := c.Finish(t.Context(), redirectURL, f, answer)
+				_, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer)
 				runtime.ReadMemStats(&after)
 				want := row.reason
 				switch {
@@ -163,7 +164,7 @@ func TestDiscoveryRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHostile(t)
 			h.document = with(row.document)
-			_, err := h.client().Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
+			_, err := h.client().Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 			refusedFor(t, err, row.reason, true)
 		})
 	}
@@ -217,7 +218,7 @@ func TestDiscoveryAge(t *testing.T) {
 	}
 	h.pass(maxDiscoveryAge)
 	h.Close()
-	_, err := c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now()))
+	_, err := c.Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonUnreachable, true)
 	if c.LogoutAddress() == "" {
 		t.Error("one no longer learns where to log out")
@@ -237,14 +238,14 @@ func TestDiscoveryShared(t *testing.T) {
 	first, hangUp := context.WithCancel(t.Context())
 	firstEnded := make(chan error)
 	go func() {
-		_, err := c.Begin(first, redirectURL, NewFlow(false, h.clock.Now()))
+		_, err := c.Begin(first, netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 		firstEnded <- err
 	}()
 	<-arrived
 	var others sync.WaitGroup
 	for range maxRunning - 1 {
 		others.Go(func() {
-			if _, err := c.Begin(t.Context(), redirectURL, NewFlow(false, h.clock.Now())); err != nil {
+			if _, err := c.Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now())); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,56 +1,17 @@
 package oidc
 
 import (
-	"context"
-	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
 )
 
 const (
-	// maxRunning logins ask the provider at once, maxWaiting wait for their turn.
-	maxRunning, maxWaiting = 8, 32
 	// maxFailures in a row open the breaker for breakerPause.
 	maxFailures  = 5
 	breakerPause = 10 * time.Second
-	// soon is when to try again after a login that had no place.
-	soon = 2 * time.Second
 )
-
-// turns bounds how many logins ask a provider at once, so that a slow provider takes up only so much of the server.
-type turns struct {
-	running chan struct{}
-	waiting atomic.Int32
-}
-
-func newTurns() *turns { return &turns{running: make(chan struct{}, maxRunning)} }
-
-// take waits for a turn, which give gives back.
-func (t *turns) take(ctx context.Context) *Error {
-	select {
-	case t.running <- struct{}{}:
-		return nil
-	default:
-	}
-	defer t.waiting.Add(-1)
-	if t.waiting.Add(1) > maxWaiting {
-		return undecided(ReasonBusy, soon)
-	}
-	select {
-	case t.running <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.Canceled) {
-			return undecided(ReasonCanceled, soon)
-		}
-		return undecided(ReasonBusy, soon)
-	}
-}
-
-func (t *turns) give() { <-t.running }
 
 // breaker keeps logins from waiting for a provider that has not answered several requests in a row. After a pause it lets one login
 // through, whose requests decide.

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -229,7 +230,7 @@ func (h *hostile) logIn(address string) url.Values {
 // begun begins a login and returns what the browser brings back.
 func (h *hostile) begun(c *Client, f Flow) url.Values {
 	h.t.Helper()
-	address, err := c.Begin(h.t.Context(), redirectURL, f)
+	address, err := c.Begin(h.t.Context(), netip.Addr{}, redirectURL, f)
 	if err != nil {
 		h.t.Fatalf("begin: %v", err)
 	}
@@ -240,7 +241,7 @@ func (h *hostile) begun(c *Client, f Flow) url.Values {
 func (h *hostile) login(c *Client) (Person, error) {
 	h.t.Helper()
 	f := NewFlow(false, h.clock.Now())
-	return c.Finish(h.t.Context(), redirectURL, f, h.begun(c, f))
+	return c.Finish(h.t.Context(), netip.Addr{}, redirectURL, f, h.begun(c, f))
 }
 
 // signed returns a token.

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func TestLogin(t *testing.T) {
 	c := h.client()
 	c.OnRequest = func(d time.Duration) { took = append(took, d) }
 	f := NewFlow(false, h.clock.Now())
-	address, err := c.Begin(t.Context(), redirectURL, f)
+	address, err := c.Begin(t.Context(), netip.Addr{}, redirectURL, f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestLogin(t *testing.T) {
 	if got := u.Query().Encode(); got != want.Encode() || !strings.HasPrefix(address, h.issuer()+"/authorize?") {
 		t.Errorf("the browser is sent to %s, want the parameters %s", address, want.Encode())
 	}
-	person, err := c.Finish(t.Context(), redirectURL, f, h.logIn(address))
+	person, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, h.logIn(address))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,22 +86,22 @@ func TestRecent(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
 	f := NewFlow(true, h.clock.Now())
-	address, err := c.Begin(t.Context(), redirectURL, f)
+	address, err := c.Begin(t.Context(), netip.Addr{}, redirectURL, f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if u, err := url.Parse(address); err != nil || u.Query().Get("prompt") != "login" || u.Query().Get("max_age") != "0" {
 		t.Errorf("the browser is sent to %s, %v: want prompt=login and max_age=0", address, err)
 	}
-	if _, err := c.Finish(t.Context(), redirectURL, f, h.logIn(address)); err != nil {
+	if _, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, h.logIn(address)); err != nil {
 		t.Error(err)
 	}
-	h.claims = with(map[string]any{"auth_time": noon.Add(-time.Hour).Unix()})
-	_, err = c.Finish(t.Context(), redirectURL, f, h.begun(c, f))
-	refusedFor(t, err, ReasonProofNotRecent, false)
-	h.claims = with(map[string]any{"auth_time": nil})
-	_, err = c.Finish(t.Context(), redirectURL, f, h.begun(c, f))
-	refusedFor(t, err, ReasonProofTimeMissing, false)
+	for reason, provenTime := range map[Reason]any{ReasonProofNotRecent: noon.Add(-time.Hour).Unix(), ReasonProofTimeMissing: nil} {
+		h.claims = with(map[string]any{"auth_time": provenTime})
+		f := NewFlow(true, h.clock.Now())
+		_, err = c.Finish(t.Context(), netip.Addr{}, redirectURL, f, h.begun(c, f))
+		refusedFor(t, err, reason, false)
+	}
 }
 
 // TestFinishRefuses: what the browser brings back is refused before the provider is asked for anything but its discovery document.
@@ -153,7 +154,7 @@ func TestFinishRefuses(t *testing.T) {
 				row.answer(answer)
 			}
 			h.pass(row.later)
-			_, err := c.Finish(t.Context(), redirectURL, f, answer)
+			_, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer)
 			refusedFor(t, err, row.reason, row.unavailable)
 			if n := h.timesAsked("/token"); n > 0 {
 				t.Errorf("the code was sent to the provider %d times", n)
@@ -170,12 +171,12 @@ func TestIssuerParameter(t *testing.T) {
 	f := NewFlow(false, h.clock.Now())
 	answer := h.begun(c, f)
 	answer.Del("iss")
-	if _, err := c.Finish(t.Context(), redirectURL, f, answer); err != nil {
+	if _, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer); err != nil {
 		t.Error(err)
 	}
 	answer = h.begun(c, f)
 	answer.Set("iss", h.issuer()+"/")
-	_, err := c.Finish(t.Context(), redirectURL, f, answer)
+	_, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer)
 	refusedFor(t, err, ReasonIssuerMismatch, false)
 }
 
@@ -319,24 +320,16 @@ func TestTenant(t *testing.T) {
 	refusedFor(t, err, ReasonTenantMismatch, false)
 }
 
-// TestCode: a code counts once, and for the browser that began the login.
+// TestCode: a code counts for the browser that began the login alone.
 func TestCode(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
 	f := NewFlow(false, h.clock.Now())
-	answer := h.begun(c, f)
-	if _, err := c.Finish(t.Context(), redirectURL, f, answer); err != nil {
-		t.Fatal(err)
-	}
-	_, err := c.Finish(t.Context(), redirectURL, f, answer)
-	refusedFor(t, err, ReasonCodeRefused, false, f.State, f.Nonce, f.Verifier)
-
-	// A stolen code, put into a login of the thief.
 	stolen := h.begun(c, f).Get("code")
 	thief := NewFlow(false, h.clock.Now())
-	answer = h.begun(c, thief)
+	answer := h.begun(c, thief)
 	answer.Set("code", stolen)
-	_, err = c.Finish(t.Context(), redirectURL, thief, answer)
+	_, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, thief, answer)
 	refusedFor(t, err, ReasonCodeRefused, false, thief.State, thief.Nonce, thief.Verifier)
 }
 

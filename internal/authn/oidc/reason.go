@@ -11,6 +11,8 @@ const (
 	ReasonStateMismatch Reason = "StateMismatch"
 	// ReasonFlowExpired: the login began more than ten minutes ago.
 	ReasonFlowExpired Reason = "FlowExpired"
+	// ReasonFlowUsed: the login was answered before. Each has to begin anew.
+	ReasonFlowUsed Reason = "FlowUsed"
 	// ReasonAnswerMalformed: the answer has a parameter twice, or neither a code nor an error.
 	ReasonAnswerMalformed Reason = "AnswerMalformed"
 )
@@ -77,14 +79,14 @@ const (
 	ReasonBusy Reason = "Busy"
 	// ReasonBreakerOpen: the provider could not be reached several times in a row and is not asked for some seconds.
 	ReasonBreakerOpen Reason = "BreakerOpen"
-	// ReasonCanceled: whoever asked has gone away meanwhile.
+	// ReasonCanceled: the browser has hung up before the login's turn came.
 	ReasonCanceled Reason = "Canceled"
 )
 
 // Reasons returns all reasons.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonStateMismatch, ReasonFlowExpired, ReasonAnswerMalformed,
+		ReasonStateMismatch, ReasonFlowExpired, ReasonFlowUsed, ReasonAnswerMalformed,
 		ReasonAccessDenied, ReasonInteractionRequired, ReasonCodeRefused, ReasonProviderRefused,
 		ReasonTokenMalformed, ReasonSignatureInvalid, ReasonIssuerMismatch, ReasonAudienceMismatch, ReasonNonceMismatch,
 		ReasonTokenExpired, ReasonTokenFromFuture, ReasonTenantMismatch, ReasonSubjectUnusable, ReasonGroupsOverage, ReasonGroupsUnreadable,
