@@ -97,7 +97,8 @@ const (
 	// ConditionReasonSubjectConflict (SubjectBound): another account of the namespace had the subject first.
 	ConditionReasonSubjectConflict = string(ReasonSubjectConflict)
 
-	// ConditionReasonServerNotAllowed (CredentialsFound, Connected): the Secret does not name a host that it would be sent to.
+	// ConditionReasonServerNotAllowed (CredentialsFound, Connected): the Secret does not name a host, with its port, that it would be sent
+	// to, or names something that is neither HOST nor HOST:PORT.
 	ConditionReasonServerNotAllowed = "ServerNotAllowed"
 	// ConditionReasonCANotFound (CredentialsFound): the ConfigMap of certificates, its key, or a certificate in it is missing.
 	ConditionReasonCANotFound = "CANotFound"

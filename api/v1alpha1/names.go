@@ -38,8 +38,9 @@ const (
 	// ClientSecretKey is the key of the client's secret in such a Secret.
 	ClientSecretKey = "clientSecret"
 
-	// ServersKey is the key, in every Secret of a provider, of the hosts that its content may be sent to: names without ports, separated by
-	// spaces, commas or line breaks. Who edits a provider's address cannot have the Secret sent there.
+	// ServersKey is the key, in every Secret of a provider, of the servers that its content may be sent to, separated by spaces, commas or
+	// line breaks. Each is HOST, of which port 443 is meant, or HOST:PORT; an IPv6 address with a port is in brackets. Who edits a provider's
+	// address cannot have the Secret sent elsewhere.
 	ServersKey = "servers"
 
 	// DefaultPasswordKey is the key of the password in such a Secret unless the account names another.

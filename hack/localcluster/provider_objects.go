@@ -64,7 +64,7 @@ func declarations(p *oidcprovider.Provider, person oidcprovider.Person) []*unstr
 		newObject("v1", "ConfigMap", providerNamespace, providerName+"-ca", map[string]any{"data": map[string]any{"ca.crt": string(p.CA())}}),
 		newObject("v1", "Secret", providerNamespace, providerName+"-client", map[string]any{
 			"type":       "accounts.keyturn.dev/oidc-client",
-			"stringData": map[string]any{"clientSecret": p.ClientSecret(), "servers": oidcprovider.Host},
+			"stringData": map[string]any{"clientSecret": p.ClientSecret(), "servers": p.Server()},
 		}),
 		identityProvider,
 		newObject(keyturnVersion, "UserAccount", sampleOrganisation, person.Username, map[string]any{"spec": map[string]any{

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -50,7 +49,7 @@ type Settings struct {
 	Provider *v1alpha1.IdentityProvider
 	// ClientSecret of the OIDC client.
 	ClientSecret Secret
-	// Servers are the hosts that the secret may be sent to, in lower case and without ports.
+	// Servers are those that the secret may be sent to, as ServerOf has them.
 	Servers []string
 	// Roots are the certificates that the provider's must be signed by; nil for those of the system.
 	Roots *x509.CertPool
@@ -58,16 +57,14 @@ type Settings struct {
 	Version string
 }
 
-// AllowsServer tells whether an address is https, on a host that the secret may be sent to, and without user information. A host beyond
-// ASCII is on none: libraries differ in which letters they take for the same.
+// AllowsServer tells whether an address is https, on a host and a port that the secret may be sent to, and without user information. The
+// port counts: what listens on another one of the same host can be somebody else's.
 func (s *Settings) AllowsServer(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.User != nil {
 		return false
 	}
-	host := u.Hostname()
-	isASCII := !strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII })
-	return isASCII && slices.Contains(s.Servers, strings.ToLower(host))
+	return slices.Contains(s.Servers, ServerOf(u))
 }
 
 // SettingsError says why a provider cannot be reached as it is declared.
@@ -108,13 +105,19 @@ func (s Source) Settings(ctx context.Context, p *v1alpha1.IdentityProvider) (*Se
 	if text == "" {
 		return nil, settingsError(v1alpha1.ConditionReasonKeyNotFound, "Secret %q has no %s. Put the client's secret there.", name, v1alpha1.ClientSecretKey)
 	}
+	servers, invalid := parseServers(string(secret.Data[v1alpha1.ServersKey]))
+	if invalid > 0 {
+		return nil, settingsError(v1alpha1.ConditionReasonServerNotAllowed, "Entry %d of the key %s of Secret %q is neither HOST nor HOST:PORT. "+
+			"Write the name of a host without https:// and path, and its port if that is not 443: id.example.org, id.example.org:8443 or [2001:db8::1]:8443.",
+			invalid, v1alpha1.ServersKey, name)
+	}
 	settings := &Settings{
-		Provider: p, ClientSecret: NewSecret(text), Servers: hosts(string(secret.Data[v1alpha1.ServersKey])),
+		Provider: p, ClientSecret: NewSecret(text), Servers: servers,
 		Version: fmt.Sprintf("%s/%d/%s/%s", p.UID, p.Generation, secret.UID, secret.ResourceVersion),
 	}
 	if !settings.AllowsServer(p.Spec.OIDC.Issuer) {
-		return nil, settingsError(v1alpha1.ConditionReasonServerNotAllowed, "The host of oidc.issuer is not among those that Secret %q may be sent to. "+
-			"If it is right, add its name, without https:// and port, to the key %s of the Secret.", name, v1alpha1.ServersKey)
+		return nil, settingsError(v1alpha1.ConditionReasonServerNotAllowed, "The host of oidc.issuer, with its port, is not among those that Secret %q may be sent to. "+
+			"If it is right, add it to the key %s of the Secret: the name without https:// and path, and :PORT if the port is not 443.", name, v1alpha1.ServersKey)
 	}
 	if err := s.addRoots(ctx, settings); err != nil {
 		return nil, err
@@ -144,9 +147,4 @@ func (s Source) addRoots(ctx context.Context, settings *Settings) error {
 
 func settingsError(reason, format string, args ...any) error {
 	return &SettingsError{Reason: reason, Message: fmt.Sprintf(format, args...)}
-}
-
-// hosts reads the key servers of a Secret.
-func hosts(text string) []string {
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
 }

@@ -50,7 +50,7 @@ func newStored(t *testing.T) stored {
 	return stored{
 		secret: &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: DefaultNamespace, Name: "contoso", UID: "s1"}, Type: v1alpha1.SecretTypeOIDCClient,
-			Data: map[string][]byte{"clientSecret": []byte(clientSecret), "servers": []byte("id.example.org")},
+			Data: map[string][]byte{"clientSecret": []byte(clientSecret), "servers": []byte("id.example.org:8443")},
 		},
 		ca: &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: DefaultNamespace, Name: "ca", UID: "c1"}, Data: map[string]string{"ca.crt": certificate(t)},
@@ -87,7 +87,7 @@ func certificate(t *testing.T) string {
 
 func TestSettings(t *testing.T) {
 	s := newStored(t)
-	s.secret.Data["servers"] = []byte(" Login.Example.com,ID.example.ORG\r\n\t10.0.0.1, \n")
+	s.secret.Data["servers"] = []byte(" Login.Example.com:443,ID.example.ORG:8443\r\n\t10.0.0.1, [2001:db8::1]:636 [2001:DB8::2] 2001:db8::3 \n")
 	s.secret.Data["clientSecret"] = []byte(clientSecret + "\r\n")
 	p := reachable()
 	got, err := s.source().Settings(t.Context(), p)
@@ -95,7 +95,7 @@ func TestSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Provider != p || got.ClientSecret.Text() != clientSecret || got.Roots == nil ||
-		!slices.Equal(got.Servers, []string{"login.example.com", "id.example.org", "10.0.0.1"}) {
+		!slices.Equal(got.Servers, []string{"login.example.com", "id.example.org:8443", "10.0.0.1", "[2001:db8::1]:636", "2001:db8::2", "2001:db8::3"}) {
 		t.Errorf("got %+v", got)
 	}
 	if got, err := s.source().Settings(t.Context(), reachable(publicCA)); err != nil || got.Roots != nil {
@@ -121,10 +121,11 @@ func TestSettingsRefused(t *testing.T) {
 		"no client secret":           {func(s *stored) { delete(s.secret.Data, "clientSecret") }, v1alpha1.ConditionReasonKeyNotFound, "has no clientSecret"},
 		"empty client secret":        {data("clientSecret", "\r\n"), v1alpha1.ConditionReasonKeyNotFound, "has no clientSecret"},
 		"no servers":                 {func(s *stored) { delete(s.secret.Data, "servers") }, v1alpha1.ConditionReasonServerNotAllowed, "key servers"},
-		"another server":             {data("servers", "example.org evil.id.example.org id.example.org.evil"), v1alpha1.ConditionReasonServerNotAllowed, "without https:// and port"},
-		"a server with a port":       {data("servers", "id.example.org:8443"), v1alpha1.ConditionReasonServerNotAllowed, "without https:// and port"},
-		"an address":                 {data("servers", "https://id.example.org"), v1alpha1.ConditionReasonServerNotAllowed, "without https:// and port"},
-		"a wildcard":                 {data("servers", "*.example.org *"), v1alpha1.ConditionReasonServerNotAllowed, "key servers"},
+		"another server":             {data("servers", "example.org:8443 evil.id.example.org:8443 id.example.org.evil:8443"), v1alpha1.ConditionReasonServerNotAllowed, "without https:// and path"},
+		"the host alone":             {data("servers", "id.example.org"), v1alpha1.ConditionReasonServerNotAllowed, ":PORT if the port is not 443"},
+		"another port":               {data("servers", "id.example.org:9443"), v1alpha1.ConditionReasonServerNotAllowed, ":PORT if the port is not 443"},
+		"an address":                 {data("servers", "https://id.example.org:8443"), v1alpha1.ConditionReasonServerNotAllowed, "Entry 1 of the key servers"},
+		"a wildcard":                 {data("servers", "id.example.org:8443, *.example.org"), v1alpha1.ConditionReasonServerNotAllowed, "Entry 2 of the key servers"},
 		"no ConfigMap":               {func(s *stored) { s.ca = nil }, v1alpha1.ConditionReasonCANotFound, `no ConfigMap "ca" in the namespace keyturn-providers`},
 		"ConfigMap in another place": {func(s *stored) { s.ca.Namespace = "default" }, v1alpha1.ConditionReasonCANotFound, "no ConfigMap"},
 		"another key":                {func(s *stored) { s.ca.Data = map[string]string{"tls.crt": s.ca.Data["ca.crt"]} }, v1alpha1.ConditionReasonCANotFound, `key "ca.crt"`},
@@ -212,11 +213,27 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+func servers(t *testing.T, text string) []string {
+	t.Helper()
+	list, invalid := parseServers(text)
+	if invalid != 0 {
+		t.Fatalf("entry %d of %q is none", invalid, text)
+	}
+	return list
+}
+
 func TestAllowsServer(t *testing.T) {
-	s := &Settings{Servers: hosts("login.example.org 192.0.2.1, 2001:db8::1 xn--bcher-kva.example kube.example.org")}
+	s := &Settings{Servers: servers(t, "login.example.org 192.0.2.1, 2001:db8::1 [2001:db8::1]:8443 xn--bcher-kva.example kube.example.org id.example.org:8443 both.example.org:8443 both.example.org")}
 	for address, want := range map[string]bool{
 		"https://login.example.org": true, "https://login.example.org/": true, "https://login.example.org/token?p=a#b": true,
-		"https://login.example.org:8443/token": true, "https://LOGIN.Example.org/token": true, "HTTPS://login.example.org": true,
+		"https://login.example.org:443/token": true, "https://LOGIN.Example.org/token": true, "HTTPS://login.example.org": true,
+		"https://id.example.org:8443/token": true, "https://both.example.org:8443/": true, "https://both.example.org/": true,
+
+		// Another port of the same host can be somebody else's.
+		"https://login.example.org:8443/token": false, "https://login.example.org:4430/": false, "https://login.example.org:0443/": false,
+		"https://id.example.org/token": false, "https://id.example.org:443/token": false, "https://id.example.org:84430/": false, "https://id.example.org:8444/": false,
+		"https://192.0.2.1:8443/token": false, "https://[2001:db8::1]:8444/token": false,
+
 		"https://192.0.2.1/token": true, "https://[2001:db8::1]/token": true, "https://[2001:DB8::1]:8443/token": true,
 		"https://XN--BCHER-KVA.example/": true, "https://login.example.org./": false,
 
@@ -237,7 +254,26 @@ func TestAllowsServer(t *testing.T) {
 			t.Errorf("%q: %v", address, got)
 		}
 	}
-	if (&Settings{}).AllowsServer("https://login.example.org") || (&Settings{Servers: hosts(" , \n")}).AllowsServer("https://:443/") {
-		t.Error("a Secret that names no server may be sent somewhere")
+	for _, none := range []*Settings{{}, {Servers: servers(t, " , \n")}} {
+		for _, address := range []string{"https://login.example.org", "https://:443/", "https://:8443/", "https:///", "https://"} {
+			if none.AllowsServer(address) {
+				t.Errorf("a Secret that names no server may be sent to %q", address)
+			}
+		}
+	}
+}
+
+// TestServers: an entry that is not the name of a host, with or without a port, is told by its number.
+func TestServers(t *testing.T) {
+	for _, entry := range []string{
+		"https://id.example.org", "https://id.example.org:8443", "//id.example.org", "id.example.org/", "id.example.org/realms", "id.example.org:8443/",
+		"id.example.org:", "id.example.org:0", "id.example.org:65536", "id.example.org:0443", "id.example.org:+443", "id.example.org:https", "id.example.org:1:2",
+		":443", ":", "*", "*.example.org", "ada@id.example.org", "ada:pw@id.example.org", "id.example.org?", "id.example.org#", "id%2eexample.org", "-id.example.org",
+		"id.example.org.", "bücher.example", "\u212aube.example.org", "[2001:db8::1", "[2001:db8::1]:", "[2001:db8::1]8443", "[id.example.org]", "[192.0.2.1]",
+		"fe80::1%eth0", "[fe80::1%25eth0]", "2001:db8::1:", "id.example.org;evil.example", `id.example.org\evil`, "id.example.org:8443-8444",
+	} {
+		if list, invalid := parseServers("id.example.org " + entry + " evil.example"); invalid != 2 || list != nil {
+			t.Errorf("%q: entry %d is told, and the servers are %q", entry, invalid, list)
+		}
 	}
 }

@@ -139,7 +139,7 @@ func (c *contoso) serves(o *organisation, change func(*v1alpha1.IdentityProvider
 
 	for _, object := range []client.Object{
 		&corev1.Secret{ObjectMeta: meta, Type: v1alpha1.SecretTypeOIDCClient, Data: map[string][]byte{
-			v1alpha1.ClientSecretKey: []byte(c.sample.ClientSecret()), v1alpha1.ServersKey: []byte(oidcprovider.Host),
+			v1alpha1.ClientSecretKey: []byte(c.sample.ClientSecret()), v1alpha1.ServersKey: []byte(c.sample.Server()),
 		}},
 		&corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"ca.crt": string(c.sample.CA())}},
 		provider,

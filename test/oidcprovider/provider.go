@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/test/controlplane"
@@ -174,6 +175,9 @@ func (p *Provider) PasswordChangeURL() string { return p.origin + "/change-passw
 
 // Origin is the beginning of all of the provider's addresses.
 func (p *Provider) Origin() string { return p.origin }
+
+// Server is the host and the port of it, as the Secret of a client names them.
+func (p *Provider) Server() string { return strings.TrimPrefix(p.origin, "https://") }
 
 // ClientSecret is that of Keyturn at both issuers, another one in every run.
 func (p *Provider) ClientSecret() string { return p.clientSecret }

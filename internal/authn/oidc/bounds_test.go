@@ -222,7 +222,7 @@ func TestConnecting(t *testing.T) {
 	}
 	defer listener.Close()
 	s := h.settings()
-	s.Provider.Spec.OIDC.Issuer = "https://" + listener.Addr().String()
+	s.Provider.Spec.OIDC.Issuer, s.Servers = "https://"+listener.Addr().String(), []string{listener.Addr().String()}
 	c := newClient(s, h.clock, bounds{connect: 50 * time.Millisecond, operation: time.Hour, attempt: time.Hour})
 	c.transport.base.TLSHandshakeTimeout = time.Hour // The connection and its TLS share the time.
 	_, err = c.Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
@@ -238,11 +238,11 @@ func TestDefaultBounds(t *testing.T) {
 	}
 }
 
-// TestServersOnly: an address on another host is not asked, whatever has led to it.
+// TestServersOnly: an address on another host or port is not asked, whatever has led to it.
 func TestServersOnly(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
-	for _, address := range []string{"https://localhost/planted", "http://127.0.0.1/", "https://planted@127.0.0.1/"} {
+	for _, address := range []string{"https://localhost/planted", "https://127.0.0.1/planted", "http://" + h.Listener.Addr().String(), "https://planted@" + h.Listener.Addr().String()} {
 		u, err := url.Parse(address)
 		if err != nil {
 			t.Fatal(err)

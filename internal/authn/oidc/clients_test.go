@@ -24,7 +24,7 @@ func TestClients(t *testing.T) {
 	p.Spec.OIDC.CAConfigMapRef = &v1alpha1.CAConfigMapReference{Name: "contoso", Key: "ca.crt"}
 	meta := metav1.ObjectMeta{Name: "contoso", Namespace: provider.DefaultNamespace}
 	secret := &corev1.Secret{ObjectMeta: meta, Type: v1alpha1.SecretTypeOIDCClient, Data: map[string][]byte{
-		v1alpha1.ClientSecretKey: []byte(clientSecret), v1alpha1.ServersKey: []byte("127.0.0.1"),
+		v1alpha1.ClientSecretKey: []byte(clientSecret), v1alpha1.ServersKey: []byte(h.Listener.Addr().String()),
 	}}
 	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw}))
 	reader := fake.NewClientBuilder().WithObjects(secret, &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"ca.crt": authority}}).Build()

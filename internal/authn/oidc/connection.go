@@ -112,7 +112,7 @@ func stepError(err error, address string) *TestError {
 	case causeCertificateOther:
 		return untrusted("it cannot be verified. Have the provider's operator check it.")
 	case causeServerNotAllowed:
-		return notAllowed(failed.host)
+		return notAllowed(failed.server)
 	case causeRedirect:
 		return testError(v1alpha1.ConditionReasonDiscoveryFailed, "The provider redirects at %s. Redirects are not followed: declare the issuer that it redirects to.", address)
 	case causeTooLong:
@@ -130,12 +130,12 @@ func stepError(err error, address string) *TestError {
 	}
 }
 
-func notAllowed(host string) *TestError {
-	if host == "" {
+func notAllowed(server string) *TestError {
+	if server == "" {
 		return testError(v1alpha1.ConditionReasonServerNotAllowed, "The provider names an address that is not https, or has no host. Have it mended there.")
 	}
-	return testError(v1alpha1.ConditionReasonServerNotAllowed, "The provider names an address on the host %s that is not https, or that the Secret may not be sent to. "+
-		"If it is right, add the host to the key %s of the Secret.", host, v1alpha1.ServersKey)
+	return testError(v1alpha1.ConditionReasonServerNotAllowed, "The provider names an address on %s that is not https, or that the Secret may not be sent to. "+
+		"If it is right, add %s to the key %s of the Secret.", server, server, v1alpha1.ServersKey)
 }
 
 // isShowableIssuer tells whether an issuer can be printed, whoever has written it.

@@ -63,8 +63,9 @@ func TestConnectionDiscovery(t *testing.T) {
 		"issuer of no host":   {map[string]any{"issuer": "planted"}, v1alpha1.ConditionReasonIssuerMismatch, "is of another issuer."},
 		"issuer with a break": {map[string]any{"issuer": "https://id.example.org/\nplanted"}, v1alpha1.ConditionReasonIssuerMismatch, "is of another issuer."},
 		"a long issuer":       {map[string]any{"issuer": "https://id.example.org/" + strings.Repeat("planted", 80)}, v1alpha1.ConditionReasonIssuerMismatch, "is of another issuer."},
-		"token on a host":     {map[string]any{"token_endpoint": "https://evil.example.org/planted"}, v1alpha1.ConditionReasonServerNotAllowed, "on the host evil.example.org that"},
-		"keys on a host":      {map[string]any{"jwks_uri": "https://keys.example.org/planted"}, v1alpha1.ConditionReasonServerNotAllowed, "on the host keys.example.org that"},
+		"token on a host":     {map[string]any{"token_endpoint": "https://evil.example.org/planted"}, v1alpha1.ConditionReasonServerNotAllowed, "on evil.example.org that"},
+		"keys on a host":      {map[string]any{"jwks_uri": "https://keys.example.org:8443/planted"}, v1alpha1.ConditionReasonServerNotAllowed, "add keys.example.org:8443 to the key servers"},
+		"token on a port":     {map[string]any{"token_endpoint": "https://127.0.0.1:8/planted"}, v1alpha1.ConditionReasonServerNotAllowed, "add 127.0.0.1:8 to the key servers"},
 		"a host to be hidden": {map[string]any{"jwks_uri": "https://planted(here)/"}, v1alpha1.ConditionReasonServerNotAllowed, "not https"},
 		"no host":             {map[string]any{"authorization_endpoint": "planted:opaque"}, v1alpha1.ConditionReasonServerNotAllowed, "not https"},
 		"no keys":             {map[string]any{"jwks_uri": nil}, v1alpha1.ConditionReasonDiscoveryFailed, "cannot be used"},
@@ -158,7 +159,7 @@ func TestConnectionCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := h.settings()
-	name.Servers = []string{"localhost"}
+	name.Servers = []string{"localhost:" + u.Port()}
 	name.Provider.Spec.OIDC.Issuer = "https://localhost:" + u.Port()
 	testRefused(t, h.clientOf(name).Test(t.Context()), v1alpha1.ConditionReasonCertificateNotTrusted, "is for another name")
 

@@ -149,6 +149,7 @@ func TestDiscoveryRefused(t *testing.T) {
 		"authorization, fragment":      {map[string]any{"authorization_endpoint": "https://127.0.0.1/#planted"}, ReasonAnswerUnusable},
 		"no authorization":             {map[string]any{"authorization_endpoint": nil}, ReasonAnswerUnusable},
 		"token on a host":              {map[string]any{"token_endpoint": "https://planted.example.org/"}, ReasonServerNotAllowed},
+		"token on another port":        {map[string]any{"token_endpoint": "https://127.0.0.1:8/planted"}, ReasonServerNotAllowed},
 		"token by http":                {map[string]any{"token_endpoint": "http://127.0.0.1/planted"}, ReasonServerNotAllowed},
 		"no token endpoint":            {map[string]any{"token_endpoint": nil}, ReasonAnswerUnusable},
 		"keys on a host":               {map[string]any{"jwks_uri": "https://planted.example.org/"}, ReasonServerNotAllowed},
@@ -163,7 +164,14 @@ func TestDiscoveryRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHostile(t)
-			h.document = with(row.document)
+			h.document = func(document map[string]any) {
+				for name, value := range row.document {
+					if address, ok := value.(string); ok { // It would be refused for its port alone.
+						value = strings.ReplaceAll(address, "127.0.0.1/", h.Listener.Addr().String()+"/")
+					}
+					with(map[string]any{name: value})(document)
+				}
+			}
 			_, err := h.client().Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 			refusedFor(t, err, row.reason, true)
 		})
@@ -172,8 +180,11 @@ func TestDiscoveryRefused(t *testing.T) {
 
 // TestLogoutAddress: an address that is not allowed is not shown, and hinders nobody.
 func TestLogoutAddress(t *testing.T) {
-	for _, address := range []any{"https://planted.example.org/logout", "http://127.0.0.1/", "javascript:planted", nil} {
+	for _, address := range []any{"https://planted.example.org/logout", "https://127.0.0.1:8/logout", "http://SERVER/logout", "javascript:planted", nil} {
 		h := newHostile(t)
+		if text, ok := address.(string); ok {
+			address = strings.Replace(text, "SERVER", h.Listener.Addr().String(), 1)
+		}
 		h.document = with(map[string]any{"end_session_endpoint": address})
 		c := h.client()
 		if got := c.LogoutAddress(); got != "" {

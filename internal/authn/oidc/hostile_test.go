@@ -116,7 +116,7 @@ func (h *hostile) settings() *provider.Settings {
 			{From: "g-admins", To: "admins"}, {From: "g-admins", To: "operators"}, {From: "g-staff", To: "staff"},
 		},
 	}}
-	return &provider.Settings{Provider: p, ClientSecret: provider.NewSecret(clientSecret), Servers: []string{"127.0.0.1"}, Roots: roots}
+	return &provider.Settings{Provider: p, ClientSecret: provider.NewSecret(clientSecret), Servers: []string{h.Listener.Addr().String()}, Roots: roots}
 }
 
 // client returns one with so much time that only a test that shortens it runs out of it.

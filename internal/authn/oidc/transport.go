@@ -62,8 +62,8 @@ const (
 // failure is a request that failed. Its text has nothing of the request and the answer.
 type failure struct {
 	cause cause
-	// host that is not allowed, if its name can be shown.
-	host string
+	// server that is not allowed, HOST or HOST:PORT, if it can be shown.
+	server string
 }
 
 // Error implements error.
@@ -209,13 +209,13 @@ func certificateCause(err error) cause {
 	return causeCertificateOther
 }
 
-// showable are names of hosts that can be printed, whoever has written them.
-var showable = regexp.MustCompile(`^[A-Za-z0-9.:_-]{1,253}$`)
+// showable are hosts, with or without ports, that can be printed, whoever has written them.
+var showable = regexp.MustCompile(`^[A-Za-z0-9.:_\[\]-]{1,260}$`)
 
 func serverNotAllowed(address string) *failure {
 	f := &failure{cause: causeServerNotAllowed}
-	if u, err := url.Parse(address); err == nil && showable.MatchString(u.Hostname()) {
-		f.host = u.Hostname()
+	if u, err := url.Parse(address); err == nil && showable.MatchString(provider.ServerOf(u)) {
+		f.server = provider.ServerOf(u)
 	}
 	return f
 }
