@@ -46,7 +46,7 @@ func TestProxiedApplication(t *testing.T) {
 	}
 
 	r := v.do(http.MethodGet, was, map[string]string{
-		"Cookie":              "a=1; b=2", // beside the jar's
+		"Cookie":              "a=1; __Host-keyturn-oidc=x; b=2", // beside the jar's
 		"Authorization":       "",
 		"X-Auth-Request-User": "root", "X-Auth-Request-Groups": "admins", "X-Auth-Request-Email": "root@example.org",
 		"X-Auth-Request-Namespace": "elsewhere", "X_Auth_Request_User": "root", "X.Auth.Request.User": "root",
@@ -76,8 +76,11 @@ func TestProxiedApplication(t *testing.T) {
 		}
 	}
 
-	if got := r.Header.Get("Cookie"); !strings.Contains(got, "a=1; b=2") || strings.Contains(got, "keyturn-session") || strings.Contains(got, "keyturn-device") {
-		t.Errorf("the application gets the cookies %q", got)
+	got := r.Header.Get("Cookie")
+	for _, name := range []string{"keyturn-session", "keyturn-device", "keyturn-oidc"} {
+		if !strings.Contains(got, "a=1; b=2") || strings.Contains(got, name) {
+			t.Errorf("the application gets the cookies %q", got)
+		}
 	}
 }
 
@@ -197,7 +200,7 @@ func TestProxiedRefusals(t *testing.T) {
 		t.Errorf("a large body: %d, %s with %d bytes", r.status, r.Method, r.Body)
 	}
 
-	// Sessions do not get on by any other way.
+	// Sessions do not get on by any other way, nor does a login that has begun at a provider, which is in a signed token as well.
 	token := p.login(t, p.password, granted).Token
 	for _, header := range []map[string]string{
 		{"Authorization": "Bearer " + token},
@@ -208,6 +211,9 @@ func TestProxiedRefusals(t *testing.T) {
 		{"Cookie": "__Host-keyturn-session =" + token},
 		{"Cookie": "a=1; __Host-keyturn-session\t=" + token + "; b=2"},
 		{"Cookie": "__Host-keyturn-device =" + token + "; __Host-keyturn-session=" + token},
+		{"Cookie": "a=1; __Host-keyturn-oidc=" + token + "; b=2; __Host-keyturn-session=" + token},
+		{"Cookie": "__Host-keyturn-oidc=" + token + "; __Host-keyturn-session=" + token + "; __Host-keyturn-device=" + token},
+		{"Cookie": "__Host-keyturn-session=" + token + "; __Host-keyturn-oidc =" + token + "; __Host-keyturn-oidc=" + token},
 	} {
 		r := app.visitor(t).do(http.MethodGet, "/app", header, "")
 		if r.status != http.StatusOK || strings.Contains(r.body, token) {
