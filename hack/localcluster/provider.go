@@ -145,12 +145,7 @@ func (p *sampleProvider) start(ctx context.Context) (err error) {
 func (p *sampleProvider) startDirectory(ctx context.Context) error {
 	say("Starting the directory server")
 
-	objects, err := p.directoryObjects(ctx)
-	if err != nil {
-		return err
-	}
-
-	if err := controlplane.Apply(ctx, p.config, objects...); err != nil {
+	if err := p.applyDirectory(ctx); err != nil {
 		return err
 	}
 

@@ -21,7 +21,7 @@ func (p *sampleProvider) introduction() (string, error) {
 
 	return fmt.Sprintf(`
 The sample provider is ready. It behaves as Microsoft documents Entra ID, and is not Entra ID.
-Open %[1]s and choose "Contoso". Its certificate is signed by an authority of its own, so a browser warns of it:
+Open %[1]s and choose "Log in with Contoso". A browser warns of its certificate, which no public authority has signed:
 in Chromium, choose Advanced and then Proceed, or give it %[2]s as an authority.
   %[3]s / %[4]s has an account, whose password cannot be changed here: %[1]s/change-password
   %[5]s / %[6]s has none: the page shows what an administrator has to declare

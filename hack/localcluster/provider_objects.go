@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -25,6 +26,8 @@ const (
 	providedPerson, refusedPerson = "dorothy", "linus"
 	// mappedGroup is what a group of the provider is called in Kubernetes.
 	mappedGroup = "engineers"
+	// providerLabel is on all that make provider makes: nothing else is changed or deleted.
+	providerLabel = "keyturn.dev/make-provider"
 )
 
 // newObject makes an object of a kind with further fields.
@@ -60,7 +63,7 @@ func declarations(p *oidcprovider.Provider, person oidcprovider.Person) []*unstr
 	// It goes when the sample provider ends, whatever accounts name it then.
 	identityProvider.SetAnnotations(map[string]string{"accounts.keyturn.dev/deletion": "Allowed"})
 
-	return []*unstructured.Unstructured{
+	return labelled(
 		newObject("v1", "ConfigMap", providerNamespace, providerName+"-ca", map[string]any{"data": map[string]any{"ca.crt": string(p.CA())}}),
 		newObject("v1", "Secret", providerNamespace, providerName+"-client", map[string]any{
 			"type":       "accounts.keyturn.dev/oidc-client",
@@ -73,12 +76,75 @@ func declarations(p *oidcprovider.Provider, person oidcprovider.Person) []*unstr
 				"type": "External", "providerRef": map[string]any{"name": providerName}, "subject": person.ObjectID,
 			},
 		}}),
+	)
+}
+
+func labelled(objects ...*unstructured.Unstructured) []*unstructured.Unstructured {
+	for _, o := range objects {
+		labels := o.GetLabels()
+		if labels == nil {
+			labels = map[string]string{}
+		}
+
+		labels[providerLabel] = "true"
+		o.SetLabels(labels)
+	}
+
+	return objects
+}
+
+// isForeign tells whether the cluster has an object of this kind and name that make provider has not made.
+func isForeign(ctx context.Context, reader client.Reader, o *unstructured.Unstructured) (bool, error) {
+	live := o.DeepCopy()
+
+	switch err := reader.Get(ctx, client.ObjectKeyFromObject(o), live); {
+	case isGone(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading %s %s: %w", o.GetKind(), o.GetName(), err)
+	default:
+		return live.GetLabels()[providerLabel] == "", nil
 	}
 }
 
+// isGone tells whether an error says that an object is not there, or its kind.
+func isGone(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
+
 // directoryObjects are those of config/directory that the directory server needs and that config/default lacks.
 func (p *sampleProvider) directoryObjects(ctx context.Context) ([]*unstructured.Unstructured, error) {
-	return controlplane.Kustomize(ctx, filepath.Join(p.settings.root, "config", "directory"))
+	objects, err := controlplane.Kustomize(ctx, filepath.Join(p.settings.root, "config", "directory"))
+
+	return labelled(objects...), err
+}
+
+// applyDirectory applies what the directory server needs, but for what somebody else has applied.
+func (p *sampleProvider) applyDirectory(ctx context.Context) error {
+	reader, err := client.New(p.config, client.Options{})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+
+	objects, err := p.directoryObjects(ctx)
+	if err != nil {
+		return err
+	}
+
+	for _, o := range objects {
+		foreign, err := isForeign(ctx, reader, o)
+		if err != nil {
+			return err
+		}
+
+		if foreign {
+			continue
+		}
+
+		if err := controlplane.Apply(ctx, p.config, o); err != nil {
+			return err
+		}
+	}
+
+	return nil
 }
 
 // declare applies the declarations, and waits until the provider is ready and the account can log in.
@@ -88,18 +154,25 @@ func (p *sampleProvider) declare(ctx context.Context) error {
 		return err
 	}
 
+	reader, err := client.New(p.config, client.Options{})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+
 	objects := declarations(p.provider, person)
+	for _, o := range objects {
+		if foreign, err := isForeign(ctx, reader, o); err != nil || foreign {
+			return cmp.Or(err, fmt.Errorf("%s %s is there already, and not from make provider: delete it, or do without make provider",
+				o.GetKind(), o.GetName()))
+		}
+	}
+
 	if err := controlplane.Apply(ctx, p.config, objects...); err != nil {
 		return err
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-
-	reader, err := client.New(p.config, client.Options{})
-	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
-	}
 
 	ticker := time.NewTicker(500 * time.Millisecond) // A client that asks more often is slowed down.
 	defer ticker.Stop()
@@ -153,7 +226,8 @@ func isReady(o *unstructured.Unstructured) bool {
 	})
 }
 
-// withdraw deletes what declare and startDirectory apply, and waits until it is gone. What is not there is no error.
+// withdraw deletes what declare and startDirectory apply, and waits until it is gone. What is not there is no error, and
+// what others have made stays.
 func (p *sampleProvider) withdraw(ctx context.Context) error {
 	cluster, err := client.New(p.config, client.Options{})
 	if err != nil {
@@ -177,10 +251,12 @@ func (p *sampleProvider) withdraw(ctx context.Context) error {
 }
 
 func deleteAndWait(ctx context.Context, cluster client.Client, o *unstructured.Unstructured) error {
-	gone := func(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
+	if foreign, err := isForeign(ctx, cluster, o); err != nil || foreign {
+		return err
+	}
 
 	if err := cluster.Delete(ctx, o.DeepCopy()); err != nil {
-		if gone(err) {
+		if isGone(err) {
 			return nil
 		}
 
@@ -192,7 +268,7 @@ func deleteAndWait(ctx context.Context, cluster client.Client, o *unstructured.U
 
 	for {
 		err := cluster.Get(ctx, client.ObjectKeyFromObject(o), o.DeepCopy())
-		if gone(err) {
+		if isGone(err) {
 			return nil
 		}
 

@@ -19,5 +19,6 @@
 //	administrator     somebody with a session of the console, and a role that binds or bindsRules has given
 //	acts, resets      what an administrator does to an account over HTTP; asks sends any request
 //	gate              a proxy before the API server, which counts requests and can answer reviews late or with an error
+//	contoso           an IdentityProvider of the test's own; employs declares the account of a person there, serves the provider
 //	browser, state    a page in Chromium, and the checks of one of its states
 package e2e
