@@ -159,7 +159,7 @@ func TestSubjects(t *testing.T) {
 }
 
 // TestBetweenLocalAndExternal: an account that becomes External loses its password, and its sessions end. One that becomes Local again
-// has the password that its Secret hands out, as if it were new.
+// has no password until its Secret hands out another one: the first one, which the person had changed, does not come back.
 func TestBetweenLocalAndExternal(t *testing.T) {
 	w := newWorld(t)
 	o := w.run()
@@ -174,7 +174,7 @@ func TestBetweenLocalAndExternal(t *testing.T) {
 	edit(w, a, verifiedBy(p.Name, "s-1"))
 	w.eventually(a, ready, standing(v1alpha1.StandingActive, ""), without(v1alpha1.ConditionPasswordApplied))
 	c := w.credential(a)
-	if !c.Password.IsZero() || len(c.History.Digests) > 0 || c.Reset.AppliedHash != "" || c.SessionGeneration != generation+1 {
+	if !c.Password.IsZero() || len(c.History.Digests) > 0 || c.SessionGeneration != generation+1 {
 		t.Errorf("the credential has a password: %t, generation %d after %d", !c.Password.IsZero(), c.SessionGeneration, generation)
 	}
 	if a.Status.Password != nil {
@@ -203,6 +203,12 @@ func TestBetweenLocalAndExternal(t *testing.T) {
 		t.Errorf("the credential is of %+v, generation %d", c.External, c.SessionGeneration)
 	}
 	edit(w, a, handedOut("ada"))
+	w.eventually(a, condition(v1alpha1.ConditionPasswordApplied, metav1.ConditionFalse, v1alpha1.ConditionReasonCredentialInvalid),
+		says(v1alpha1.ConditionPasswordApplied, "resetTime"), standing(v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword))
+	if w.credential(a).Password.Hash != "" {
+		t.Error("the first password is in force again")
+	}
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Password.ResetTime = new(v1alpha1.NewInstant(time.Now())) })
 	w.eventually(a, ready, standing(v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin))
 	if !w.accepts(a, initial) {
 		t.Error("the Secret's password is not in force")

@@ -39,7 +39,8 @@ func lastResult(s *scope, c account.Credential) *resetResult {
 			c.Reset.Source.SecretName, policyName(s.policy.Policy), requirementTexts(s.policy.Policy, c.Reset.Rejected))
 	case c.Password.IsZero():
 		return notApplied(v1alpha1.ConditionReasonCredentialInvalid,
-			"The password of the Secret was applied, but Secret %q of credentials has none any more. Restore it, or set spec.password.resetTime to apply the Secret's again.",
+			"The password of the Secret was applied, but Secret %q of credentials has none any more, as after a time in which the account was External. "+
+				"Hand out another value, or set spec.password.resetTime to apply the same one again.",
 			s.credentialName)
 	default:
 		return &resetResult{applied: true, reason: v1alpha1.ConditionReasonApplied, message: "The password of the Secret has been applied."}

@@ -129,7 +129,8 @@ func TestChangeForbidden(t *testing.T) {
 	p.login(t, p.password, granted)
 }
 
-// TestExternal: an account whose password is kept elsewhere answers like a name that nobody has.
+// TestExternal: an account whose password is kept elsewhere answers like a name that nobody has. When it is Local again, it has no password
+// until another one is handed out.
 func TestExternal(t *testing.T) {
 	t.Parallel()
 
@@ -146,7 +147,12 @@ func TestExternal(t *testing.T) {
 	o.declare(t, "ada", func(s *v1alpha1.UserAccountSpec) {
 		s.Authentication.Type, s.Password = v1alpha1.AuthenticationLocal, secretRef
 	})
-	p.loginEventually(t, p.password, granted)
+	o.awaitStanding(t, "ada", v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword)
+	p.login(t, p.password, wrong)
+	p.password = newPassword()
+	o.handOut(t, "ada", p.password)
+	o.awaitStanding(t, "ada", v1alpha1.StandingChangeRequired, v1alpha1.ReasonInitialLogin)
+	p.loginEventually(t, p.password, mustChange("InitialLogin"))
 }
 
 // TestNoSecret: an account without a Secret has no password until it has a Secret.
