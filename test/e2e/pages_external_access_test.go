@@ -32,6 +32,7 @@ func TestPagesExternalGroups(t *testing.T) {
 
 	b.logInAt(c, o, p, "/")
 
+	cluster := clusterAs(t, b.allowKubectl(c, o, p))
 	token := b.token()
 	application := func() string { return applicationGroups(t, o, token) }
 
@@ -39,8 +40,8 @@ func TestPagesExternalGroups(t *testing.T) {
 		t.Errorf("an application learns the groups %q, want the declared one and the mapped one", got)
 	}
 
-	cluster := clusterAs(t, b.allowKubectl(o))
-	newAuditor(o).expect(t, login, "attempt granted oidc", "attempt granted kubectl")
+	// The second login has ended the session of the first.
+	newAuditor(o).expect(t, login, "attempt granted oidc", "attempt granted oidc", "logout done", "attempt granted kubectl")
 	b.quit() // There are few browsers, and what follows takes time.
 
 	kubernetes := func() string {
@@ -110,15 +111,20 @@ func applicationGroups(t *testing.T, o *organisation, token string) string {
 	return strings.Join(groups, ",")
 }
 
-// allowKubectl allows a kubectl on another computer to act as the person in the browser, and returns its token.
-func (b *browser) allowKubectl(o *organisation) string {
+// allowKubectl allows a kubectl on another computer to act as the person in the browser, who logs in once more for that. It returns the
+// token of kubectl.
+func (b *browser) allowKubectl(c *contoso, o *organisation, p oidcprovider.Person) string {
 	b.t.Helper()
 
 	verifier := noteSecret(rand.Text() + rand.Text())
 	digest := sha256.Sum256([]byte(verifier))
 	query := url.Values{"challenge": {base64.RawURLEncoding.EncodeToString(digest[:])}, "state": {rand.Text()}}
 
-	b.open("/o/" + o.name + "/login/kubectl?" + query.Encode())
+	page := "/o/" + o.name + "/login/kubectl"
+	b.open(page + "?" + query.Encode())
+	b.says("Log in with Contoso again to go on.")
+	b.choose(c)
+	b.logInThere(p, page)
 	b.says("kubectl on a computer asks to act as")
 	b.follow("button[value=allow]")
 
