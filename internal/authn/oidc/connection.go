@@ -116,7 +116,7 @@ func stepError(err error, address string) *TestError {
 	case causeRedirect:
 		return testError(v1alpha1.ConditionReasonDiscoveryFailed, "The provider redirects at %s. Redirects are not followed: declare the issuer that it redirects to.", address)
 	case causeTooLong:
-		return testError(v1alpha1.ConditionReasonDiscoveryFailed, "The provider answers more than 1 MiB at %s. Check that oidc.issuer is that of an OpenID Connect provider.", address)
+		return testError(v1alpha1.ConditionReasonDiscoveryFailed, "The provider answers too much at %s. Check that oidc.issuer is that of an OpenID Connect provider.", address)
 	case causeNotJSON:
 		return testError(v1alpha1.ConditionReasonDiscoveryFailed, "The provider does not answer JSON at %s. Check that oidc.issuer is that of an OpenID Connect provider.", address)
 	case causeServerError:

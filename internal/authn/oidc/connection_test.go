@@ -83,7 +83,7 @@ func TestConnectionDiscovery(t *testing.T) {
 func TestConnectionAnswers(t *testing.T) {
 	messages := map[string]string{
 		"failed": "500 or more", "unavailable": "500 or more", "HTML": "does not answer JSON", "JSON that is no object": "does not answer JSON",
-		"null": "does not answer JSON", "nothing": "does not answer JSON", "1 GiB": "more than 1 MiB", "a gzip bomb": "does not answer JSON",
+		"null": "does not answer JSON", "nothing": "does not answer JSON", "1 GiB": "answers too much", "a gzip bomb": "does not answer JSON",
 		"a redirect": "redirects at", "a hang-up": "cannot be reached", "half of it": "cannot be reached", "hanging": "does not answer in time",
 	}
 	for _, path := range []string{wellKnown, "/keys", "/token"} {

@@ -21,8 +21,8 @@ import (
 const (
 	// minKeysAge is how old keys are at least when they are fetched again.
 	minKeysAge = time.Minute
-	// maxKeys are tried for a signature.
-	maxKeys = 64
+	// maxKeys are tried for a signature, of the first maxListed that the provider lists, those that cannot be used included.
+	maxKeys, maxListed = 64, 256
 	// RSA keys have at least 2048 bits (RFC 7518, section 3.3). Long ones would only cost time.
 	minRSABits, maxRSABits = 2048, 8192
 )
@@ -114,7 +114,7 @@ func askKeys(ctx context.Context, t *transport, address string) (keys, error) {
 	}
 	defer response.Body.Close()
 	var set struct {
-		Keys []json.RawMessage `json:"keys"`
+		Keys [maxListed]json.RawMessage `json:"keys"` // What is beyond an array is passed over.
 	}
 	if response.StatusCode != http.StatusOK || json.NewDecoder(response.Body).Decode(&set) != nil {
 		return nil, errKeysUnusable

@@ -16,14 +16,15 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
 const (
-	// maxBody of an answer, in bytes.
-	maxBody = 1 << 20
+	// maxBody of an answer, in bytes; maxTokenBody of one of the token endpoint, which oauth2 decodes whole, whatever is in it.
+	maxBody, maxTokenBody = 1 << 20, 128 << 10
+	// maxNames that an object has, so that what looks at them costs little.
+	maxNames = 1000
 	// maxHeader of an answer, in bytes.
 	maxHeader = 64 << 10
 	// keepIdle is how long a connection waits for the next request.
@@ -152,11 +153,15 @@ func (t *transport) ask(r *http.Request) (*http.Response, *failure) {
 	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
 		return nil, &failure{cause: causeRedirect}
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	limit := maxBody
+	if r.Method == http.MethodPost { // Only the token endpoint is.
+		limit = maxTokenBody
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
 	switch {
 	case err != nil:
 		return nil, failureOf(r.Context(), ctx, err)
-	case len(body) > maxBody:
+	case len(body) > limit:
 		return nil, &failure{cause: causeTooLong}
 	case response.StatusCode < http.StatusMultipleChoices && !isObject(body):
 		return nil, &failure{cause: causeNotJSON}
@@ -165,18 +170,31 @@ func (t *transport) ask(r *http.Request) (*http.Response, *failure) {
 	return response, nil
 }
 
-// isObject tells whether a text is a JSON object that has every name once. Libraries would take the last of several.
+// isObject tells whether a text is a JSON object that has every name once, and at most maxNames of them. Libraries would take the last of
+// several. It keeps no values, since a text of many small ones takes many times its size.
 func isObject(text []byte) bool {
-	_, err := parseObject(text)
-	return err == nil
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') || !json.Valid(text) {
+		return false
+	}
+	names := map[string]bool{}
+	var value json.RawMessage // One for all values, which are passed over.
+	for decoder.More() {
+		token, err := decoder.Token()
+		name, ok := token.(string)
+		if err != nil || !ok || names[name] || len(names) == maxNames || decoder.Decode(&value) != nil {
+			return false
+		}
+		names[name] = true
+	}
+	return true
 }
 
 var errNotObject = errors.New("not a JSON object that has every name once")
 
 func parseObject(text []byte) (map[string]json.RawMessage, error) {
 	var object map[string]json.RawMessage
-	repeated, err := kjson.UnmarshalStrict(text, &object)
-	if err != nil || len(repeated) > 0 || object == nil {
+	if !isObject(text) || json.Unmarshal(text, &object) != nil {
 		return nil, errNotObject
 	}
 	return object, nil

@@ -1,0 +1,121 @@
+package oidc
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// tinyValues is an object of a length that has a list of as many values as fit.
+func tinyValues(length int, name string) string {
+	return `{"` + name + `":[` + strings.Repeat("{},", length/3-10) + `{}]}`
+}
+
+// tinyNames is an object of a length that has as many names as fit.
+func tinyNames(length int) string {
+	var text strings.Builder
+	text.WriteString("{")
+	for n := 0; text.Len() < length-20; n++ {
+		fmt.Fprintf(&text, `"%x":0,`, n)
+	}
+	text.WriteString(`"last":0}`)
+	return text.String()
+}
+
+// allocated returns how many bytes something takes up, those included that it gives back.
+func allocated(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestObjects: an object has every name once, and not too many.
+func TestObjects(t *testing.T) {
+	many := func(number int) string {
+		names := make([]string, number)
+		for n := range names {
+			names[n] = fmt.Sprintf(`"%d":[{}]`, n)
+		}
+		return "{" + strings.Join(names, ",") + "}"
+	}
+	for text, want := range map[string]bool{
+		`{}`: true, ` {"a" : [{"b":1,"b":2}], "A":null, "":"x"} `: true, many(maxNames): true,
+		many(maxNames + 1): false, `{"a":1,"a":1}`: false, `{"a":1,"\u0061":2}`: false, `{"a":1,"b":[1,{}],"a":[]}`: false,
+		``: false, `null`: false, `[]`: false, `"a"`: false, `{`: false, `{"a":1`: false, `{"a":1,}`: false, `{"a" 1}`: false, `{"a":[}`: false,
+		`{} {}`: false, `{}x`: false, `{"a":1}}`: false, `{1:1}`: false, `{"a":1 "b":1}`: false,
+	} {
+		if isObject([]byte(text)) != want {
+			t.Errorf("%.40s: want %t", text, want)
+		}
+	}
+}
+
+// TestObjectsCostLittle: whatever is in an answer, looking at it takes a few times its size.
+func TestObjectsCostLittle(t *testing.T) {
+	for name, row := range map[string]struct {
+		text string
+		want bool
+	}{
+		"values": {tinyValues(maxBody, "q"), true}, "names": {tinyNames(maxBody), false},
+	} {
+		var got bool
+		taken := allocated(func() { got = isObject([]byte(row.text)) })
+		if got != row.want || taken > 10<<20 {
+			t.Errorf("%s: answered %t, and %d KiB were allocated", name, got, taken>>10)
+		}
+	}
+}
+
+// TestAnswersCostLittle: neither a login nor a test of the connection builds all of the many values that a provider can answer.
+func TestAnswersCostLittle(t *testing.T) {
+	for name, row := range map[string]struct{ path, text string }{
+		"token, too long": {"/token", tinyValues(maxTokenBody+100, "q")},
+		"token, longest":  {"/token", tinyValues(maxTokenBody, "q")},
+		"token, 1 MiB":    {"/token", tinyValues(maxBody, "q")},
+		"keys":            {"/keys", tinyValues(maxBody, "keys")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHostile(t)
+			h.handle[row.path] = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, row.text)
+			}
+			c := h.client()
+			if taken := allocated(func() {
+				_, err := h.login(c)
+				refusedFor(t, err, ReasonAnswerUnusable, true)
+			}); taken > 16<<20 {
+				t.Errorf("a login allocated %d KiB", taken>>10)
+			}
+			if taken := allocated(func() {
+				if c.Test(t.Context()) == nil {
+					t.Error("the provider can be used")
+				}
+			}); taken > 16<<20 {
+				t.Errorf("a test allocated %d KiB", taken>>10)
+			}
+		})
+	}
+}
+
+// TestLongAnswers: a document and keys may be much longer than what the token endpoint answers.
+func TestLongAnswers(t *testing.T) {
+	h := newHostile(t)
+	h.document = with(map[string]any{"planted": strings.Repeat("x", maxBody-2048)})
+	c := h.client()
+	if _, err := h.login(c); err != nil {
+		t.Error(err)
+	}
+	h.claims = with(map[string]any{"planted": strings.Repeat("x", maxTokenBody/2)})
+	if _, err := h.login(c); err != nil {
+		t.Error(err)
+	}
+	h.claims = with(map[string]any{"planted": strings.Repeat("x", maxTokenBody)})
+	_, err := h.login(c)
+	refusedFor(t, err, ReasonAnswerUnusable, true)
+}
