@@ -12,7 +12,8 @@ const SessionCookie = "keyturn-session"
 // hostPrefix binds a cookie to this host and to https (RFC 6265bis, section 4.1.3.2).
 const hostPrefix = "__Host-"
 
-// Cookies sets and reads cookies. All of them are HttpOnly, SameSite=Lax and bound to this host.
+// Cookies sets and reads cookies. All of them are HttpOnly and bound to this host, and SameSite=Lax but those of
+// SetAt, which are SameSite=Strict.
 type Cookies struct {
 	// OverHTTP sets cookies that also work without TLS, without the prefix that binds them to https. It is for trying out a server
 	// on one machine, at http://127.0.0.1.
@@ -38,6 +39,38 @@ func (c Cookies) SetSession(w http.ResponseWriter, token string, remembered bool
 		lasts = 0
 	}
 	c.Set(w, SessionCookie, token, lasts)
+}
+
+// SetAt sets a cookie that browsers send to the addresses below a path alone, and to none that another site leads to. GetAt and DropAt are Get
+// and Drop of it.
+func (c Cookies) SetAt(w http.ResponseWriter, path, name, value string, lifetime time.Duration) {
+	c.setAt(w, path, name, value, int(lifetime.Seconds()))
+}
+
+// GetAt returns the value of a cookie of SetAt; empty if there is none.
+func (c Cookies) GetAt(r *http.Request, name string) string {
+	if cookie, err := r.Cookie(c.nameAt(name)); err == nil {
+		return cookie.Value
+	}
+	return ""
+}
+
+// DropAt deletes a cookie of SetAt.
+func (c Cookies) DropAt(w http.ResponseWriter, path, name string) { c.setAt(w, path, name, "", -1) }
+
+func (c Cookies) setAt(w http.ResponseWriter, path, name, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure unless the server was started with the option for plain HTTP
+		Name: c.nameAt(name), Value: value, Path: path, MaxAge: maxAge,
+		HttpOnly: true, Secure: !c.OverHTTP, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+// nameAt has the prefix of cookies with a path: hostPrefix is for those without.
+func (c Cookies) nameAt(name string) string {
+	if c.OverHTTP {
+		return name
+	}
+	return "__Secure-" + name
 }
 
 // Drop deletes a cookie.

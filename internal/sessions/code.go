@@ -4,19 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"time"
 
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// maxLoginAge is how long after the login a code can be made.
-const maxLoginAge = 10 * time.Minute
-
 // NewCode makes a login code: with it and the verifier of the challenge, a program on the person's computer begins a session of its own (see
-// Exchange). The person has to have logged in for that program: an application that sees the session of a person has not the verifier, and
-// gets no session in the cluster. Errors: ErrInvalid where the person has logged in for something else, or too long ago, ErrUnavailable.
+// Exchange). The caller has to know that the person has logged in for that program (see token.Login): otherwise an application that sees the
+// session of a person would get one in the cluster. Errors: ErrInvalid where the login was too long ago, ErrUnavailable.
 func (s *Service) NewCode(ctx context.Context, current Session, challenge string) (token.Token, error) {
-	if err := s.AllowsCode(ctx, current, challenge); err != nil {
+	if err := s.AllowsCode(ctx, current); err != nil {
 		return token.Token{}, err
 	}
 	code := token.Code{Session: current.Claims, Challenge: challenge, IssuedTime: s.Clock.Now()}
@@ -32,8 +28,8 @@ func (s *Service) NewCode(ctx context.Context, current Session, challenge string
 }
 
 // AllowsCode tells whether NewCode would make a login code. Errors: as NewCode.
-func (s *Service) AllowsCode(ctx context.Context, current Session, challenge string) error {
-	if current.Claims.Challenge != challenge || s.Clock.Since(current.Claims.LoginTime) > maxLoginAge {
+func (s *Service) AllowsCode(ctx context.Context, current Session) error {
+	if s.Clock.Since(current.Claims.LoginTime) > token.LoginLifetime {
 		return ErrInvalid
 	}
 	_, err := s.forKubernetes(ctx, current)
@@ -65,7 +61,7 @@ func (s *Service) Exchange(ctx context.Context, code, verifier string) (Session,
 // forKubernetes returns the claims of a session for Kubernetes that begins now with the login of another session. It has no ID of its own yet.
 // Errors: as NewCode.
 func (s *Service) forKubernetes(ctx context.Context, of Session) (token.Claims, error) {
-	of.Claims.Audience, of.Claims.RememberMe, of.Claims.Challenge = token.Kubernetes, false, ""
+	of.Claims.Audience, of.Claims.RememberMe = token.Kubernetes, false
 	return s.renewed(ctx, of)
 }
 

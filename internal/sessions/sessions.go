@@ -77,8 +77,6 @@ type Login struct {
 	// are; zero: not known.
 	Provider   *v1alpha1.IdentityProvider
 	ProvenTime time.Time
-	// Challenge of the kubectl account login that has led to the login page; empty where something else has.
-	Challenge string
 }
 
 // Ready tells whether sessions can be issued.
@@ -93,7 +91,6 @@ func (s *Service) Issue(l Login, audience token.Audience, remember bool) (token.
 	}
 	claims := token.New(l.Record.AccountID, l.Record.UID(), l.Record.SessionGeneration, audience, life, remember, now)
 	claims.PreviousLogin, claims.FailedAttempts = l.Answer.LastSuccessTime, l.Answer.FailuresBefore
-	claims.Challenge = l.Challenge
 	if l.Provider != nil {
 		claims.Method, claims.Provider = token.OIDC, l.Provider.Name
 		claims.Identity = provider.Identity(string(l.Provider.UID), l.Record.External.Subject)

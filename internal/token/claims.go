@@ -91,9 +91,6 @@ type Claims struct {
 	// ProvenTime is when the person last typed a password, or proved in another way who they are; zero where a provider did not say
 	// (claim "proven"). An application may have to know that it was a short time ago.
 	ProvenTime time.Time
-	// Challenge is that of the kubectl account login for which the person has logged in (RFC 7636, claim "s256"); empty for any other login.
-	// No other program gets a code for it, whoever else sees the session.
-	Challenge string
 	// LoginTime is when the person logged in; it does not move when the session is renewed (claim "auth_time").
 	LoginTime time.Time
 	// IssuedTime is when this token was made (claims "iat" and "nbf").
@@ -184,8 +181,6 @@ func (c Claims) check() error {
 		return errors.New("the provider does not go with the method of the login")
 	case len(c.Provider) > maxClaimBytes || len(c.Identity) > maxClaimBytes:
 		return fmt.Errorf("the provider or the identity is longer than %d bytes", maxClaimBytes)
-	case c.Challenge != "" && !IsChallenge(c.Challenge):
-		return errors.New("the challenge is malformed")
 	case c.ProvenTime.After(c.IssuedTime):
 		return errors.New("it was issued before the proof")
 	case c.Audience != Web && c.Audience != Kubernetes && c.Audience != Console:

@@ -61,7 +61,6 @@ type payload struct {
 	Provider      string           `json:"idp,omitempty"`
 	Identity      string           `json:"ident,omitempty"`
 	Proven        *jwt.NumericDate `json:"proven,omitempty"`
-	Challenge     string           `json:"s256,omitempty"`
 }
 
 // Sign makes a token of claims with the key that signs at now. It returns [ErrNoSigningKey] if the ring is
@@ -85,7 +84,6 @@ func (r *Ring) Sign(claims Claims, now time.Time) (Token, error) {
 		Generation:    &claims.Generation,
 		RememberMe:    claims.RememberMe,
 		Failed:        claims.FailedAttempts,
-		Challenge:     claims.Challenge,
 	}
 	if !claims.PreviousLogin.IsZero() {
 		p.Previous = jwt.NewNumericDate(claims.PreviousLogin)
@@ -208,7 +206,6 @@ func (p *payload) claims() (Claims, error) {
 		Method:         p.Method,
 		Provider:       p.Provider,
 		Identity:       p.Identity,
-		Challenge:      p.Challenge,
 	}
 	if p.Previous != nil {
 		claims.PreviousLogin = wholeSecond(p.Previous.Time)

@@ -69,8 +69,6 @@ type attempt struct {
 	account  accountName
 	audience string
 	remember bool
-	// challenge of the kubectl account login that has led to the login page.
-	challenge string
 	// provider that says who the person is, and subject, which has how it names the person once the provider has said so; both nil where a
 	// password is given.
 	provider *v1alpha1.IdentityProvider
@@ -173,7 +171,6 @@ func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audienc
 	}
 	signed, claims, err := a.Sessions.Issue(sessions.Login{
 		Record: granted.Record, Policy: granted.Policy, Answer: granted.Answer, Provider: granted.Provider, ProvenTime: granted.ProvenTime,
-		Challenge: at.challenge,
 	}, audience, at.remember)
 	if err != nil {
 		slog.Error("Login refused because its session cannot be signed", "error", err)

@@ -2,6 +2,9 @@ package web
 
 import "github.com/keyturn/keyturn/internal/ui"
 
+// promptLogin is the value of the parameter prompt that asks somebody for the password who is logged in already (as in OpenID Connect).
+const promptLogin = "login"
+
 // accountFields are the form fields for an organisation and a username.
 type accountFields struct {
 	Text                   *ui.Text

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,6 +46,9 @@ func askKubectl(handler http.Handler, path, session string, form url.Values, hea
 		method, body = http.MethodPost, form.Encode()
 	}
 	fields := map[string]string{"Accept": htmlPage, "Accept-Language": "en", "Content-Type": "application/x-www-form-urlencoded"}
+	if cookie, ok := noted.Load(session); ok {
+		fields["Cookie"] = fmt.Sprintf("__Secure-keyturn-kubectl=%s", cookie)
+	}
 	for i := 0; i+1 < len(header); i += 2 {
 		fields[header[i]] = header[i+1]
 	}
@@ -54,22 +59,33 @@ func askKubectl(handler http.Handler, path, session string, form url.Values, hea
 // logInForKubectl returns the session of somebody who has been led to the login by this kubectl.
 func logInForKubectl(t *testing.T, a *v1alpha1.UserAccount) string {
 	t.Helper()
-	return withChallenge(t, logIn(t, a, password).Token)
+	return noteLogin(t, logIn(t, a, password).Token)
 }
 
-// withChallenge returns a token of the same session that has begun for this kubectl.
-func withChallenge(t *testing.T, session string) string {
+// noteLogin notes that a session has begun for this kubectl, and returns it.
+func noteLogin(t *testing.T, session string) string {
 	t.Helper()
 	found, err := shared.sessions.Check(t.Context(), session, token.Web)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found.Claims.Challenge = token.ChallengeOf(verifier)
-	signed, err := shared.sessions.Keys.Ring().Sign(found.Claims, time.Now())
+	return note(t, session, found.Claims)
+}
+
+// noted has, by session, the cookie that says for which kubectl its person has logged in.
+var noted sync.Map
+
+// note notes that a session has begun for this kubectl.
+func note(t *testing.T, session string, claims token.Claims) string {
+	t.Helper()
+	signed, err := shared.sessions.Keys.Ring().SignLogin(token.Login{
+		SessionID: claims.SessionID, Challenge: token.ChallengeOf(verifier), LoginTime: claims.LoginTime,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return signed.Text()
+	noted.Store(session, signed.Text())
+	return session
 }
 
 // allow is the form of the page when the person allows it.
@@ -149,7 +165,7 @@ func TestKubectlLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := of.Claims
-	want.Audience, want.SessionID, want.Challenge = token.Kubernetes, got.Claims.SessionID, ""
+	want.Audience, want.SessionID = token.Kubernetes, got.Claims.SessionID
 	want.IssuedTime, want.ExpiresTime = got.Claims.IssuedTime, got.Claims.ExpiresTime
 	if got.Claims != want || got.Claims.SessionID == of.Claims.SessionID {
 		t.Errorf("the session is %+v, want one of its own with the login of %+v", got.Claims, of.Claims)
@@ -213,7 +229,6 @@ func TestKubectlWithoutASession(t *testing.T) {
 	}
 	remembered := token.New(of.Claims.AccountID, of.Claims.CredentialUID, of.Claims.Generation, token.Web,
 		token.Lifetimes{Idle: time.Hour, Max: time.Hour, RememberMe: 30 * 24 * time.Hour}, true, time.Now().Add(-20*24*time.Hour))
-	remembered.Challenge = token.ChallengeOf(verifier)
 	signed, err := shared.sessions.Keys.Ring().Sign(remembered, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -429,13 +444,12 @@ func TestKubectlSessionIsNoLoginOfOld(t *testing.T) {
 	}
 	earlier := token.New(of.Claims.AccountID, of.Claims.CredentialUID, of.Claims.Generation, token.Web,
 		token.Lifetimes{Idle: time.Hour, Max: time.Hour}, false, time.Now().Add(-9*time.Minute))
-	earlier.Challenge = token.ChallengeOf(verifier)
 	signed, err := shared.sessions.Keys.Ring().Sign(earlier, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	handler := web.Handler(shared.depends)
-	granted := exchange(t, handler, codeFor(t, handler, a, signed.Text()), verifier)
+	granted := exchange(t, handler, codeFor(t, handler, a, note(t, signed.Text(), earlier)), verifier)
 	granted.expect(t, http.StatusOK, "")
 	if want := earlier.LoginTime.Add(time.Hour); !granted.ExpiresAt.Equal(want) {
 		t.Errorf("it lasts until %v, want %v", granted.ExpiresAt, want)
@@ -452,7 +466,7 @@ func TestKubectlWithAnotherLogin(t *testing.T) {
 	askKubectl(handler, "/login/kubectl?"+asked("41234").Encode(), plain, nil).leads(t, again)
 	askKubectl(handler, "/login/kubectl", plain, allow(a, "41234")).leads(t, again)
 
-	session := withChallenge(t, plain)
+	session := noteLogin(t, plain)
 	foreign := allow(a, "41234")
 	foreign.Set("challenge", token.ChallengeOf(strings.Repeat("v", 43)))
 	if answered := askKubectl(handler, "/login/kubectl", session, foreign); !strings.HasPrefix(answered.header.Get("Location"), "/login?") {
@@ -460,4 +474,11 @@ func TestKubectlWithAnotherLogin(t *testing.T) {
 	}
 	askKubectl(handler, "/login/kubectl", "", allow(a, "41234"), "Authorization", "Bearer "+session).leads(t, again)
 	codeFor(t, handler, a, session)
+
+	// After Cancel, only another login helps: whoever sees the session must not answer in the person's place.
+	deny := allow(a, "41234")
+	deny.Set("answer", "deny")
+	if cookie := askKubectl(handler, "/login/kubectl", session, deny).header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "__Secure-keyturn-kubectl=; Path=/login/kubectl; Max-Age=0") {
+		t.Errorf("Cancel sets the cookie %q", cookie)
+	}
 }

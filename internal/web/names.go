@@ -33,3 +33,19 @@ func accountInForm(r *http.Request) accountName {
 
 // organizationOf returns the organisation in the address of a page, such as acme in /o/acme/login; empty if there is none.
 func organizationOf(r *http.Request) string { return string(nameOf(r.PathValue("organization"))) }
+
+// organization returns the organisation of a page: that of its address, or the default one.
+func (p *Pages) organization(r *http.Request) string {
+	if organization := organizationOf(r); organization != "" {
+		return organization
+	}
+	return p.DefaultNamespace
+}
+
+// unlessDefault returns an organisation, or nothing for the default one.
+func (p *Pages) unlessDefault(organization string) string {
+	if organization == p.DefaultNamespace {
+		return ""
+	}
+	return organization
+}

@@ -135,7 +135,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryChange, audience: string(p.audience(r)), remember: page.Remember, account: name, challenge: challengeOf(page.ReturnTo),
+		entry: metrics.EntryChange, audience: string(p.audience(r)), remember: page.Remember, account: name,
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Change(ctx, who, current, next)
 		},
@@ -149,6 +149,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		p.rememberUsername(w, name, true) // Otherwise the username that was remembered before stays.
 	}
 	p.startSession(w, r, granted)
+	p.rememberLoginFor(w, page.ReturnTo, granted.claims)
 	p.setNotice(w, noticePasswordChanged)
 	http.Redirect(w, r, homeAddress(page.ReturnTo), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }

@@ -4,61 +4,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
-	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
-
-const (
-	kubectlPath = "/login/kubectl"
-
-	// minStateBytes and maxStateBytes bound the state, with which kubectl recognises the answer to its own question.
-	minStateBytes, maxStateBytes = 16, 128
-	stateAlphabet                = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	// minLoopbackPort is the first port that a person's program may listen on.
-	minLoopbackPort, maxLoopbackPort = 1024, 65535
-)
-
-// kubectlRequest is what kubectl account login asks for, in the address of the page that it opens.
-type kubectlRequest struct {
-	// Challenge binds the login code to the kubectl that asks (RFC 7636).
-	Challenge string
-	State     string
-	// Port of 127.0.0.1 on which kubectl waits for the code (RFC 8252, section 7.3). It is empty where the browser is on another computer:
-	// then the person copies the code.
-	Port string
-}
-
-// parseKubectlRequest reads the parameters of the page, from its address or its form.
-func parseKubectlRequest(values url.Values) (kubectlRequest, bool) {
-	k := kubectlRequest{Challenge: values.Get("challenge"), State: values.Get("state"), Port: values.Get("port")}
-	isState := len(k.State) >= minStateBytes && len(k.State) <= maxStateBytes && strings.Trim(k.State, stateAlphabet) == ""
-	port, err := strconv.Atoi(k.Port)
-	isPort := k.Port == "" || err == nil && strconv.Itoa(port) == k.Port && port >= minLoopbackPort && port <= maxLoopbackPort
-	return k, token.IsChallenge(k.Challenge) && isState && isPort
-}
-
-// address returns the address of the page, for the organisation in the address of a request.
-func (k kubectlRequest) address(r *http.Request) string {
-	query := url.Values{"challenge": {k.Challenge}, "state": {k.State}}
-	if k.Port != "" {
-		query.Set("port", k.Port)
-	}
-	return inOrganization(organizationOf(r), kubectlPath) + "?" + query.Encode()
-}
-
-// listener returns the origin at which kubectl waits for the answer; empty where it does not.
-func (k kubectlRequest) listener() string {
-	if k.Port == "" {
-		return ""
-	}
-	return "http://127.0.0.1:" + k.Port
-}
 
 // answer sends the browser to kubectl, which listens on the person's computer. The answer names this server, so that kubectl does not hand
 // the code of one server to another (RFC 9207).
@@ -135,9 +86,11 @@ func (p *Pages) answerKubectl(w http.ResponseWriter, r *http.Request) {
 		p.refuseKubectl(w, r)
 		return
 	case answer != "allow" && k.Port == "":
+		p.DropAt(w, r.URL.EscapedPath(), kubectlCookie)
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	case answer != "allow":
+		p.DropAt(w, r.URL.EscapedPath(), kubectlCookie)
 		p.answer(w, r, k, "error", "access_denied")
 		return
 	}
@@ -155,6 +108,7 @@ func (p *Pages) answerKubectl(w http.ResponseWriter, r *http.Request) {
 		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "", k.address(r))
 		return
 	}
+	p.DropAt(w, r.URL.EscapedPath(), kubectlCookie)
 	httpkit.SetOutcome(w, metrics.Granted)
 	if k.Port != "" {
 		p.answer(w, r, k, "code", code.Text())
@@ -162,18 +116,6 @@ func (p *Pages) answerKubectl(w http.ResponseWriter, r *http.Request) {
 	}
 	page.Code = code.Text()
 	p.UI.Render(w, r, http.StatusOK, "kubectl", page)
-}
-
-// challengeOf returns the challenge of the kubectl account login to which an address leads back after a login; empty for any other address.
-func challengeOf(to string) string {
-	u, err := url.Parse(to)
-	if err != nil || !strings.HasSuffix(u.Path, kubectlPath) {
-		return ""
-	}
-	if k, ok := parseKubectlRequest(u.Query()); ok {
-		return k.Challenge
-	}
-	return ""
 }
 
 // sessionForKubectl returns the session of a request if its person has logged in for this kubectl. Otherwise it answers the request itself: it
@@ -185,8 +127,11 @@ func (p *Pages) sessionForKubectl(w http.ResponseWriter, r *http.Request, k kube
 	if err == nil && organization != "" && organization != found.Account.Namespace {
 		err = sessions.ErrInvalid
 	}
+	if err == nil && !p.hasLoggedInFor(r, k.Challenge, found.Claims) {
+		err = sessions.ErrInvalid
+	}
 	if err == nil {
-		err = p.Sessions.AllowsCode(r.Context(), found, k.Challenge)
+		err = p.Sessions.AllowsCode(r.Context(), found)
 	}
 	switch {
 	case errors.Is(err, sessions.ErrInvalid):

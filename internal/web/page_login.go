@@ -14,9 +14,6 @@ import (
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
-// promptLogin is the value of the parameter prompt that asks somebody for the password who is logged in already (as in OpenID Connect).
-const promptLogin = "login"
-
 // loginPage is what the login page shows.
 type loginPage struct {
 	accountFields
@@ -71,13 +68,19 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	page := p.newLoginPage(r, to, name)
 	page.Remember = name.Username != ""
 	page.Notice, page.NoticeLink = p.notice(w, r, page.Text)
+	if _, _, forKubectl := kubectlIn(to); forKubectl && page.Notice == "" {
+		page.Notice = page.Text.Say("login.kubectl")
+	}
 	page.Prompt, page.Providers = prompt, p.providerLinks(r, p.organization(r), to, prompt)
 	page.ShowOrganization = page.ShowOrganization || prompt // It may lead to the console, where people of every organisation go.
 	if isLoggedIn {
 		page.Organization, page.Username = found.Account.Namespace, found.Account.Username()
 		// Not remembered unless asked for anew: each session that another takes the place of has to be kept in mind until it would
 		// have ended, and somebody who administers accounts logs in often.
-		page.Notice, page.Remember = page.Text.Say("login.again"), false
+		page.Remember = false
+		if page.Notice == "" {
+			page.Notice = page.Text.Say("login.again")
+		}
 		p.askProviderAgain(r, page, found, to)
 	}
 	p.UI.Render(w, r, http.StatusOK, "login", page)
@@ -88,7 +91,9 @@ func (p *Pages) askProviderAgain(r *http.Request, page *loginPage, found session
 	if found.Claims.Provider == "" {
 		return
 	}
-	page.Notice = page.Text.Say("login.again.provider", "provider", p.displayName(r.Context(), found.Claims.Provider))
+	if _, _, forKubectl := kubectlIn(to); !forKubectl {
+		page.Notice = page.Text.Say("login.again.provider", "provider", p.displayName(r.Context(), found.Claims.Provider))
+	}
 	for _, link := range p.providerLinks(r, found.Account.Namespace, to, true) {
 		if link.Provider == found.Claims.Provider {
 			page.Again = &link
@@ -115,7 +120,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	}
 	name := accountName{Namespace: page.Organization, Username: page.Username}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryLogin, audience: string(p.audience(r)), remember: page.Remember, account: name, challenge: challengeOf(to),
+		entry: metrics.EntryLogin, audience: string(p.audience(r)), remember: page.Remember, account: name,
 		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
 			return p.Logins.Login(ctx, who, password)
 		},
@@ -129,6 +134,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		p.rememberUsername(w, name, page.Remember)
 	}
 	p.startSession(w, r, granted)
+	p.rememberLoginFor(w, to, granted.claims)
 	landing := "/"
 	switch {
 	case len(warnings(granted.Answer)) > 0:

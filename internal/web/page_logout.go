@@ -2,14 +2,12 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
-	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
@@ -66,30 +64,4 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 		landing = withReturnTo("/continue", to)
 	}
 	http.Redirect(w, r, landing, http.StatusSeeOther)
-}
-
-// displayName returns the name by which people know a provider; empty without one.
-func (p *Pages) displayName(ctx context.Context, provider string) string {
-	if provider == "" {
-		return ""
-	}
-	found, err := p.Catalog.IdentityProvider(ctx, provider)
-	if err != nil {
-		return provider
-	}
-	return found.Spec.DisplayName
-}
-
-// logoutLink leads to where a person ends the session that a provider itself has; nil where the provider has no such address, or it is not
-// known here.
-func (p *Pages) logoutLink(ctx context.Context, t *ui.Text, provider string) *ui.Link {
-	found, err := p.Catalog.IdentityProvider(ctx, provider)
-	if err != nil || p.Providers == nil {
-		return nil
-	}
-	client, err := p.Providers.Of(ctx, found)
-	if err != nil || client.LogoutAddress() == "" {
-		return nil
-	}
-	return &ui.Link{Address: client.LogoutAddress(), Text: t.Say("notice.provider.link", "provider", found.Spec.DisplayName)}
 }

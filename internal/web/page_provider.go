@@ -30,37 +30,6 @@ const (
 	callbackPath = "/login/callback/"
 )
 
-// errWrongFlow: the answer of a provider does not belong to the flow that the browser has, or the browser has none.
-var errWrongFlow = errors.New("the answer belongs to no login that has begun in this browser")
-
-// providerLink leads to the login at a provider, which has a name that people read.
-type providerLink struct{ Provider, Name, Address string }
-
-// providerLinks returns the links to the providers that an organisation allows. It has to be one that exists, as it is part of their
-// addresses: what was typed into a form can be a password in the wrong field.
-func (p *Pages) providerLinks(r *http.Request, organization, to string, prompt bool) []providerLink {
-	if p.Providers == nil {
-		return nil
-	}
-	offered, err := p.Catalog.OfferedProviders(r.Context(), organization)
-	if err != nil {
-		slog.Warn("Login page without providers, since they cannot be looked up", "error", err)
-	}
-	links := make([]providerLink, len(offered))
-	for i, found := range offered {
-		parameters := url.Values{}
-		if to != "" {
-			parameters.Set("return_to", to)
-		}
-		if prompt {
-			parameters.Set("prompt", promptLogin)
-		}
-		address := url.URL{Path: inOrganization(cmp.Or(organizationOf(r), p.unlessDefault(organization)), "/login/oidc/"+found.Name), RawQuery: parameters.Encode()}
-		links[i] = providerLink{Provider: found.Name, Name: found.Spec.DisplayName, Address: address.String()}
-	}
-	return links
-}
-
 // beginAtProvider sends the browser to a provider. The page of another site must not do that: a person would be logged in without knowing.
 func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
@@ -77,7 +46,8 @@ func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// For kubectl the person has to type something: a script of an application on this host could begin the login otherwise.
-	f := oidc.NewFlow(query.Get("prompt") == promptLogin || challengeOf(to) != "", p.Sessions.Clock.Now())
+	_, _, forKubectl := kubectlIn(to)
+	f := oidc.NewFlow(query.Get("prompt") == promptLogin || forKubectl, p.Sessions.Clock.Now())
 	address, err := client.Begin(r.Context(), audit.RequestOf(r.Context()).Address, p.callbackAddress(r, chosen.Name), f)
 	var signed token.Token
 	if err == nil {
@@ -95,14 +65,6 @@ func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 	p.Set(w, flowCookie, signed.Text(), token.FlowLifetime)
 	w.Header().Set("Location", address)
 	w.WriteHeader(http.StatusSeeOther)
-}
-
-// organization returns the organisation of a page: that of its address, or the default one.
-func (p *Pages) organization(r *http.Request) string {
-	if organization := organizationOf(r); organization != "" {
-		return organization
-	}
-	return p.DefaultNamespace
 }
 
 // callbackAddress returns the address that a provider sends the browser back to, on the host that the person uses. The provider knows the
@@ -174,7 +136,7 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 	at := &assertedAttempt{pages: p, r: r, flow: f, provider: chosen, client: client}
 	granted, refusal := p.run(r, attempt{
 		entry: metrics.EntryOIDC, audience: string(p.audience(r)), account: accountName{Namespace: f.Namespace}, provider: chosen, subject: &at.subject,
-		challenge: challengeOf(f.ReturnTo), login: at.login,
+		login: at.login,
 	})
 	if refusal == nil || refusal.RetryAfter == 0 { // Otherwise the provider was not asked, and the page can be loaded again.
 		p.Drop(w, flowCookie)
@@ -185,6 +147,7 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 	}
 	httpkit.SetOutcome(w, metrics.Granted)
 	p.startSession(w, r, granted)
+	p.rememberLoginFor(w, f.ReturnTo, granted.claims)
 	landing := "/"
 	switch {
 	case len(warnings(granted.Answer)) > 0:
@@ -198,14 +161,6 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 // isAnswerTo tells whether the parameters of a callback have the state of a flow: only the browser that began the flow has it.
 func isAnswerTo(f token.Flow, answer url.Values) bool {
 	return subtle.ConstantTimeCompare([]byte(answer.Get("state")), []byte(f.State)) == 1
-}
-
-// unlessDefault returns an organisation, or nothing for the default one.
-func (p *Pages) unlessDefault(organization string) string {
-	if organization == p.DefaultNamespace {
-		return ""
-	}
-	return organization
 }
 
 // assertedAttempt is an attempt to log in by what a provider says.

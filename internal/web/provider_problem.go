@@ -10,6 +10,9 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit"
 )
 
+// errWrongFlow: the answer of a provider does not belong to the flow that the browser has, or the browser has none.
+var errWrongFlow = errors.New("the answer belongs to no login that has begun in this browser")
+
 // notDeclaredError: nobody has declared an account for a person who has proven who they are.
 type notDeclaredError struct{ provider *v1alpha1.IdentityProvider }
 
