@@ -18,6 +18,7 @@ import (
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/controllerserver"
 	"github.com/keyturn/keyturn/internal/httpserver"
+	"github.com/keyturn/keyturn/internal/stdlog"
 )
 
 // version of the build, and the commit that it was built from; set by the linker.
@@ -38,6 +39,7 @@ func main() {
 	}
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	slog.SetDefault(slog.New(handler))
+	stdlog.Redirect(handler)
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
 	klog.SetSlogLogger(slog.Default())
 	slog.Info("Directory server starts", "version", version, "commit", commit)

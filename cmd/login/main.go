@@ -19,6 +19,7 @@ import (
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/httpserver"
 	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/stdlog"
 )
 
 // maxPeople and maxAPIServers bound the connections of the two ports. A proxy or an API server sends the requests of many people over
@@ -38,6 +39,7 @@ func main() {
 	}
 	handler := o.logHandler(os.Stderr)
 	slog.SetDefault(slog.New(handler))
+	stdlog.Redirect(handler)
 	klog.SetLogger(logr.FromSlogHandler(handler))
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
 	slog.Info("Login server starts", "version", version, "commit", commit)

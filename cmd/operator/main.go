@@ -19,6 +19,7 @@ import (
 	"github.com/keyturn/keyturn/internal/controllerserver"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/httpserver"
+	"github.com/keyturn/keyturn/internal/stdlog"
 )
 
 // version of the build, and the commit that it was built from; set by the linker.
@@ -39,6 +40,7 @@ func main() {
 	}
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	slog.SetDefault(slog.New(handler))
+	stdlog.Redirect(handler)
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
 	klog.SetSlogLogger(slog.Default())
 	slog.Info("Operator starts", "version", version, "commit", commit)
