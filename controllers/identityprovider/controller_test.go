@@ -69,10 +69,10 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 func (w *world) start() {
 	w.reconciler = &Reconciler{
 		client: w.client, source: provider.Source{Reader: w.client, Namespace: provider.DefaultNamespace},
-		connections: &connections{clock: w.clock, results: map[string]result{}, test: func(context.Context, *provider.Settings) error {
+		connections: newConnections(func(context.Context, *provider.Settings) error {
 			w.tests++
 			return w.outcome
-		}},
+		}, w.clock),
 		written: writetracker.New(), events: w.events, ready: w.gauge, clock: w.clock,
 	}
 }

@@ -78,12 +78,12 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	r := &Reconciler{
 		client: mgr.GetClient(), source: provider.Source{Reader: mgr.GetClient(), Namespace: o.Namespace},
-		connections: &connections{test: o.Test, clock: o.Clock, results: map[string]result{}},
+		connections: newConnections(o.Test, o.Clock),
 		written:     writetracker.New(), events: mgr.GetEventRecorder("keyturn-directory"), ready: newReadyGauge(o.Registry), clock: o.Clock,
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("identityprovider").
-		// As many workers as providers are tested, so that none waits for another that does not answer.
+		// As many workers as providers are tested, so that none that has nothing to test waits for others that do not answer.
 		WithOptions(controller.Options{MaxConcurrentReconciles: provider.MaxProviders}).
 		For(&v1alpha1.IdentityProvider{}).
 		Watches(&v1alpha1.IdentityProvider{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(numberChanged())).

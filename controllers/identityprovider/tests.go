@@ -25,6 +25,10 @@ const (
 	leastPause = 5 * time.Second
 	// testTimeout is how long one test may take.
 	testTimeout = 15 * time.Second
+	// maxRunning connections are tested at once, so that the answers that are read at a time fit into the memory, whatever providers answer. A
+	// provider that does not answer takes one place, for no longer than a test may take; while as many as there are places do not, the others
+	// wait for no longer than that.
+	maxRunning = 4
 )
 
 // TestFunc tests the connection to a provider. Error: *oidc.TestError.
@@ -61,9 +65,15 @@ func (r result) pause() time.Duration {
 type connections struct {
 	test  TestFunc
 	clock clock.PassiveClock
+	// running has one for each test that runs.
+	running chan struct{}
 
 	mu      sync.Mutex
 	results map[string]result
+}
+
+func newConnections(test TestFunc, c clock.PassiveClock) *connections {
+	return &connections{test: test, clock: c, running: make(chan struct{}, maxRunning), results: map[string]result{}}
 }
 
 // check tests a connection if that is due, and returns what the last test of these settings came to and how long the next one waits. The
@@ -98,7 +108,14 @@ func (c *connections) check(ctx context.Context, settings *provider.Settings) (*
 	return &next, next.pause(), nil
 }
 
+// runTest waits for its turn and tests a connection. What it returns counts only while ctx has not ended.
 func (c *connections) runTest(ctx context.Context, settings *provider.Settings) *oidc.TestError {
+	select {
+	case c.running <- struct{}{}:
+		defer func() { <-c.running }()
+	case <-ctx.Done():
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, testTimeout)
 	defer cancel()
 	err := c.test(ctx, settings)

@@ -3,7 +3,10 @@ package identityprovider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,10 +115,10 @@ func TestTestThatTakesTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, _ := contoso()
 		settings := &provider.Settings{Provider: p, Version: "1"}
-		c := &connections{clock: clock.RealClock{}, results: map[string]result{}, test: func(ctx context.Context, _ *provider.Settings) error {
+		c := newConnections(func(ctx context.Context, _ *provider.Settings) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}}
+		}, clock.RealClock{})
 		began := time.Now()
 		got, wait, err := c.check(t.Context(), settings)
 		if err != nil || got.failure == nil || got.failure.Reason != v1alpha1.ConditionReasonDialFailed || wait != firstPause {
@@ -130,6 +133,76 @@ func TestTestThatTakesTooLong(t *testing.T) {
 		defer cancel()
 		if _, _, err := c.check(ctx, settings); !errors.Is(err, context.DeadlineExceeded) || len(c.results) != 0 {
 			t.Errorf("answered %v, and remembers %v", err, c.results)
+		}
+	})
+}
+
+// TestFewTestsAtOnce: so many connections are tested at once. Those that wait are tested in full all the same, and one provider that does not
+// answer holds up none of the others.
+func TestFewTestsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most atomic.Int32
+		c := newConnections(func(ctx context.Context, s *provider.Settings) error {
+			n := running.Add(1)
+			defer running.Add(-1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			if s.Provider.Name == "silent" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			<-time.After(time.Second)
+			return nil
+		}, clock.RealClock{})
+		test := func(ctx context.Context, names ...string) (ended map[string]time.Duration, err error) {
+			ended = map[string]time.Duration{}
+			began := time.Now()
+			var mu sync.Mutex
+			var tests sync.WaitGroup
+			for _, name := range names {
+				p := &v1alpha1.IdentityProvider{}
+				p.Name = name
+				tests.Go(func() {
+					got, _, failure := c.check(ctx, &provider.Settings{Provider: p, Version: "1"})
+					mu.Lock()
+					defer mu.Unlock()
+					ended[name] = time.Since(began)
+					if failure != nil {
+						err = failure
+					} else if (got.failure != nil) != (name == "silent") {
+						t.Errorf("%s: the test came to %v", name, got.failure)
+					}
+				})
+				synctest.Wait() // The first ones are tested first.
+			}
+			tests.Wait()
+			return ended, err
+		}
+		names := []string{"silent"}
+		for n := range 3 * maxRunning {
+			names = append(names, fmt.Sprintf("p%d", n))
+		}
+		ended, err := test(t.Context(), names...)
+		if err != nil || most.Load() != maxRunning || ended["silent"] != testTimeout {
+			t.Errorf("%d were tested at once, and the silent one for %v (%v)", most.Load(), ended["silent"], err)
+		}
+		for _, name := range names[1:] {
+			if ended[name] > maxRunning*time.Second {
+				t.Errorf("%s was tested after %v", name, ended[name])
+			}
+		}
+
+		// The process ends while a test waits for its turn.
+		for range maxRunning {
+			c.running <- struct{}{}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := test(ctx, "late"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a test that waits when the process ends came to %v", err)
+		}
+		if _, found := c.results["late"]; found {
+			t.Error("what was not tested is remembered")
 		}
 	})
 }
