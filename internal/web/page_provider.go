@@ -80,7 +80,7 @@ func (p *Pages) callbackAddress(r *http.Request, name string) string {
 // provider returns a provider that an organisation allows, and its client.
 func (p *Pages) provider(ctx context.Context, organization, name string) (*v1alpha1.IdentityProvider, *oidc.Client, *httpkit.Problem) {
 	if p.Providers == nil || len(validation.IsDNS1123Label(organization)) > 0 { // No namespace has such a name.
-		return nil, nil, problem(http.StatusNotFound, httpkit.NotFound)
+		return nil, nil, notOffered()
 	}
 	offered, err := p.Catalog.OfferedProviders(ctx, organization)
 	if err != nil {
@@ -99,7 +99,7 @@ func (p *Pages) provider(ctx context.Context, organization, name string) (*v1alp
 		}
 		return found, client, nil
 	}
-	return nil, nil, problem(http.StatusNotFound, httpkit.NotFound)
+	return nil, nil, notOffered()
 }
 
 // withoutReferrer keeps the address of a page to itself: that of a callback has a code, and what the page loads would tell the address to
@@ -114,6 +114,11 @@ func (w withoutReferrer) WriteHeader(status int) {
 
 // Unwrap is for http.ResponseController.
 func (w withoutReferrer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// notOffered refuses a provider that the organisation does not allow, or that does not exist, or is turned off.
+func notOffered() *httpkit.Problem {
+	return httpkit.NewProblem(http.StatusNotFound, httpkit.NotFound, httpkit.Message{Key: "problem." + httpkit.NotFound + ".provider"})
+}
 
 // finishAtProvider logs in the person whom a provider has sent back.
 func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
