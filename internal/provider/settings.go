@@ -87,9 +87,15 @@ type Source struct {
 
 // Settings returns the settings of a provider. Errors: *SettingsError, or the reader's.
 func (s Source) Settings(ctx context.Context, p *v1alpha1.IdentityProvider) (*Settings, error) {
-	secret := &corev1.Secret{}
-	name := p.Spec.OIDC.ClientSecretRef.Name
-	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, secret)
+	return s.SettingsUnless(ctx, p, nil)
+}
+
+// SettingsUnless returns the settings of a provider: known itself where nothing of them has changed since, for next to no work. Anybody can have a
+// login begin, and a ConfigMap can have many certificates. Errors: *SettingsError, or the reader's.
+func (s Source) SettingsUnless(ctx context.Context, p *v1alpha1.IdentityProvider, known *Settings) (*Settings, error) {
+	secret, authorities := &corev1.Secret{}, &corev1.ConfigMap{}
+	name, ref := p.Spec.OIDC.ClientSecretRef.Name, p.Spec.OIDC.CAConfigMapRef
+	err := s.read(ctx, name, secret)
 	if apierrors.IsNotFound(err) {
 		return nil, settingsError(v1alpha1.ConditionReasonSecretNotFound, "There is no Secret %q in the namespace %s. Create it, of type %s, with the keys %s and %s.",
 			name, s.Namespace, v1alpha1.SecretTypeOIDCClient, v1alpha1.ClientSecretKey, v1alpha1.ServersKey)
@@ -97,6 +103,42 @@ func (s Source) Settings(ctx context.Context, p *v1alpha1.IdentityProvider) (*Se
 	if err != nil {
 		return nil, fmt.Errorf("read the Secret of a provider: %w", err)
 	}
+	version := fmt.Sprintf("%s/%d/%s/%s", p.UID, p.Generation, secret.UID, secret.ResourceVersion)
+	var withoutAuthorities error // What is wrong with the Secret is told first.
+	if ref != nil {
+		withoutAuthorities = s.read(ctx, ref.Name, authorities)
+		version += fmt.Sprintf("/%s/%s", authorities.UID, authorities.ResourceVersion)
+	}
+	if withoutAuthorities == nil && known != nil && known.Version == version {
+		return known, nil
+	}
+	settings, err := settingsOf(p, secret)
+	if err != nil {
+		return nil, err
+	}
+	settings.Version = version
+	if client.IgnoreNotFound(withoutAuthorities) != nil {
+		return nil, fmt.Errorf("read the certificates of a provider: %w", withoutAuthorities)
+	}
+	if ref == nil {
+		return settings, nil
+	}
+	settings.Roots = x509.NewCertPool()
+	if !settings.Roots.AppendCertsFromPEM([]byte(authorities.Data[ref.Key])) {
+		return nil, settingsError(v1alpha1.ConditionReasonCANotFound, "There is no ConfigMap %q in the namespace %s with a certificate (PEM) in its key %q. Create it.",
+			ref.Name, s.Namespace, ref.Key)
+	}
+	return settings, nil
+}
+
+// read reads an object, which must not be changed.
+func (s Source) read(ctx context.Context, name string, into client.Object) error {
+	return s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, into, client.UnsafeDisableDeepCopy)
+}
+
+// settingsOf reads the Secret of a provider.
+func settingsOf(p *v1alpha1.IdentityProvider, secret *corev1.Secret) (*Settings, error) {
+	name := p.Spec.OIDC.ClientSecretRef.Name
 	if secret.Type != v1alpha1.SecretTypeOIDCClient {
 		return nil, settingsError(v1alpha1.ConditionReasonSecretNotUsable, "Secret %q is not of type %s. Create it anew: the type of a Secret cannot be changed.",
 			name, v1alpha1.SecretTypeOIDCClient)
@@ -111,38 +153,12 @@ func (s Source) Settings(ctx context.Context, p *v1alpha1.IdentityProvider) (*Se
 			"Write the name of a host without https:// and path, and its port if that is not 443: id.example.org, id.example.org:8443 or [2001:db8::1]:8443.",
 			invalid, v1alpha1.ServersKey, name)
 	}
-	settings := &Settings{
-		Provider: p, ClientSecret: NewSecret(text), Servers: servers,
-		Version: fmt.Sprintf("%s/%d/%s/%s", p.UID, p.Generation, secret.UID, secret.ResourceVersion),
-	}
+	settings := &Settings{Provider: p, ClientSecret: NewSecret(text), Servers: servers}
 	if !settings.AllowsServer(p.Spec.OIDC.Issuer) {
 		return nil, settingsError(v1alpha1.ConditionReasonServerNotAllowed, "The host of oidc.issuer, with its port, is not among those that Secret %q may be sent to. "+
 			"If it is right, add it to the key %s of the Secret: the name without https:// and path, and :PORT if the port is not 443.", name, v1alpha1.ServersKey)
 	}
-	if err := s.addRoots(ctx, settings); err != nil {
-		return nil, err
-	}
 	return settings, nil
-}
-
-// addRoots reads the certificates that the provider's must be signed by.
-func (s Source) addRoots(ctx context.Context, settings *Settings) error {
-	ref := settings.Provider.Spec.OIDC.CAConfigMapRef
-	if ref == nil {
-		return nil
-	}
-	found := &corev1.ConfigMap{}
-	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: ref.Name}, found)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("read the certificates of a provider: %w", err)
-	}
-	settings.Roots = x509.NewCertPool()
-	if err != nil || !settings.Roots.AppendCertsFromPEM([]byte(found.Data[ref.Key])) {
-		return settingsError(v1alpha1.ConditionReasonCANotFound, "There is no ConfigMap %q in the namespace %s with a certificate (PEM) in its key %q. Create it.",
-			ref.Name, s.Namespace, ref.Key)
-	}
-	settings.Version += fmt.Sprintf("/%s/%s", found.UID, found.ResourceVersion)
-	return nil
 }
 
 func settingsError(reason, format string, args ...any) error {

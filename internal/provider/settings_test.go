@@ -129,6 +129,10 @@ func TestSettingsRefused(t *testing.T) {
 		"no ConfigMap":               {func(s *stored) { s.ca = nil }, v1alpha1.ConditionReasonCANotFound, `no ConfigMap "ca" in the namespace keyturn-providers`},
 		"ConfigMap in another place": {func(s *stored) { s.ca.Namespace = "default" }, v1alpha1.ConditionReasonCANotFound, "no ConfigMap"},
 		"another key":                {func(s *stored) { s.ca.Data = map[string]string{"tls.crt": s.ca.Data["ca.crt"]} }, v1alpha1.ConditionReasonCANotFound, `key "ca.crt"`},
+		"no ConfigMap nor client secret": {func(s *stored) {
+			s.ca = nil
+			delete(s.secret.Data, "clientSecret")
+		}, v1alpha1.ConditionReasonKeyNotFound, "has no clientSecret"},
 		"no certificate": {func(s *stored) {
 			s.ca.Data["ca.crt"] = "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n"
 		}, v1alpha1.ConditionReasonCANotFound, "certificate (PEM)"},
@@ -220,6 +224,62 @@ func servers(t *testing.T, text string) []string {
 		t.Fatalf("entry %d of %q is none", invalid, text)
 	}
 	return list
+}
+
+// TestUnchangedSettings: settings that are known are taken as they are until something of them changes, or is missing.
+func TestUnchangedSettings(t *testing.T) {
+	s, p := newStored(t), reachable()
+	var copied int
+	reader := fake.NewClientBuilder().WithObjects(s.secret, s.ca).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+			if o := (&client.GetOptions{}).ApplyOptions(options); o.UnsafeDisableDeepCopy == nil || !*o.UnsafeDisableDeepCopy {
+				copied++
+			}
+			return c.Get(ctx, key, into, options...)
+		},
+	}).Build()
+	source := Source{Reader: reader, Namespace: DefaultNamespace}
+	known, err := source.Settings(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := func(what string, want bool) {
+		t.Helper()
+		got, err := source.SettingsUnless(t.Context(), p, known)
+		if err != nil || (got != known) != want || got.Roots == nil || (got.Roots != known.Roots) != want || (got.Version != known.Version) != want {
+			t.Errorf("%s: changed settings %t, %v", what, got != known, err)
+		}
+		known = got
+	}
+	changed("nothing", false)
+	s.secret.Data["servers"] = []byte("id.example.org:8443 login.example.org")
+	if err := reader.Update(t.Context(), s.secret); err != nil {
+		t.Fatal(err)
+	}
+	changed("the Secret", true)
+	changed("nothing after the Secret", false)
+	s.ca.Data["ca.crt"] = certificate(t)
+	if err := reader.Update(t.Context(), s.ca); err != nil {
+		t.Fatal(err)
+	}
+	changed("the ConfigMap", true)
+	p.Generation++
+	changed("the spec", true)
+	if copied != 0 {
+		t.Errorf("%d objects were copied", copied)
+	}
+	for _, row := range []struct {
+		missing client.Object
+		reason  string
+	}{{s.ca, v1alpha1.ConditionReasonCANotFound}, {s.secret, v1alpha1.ConditionReasonSecretNotFound}} {
+		if err := reader.Delete(t.Context(), row.missing); err != nil {
+			t.Fatal(err)
+		}
+		got, err := source.SettingsUnless(t.Context(), p, known)
+		if refused, ok := errors.AsType[*SettingsError](err); !ok || refused.Reason != row.reason || got != nil {
+			t.Errorf("without %T: %+v, %v", row.missing, got, err)
+		}
+	}
 }
 
 func TestAllowsServer(t *testing.T) {

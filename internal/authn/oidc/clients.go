@@ -28,7 +28,7 @@ type Clients struct {
 // Of returns the client of a provider. A client begins anew when the provider, its Secret or its certificates have changed. Errors:
 // *provider.SettingsError, or the source's.
 func (c *Clients) Of(ctx context.Context, p *v1alpha1.IdentityProvider) (*Client, error) {
-	settings, err := c.Source.Settings(ctx, p)
+	settings, err := c.Source.SettingsUnless(ctx, p, c.knownSettings(p.UID))
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +49,16 @@ func (c *Clients) Of(ctx context.Context, p *v1alpha1.IdentityProvider) (*Client
 	}
 	c.clients[p.UID] = client
 	return client, nil
+}
+
+// knownSettings returns those of the client that a provider has; nil where it has none.
+func (c *Clients) knownSettings(uid types.UID) *provider.Settings {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.clients[uid]; known != nil {
+		return known.settings
+	}
+	return nil
 }
 
 // Stats returns those of the providers that logins have asked, by name.

@@ -1,12 +1,21 @@
 package oidc
 
 import (
+	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"runtime"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 // tinyValues is an object of a length that has a list of as many values as fit.
@@ -118,4 +127,57 @@ func TestLongAnswers(t *testing.T) {
 	h.claims = with(map[string]any{"planted": strings.Repeat("x", maxTokenBody)})
 	_, err := h.login(c)
 	refusedFor(t, err, ReasonAnswerUnusable, true)
+}
+
+// cached reads objects as a cache does: it copies nothing that does not have to be copied.
+type cached struct {
+	client.Reader
+	secret    *corev1.Secret
+	configMap *corev1.ConfigMap
+}
+
+// Get implements [client.Reader].
+func (c cached) Get(_ context.Context, _ client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	shared := ptr.Deref((&client.GetOptions{}).ApplyOptions(options).UnsafeDisableDeepCopy, false)
+	switch into := into.(type) {
+	case *corev1.Secret:
+		*into = *c.secret
+		if !shared {
+			c.secret.DeepCopyInto(into)
+		}
+	case *corev1.ConfigMap:
+		*into = *c.configMap
+		if !shared {
+			c.configMap.DeepCopyInto(into)
+		}
+	}
+	return nil
+}
+
+// TestUnchangedProvidersCostLittle: anybody can have logins begin. That a Secret and certificates are as they were is seen without looking into them.
+func TestUnchangedProvidersCostLittle(t *testing.T) {
+	h := newHostile(t)
+	p := h.settings().Provider
+	p.Name, p.UID = "contoso", "uid-1"
+	p.Spec.OIDC.CAConfigMapRef = &v1alpha1.CAConfigMapReference{Name: "contoso", Key: "ca.crt"}
+	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw}))
+	clients := &Clients{Clock: h.clock, Source: provider.Source{Reader: cached{
+		secret: &corev1.Secret{Type: v1alpha1.SecretTypeOIDCClient, Data: map[string][]byte{
+			v1alpha1.ClientSecretKey: []byte(clientSecret), v1alpha1.ServersKey: []byte(h.Listener.Addr().String()), "planted": make([]byte, 1<<19),
+		}},
+		configMap: &corev1.ConfigMap{Data: map[string]string{"ca.crt": strings.Repeat(authority, 145)}},
+	}}}
+	first, err := clients.Of(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken := allocated(func() {
+		for range 100 {
+			if c, err := clients.Of(t.Context(), p); err != nil || c != first {
+				t.Errorf("the client is another one: %v", err)
+			}
+		}
+	}); taken > 1<<20 {
+		t.Errorf("a hundred logins allocated %d KiB", taken>>10)
+	}
 }
