@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -80,6 +81,15 @@ func TestObjectsCostLittle(t *testing.T) {
 	}
 }
 
+// lists is an object of a length that has a list of the smallest texts for each of some names.
+func lists(length int, names ...string) string {
+	all := make([]string, len(names))
+	for n, name := range names {
+		all[n] = `"` + name + `":[` + strings.Repeat(`"",`, length/3/len(names)-100) + `""]`
+	}
+	return "{" + strings.Join(all, ",") + "}"
+}
+
 // TestAnswersCostLittle: neither a login nor a test of the connection builds all of the many values that a provider can answer.
 func TestAnswersCostLittle(t *testing.T) {
 	for name, row := range map[string]struct{ path, text string }{
@@ -87,6 +97,7 @@ func TestAnswersCostLittle(t *testing.T) {
 		"token, longest":  {"/token", tinyValues(maxTokenBody, "q")},
 		"token, 1 MiB":    {"/token", tinyValues(maxBody, "q")},
 		"keys":            {"/keys", tinyValues(maxBody, "keys")},
+		"discovery":       {wellKnown, lists(maxBody, "id_token_signing_alg_values_supported", "token_endpoint_auth_methods_supported")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHostile(t)
@@ -96,7 +107,11 @@ func TestAnswersCostLittle(t *testing.T) {
 			}
 			c := h.client()
 			if taken := allocated(func() {
-				_, err := h.login(c)
+				f := NewFlow(false, h.clock.Now())
+				address, err := c.Begin(t.Context(), netip.Addr{}, redirectURL, f)
+				if err == nil {
+					_, err = c.Finish(t.Context(), netip.Addr{}, redirectURL, f, h.logIn(address))
+				}
 				refusedFor(t, err, ReasonAnswerUnusable, true)
 			}); taken > 16<<20 {
 				t.Errorf("a login allocated %d KiB", taken>>10)
@@ -179,5 +194,20 @@ func TestUnchangedProvidersCostLittle(t *testing.T) {
 		}
 	}); taken > 1<<20 {
 		t.Errorf("a hundred logins allocated %d KiB", taken>>10)
+	}
+}
+
+// TestManyValues: an answer may have many values, but not as many as fit.
+func TestManyValues(t *testing.T) {
+	for number, want := range map[int]bool{maxValues / 2: true, maxValues: false} {
+		h := newHostile(t)
+		h.document = with(map[string]any{"planted": make([]int, number)})
+		_, err := h.client().Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
+		if want && err != nil {
+			t.Errorf("a document of %d values: %v", number, err)
+		}
+		if !want {
+			refusedFor(t, err, ReasonAnswerUnusable, true)
+		}
 	}
 }

@@ -25,6 +25,8 @@ const (
 	maxBody, maxTokenBody = 1 << 20, 128 << 10
 	// maxNames that an object has, so that what looks at them costs little.
 	maxNames = 1000
+	// maxValues of an answer: as many small ones as fit into maxBody would take many times its size.
+	maxValues = 10_000
 	// maxHeader of an answer, in bytes.
 	maxHeader = 64 << 10
 	// keepIdle is how long a connection waits for the next request.
@@ -165,6 +167,8 @@ func (t *transport) ask(r *http.Request) (*http.Response, *failure) {
 		return nil, &failure{cause: causeTooLong}
 	case response.StatusCode < http.StatusMultipleChoices && !isObject(body):
 		return nil, &failure{cause: causeNotJSON}
+	case mostValues(body) > maxValues:
+		return nil, &failure{cause: causeTooLong}
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
@@ -188,6 +192,11 @@ func isObject(text []byte) bool {
 		names[name] = true
 	}
 	return true
+}
+
+// mostValues returns how many values a JSON text has at most. It counts signs, those within texts included.
+func mostValues(text []byte) int {
+	return 1 + bytes.Count(text, []byte(",")) + bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
 }
 
 var errNotObject = errors.New("not a JSON object that has every name once")
