@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/keyturn/keyturn/internal/token"
 )
 
@@ -61,14 +63,20 @@ func (k kubectlRequest) listener() string {
 }
 
 // kubectlIn returns the path of the page for kubectl and the request of kubectl account login that an address to return to leads to; false
-// for any other address.
+// for any other address. The path is that of the page itself, of an organisation that can be one: what browsers send there, no application on
+// this host gets.
 func kubectlIn(to string) (path string, k kubectlRequest, ok bool) {
 	u, err := url.Parse(to)
-	if err != nil || !strings.HasSuffix(u.Path, kubectlPath) {
+	if err != nil {
+		return "", kubectlRequest{}, false
+	}
+	path = u.EscapedPath()
+	organization := strings.TrimSuffix(strings.TrimPrefix(path, "/o/"), kubectlPath)
+	if path != kubectlPath && (path != "/o/"+organization+kubectlPath || len(validation.IsDNS1123Label(organization)) > 0) {
 		return "", kubectlRequest{}, false
 	}
 	k, ok = parseKubectlRequest(u.Query())
-	return u.EscapedPath(), k, ok
+	return path, k, ok
 }
 
 // rememberLoginFor notes after a login for which kubectl the person has logged in, if it was for one.
