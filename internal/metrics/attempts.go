@@ -35,7 +35,7 @@ var attemptOutcomes = map[string][]string{
 		httpkit.AccountUnavailable, httpkit.Overloaded, httpkit.Unavailable,
 	},
 	EntryOIDC: {
-		Granted, httpkit.NotDeclared, httpkit.ProviderRefused, httpkit.ProviderUnavailable, httpkit.TooManyAttempts, httpkit.AccountUnavailable,
+		Granted, httpkit.NotDeclared, httpkit.ProviderRefused, httpkit.ProviderUnavailable, httpkit.LoginExpired, httpkit.TooManyAttempts, httpkit.AccountUnavailable,
 		httpkit.Overloaded, httpkit.Unavailable,
 	},
 	EntryKubectl: {Granted, httpkit.InvalidCode, httpkit.TooManyAttempts, httpkit.Unavailable},
@@ -117,7 +117,7 @@ func (m *Metrics) makeSeries(checks *prometheus.CounterVec) {
 func (m *Metrics) Attempt(entry, outcome string, took time.Duration) {
 	m.attempts.WithLabelValues(entry, outcome).Inc()
 	switch outcome {
-	case httpkit.TooManyAttempts, httpkit.Overloaded, httpkit.Unavailable, httpkit.ProviderUnavailable:
+	case httpkit.TooManyAttempts, httpkit.Overloaded, httpkit.Unavailable, httpkit.ProviderUnavailable, httpkit.LoginExpired:
 		return // No password was checked. During a flood these would hide how long people wait.
 	}
 	m.durations.WithLabelValues(entry).Observe(took.Seconds())

@@ -11,14 +11,18 @@ import (
 // loginAudience keeps the tokens of logins for kubectl from being accepted as anything else.
 const loginAudience Audience = "login"
 
+// maxHostBytes is how long a host can be: the longest name with a port (RFC 1035, section 2.3.4).
+const maxHostBytes = 255 + len(":65535")
+
 // LoginLifetime is how long after a login kubectl can be let act as the person.
 const LoginLifetime = 10 * time.Minute
 
 // Login says that a session has begun because the person was led to the login page by a kubectl account login. It is in a cookie that browsers
 // send to the page alone which asks whether kubectl may act as the person: whoever sees a session, such as an application, does not see this.
 type Login struct {
-	// SessionID of the session (claim "sid").
-	SessionID string
+	// SessionID of the session (claim "sid"), and Host at which it began (claim "host"): at another host of this server, an application may be at
+	// the path of that page.
+	SessionID, Host string
 	// Challenge of that kubectl (RFC 7636, claim "s256").
 	Challenge string
 	// LoginTime is when the person logged in, to the second (claim "iat").
@@ -29,6 +33,7 @@ type Login struct {
 type loginPayload struct {
 	jwt.RegisteredClaims
 	SessionID string `json:"sid"`
+	Host      string `json:"host"`
 	Challenge string `json:"s256"`
 }
 
@@ -45,7 +50,7 @@ func (r *Ring) SignLogin(l Login) (Token, error) {
 			ExpiresAt: jwt.NewNumericDate(at.Add(LoginLifetime)),
 			IssuedAt:  jwt.NewNumericDate(at),
 		},
-		SessionID: l.SessionID, Challenge: l.Challenge,
+		SessionID: l.SessionID, Host: l.Host, Challenge: l.Challenge,
 	}, at)
 }
 
@@ -67,7 +72,7 @@ func (r *Ring) VerifyLogin(token string, now time.Time) (Login, error) {
 	case !p.ExpiresAt.After(now):
 		return Login{}, ErrExpired
 	}
-	l := Login{SessionID: p.SessionID, Challenge: p.Challenge, LoginTime: wholeSecond(p.IssuedAt.Time)}
+	l := Login{SessionID: p.SessionID, Host: p.Host, Challenge: p.Challenge, LoginTime: wholeSecond(p.IssuedAt.Time)}
 	if err := l.check(); err != nil {
 		return Login{}, invalid(err.Error())
 	}
@@ -79,6 +84,8 @@ func (l Login) check() error {
 	switch {
 	case l.SessionID == "" || len(l.SessionID) > maxClaimBytes:
 		return fmt.Errorf("the session ID is empty or longer than %d bytes", maxClaimBytes)
+	case l.Host == "" || len(l.Host) > maxHostBytes:
+		return fmt.Errorf("the host is empty or longer than %d bytes", maxHostBytes)
 	case !IsChallenge(l.Challenge):
 		return errors.New("the challenge is malformed")
 	case l.LoginTime.IsZero():

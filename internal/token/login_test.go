@@ -8,7 +8,7 @@ import (
 )
 
 func loginOf() Login {
-	return Login{SessionID: "session-1", Challenge: ChallengeOf(strings.Repeat("v", 43)), LoginTime: now}
+	return Login{SessionID: "session-1", Host: "login.example.org", Challenge: ChallengeOf(strings.Repeat("v", 43)), LoginTime: now}
 }
 
 func TestSignThenVerifyLogin(t *testing.T) {
@@ -49,6 +49,8 @@ func TestLoginsThatCannotBe(t *testing.T) {
 	ring := fixedRing(t)
 	for name, edit := range map[string]func(*Login){
 		"no session":     func(l *Login) { l.SessionID = "" },
+		"no host":        func(l *Login) { l.Host = "" },
+		"a long host":    func(l *Login) { l.Host = strings.Repeat("h", maxHostBytes+1) },
 		"no challenge":   func(l *Login) { l.Challenge = "" },
 		"another text":   func(l *Login) { l.Challenge = "challenge" },
 		"no time":        func(l *Login) { l.LoginTime = time.Time{} },

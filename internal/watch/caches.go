@@ -179,9 +179,10 @@ func (c *Caches) Start(ctx context.Context) error {
 	return nil
 }
 
-// WaitForSync waits until the watches have all objects that were there at the start. It returns false if the context ends before.
+// WaitForSync waits until the watches have all objects that were there at the start, but for what goes with identity providers: other logins
+// do without it. It returns false if the context ends before.
 func (c *Caches) WaitForSync(ctx context.Context) bool {
-	return c.objects.WaitForCacheSync(ctx) && c.keys.WaitForCacheSync(ctx) && c.providers.WaitForCacheSync(ctx) &&
+	return c.objects.WaitForCacheSync(ctx) && c.keys.WaitForCacheSync(ctx) &&
 		toolscache.WaitForCacheSync(ctx.Done(), c.sessionsSynced)
 }
 
@@ -194,7 +195,7 @@ func (c *Caches) Live() client.Client { return c.live }
 // Reader reads accounts, policies, namespaces (by metadata) and the ConfigMaps of the system namespace from the watches.
 func (c *Caches) Reader() client.Reader { return c.objects }
 
-// Providers reads the Secrets and the ConfigMaps in the namespace of identity providers.
+// Providers reads the Secrets and the ConfigMaps in the namespace of identity providers. Until the watch has them, it waits: give it a time limit.
 func (c *Caches) Providers() client.Reader { return c.providers }
 
 // Accounts returns the accounts, for session checks.

@@ -80,12 +80,14 @@ func kubectlIn(to string) (path string, k kubectlRequest, ok bool) {
 }
 
 // rememberLoginFor notes after a login for which kubectl the person has logged in, if it was for one.
-func (v *requestSessions) rememberLoginFor(w http.ResponseWriter, to string, claims token.Claims) {
+func (v *requestSessions) rememberLoginFor(w http.ResponseWriter, r *http.Request, to string, claims token.Claims) {
 	path, k, ok := kubectlIn(to)
 	if !ok {
 		return
 	}
-	signed, err := v.Sessions.Keys.Ring().SignLogin(token.Login{SessionID: claims.SessionID, Challenge: k.Challenge, LoginTime: claims.LoginTime})
+	signed, err := v.Sessions.Keys.Ring().SignLogin(token.Login{
+		SessionID: claims.SessionID, Host: r.Host, Challenge: k.Challenge, LoginTime: claims.LoginTime,
+	})
 	if err != nil {
 		slog.Warn("Login for kubectl not noted: the person has to log in again", "error", err)
 		return
@@ -96,5 +98,5 @@ func (v *requestSessions) rememberLoginFor(w http.ResponseWriter, to string, cla
 // hasLoggedInFor tells whether the person has logged in to a session for the kubectl with a challenge.
 func (v *requestSessions) hasLoggedInFor(r *http.Request, challenge string, claims token.Claims) bool {
 	login, err := v.Sessions.Keys.Ring().VerifyLogin(v.GetAt(r, kubectlCookie), v.Sessions.Clock.Now())
-	return err == nil && login.SessionID == claims.SessionID && login.Challenge == challenge
+	return err == nil && login.SessionID == claims.SessionID && login.Host == r.Host && login.Challenge == challenge
 }

@@ -79,7 +79,7 @@ var noted sync.Map
 func note(t *testing.T, session string, claims token.Claims) string {
 	t.Helper()
 	signed, err := shared.sessions.Keys.Ring().SignLogin(token.Login{
-		SessionID: claims.SessionID, Challenge: token.ChallengeOf(verifier), LoginTime: claims.LoginTime,
+		SessionID: claims.SessionID, Host: "app.example.org", Challenge: token.ChallengeOf(verifier), LoginTime: claims.LoginTime,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -149,7 +149,7 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		p.rememberUsername(w, name, true) // Otherwise the username that was remembered before stays.
 	}
 	p.startSession(w, r, granted)
-	p.rememberLoginFor(w, page.ReturnTo, granted.claims)
+	p.rememberLoginFor(w, r, page.ReturnTo, granted.claims)
 	p.setNotice(w, noticePasswordChanged)
 	http.Redirect(w, r, homeAddress(page.ReturnTo), http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
 }

@@ -86,15 +86,19 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	p.UI.Render(w, r, http.StatusOK, "login", page)
 }
 
-// askProviderAgain has the page lead to the provider of a session that began there: its person has no password here.
+// askProviderAgain has the page lead to the provider of a session that began there: its person has no password here. For kubectl the person may
+// also choose another account.
 func (p *Pages) askProviderAgain(r *http.Request, page *loginPage, found sessions.Session, to string) {
 	if found.Claims.Provider == "" {
 		return
 	}
-	if _, _, forKubectl := kubectlIn(to); !forKubectl {
-		page.Notice = page.Text.Say("login.again.provider", "provider", p.displayName(r.Context(), found.Claims.Provider))
+	links := p.providerLinks(r, found.Account.Namespace, to, true)
+	if _, _, forKubectl := kubectlIn(to); forKubectl {
+		page.Providers = links
+		return
 	}
-	for _, link := range p.providerLinks(r, found.Account.Namespace, to, true) {
+	page.Notice = page.Text.Say("login.again.provider", "provider", p.displayName(r.Context(), found.Claims.Provider))
+	for _, link := range links {
 		if link.Provider == found.Claims.Provider {
 			page.Again = &link
 		}
@@ -134,7 +138,7 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		p.rememberUsername(w, name, page.Remember)
 	}
 	p.startSession(w, r, granted)
-	p.rememberLoginFor(w, to, granted.claims)
+	p.rememberLoginFor(w, r, to, granted.claims)
 	landing := "/"
 	switch {
 	case len(warnings(granted.Answer)) > 0:

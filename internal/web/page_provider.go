@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -21,6 +22,9 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
+
+// settingsTimeout is how long a login waits for the watch of what goes with providers.
+const settingsTimeout = 2 * time.Second
 
 const (
 	// flowCookie has the flow of a login at a provider (token.Flow).
@@ -91,6 +95,8 @@ func (p *Pages) provider(ctx context.Context, organization, name string) (*v1alp
 		if found.Name != name {
 			continue
 		}
+		ctx, cancel := context.WithTimeout(ctx, settingsTimeout)
+		defer cancel()
 		client, err := p.Providers.Of(ctx, found)
 		if err != nil {
 			slog.Warn("Provider cannot be asked", "provider", name, "error", err)
@@ -126,6 +132,7 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 	f, err := p.Sessions.Keys.Ring().VerifyFlow(p.Get(r, flowCookie), p.Sessions.Clock.Now())
 	if err != nil || f.Provider != r.PathValue("provider") || !isAnswerTo(f, r.URL.Query()) {
 		// The cookie stays: an answer to another flow must not end the one of this browser.
+		p.Metrics.Attempt(metrics.EntryOIDC, httpkit.LoginExpired, 0)
 		p.UI.ShowProblem(w, r, refusalOf(errWrongFlow), "", "/login")
 		return
 	}
@@ -152,7 +159,7 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 	}
 	httpkit.SetOutcome(w, metrics.Granted)
 	p.startSession(w, r, granted)
-	p.rememberLoginFor(w, f.ReturnTo, granted.claims)
+	p.rememberLoginFor(w, r, f.ReturnTo, granted.claims)
 	landing := "/"
 	switch {
 	case len(warnings(granted.Answer)) > 0:

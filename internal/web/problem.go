@@ -25,12 +25,18 @@ func auditReason(p *httpkit.Problem) string {
 }
 
 // isFailure reports whether a refused attempt counts against its address: the password or the login code was wrong, the account is locked,
-// or a provider does not take a code, for which it had to be asked. Nor may hanging up while an attempt waits to ask be free. If the
-// password was right, or the attempt could not be decided, it does not count.
+// or the answer that it brought to a provider's login cannot be one of the provider, which had to be asked for that. Nor may hanging up while
+// an attempt waits to ask be free. If the password was right, the provider has refused the person, or the attempt could not be decided, it
+// does not count: many people share an address.
 func isFailure(p *httpkit.Problem) bool {
 	switch p.ID {
-	case httpkit.InvalidCredentials, httpkit.InvalidCode, httpkit.TooManyAttempts, httpkit.ProviderRefused:
+	case httpkit.InvalidCredentials, httpkit.InvalidCode, httpkit.TooManyAttempts:
 		return true
+	case httpkit.ProviderRefused:
+		switch oidc.Reason(p.Reason) {
+		case oidc.ReasonCodeRefused, oidc.ReasonFlowUsed, oidc.ReasonAnswerMalformed, oidc.ReasonProviderRefused:
+			return true
+		}
 	case httpkit.ProviderUnavailable:
 		return p.Reason == string(oidc.ReasonCanceled)
 	}

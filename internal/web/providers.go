@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/ui"
 )
 
@@ -50,14 +52,22 @@ func (p *Pages) displayName(ctx context.Context, provider string) string {
 	return found.Spec.DisplayName
 }
 
-// logoutLink leads to where a person ends the session that a provider itself has; nil where the provider has no such address, or it is not
-// known here.
+// logoutTimeout is how long the page after a logout waits for the address at which a provider's own session is ended.
+const logoutTimeout = time.Second
+
+// logoutLink leads to where a person ends the session that a provider itself has; nil where the provider has no such address, or does not
+// answer soon.
 func (p *Pages) logoutLink(ctx context.Context, t *ui.Text, provider string) *ui.Link {
 	found, err := p.Catalog.IdentityProvider(ctx, provider)
 	if err != nil || p.Providers == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
+	defer cancel()
 	client, err := p.Providers.Of(ctx, found)
+	if err == nil {
+		err = client.Discover(ctx, audit.RequestOf(ctx).Address)
+	}
 	if err != nil || client.LogoutAddress() == "" {
 		return nil
 	}

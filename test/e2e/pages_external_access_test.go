@@ -122,7 +122,7 @@ func (b *browser) allowKubectl(c *contoso, o *organisation, p oidcprovider.Perso
 
 	page := "/o/" + o.name + "/login/kubectl"
 	b.open(page + "?" + query.Encode())
-	b.says("Log in with Contoso again to go on.")
+	b.says("Log in to let kubectl act as you.")
 	b.choose(c)
 	b.logInThere(p, page)
 	b.says("kubectl on a computer asks to act as")

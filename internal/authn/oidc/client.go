@@ -209,6 +209,20 @@ func (t *transport) context(ctx context.Context) context.Context {
 	return oidc.ClientContext(ctx, t.client())
 }
 
+// Discover asks the provider what it says of itself, unless that is known. from is the address of the client that makes it necessary.
+// Error: *Error.
+func (c *Client) Discover(ctx context.Context, from netip.Addr) error {
+	if c.discovered.Load() != nil {
+		return nil
+	}
+	return c.attempt(ctx, from, func(ctx context.Context) *Error {
+		if _, err := c.discover(ctx); err != nil {
+			return errorOf(err)
+		}
+		return nil
+	})
+}
+
 // LogoutAddress returns where a person ends the provider's own session; empty where the provider has no such address, or is not known yet.
 // The last discovery counts, however old it is: nothing but a link comes of it.
 func (c *Client) LogoutAddress() string {
