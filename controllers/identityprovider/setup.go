@@ -83,7 +83,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("identityprovider").
-		// As many workers as providers are tested, so that none that has nothing to test waits for others that do not answer.
+		// More workers than tests run at once, so that none that has nothing to test waits for others that do not answer.
 		WithOptions(controller.Options{MaxConcurrentReconciles: provider.MaxProviders}).
 		For(&v1alpha1.IdentityProvider{}).
 		Watches(&v1alpha1.IdentityProvider{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(numberChanged())).

@@ -110,99 +110,117 @@ func TestChangedSettingsAreTested(t *testing.T) {
 	}
 }
 
-// TestTestThatTakesTooLong: a test ends after its time limit. One that ends because the process does says nothing about the provider.
-func TestTestThatTakesTooLong(t *testing.T) {
+// TestInterruptedTest: a test that ends because the process does says nothing about the provider, and leaves its place.
+func TestInterruptedTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, _ := contoso()
-		settings := &provider.Settings{Provider: p, Version: "1"}
 		c := newConnections(func(ctx context.Context, _ *provider.Settings) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}, clock.RealClock{})
-		began := time.Now()
-		got, wait, err := c.check(t.Context(), settings)
-		if err != nil || got.failure == nil || got.failure.Reason != v1alpha1.ConditionReasonDialFailed || wait != firstPause {
-			t.Errorf("answered %+v, the next after %v (%v)", got, wait, err)
-		}
-		if took := time.Since(began); took != testTimeout {
-			t.Errorf("it took %v", took)
-		}
-
-		c.forget(p.Name)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, _, err := c.check(ctx, settings); !errors.Is(err, context.DeadlineExceeded) || len(c.results) != 0 {
-			t.Errorf("answered %v, and remembers %v", err, c.results)
+		if _, _, err := c.check(ctx, settingsOf("contoso")); !errors.Is(err, context.DeadlineExceeded) || len(c.results) != 0 || len(c.running) != 0 {
+			t.Errorf("answered %v, remembers %v, and %d places are taken", err, c.results, len(c.running))
 		}
 	})
 }
 
-// TestFewTestsAtOnce: so many connections are tested at once. Those that wait are tested in full all the same, and one provider that does not
-// answer holds up none of the others.
+// settingsOf returns settings of a provider of that name.
+func settingsOf(name string) *provider.Settings {
+	p := &v1alpha1.IdentityProvider{}
+	p.Name = name
+	return &provider.Settings{Provider: p, Version: "1"}
+}
+
+// TestFewTestsAtOnce: so many connections are tested at once. A test that finds no place is not waited for: what was known of the same
+// settings is told, and it looks for a place soon.
 func TestFewTestsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var running, most atomic.Int32
-		c := newConnections(func(ctx context.Context, s *provider.Settings) error {
-			n := running.Add(1)
-			defer running.Add(-1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		silent := make(chan struct{})
+		c := newConnections(func(_ context.Context, s *provider.Settings) error {
+			if s.Provider.Name != "known" {
+				<-silent
 			}
-			if s.Provider.Name == "silent" {
-				<-ctx.Done()
-				return ctx.Err()
-			}
-			<-time.After(time.Second)
 			return nil
 		}, clock.RealClock{})
-		test := func(ctx context.Context, names ...string) (ended map[string]time.Duration, err error) {
-			ended = map[string]time.Duration{}
-			began := time.Now()
-			var mu sync.Mutex
-			var tests sync.WaitGroup
-			for _, name := range names {
-				p := &v1alpha1.IdentityProvider{}
-				p.Name = name
-				tests.Go(func() {
-					got, _, failure := c.check(ctx, &provider.Settings{Provider: p, Version: "1"})
-					mu.Lock()
-					defer mu.Unlock()
-					ended[name] = time.Since(began)
-					if failure != nil {
-						err = failure
-					} else if (got.failure != nil) != (name == "silent") {
-						t.Errorf("%s: the test came to %v", name, got.failure)
-					}
-				})
-				synctest.Wait() // The first ones are tested first.
+		check := func(name string) (*result, time.Duration) {
+			got, wait, err := c.check(t.Context(), settingsOf(name))
+			if err != nil {
+				t.Error(err)
 			}
-			tests.Wait()
-			return ended, err
+			return got, wait
 		}
-		names := []string{"silent"}
-		for n := range 3 * maxRunning {
-			names = append(names, fmt.Sprintf("p%d", n))
+		check("known")
+		time.Sleep(testInterval) // Its next test is due.
+		for n := range maxRunning {
+			go check(fmt.Sprintf("silent-%d", n))
 		}
-		ended, err := test(t.Context(), names...)
-		if err != nil || most.Load() != maxRunning || ended["silent"] != testTimeout {
-			t.Errorf("%d were tested at once, and the silent one for %v (%v)", most.Load(), ended["silent"], err)
-		}
-		for _, name := range names[1:] {
-			if ended[name] > maxRunning*time.Second {
-				t.Errorf("%s was tested after %v", name, ended[name])
-			}
-		}
+		synctest.Wait()
 
-		// The process ends while a test waits for its turn.
-		for range maxRunning {
-			c.running <- struct{}{}
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := test(ctx, "late"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a test that waits when the process ends came to %v", err)
+		began := time.Now()
+		if got, wait := check("late"); got != nil || wait != placePause {
+			t.Errorf("without a place: %+v, again after %v", got, wait)
 		}
 		if _, found := c.results["late"]; found {
 			t.Error("what was not tested is remembered")
 		}
+		if got, wait := check("known"); got == nil || got.failure != nil || wait != placePause {
+			t.Errorf("without a place, of a provider that was tested before: %+v, again after %v", got, wait)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("they were waited for: %v", took)
+		}
+
+		close(silent)
+		synctest.Wait()
+		if got, wait := check("late"); got == nil || got.failure != nil || wait != testInterval {
+			t.Errorf("with a place: %+v, again after %v", got, wait)
+		}
+		if len(c.running) != 0 || len(c.results) != maxRunning+2 {
+			t.Errorf("%d places are taken, %d results are remembered", len(c.running), len(c.results))
+		}
+	})
+}
+
+// TestSilentProviders: if no provider answers but one, each has its first result after as many rounds of tests as all of them take.
+func TestSilentProviders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const testTakes = 8 * time.Second
+		var running atomic.Int32
+		c := newConnections(func(_ context.Context, s *provider.Settings) error {
+			if n := running.Add(1); n > maxRunning {
+				t.Errorf("%d are tested at once", n)
+			}
+			defer running.Add(-1)
+			if s.Provider.Name == "good" {
+				return nil
+			}
+			time.Sleep(testTakes)
+			return &oidc.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
+		}, clock.RealClock{})
+		began := time.Now()
+		var workers sync.WaitGroup
+		for n := range provider.MaxProviders {
+			name := fmt.Sprintf("silent-%d", n)
+			if n == provider.MaxProviders-1 {
+				name = "good"
+			}
+			workers.Go(func() {
+				for {
+					got, wait, err := c.check(t.Context(), settingsOf(name))
+					if err != nil {
+						t.Error(err)
+					}
+					if got != nil {
+						break
+					}
+					time.Sleep(wait)
+				}
+				if took := time.Since(began); took > provider.MaxProviders/maxRunning*(testTakes+placePause) {
+					t.Errorf("%s has its result after %v", name, took)
+				}
+			})
+		}
+		workers.Wait()
 	})
 }

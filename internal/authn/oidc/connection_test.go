@@ -186,6 +186,20 @@ func certificate(t *testing.T, until time.Time) *tls.Certificate {
 	return &tls.Certificate{Certificate: [][]byte{text}, PrivateKey: signingKey(0)}
 }
 
+// TestConnectionTime: a test ends by itself, though each of its requests could go on.
+func TestConnectionTime(t *testing.T) {
+	for _, path := range []string{wellKnown, "/keys", "/token"} {
+		h := newHostile(t)
+		h.handle[path] = func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		}
+		c := h.client()
+		c.bounds.attempt = 500 * time.Millisecond
+		testRefused(t, c.Test(t.Context()), v1alpha1.ConditionReasonDialFailed, "does not answer in time")
+	}
+}
+
 // TestConnectionDown: nobody listens there.
 func TestConnectionDown(t *testing.T) {
 	h := newHostile(t)
