@@ -95,10 +95,10 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (wait time.Duration,
 	}
 	s.surplus = provider.IsSurplus(s.object, providers)
 
-	if s.surplus || len(s.object.Spec.Unreadable) > 0 {
-		r.connections.forget(s.object.Name)
-	} else if wait, err = r.observeConnection(ctx, s); err != nil {
-		return 0, err
+	if !s.surplus && len(s.object.Spec.Unreadable) == 0 {
+		if wait, err = r.observeConnection(ctx, s); err != nil {
+			return 0, err
+		}
 	}
 
 	// After the test, which takes time.
@@ -114,7 +114,6 @@ func (r *Reconciler) observeConnection(ctx context.Context, s *scope) (wait time
 	settings, err := r.source.Settings(ctx, s.object)
 	if failure, ok := errors.AsType[*provider.SettingsError](err); ok {
 		s.settingsError = failure
-		r.connections.forget(s.object.Name)
 		return 0, nil // A change of the Secret or of the certificates enqueues the provider.
 	}
 	if err != nil {

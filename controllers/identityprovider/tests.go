@@ -134,7 +134,7 @@ func (c *connections) runTest(ctx context.Context, settings *provider.Settings) 
 	}
 }
 
-// forget forgets the tests of a provider that is gone, or that cannot be tested as it is declared.
+// forget forgets the tests of a provider that is gone. Those of one that cannot be tested as it is declared are remembered, for leastPause.
 func (c *connections) forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

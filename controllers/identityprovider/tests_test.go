@@ -110,6 +110,29 @@ func TestChangedSettingsAreTested(t *testing.T) {
 	}
 }
 
+// TestSettingsThatComeAndGo: a Secret that is unusable now and then does not have the provider asked more often.
+func TestSettingsThatComeAndGo(t *testing.T) {
+	p, secret := contoso()
+	w := newWorld(t, p, secret)
+	w.reconcile()
+	for n := range 2 {
+		w.pass(time.Second)
+		edit(w, secret, func(s *corev1.Secret) { delete(s.Data, v1alpha1.ClientSecretKey) })
+		if wait := w.reconcile(); wait != 0 || w.tests != n+1 {
+			t.Errorf("without the secret there were %d tests, and the next waits %v", w.tests, wait)
+		}
+		w.pass(time.Second)
+		edit(w, secret, func(s *corev1.Secret) { s.Data[v1alpha1.ClientSecretKey] = []byte(clientSecret) })
+		if wait := w.reconcile(); wait != 3*time.Second || w.tests != n+1 {
+			t.Errorf("with it there were %d tests, and the next waits %v", w.tests, wait)
+		}
+		w.pass(3 * time.Second)
+		if wait := w.reconcile(); wait != testInterval || w.tests != n+2 {
+			t.Errorf("five seconds after the last test there were %d, and the next waits %v", w.tests, wait)
+		}
+	}
+}
+
 // TestInterruptedTest: a test that ends because the process does says nothing about the provider, and leaves its place.
 func TestInterruptedTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
