@@ -6,12 +6,13 @@ import (
 	"k8s.io/utils/lru"
 )
 
-// maxAnswered is how many answered logins are remembered. One takes about 200 bytes, all of them 2 MiB.
+// maxAnswered is how many answered logins are remembered, of all providers together. One takes about 200 bytes, all of them 2 MiB.
 const maxAnswered = 10_000
 
 // answered remembers, by their states, the logins that the provider has answered. A code is sent to the provider once for each login that
 // has begun. Otherwise the cookie of one login would let a stranger have this server ask the provider as often as they like. When it is full, the login
 // that was answered first is forgotten: for that, as many others have to begin and be answered within the ten minutes that a login may take.
+// States are random, so providers share one.
 type answered struct {
 	mu     sync.Mutex
 	states *lru.Cache

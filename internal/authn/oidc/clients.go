@@ -23,6 +23,8 @@ type Clients struct {
 
 	mu      sync.Mutex
 	clients map[types.UID]*Client
+	// answered are the logins that any of the clients has answered, those that are gone included.
+	answered *answered
 }
 
 // Of returns the client of a provider. A client begins anew when the provider, its Secret or its certificates have changed. Errors:
@@ -44,6 +46,10 @@ func (c *Clients) Of(ctx context.Context, p *v1alpha1.IdentityProvider) (*Client
 	// Another one of the name was deleted: its stats would hide those of this one.
 	maps.DeleteFunc(c.clients, func(uid types.UID, other *Client) bool { return other.settings.Provider.Name == p.Name && uid != p.UID })
 	client := New(settings, c.Clock)
+	if c.answered == nil {
+		c.answered = client.answered
+	}
+	client.answered = c.answered
 	if c.OnRequest != nil {
 		client.OnRequest = func(took time.Duration) { c.OnRequest(p.Name, took) }
 	}

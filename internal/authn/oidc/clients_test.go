@@ -56,7 +56,11 @@ func TestClients(t *testing.T) {
 	if err := reader.Update(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
+	first.answered.add("planted-state")
 	second := of()
+	if second.answered.add("planted-state") {
+		t.Error("a client does not know what the one before it has answered")
+	}
 	if second == first || clients.Stats()["contoso"].BreakerOpen {
 		t.Error("a provider whose Secret has changed has its old client")
 	}
@@ -64,6 +68,11 @@ func TestClients(t *testing.T) {
 	p.UID = types.UID("uid-2")
 	if of() == second || len(clients.Stats()) != 1 || len(clients.clients) != 1 {
 		t.Error("a provider that was created anew has the client of the old one, or figures beside it")
+	}
+	p = p.DeepCopy()
+	p.Name, p.UID = "fabrikam", types.UID("uid-3")
+	if third := of(); third == second || third.answered != second.answered {
+		t.Error("the providers do not share the memory of what is answered")
 	}
 	p.Spec.OIDC.ClientSecretRef.Name = "missing"
 	if _, err := clients.Of(t.Context(), p); err == nil {
