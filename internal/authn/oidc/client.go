@@ -43,6 +43,8 @@ type Client struct {
 	answered    *answered
 	discovering singleflight.Group
 	discovered  atomic.Pointer[discovered]
+	// unusable is of the discovery document.
+	unusable unusable
 }
 
 // New returns a client, which asks nothing yet.
@@ -51,7 +53,9 @@ func New(settings *provider.Settings, c clock.PassiveClock) *Client {
 }
 
 func newClient(settings *provider.Settings, clk clock.PassiveClock, b bounds) *Client {
-	c := &Client{settings: settings, clock: clk, bounds: b, turns: newTurns(), breaker: &breaker{clock: clk}, answered: newAnswered()}
+	c := &Client{
+		settings: settings, clock: clk, bounds: b, turns: newTurns(), breaker: &breaker{clock: clk}, answered: newAnswered(), unusable: unusable{clock: clk},
+	}
 	c.transport = newTransport(settings, clk, b)
 	c.transport.done = c.recordRequest
 	return c

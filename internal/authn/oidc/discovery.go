@@ -51,8 +51,12 @@ func (c *Client) discover(ctx context.Context) (*discovered, error) {
 		if d := c.current(); d != nil {
 			return d, nil
 		}
+		if err := c.unusable.recent(); err != nil {
+			return nil, err
+		}
 		// Whoever asked first may go away: the others still wait for it. The transport bounds the time.
 		d, err := c.askDiscovery(context.WithoutCancel(ctx), c.transport)
+		c.unusable.note(err)
 		if err == nil {
 			c.discovered.Store(d)
 		}
@@ -79,7 +83,7 @@ func (c *Client) current() *discovered {
 	return d
 }
 
-// Is returned where the discovery document is not one of OpenID Connect, or of a provider that does nothing that this package can do.
+// errDiscoveryUnusable is returned where the discovery document is not one of OpenID Connect, or of a provider that does nothing that this package can do.
 var errDiscoveryUnusable = errors.New("the discovery document cannot be used")
 
 // askDiscovery asks the provider. Errors: *failure, *oidc.IssuerMismatchError, or any other one where the document cannot be used.

@@ -310,21 +310,6 @@ func TestKeysRotate(t *testing.T) {
 	refusedFor(t, err, ReasonSignatureInvalid, false)
 }
 
-// TestKeysFetchedAgain: a fetch that has failed does not keep the next login from fetching.
-func TestKeysFetchedAgain(t *testing.T) {
-	h := newHostile(t)
-	h.handle["/keys"] = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "planted", http.StatusNotFound) }
-	c := h.client()
-	_, err := h.login(c)
-	refusedFor(t, err, ReasonAnswerUnusable, true)
-	h.mu.Lock()
-	delete(h.handle, "/keys")
-	h.mu.Unlock()
-	if _, err := h.login(c); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestKeysPassedOver: keys that are not for signatures, or that nobody can read, do not hide one that is.
 func TestKeysPassedOver(t *testing.T) {
 	good := keyText(t, jose.JSONWebKey{Key: signingKey(0).Public(), KeyID: "planted-key"})

@@ -6,5 +6,6 @@
 // are looked at once and thrown away. No error of this package has a code, a token, the client's secret or text of the provider.
 //
 // The discovery document is kept for an hour, and the keys with it. Keys are fetched again within that hour when a token is signed by none of
-// them, but at most once a minute: for so long after they were fetched, a token that is signed by a newer key is refused.
+// them, but at most once a minute: for so long after they were fetched, a token that is signed by a newer key is refused. Where one of the two
+// cannot be used, it is asked for again after five seconds at the earliest; a provider that cannot be reached is left to the breaker.
 package oidc

@@ -45,6 +45,7 @@ type keySet struct {
 	fetch func(context.Context) (keys, error)
 
 	fetching singleflight.Group
+	unusable unusable
 
 	mu      sync.Mutex
 	keys    keys
@@ -52,7 +53,7 @@ type keySet struct {
 }
 
 func newKeySet(c clock.PassiveClock, fetch func(context.Context) (keys, error)) *keySet {
-	return &keySet{clock: c, fetch: fetch}
+	return &keySet{clock: c, fetch: fetch, unusable: unusable{clock: c}}
 }
 
 // verify checks the signature of a token and returns its payload; nil where none of the keys has signed it. An error means that the keys are
@@ -67,8 +68,12 @@ func (s *keySet) verify(ctx context.Context, jwt string) ([]byte, error) {
 		if !mayFetch {
 			return known, nil
 		}
+		if err := s.unusable.recent(); err != nil {
+			return nil, err
+		}
 		// Whoever asked first may go away: the others still wait for it. The transport bounds the time.
 		fetched, err := s.fetch(context.WithoutCancel(ctx))
+		s.unusable.note(err)
 		if err == nil {
 			s.keep(fetched)
 		}
@@ -99,7 +104,7 @@ func (s *keySet) keep(k keys) {
 	s.keys, s.fetched = k, s.clock.Now()
 }
 
-// Is returned where no key for signatures can be found in what the provider answers.
+// errKeysUnusable is returned where no key for signatures can be found in what the provider answers.
 var errKeysUnusable = errors.New("the provider's keys cannot be used")
 
 // askKeys fetches the keys of a provider. Errors: *failure or errKeysUnusable.
