@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/onsi/gomega"
 )
 
 const wellKnown = "/.well-known/openid-configuration"
@@ -261,6 +262,11 @@ func TestDiscoveryShared(t *testing.T) {
 			}
 		})
 	}
+	gomega.NewWithT(t).Eventually(func() int {
+		c.turns.mu.Lock()
+		defer c.turns.mu.Unlock()
+		return c.turns.total
+	}, time.Minute).Should(gomega.Equal(maxRunning), "logins that wait for the document")
 	hangUp()
 	refusedFor(t, <-firstEnded, ReasonCanceled, true)
 	close(release)
