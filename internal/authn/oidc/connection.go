@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -14,8 +15,12 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
-// madeUpCode is a code that no provider has issued.
-const madeUpCode = "keyturn-tests-whether-the-client-is-known"
+const (
+	// madeUpCode is a code that no provider has issued.
+	madeUpCode = "keyturn-tests-whether-the-client-is-known"
+	// madeUpRedirectURL goes with it: a provider may refuse a request without one before it looks at the client. Nobody has this host (RFC 2606).
+	madeUpRedirectURL = "https://keyturn.invalid/login/callback/test"
+)
 
 // maxShownIssuer is how long an issuer may be in a message, in bytes.
 const maxShownIssuer = 512
@@ -36,7 +41,8 @@ func testError(reason, format string, args ...any) *TestError {
 }
 
 // Test asks the provider for its discovery document and its keys, and whether it knows the client. It asks over new connections, and
-// neither uses nor changes what logins know of the provider. Error: *TestError.
+// neither uses nor changes what logins know of the provider. A provider that looks at the code before it looks at the client does not tell
+// whether it knows the client: RFC 6749 leaves the order open. Error: *TestError.
 func (c *Client) Test(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.bounds.attempt)
 	defer cancel()
@@ -49,7 +55,7 @@ func (c *Client) Test(ctx context.Context) error {
 	if _, err := d.keys.fetch(ctx); err != nil {
 		return stepError(err, "the address of its keys (jwks_uri)")
 	}
-	_, err = c.config(d, "").Exchange(t.context(ctx), madeUpCode, oauth2.VerifierOption(oauth2.GenerateVerifier()))
+	_, err = c.config(d, madeUpRedirectURL).Exchange(t.context(ctx), madeUpCode, oauth2.VerifierOption(oauth2.GenerateVerifier()))
 	if refusal := clientError(err); refusal != nil {
 		return refusal
 	}
@@ -84,7 +90,7 @@ func clientError(err error) *TestError {
 	case answer.ErrorCode == "invalid_client", answer.ErrorCode == "unauthorized_client", answer.Response.StatusCode == http.StatusUnauthorized:
 		return testError(v1alpha1.ConditionReasonClientRefused, "The provider refuses the client. Check that oidc.clientID is registered there, "+
 			"that the key %s of the Secret is its secret (the secret itself, not its ID), and that it has not expired.", v1alpha1.ClientSecretKey)
-	case answer.ErrorCode == "invalid_grant", answer.ErrorCode == "invalid_request":
+	case slices.Contains([]string{"invalid_grant", "invalid_request", "redirect_uri_mismatch"}, answer.ErrorCode): // The last one is Google's.
 		return nil
 	default:
 		return testError(v1alpha1.ConditionReasonDiscoveryFailed, "The provider's token endpoint does not answer as OAuth 2.0 has it. Check that oidc.issuer is "+

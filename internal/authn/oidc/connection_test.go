@@ -124,6 +124,7 @@ func TestConnectionClient(t *testing.T) {
 		"status alone":     {http.StatusUnauthorized, `planted`, v1alpha1.ConditionReasonClientRefused, "oidc.clientID"},
 		"invalid request":  {http.StatusBadRequest, `{"error":"invalid_request"}`, "", ""},
 		"invalid grant":    {http.StatusBadRequest, `{"error":"invalid_grant"}`, "", ""},
+		"redirect address": {http.StatusBadRequest, `{"error":"redirect_uri_mismatch"}`, "", ""},
 		"not found":        {http.StatusNotFound, `planted`, v1alpha1.ConditionReasonDiscoveryFailed, "authorization code flow"},
 		"unsupported":      {http.StatusBadRequest, `{"error":"unsupported_grant_type"}`, v1alpha1.ConditionReasonDiscoveryFailed, "authorization code flow"},
 		"takes everything": {http.StatusOK, `{"access_token":"planted","token_type":"Bearer","id_token":"planted"}`, v1alpha1.ConditionReasonDiscoveryFailed, "never issued"},
@@ -142,6 +143,36 @@ func TestConnectionClient(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestConnectionRequest: the request to the token endpoint has everything that one of a login has, so that nothing but the client and the code
+// can be wrong with it.
+func TestConnectionRequest(t *testing.T) {
+	h := newHostile(t)
+	var login, test url.Values
+	keep := func(sent *url.Values) {
+		h.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
+			_ = r.ParseForm()
+			*sent = r.PostForm
+			h.token(w, r)
+		}
+	}
+	keep(&login)
+	if _, err := h.login(h.client()); err != nil {
+		t.Fatal(err)
+	}
+	keep(&test)
+	if err := h.client().Test(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name := range login {
+		if test.Get(name) == "" {
+			t.Errorf("the test does not send %s", name)
+		}
+	}
+	if u, err := url.Parse(test.Get("redirect_uri")); err != nil || u.Scheme != "https" || !strings.HasSuffix(u.Host, ".invalid") {
+		t.Errorf("the test sends the redirect address %q", test.Get("redirect_uri"))
 	}
 }
 
