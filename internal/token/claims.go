@@ -85,7 +85,7 @@ type Claims struct {
 	Audience Audience
 	// Method of the login (claim "method"). Tokens of earlier versions have none, and are of passwords.
 	Method Method
-	// Provider is the name of the IdentityProvider that has verified the person (claim "idp"), and Identity a digest of who the person is
+	// Provider is the name of the IdentityProvider that has verified the person (claim "provider"), and Identity a digest of who the person is
 	// there (claim "ident", see provider.Identity). Both are empty for a password that Keyturn keeps.
 	Provider, Identity string
 	// ProvenTime is when the person last typed a password, or proved in another way who they are; zero where a provider did not say

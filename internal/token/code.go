@@ -52,7 +52,7 @@ type codePayload struct {
 	Previous      *jwt.NumericDate `json:"prev,omitempty"`
 	Failed        int              `json:"fails,omitempty"`
 	Method        Method           `json:"method"`
-	Provider      string           `json:"idp,omitempty"`
+	Provider      string           `json:"provider,omitempty"`
 	Identity      string           `json:"ident,omitempty"`
 	Proven        *jwt.NumericDate `json:"proven,omitempty"`
 	Challenge     string           `json:"s256"`

@@ -27,7 +27,7 @@ const FlowLifetime = 10 * time.Minute
 
 // Flow is the content of the cookie that a browser has while its person logs in at an identity provider. It is no session.
 type Flow struct {
-	// Provider is the name of the IdentityProvider, and ProviderUID its UID (claims "idp" and "uid").
+	// Provider is the name of the IdentityProvider, and ProviderUID its UID (claims "provider" and "provider_uid").
 	Provider, ProviderUID string
 	// Namespace whose account the person wants to log in to (claim "ns").
 	Namespace string
@@ -48,8 +48,8 @@ func (Flow) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 // flowPayload is the form of [Flow] inside a token.
 type flowPayload struct {
 	jwt.RegisteredClaims
-	Provider    string `json:"idp"`
-	ProviderUID string `json:"uid"`
+	Provider    string `json:"provider"`
+	ProviderUID string `json:"provider_uid"`
 	Namespace   string `json:"ns"`
 	ReturnTo    string `json:"to,omitempty"`
 	State       string `json:"state"`

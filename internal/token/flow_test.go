@@ -1,6 +1,8 @@
 package token
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -106,6 +108,30 @@ func TestFlowsThatCannotBe(t *testing.T) {
 	}
 	if _, err := (&Ring{}).SignFlow(flowOf()); !errors.Is(err, ErrNoSigningKey) {
 		t.Errorf("without keys: %v", err)
+	}
+}
+
+// TestProviderClaims: tokens of all kinds name the provider by the same claim. Replicas of another version read it, too.
+func TestProviderClaims(t *testing.T) {
+	ring := fixedRing(t)
+	session := webClaims()
+	session.Method, session.Provider, session.Identity = OIDC, "contoso", "digest"
+	flow, err := ring.SignFlow(flowOf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, token := range map[string]string{"session": sign(t, ring, session, now), "code": signCode(t, ring, codeOf()), "flow": flow.Text()} {
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims struct {
+			Provider    string `json:"provider"`
+			ProviderUID string `json:"provider_uid"`
+		}
+		if err := json.Unmarshal(payload, &claims); err != nil || claims.Provider != "contoso" || (claims.ProviderUID == "uid-1") != (name == "flow") {
+			t.Errorf("the %s has %+v, %v", name, claims, err)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ type payload struct {
 	Previous      *jwt.NumericDate `json:"prev,omitempty"`
 	Failed        int              `json:"fails,omitempty"`
 	Method        Method           `json:"method,omitempty"`
-	Provider      string           `json:"idp,omitempty"`
+	Provider      string           `json:"provider,omitempty"`
 	Identity      string           `json:"ident,omitempty"`
 	Proven        *jwt.NumericDate `json:"proven,omitempty"`
 }
