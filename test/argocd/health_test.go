@@ -21,10 +21,7 @@ func TestHealth(t *testing.T) {
 		account = "kind: UserAccount\nmetadata: {name: ada, generation: 3}\n"
 	)
 
-	for name, row := range map[string]struct {
-		object string
-		want   health
-	}{
+	judgeAll(t, map[string]row{
 		"just created":    {account, health{"Progressing", waits}},
 		"null status":     {account + "status: null", health{"Progressing", waits}},
 		"no conditions":   {account + "status: {observedGeneration: 3}", health{"Progressing", waits}},
@@ -64,7 +61,57 @@ func TestHealth(t *testing.T) {
 			"kind: PasswordPolicy\nmetadata: {name: team, generation: 1}\nstatus: {observedGeneration: 1, conditions: [{type: Ready, status: 'False', reason: SeveralDefaultPolicies, message: Another.}, {type: Stalled, status: 'True', reason: SeveralDefaultPolicies, message: Another.}]}",
 			health{"Degraded", "SeveralDefaultPolicies: Another."},
 		},
-	} {
+	})
+}
+
+// TestHealthOfProviders: what people see in Argo CD of an identity provider, also where the directory server does not run.
+func TestHealthOfProviders(t *testing.T) {
+	t.Parallel()
+
+	const (
+		tests    = "Waiting for the directory server of Keyturn"
+		untested = "Nobody has tested the connection: the directory server of Keyturn is not deployed, or has not done so yet"
+		provider = "kind: IdentityProvider\nmetadata: {name: contoso, generation: 2}\n"
+	)
+
+	judgeAll(t, map[string]row{
+		"no directory server": {provider, health{"Healthy", untested}},
+		"null status":         {provider + "status: null", health{"Healthy", untested}},
+		"nothing tested":      {provider + "status: {accounts: 2}", health{"Healthy", untested}},
+		"edited since": {
+			provider + "status: {observedGeneration: 1, conditions: [{type: Ready, status: 'True', reason: Succeeded, message: Usable.}]}",
+			health{"Progressing", tests},
+		},
+		"Ready is absent": {
+			provider + "status: {observedGeneration: 2, conditions: [{type: CredentialsFound, status: 'True', reason: Found, message: There.}]}",
+			health{"Progressing", tests},
+		},
+		"can be used": {
+			provider + "status: {observedGeneration: 2, conditions: [{type: Ready, status: 'True', reason: Succeeded, message: Usable.}]}",
+			health{"Healthy", "Succeeded: Usable."},
+		},
+		"cannot be reached": {
+			provider + "status: {observedGeneration: 2, conditions: [{type: Ready, status: 'False', reason: DialFailed, message: No answer.}]}",
+			health{"Progressing", "DialFailed: No answer."},
+		},
+		"another issuer": {
+			provider + "status: {observedGeneration: 2, conditions: [{type: Ready, status: 'False', reason: IssuerMismatch, message: Slash.}, {type: Stalled, status: 'True', reason: IssuerMismatch, message: Slash.}]}",
+			health{"Degraded", "IssuerMismatch: Slash."},
+		},
+	})
+}
+
+// row is an object, and what Argo CD shows of it.
+type row struct {
+	object string
+	want   health
+}
+
+// judgeAll judges the objects of a table.
+func judgeAll(t *testing.T, table map[string]row) {
+	t.Helper()
+
+	for name, row := range table {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
