@@ -46,7 +46,7 @@ func TestProxiedApplication(t *testing.T) {
 	}
 
 	r := v.do(http.MethodGet, was, map[string]string{
-		"Cookie":              "a=1; __Host-keyturn-oidc=x; b=2", // beside the jar's
+		"Cookie":              "a=1; __Host-keyturn-oidc=x; __Secure-keyturn-kubectl=y; b=2", // beside the jar's
 		"Authorization":       "",
 		"X-Auth-Request-User": "root", "X-Auth-Request-Groups": "admins", "X-Auth-Request-Email": "root@example.org",
 		"X-Auth-Request-Namespace": "elsewhere", "X_Auth_Request_User": "root", "X.Auth.Request.User": "root",
@@ -77,7 +77,7 @@ func TestProxiedApplication(t *testing.T) {
 	}
 
 	got := r.Header.Get("Cookie")
-	for _, name := range []string{"keyturn-session", "keyturn-device", "keyturn-oidc"} {
+	for _, name := range []string{"keyturn-session", "keyturn-device", "keyturn-oidc", "keyturn-kubectl"} {
 		if !strings.Contains(got, "a=1; b=2") || strings.Contains(got, name) {
 			t.Errorf("the application gets the cookies %q", got)
 		}
@@ -200,7 +200,8 @@ func TestProxiedRefusals(t *testing.T) {
 		t.Errorf("a large body: %d, %s with %d bytes", r.status, r.Method, r.Body)
 	}
 
-	// Sessions do not get on by any other way, nor does a login that has begun at a provider, which is in a signed token as well.
+	// Sessions do not get on by any other way, nor does a login that has begun at a provider, or one for kubectl, which are in signed tokens
+	// as well.
 	token := p.login(t, p.password, granted).Token
 	for _, header := range []map[string]string{
 		{"Authorization": "Bearer " + token},
@@ -214,11 +215,50 @@ func TestProxiedRefusals(t *testing.T) {
 		{"Cookie": "a=1; __Host-keyturn-oidc=" + token + "; b=2; __Host-keyturn-session=" + token},
 		{"Cookie": "__Host-keyturn-oidc=" + token + "; __Host-keyturn-session=" + token + "; __Host-keyturn-device=" + token},
 		{"Cookie": "__Host-keyturn-session=" + token + "; __Host-keyturn-oidc =" + token + "; __Host-keyturn-oidc=" + token},
+		{"Cookie": "__Secure-keyturn-kubectl=" + token + "; a=1; __Host-keyturn-session=" + token},
+		{"Cookie": "__Host-keyturn-session=" + token + "; __Secure-keyturn-kubectl\t=" + token + "; __Secure-keyturn-kubectl=" + token},
 	} {
 		r := app.visitor(t).do(http.MethodGet, "/app", header, "")
 		if r.status != http.StatusOK || strings.Contains(r.body, token) {
 			t.Errorf("answered %d, the session is passed on: %t", r.status, strings.Contains(r.body, token))
 		}
+	}
+}
+
+// TestProxiedLoginForKubectl: what says that somebody has logged in for a kubectl never reaches the application on the same host. With it and
+// the session, the application could have a session for the cluster.
+func TestProxiedLoginForKubectl(t *testing.T) {
+	t.Parallel()
+
+	o := newOrganisation(t)
+	p := o.settled(t, "ada", nil)
+	app := behindNginx(t, o.name, proxiedLoginURL)
+	v := app.visitor(t)
+	page := "/o/" + o.name + "/login/kubectl"
+	query := "?" + url.Values{"challenge": {strings.Repeat("A", 43)}, "state": {strings.Repeat("s", 32)}}.Encode()
+
+	const name = "__Secure-keyturn-kubectl"
+
+	if r := v.logIn(loginOf(o.name, page+query), p); !strings.Contains(strings.Join(r.header.Values("Set-Cookie"), "\n"), name+"=") {
+		t.Fatalf("the login for kubectl is not noted: answered %d with %q", r.status, r.header)
+	}
+
+	if r := v.get(page + query); r.status != http.StatusOK || !strings.Contains(r.body, "Allow") {
+		t.Errorf("the page for kubectl answers %d: %s", r.status, r.body)
+	}
+
+	for _, address := range []string{page, page + "/", page + "/app", "/login/kubectl" + query, "/login/kubectl/app", "/o/x/login/kubectl"} {
+		v.get(address)
+	}
+
+	if app.count() != 0 {
+		t.Error("the application was reached")
+	}
+
+	// Browsers send the cookie to whatever looks as if it was below that path, which nginx takes for the application's.
+	r := v.get(page + "/..%2F..%2F..%2F..%2Fapp")
+	if r.status != http.StatusOK || app.count() != 1 || strings.Contains(r.Header.Get("Cookie"), name) {
+		t.Errorf("answered %d, and the application gets the cookies %q", r.status, r.Header.Get("Cookie"))
 	}
 }
 
