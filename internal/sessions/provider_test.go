@@ -2,11 +2,15 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -14,6 +18,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/provider"
@@ -166,5 +171,67 @@ func TestIssueAtProvider(t *testing.T) {
 		if life := claims.ExpiresTime.Sub(claims.LoginTime); life != row.wantLife || claims.RememberMe || !claims.ProvenTime.Equal(row.wantProven) {
 			t.Errorf("%s: lasts %s, want %s; remembered %t; proven at %s, want %s", name, life, row.wantLife, claims.RememberMe, claims.ProvenTime, row.wantProven)
 		}
+	}
+}
+
+// indexes are those of a fake client.
+type indexes struct{ *fake.ClientBuilder }
+
+// IndexField implements [client.FieldIndexer].
+func (i indexes) IndexField(_ context.Context, object client.Object, field string, extract client.IndexerFunc) error {
+	i.WithIndex(object, field, extract)
+	return nil
+}
+
+// TestEndOfASessionAtProvider: however often a session is renewed, it is over after the provider's time. A provider that is gone ends it at the
+// next renewal.
+func TestEndOfASessionAtProvider(t *testing.T) {
+	ring, _, _, err := (&token.Ring{}).Rotate(now, time.Hour, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifies := contoso()
+	verifies.Spec.Session = &v1alpha1.ProviderSession{MaxMinutes: new(int32(30))}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, externalAccount(), verifies)
+	if err := catalog.IndexSubjects(t.Context(), indexes{builder}); err != nil {
+		t.Fatal(err)
+	}
+	cluster := builder.Build()
+	clock := clocktesting.NewFakePassiveClock(now)
+	s := &Service{Keys: ringOf{ring}, Clock: clock, Catalog: catalog.New(cluster, "keyturn-system")}
+	claims := token.New("id-of-grace", "uid-1", 0, token.Web, token.Lifetimes{Idle: 10 * time.Minute, Max: 30 * time.Minute}, false, now)
+	claims.Method, claims.Provider, claims.Identity = token.OIDC, "contoso", provider.Identity("uid-of-contoso", "oid-of-grace")
+	current := Session{Claims: claims, Account: externalAccount()}
+
+	end := now.Add(30 * time.Minute)
+	for _, at := range []time.Duration{time.Minute, 29 * time.Minute} {
+		clock.SetTime(now.Add(at))
+		signed, renewed, err := s.Renew(t.Context(), current)
+		if err != nil || !renewed.ExpiresTime.Equal(end) {
+			t.Fatalf("renewed after %s it lasts until %s, %v; want %s", at, renewed.ExpiresTime, err, end)
+		}
+		if _, err := ring.Verify(signed.Text(), token.Web, end.Add(-time.Second)); err != nil {
+			t.Errorf("before its end: %v", err)
+		}
+		if _, err := ring.Verify(signed.Text(), token.Web, end); !errors.Is(err, token.ErrExpired) {
+			t.Errorf("at its end: %v", err)
+		}
+		current.Claims = renewed
+	}
+	clock.SetTime(end)
+	if _, _, err := s.Renew(t.Context(), current); !errors.Is(err, ErrInvalid) {
+		t.Errorf("renewed at its end: %v", err)
+	}
+	clock.SetTime(now.Add(time.Minute))
+	if err := cluster.Delete(t.Context(), verifies); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Renew(t.Context(), current); !errors.Is(err, ErrInvalid) {
+		t.Errorf("renewed without its provider: %v", err)
 	}
 }
