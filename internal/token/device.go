@@ -59,17 +59,11 @@ func (r *Ring) VerifyDevice(token string, now time.Time) (Device, error) {
 	if err := r.parse(token, &p); err != nil {
 		return Device{}, err
 	}
-	switch {
-	case p.Issuer != Issuer:
-		return Device{}, invalid("it is from another issuer")
-	case len(p.Audience) != 1 || p.Audience[0] != string(deviceAudience):
-		return Device{}, invalid("it is for another audience")
-	case p.ExpiresAt == nil, p.IssuedAt == nil, p.Generation == nil:
+	if err := checkRegistered(p.RegisteredClaims, deviceAudience, now); err != nil {
+		return Device{}, err
+	}
+	if p.Generation == nil {
 		return Device{}, invalid("a claim is missing")
-	case p.IssuedAt.After(now.Add(ClockSkew)):
-		return Device{}, invalid("it is not valid yet: compare the clocks of the replicas")
-	case !p.ExpiresAt.After(now):
-		return Device{}, ErrExpired
 	}
 	d := Device{ID: p.ID, CredentialUID: p.CredentialUID, Generation: *p.Generation, IssuedTime: wholeSecond(p.IssuedAt.Time)}
 	if err := d.check(); err != nil {

@@ -91,17 +91,8 @@ func (r *Ring) VerifyFlow(token string, now time.Time) (Flow, error) {
 	if err := r.parse(token, &p); err != nil {
 		return Flow{}, err
 	}
-	switch {
-	case p.Issuer != Issuer:
-		return Flow{}, invalid("it is from another issuer")
-	case len(p.Audience) != 1 || p.Audience[0] != string(flowAudience):
-		return Flow{}, invalid("it is for another audience")
-	case p.ExpiresAt == nil, p.IssuedAt == nil:
-		return Flow{}, invalid("a claim is missing")
-	case p.IssuedAt.After(now.Add(ClockSkew)):
-		return Flow{}, invalid("it is not valid yet: compare the clocks of the replicas")
-	case !p.ExpiresAt.After(now):
-		return Flow{}, ErrExpired
+	if err := checkRegistered(p.RegisteredClaims, flowAudience, now); err != nil {
+		return Flow{}, err
 	}
 	f := Flow{
 		Provider: p.Provider, ProviderUID: p.ProviderUID, Namespace: p.Namespace, ReturnTo: unpackAddress.Replace(p.ReturnTo),

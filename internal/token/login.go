@@ -60,17 +60,8 @@ func (r *Ring) VerifyLogin(token string, now time.Time) (Login, error) {
 	if err := r.parse(token, &p); err != nil {
 		return Login{}, err
 	}
-	switch {
-	case p.Issuer != Issuer:
-		return Login{}, invalid("it is from another issuer")
-	case len(p.Audience) != 1 || p.Audience[0] != string(loginAudience):
-		return Login{}, invalid("it is for another audience")
-	case p.ExpiresAt == nil, p.IssuedAt == nil:
-		return Login{}, invalid("a claim is missing")
-	case p.IssuedAt.After(now.Add(ClockSkew)):
-		return Login{}, invalid("it is not valid yet: compare the clocks of the replicas")
-	case !p.ExpiresAt.After(now):
-		return Login{}, ErrExpired
+	if err := checkRegistered(p.RegisteredClaims, loginAudience, now); err != nil {
+		return Login{}, err
 	}
 	l := Login{SessionID: p.SessionID, Host: p.Host, Challenge: p.Challenge, LoginTime: wholeSecond(p.IssuedAt.Time)}
 	if err := l.check(); err != nil {

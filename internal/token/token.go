@@ -144,6 +144,23 @@ func (r *Ring) parse(token string, payload jwt.Claims) error {
 	return nil
 }
 
+// checkRegistered checks the claims that every token but a session's has in the same form: it is for an audience, and in its time at now. Errors: as of [Ring.Verify].
+func checkRegistered(c jwt.RegisteredClaims, audience Audience, now time.Time) error {
+	switch {
+	case c.Issuer != Issuer:
+		return invalid("it is from another issuer")
+	case len(c.Audience) != 1 || c.Audience[0] != string(audience):
+		return invalid("it is for another audience")
+	case c.ExpiresAt == nil, c.IssuedAt == nil:
+		return invalid("a claim is missing")
+	case c.IssuedAt.After(now.Add(ClockSkew)):
+		return invalid("it is not valid yet: compare the clocks of the replicas")
+	case !c.ExpiresAt.After(now):
+		return ErrExpired
+	}
+	return nil
+}
+
 // signedClaims returns the claims of a session token if a key of the ring has signed it.
 func (r *Ring) signedClaims(token string) (Claims, error) {
 	if len(token) > MaxTokenBytes {
