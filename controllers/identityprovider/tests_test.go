@@ -174,7 +174,7 @@ func TestFewTestsAtOnce(t *testing.T) {
 			return got, wait
 		}
 		check("known")
-		time.Sleep(testInterval) // Its next test is due.
+		<-time.After(testInterval) // Its next test is due.
 		for n := range maxRunning {
 			go check(fmt.Sprintf("silent-%d", n))
 		}
@@ -218,7 +218,7 @@ func TestSilentProviders(t *testing.T) {
 			if s.Provider.Name == "good" {
 				return nil
 			}
-			time.Sleep(testTakes)
+			<-time.After(testTakes)
 			return &oidc.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
 		}, clock.RealClock{})
 		began := time.Now()
@@ -237,7 +237,7 @@ func TestSilentProviders(t *testing.T) {
 					if got != nil {
 						break
 					}
-					time.Sleep(wait)
+					<-time.After(wait)
 				}
 				if took := time.Since(began); took > provider.MaxProviders/maxRunning*(testTakes+placePause) {
 					t.Errorf("%s has its result after %v", name, took)
