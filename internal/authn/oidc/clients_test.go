@@ -9,15 +9,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
-// TestClients: a provider keeps its client until something of it changes, and its figures are told by its name.
-func TestClients(t *testing.T) {
-	h := newHostile(t)
+// declared returns a provider as it is declared, its Secret, and what has this and the certificates.
+func declared(h *hostile) (*v1alpha1.IdentityProvider, *corev1.Secret, client.Client) {
 	p := h.settings().Provider
 	p.Name, p.UID = "contoso", "uid-1"
 	p.Spec.OIDC.ClientSecretRef.Name = "contoso"
@@ -28,6 +28,13 @@ func TestClients(t *testing.T) {
 	}}
 	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw}))
 	reader := fake.NewClientBuilder().WithObjects(secret, &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"ca.crt": authority}}).Build()
+	return p, secret, reader
+}
+
+// TestClients: a provider keeps its client until something of it changes, and its figures are told by its name.
+func TestClients(t *testing.T) {
+	h := newHostile(t)
+	p, secret, reader := declared(h)
 	told := map[string]int{}
 	clients := &Clients{
 		Source: provider.Source{Reader: reader, Namespace: provider.DefaultNamespace}, Clock: h.clock,
