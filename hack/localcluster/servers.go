@@ -11,7 +11,7 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane/process"
 )
 
-// systemNamespace is the namespace of both servers' ServiceAccounts.
+// systemNamespace is the namespace of the servers' ServiceAccounts.
 const systemNamespace = "keyturn-system"
 
 // auditLogSuffix ends the name of a server's audit log.
@@ -24,7 +24,7 @@ const (
 	stopGrace = 15 * time.Second
 )
 
-// server is one of Keyturn's two servers.
+// server is one of Keyturn's servers.
 type server struct {
 	name           string // of its binary and log
 	serviceAccount string

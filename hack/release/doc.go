@@ -1,4 +1,4 @@
-// Command release makes a release of Keyturn: the images of both servers, the manifests and the chart that install them, the archives
+// Command release makes a release of Keyturn: the images of the servers, the manifests and the chart that install them, the archives
 // of kubectl account, lists of what the programs are made of, and checksums of all of it. `make release VERSION=v0.1.0` runs it;
 // docs/releasing.md says what is in the result.
 //

@@ -171,7 +171,7 @@ func (m *monitoring) read(t *testing.T) (metrics string) {
 // ofTheDirectory are the metrics of the directory server, which does not run here. Its own tests look at them.
 var ofTheDirectory = []string{"keyturn_provider_ready"}
 
-// TestMetricsAreAsDocumented: the metrics of both servers are those in the tables of docs/metrics.md, and those that the alerts and the
+// TestMetricsAreAsDocumented: the metrics of the servers are those in the tables of docs/metrics.md, and those that the alerts and the
 // dashboard use.
 func TestMetricsAreAsDocumented(t *testing.T) {
 	t.Parallel()

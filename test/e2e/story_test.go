@@ -212,7 +212,7 @@ func TestKubectlShowsTheStory(t *testing.T) {
 	}
 }
 
-// TestKubectlExplains: kubectl explain has a text for every field of both kinds.
+// TestKubectlExplains: kubectl explain has a text for fields of each kind.
 func TestKubectlExplains(t *testing.T) {
 	t.Parallel()
 
@@ -221,6 +221,7 @@ func TestKubectlExplains(t *testing.T) {
 		"useraccounts.spec.access":             "ends its sessions for good",
 		"useraccounts.status.standing":         "how the account stands",
 		"passwordpolicies.spec.lockout":        "when failed logins lock an account",
+		"identityproviders.spec.groupMappings": "A group that is not mapped counts for nothing",
 	} {
 		explained := strings.Join(strings.Fields(mustKubectl(t, "explain", field)), " ")
 		if !strings.Contains(explained, want) {

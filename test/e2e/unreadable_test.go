@@ -21,8 +21,8 @@ import (
 	"github.com/keyturn/keyturn/test/controlplane"
 )
 
-// TestUnreadableObjects: for each field of both kinds, an object with an unreadable value is stored, under a schema that accepts
-// everything. Both servers go on for all other objects, on open watches and after a restart. The CustomResourceDefinitions concern
+// TestUnreadableObjects: for each field of each kind, an object with an unreadable value is stored, under a schema that accepts
+// everything. The operator and the login server go on for all other objects, on open watches and after a restart. The CustomResourceDefinitions concern
 // everybody, so nothing runs beside it.
 func TestUnreadableObjects(t *testing.T) {
 	definitions, err := controlplane.Kustomize(t.Context(), "../../config/crd")
