@@ -64,6 +64,7 @@ func newFleetAccount(t *testing.T) *fleet {
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "keyturn-login"},
 	}))
 	f.bind(t, systemNamespace, "keyturn-login")
+	f.bind(t, providerNamespace, "keyturn-login")
 	f.rights = f.bind(t, credentialNamespace, "keyturn-login")
 
 	return f

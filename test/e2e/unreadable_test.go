@@ -49,7 +49,7 @@ func TestUnreadableObjects(t *testing.T) {
 
 		for kind := range fields {
 			eventually(t, "the schema of "+kind, func() error {
-				err := kube.Create(t.Context(), badObject(o, kind, "probe", "spec", "none"), client.DryRunAll)
+				err := kube.Create(ctx, badObject(o, kind, "probe", "spec", "none"), client.DryRunAll)
 				if (err == nil) != takesAll {
 					return fmt.Errorf("the API server says %w to an object that is none", err)
 				}
@@ -59,13 +59,17 @@ func TestUnreadableObjects(t *testing.T) {
 		}
 	}
 
+	t.Cleanup(func() { install(definitions, false) }) // Also where the test fails before: all others need the defaults of the schema.
 	install(loose, true)
 
 	var bad []*unstructured.Unstructured
 
 	t.Cleanup(func() {
 		for _, object := range bad {
-			_ = kube.Delete(context.Background(), object)
+			// Bad IdentityProviders that stayed would leave no room for others.
+			if err := kube.Delete(context.Background(), object); err != nil && object.GetKind() == "IdentityProvider" {
+				t.Error(err)
+			}
 		}
 	})
 
@@ -115,6 +119,10 @@ func TestUnreadableObjects(t *testing.T) {
 		refused := 0
 
 		for _, object := range bad {
+			if object.GetKind() == "IdentityProvider" {
+				continue // The directory server writes their status, and does not run here.
+			}
+
 			// Where a rule of the schema cannot be evaluated, as of a spec that is a list, the API server refuses every write.
 			probe := client.RawPatch(types.MergePatchType, []byte(`{"status":{"observedGeneration":1}}`))
 			if err := kube.Status().Patch(t.Context(), object.DeepCopy(), probe, client.DryRunAll); apierrors.IsInvalid(err) {
@@ -218,6 +226,7 @@ func loosen(t *testing.T, definition *unstructured.Unstructured) (fields []strin
 	}
 
 	unstructured.RemoveNestedField(version, "schema", "openAPIV3Schema", "x-kubernetes-validations")
+	unstructured.RemoveNestedField(version, "schema", "openAPIV3Schema", "required")
 	must(t, unstructured.SetNestedSlice(definition.Object, []any{version}, "spec", "versions"))
 
 	return fields
@@ -241,6 +250,7 @@ func badObject(o *organisation, kind, name, field string, value any) *unstructur
 	object := &unstructured.Unstructured{Object: map[string]any{}}
 	object.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(kind))
 	object.SetName(name)
+	object.SetAnnotations(map[string]string{v1alpha1.AnnotationDeletion: v1alpha1.DeletionAllowed})
 
 	if kind == "UserAccount" {
 		object.SetNamespace(o.name)
