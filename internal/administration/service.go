@@ -102,10 +102,10 @@ func (s *Service) liveActor(ctx context.Context, session sessions.Session) (perm
 	if err != nil {
 		return permission.Actor{}, s.unavailable(ctx, err)
 	}
-	if !sessions.GoesOn(&session.Claims, &state, a, verifiedBy, s.Clock.Now()) {
+	if !sessions.GoesOn(&session.Claims, &state, a, &verifiedBy, s.Clock.Now()) {
 		return permission.Actor{}, ErrSessionOver
 	}
-	actor, ok := actorOf(a, sessions.GroupsOf(&session.Claims, &state, a, verifiedBy), session.Claims.AccountID)
+	actor, ok := actorOf(a, sessions.GroupsOf(&session.Claims, &state, a, &verifiedBy), session.Claims.AccountID)
 	if !ok {
 		return permission.Actor{}, ErrNotFound
 	}

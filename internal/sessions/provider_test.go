@@ -88,7 +88,7 @@ func TestVerifiedBy(t *testing.T) {
 		}}
 		state := credential.Session{CredentialUID: "uid-1", Generation: 3, Owner: account.OwnerOf(w.account)}
 		row.edit(w)
-		if got := GoesOn(&w.claims, &state, w.account, w.verifiedBy, now); got != row.want {
+		if got := GoesOn(&w.claims, &state, w.account, &w.verifiedBy, now); got != row.want {
 			t.Errorf("%s: goes on %t, want %t", name, got, row.want)
 		}
 	}
@@ -111,7 +111,7 @@ func TestGroupsOf(t *testing.T) {
 		"a Local account's none": {provider.Resolution{}, credential.Session{}, []string{"staff"}},
 	} {
 		claims := token.Claims{Identity: identity}
-		if got := GroupsOf(&claims, &row.state, externalAccount(), row.verifiedBy); !slices.Equal(got, row.want) {
+		if got := GroupsOf(&claims, &row.state, externalAccount(), &row.verifiedBy); !slices.Equal(got, row.want) {
 			t.Errorf("%s: groups %v, want %v", name, got, row.want)
 		}
 	}

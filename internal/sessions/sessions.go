@@ -131,25 +131,27 @@ func (s *Service) Current(ctx context.Context, claims token.Claims) (Session, er
 	case err != nil:
 		return Session{}, unavailable(err)
 	}
-	verifiedBy, err := s.Catalog.Provider(ctx, a)
-	switch {
-	case err != nil:
-		return Session{}, unavailable(err)
-	case !GoesOn(&claims, &state, a, verifiedBy, s.Clock.Now()):
+	var verifiedBy provider.Resolution // None verifies a Local account, and most accounts are.
+	if a.Spec.Authentication.Type == v1alpha1.AuthenticationExternal {
+		if verifiedBy, err = s.Catalog.Provider(ctx, a); err != nil {
+			return Session{}, unavailable(err)
+		}
+	}
+	if !GoesOn(&claims, &state, a, &verifiedBy, s.Clock.Now()) {
 		return Session{}, ErrInvalid
 	}
-	return Session{Account: a, Claims: claims, Groups: GroupsOf(&claims, &state, a, verifiedBy)}, nil
+	return Session{Account: a, Claims: claims, Groups: GroupsOf(&claims, &state, a, &verifiedBy)}, nil
 }
 
 // GoesOn tells whether the session of a token goes on, by the state of its credential, by its account, and by the provider that verifies
 // the account.
-func GoesOn(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy provider.Resolution, now time.Time) bool {
+func GoesOn(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy *provider.Resolution, now time.Time) bool {
 	return !hasEnded(c, state) && state.BelongsTo(a) && account.UnavailableReason(&a.Spec, now) == "" && isVerifiedBy(c, a, verifiedBy, now)
 }
 
 // isVerifiedBy tells whether a session began in the way in which the account is declared to be verified now: by a password here or, of an
 // External account, by what its provider has said about the very person whom it declares, not longer ago than the provider's sessions last.
-func isVerifiedBy(c *token.Claims, a *v1alpha1.UserAccount, verifiedBy provider.Resolution, now time.Time) bool {
+func isVerifiedBy(c *token.Claims, a *v1alpha1.UserAccount, verifiedBy *provider.Resolution, now time.Time) bool {
 	if a.Spec.Authentication.Type != v1alpha1.AuthenticationExternal {
 		return c.Method == token.Password
 	}
@@ -160,7 +162,7 @@ func isVerifiedBy(c *token.Claims, a *v1alpha1.UserAccount, verifiedBy provider.
 
 // GroupsOf returns the groups of a session that goes on: those of the account, and the mapped ones of the person at the provider. They
 // must not be changed.
-func GroupsOf(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy provider.Resolution) []string {
+func GroupsOf(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy *provider.Resolution) []string {
 	if verifiedBy.Provider == nil || state.Identity != c.Identity {
 		return a.Spec.Groups
 	}

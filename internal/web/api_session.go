@@ -33,12 +33,11 @@ type currentSessionAnswer struct {
 	Provider string       `json:"provider,omitempty"`
 }
 
-// by says how the person of a session logged in, where that was not by a password that Keyturn keeps.
-func (a currentSessionAnswer) by(claims token.Claims) *currentSessionAnswer {
+// setMethod says how the person of a session logged in, where that was not by a password that Keyturn keeps.
+func (a *currentSessionAnswer) setMethod(claims *token.Claims) {
 	if claims.Method != token.Password {
 		a.Method, a.Provider = claims.Method, claims.Provider
 	}
-	return &a
 }
 
 func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
@@ -51,8 +50,9 @@ func (h *CurrentSession) get(w http.ResponseWriter, r *http.Request) {
 	if httpkit.Bearer(r) == "" {
 		h.renewCookie(w, r, found)
 	}
-	answer := currentSessionAnswer{Account: accountAnswerOf(found.Account, found.Groups), ExpiresAt: found.Claims.ExpiresTime.Format(time.RFC3339)}
-	httpkit.WriteJSON(w, http.StatusOK, "application/json", answer.by(found.Claims))
+	answer := &currentSessionAnswer{Account: accountAnswerOf(found.Account, found.Groups), ExpiresAt: found.Claims.ExpiresTime.Format(time.RFC3339)}
+	answer.setMethod(&found.Claims)
+	httpkit.WriteJSON(w, http.StatusOK, "application/json", answer)
 }
 
 func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +72,8 @@ func (h *CurrentSession) renew(w http.ResponseWriter, r *http.Request) {
 	} else {
 		answer.Token, answer.TokenType = signed.Text(), "Bearer"
 	}
-	httpkit.WriteJSON(w, http.StatusOK, "application/json", answer.by(claims))
+	answer.setMethod(&claims)
+	httpkit.WriteJSON(w, http.StatusOK, "application/json", &answer)
 }
 
 func (h *CurrentSession) delete(w http.ResponseWriter, r *http.Request, everywhere bool) {
