@@ -1,14 +1,17 @@
 package manifests_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -32,22 +35,32 @@ type question struct {
 	name      string // "": any
 }
 
-// ask asks the API server whether somebody may, verb by verb, and wants the same answer each time.
+// patience is how long the API server may take to know of a role or a binding that was just made.
+const patience = 10 * time.Second
+
+// ask asks the API server whether somebody may, verb by verb, and wants the same answer each time. A right that it does not know of yet it
+// may come to know.
 func (q question) ask(t *testing.T, user string, groups []string, want bool) {
 	t.Helper()
 
 	resource, subresource, _ := strings.Cut(q.resource, "/")
 
 	for verb := range strings.FieldsSeq(q.verbs) {
-		review, err := clientset(t).AuthorizationV1().SubjectAccessReviews().Create(t.Context(),
-			&authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: user, Groups: groups,
-				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Verb: verb, Group: q.group, Resource: resource, Subresource: subresource,
-					Namespace: q.namespace, Name: q.name, Version: "*",
-				},
-			}}, metav1.CreateOptions{})
-		if err != nil {
+		var review *authorizationv1.SubjectAccessReview
+
+		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (_ bool, err error) {
+			review, err = clientset(t).AuthorizationV1().SubjectAccessReviews().Create(ctx,
+				&authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+					User: user, Groups: groups,
+					ResourceAttributes: &authorizationv1.ResourceAttributes{
+						Verb: verb, Group: q.group, Resource: resource, Subresource: subresource,
+						Namespace: q.namespace, Name: q.name, Version: "*",
+					},
+				}}, metav1.CreateOptions{})
+
+			return !want || err != nil || review.Status.Allowed, err
+		})
+		if err != nil && !wait.Interrupted(err) {
 			t.Fatal(err)
 		}
 
