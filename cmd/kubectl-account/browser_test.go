@@ -81,7 +81,7 @@ func (p *person) answer() {
 		p.edit(right)
 	}
 	for _, answer := range append(p.other, right) {
-		response, err := http.Get("http://127.0.0.1:" + p.asked.Get("port") + "/?" + answer.Encode()) //nolint:noctx // it is answered at once
+		response, err := askLoopback(p.t.Context(), p.asked.Get("port"), answer)
 		if err != nil {
 			p.t.Error(err)
 			return
@@ -217,7 +217,7 @@ func TestBrowserWithoutAnAnswer(t *testing.T) {
 	if code := f.run(ctx, []string{"login", "--browser"}); code != exitInterrupted {
 		t.Errorf("interrupted, it ends with %d", code)
 	}
-	if response, err := http.Get("http://127.0.0.1:" + port + "/"); err == nil { //nolint:noctx // it is refused at once
+	if response, err := askLoopback(t.Context(), port, nil); err == nil {
 		_ = response.Body.Close()
 		t.Error("the listener goes on")
 	}
@@ -307,4 +307,13 @@ func TestBrowserOfTheKubeconfig(t *testing.T) {
 			t.Errorf("%+v, %v", s, err)
 		}
 	}
+}
+
+// askLoopback sends what a browser brings back to the port on which kubectl account waits.
+func askLoopback(ctx context.Context, port string, answer url.Values) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+"/?"+answer.Encode(), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(r)
 }

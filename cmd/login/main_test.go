@@ -78,7 +78,7 @@ func TestLifecycle(t *testing.T) {
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	o := &options{
 		bindAddress: controlplane.Address(people), healthBindAddress: controlplane.Address(health),
-		defaultNamespace: "default", systemNamespace: "keyturn-system", credentialNamespace: "keyturn-credentials",
+		defaultNamespace: "default", systemNamespace: "keyturn-system", credentialNamespace: "keyturn-credentials", providerNamespace: "keyturn-providers",
 		hashes: 1, hashQueue: 1, hashWorker: os.Args[0], maxStaleness: time.Minute, logFormat: "text",
 		auditLog: filepath.Join(t.TempDir(), "audit.log"),
 	}

@@ -12,6 +12,9 @@ const SessionCookie = "keyturn-session"
 // hostPrefix binds a cookie to this host and to https (RFC 6265bis, section 4.1.3.2).
 const hostPrefix = "__Host-"
 
+// securePrefix binds a cookie to https alone: hostPrefix is for cookies without a path (section 4.1.3.1).
+const securePrefix = "__Secure-"
+
 // Cookies sets and reads cookies. All of them are HttpOnly and bound to this host, and SameSite=Lax but those of
 // SetAt, which are SameSite=Strict.
 type Cookies struct {
@@ -22,7 +25,7 @@ type Cookies struct {
 
 // Get returns the value of a cookie; empty if there is none.
 func (c Cookies) Get(r *http.Request, name string) string {
-	if cookie, err := r.Cookie(c.name(name)); err == nil {
+	if cookie, err := r.Cookie(c.name(hostPrefix, name)); err == nil {
 		return cookie.Value
 	}
 	return ""
@@ -30,7 +33,7 @@ func (c Cookies) Get(r *http.Request, name string) string {
 
 // Set sets a cookie for some time or, for zero, until the browser is closed.
 func (c Cookies) Set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
-	c.set(w, name, value, int(lifetime.Seconds()))
+	c.set(w, wholeHost, name, value, int(lifetime.Seconds()))
 }
 
 // SetSession sets the cookie of a session: until the browser is closed or, if the session is remembered, for as long as it lasts.
@@ -44,50 +47,48 @@ func (c Cookies) SetSession(w http.ResponseWriter, token string, remembered bool
 // SetAt sets a cookie that browsers send to the addresses below a path alone, and to none that another site leads to. GetAt and DropAt are Get
 // and Drop of it.
 func (c Cookies) SetAt(w http.ResponseWriter, path, name, value string, lifetime time.Duration) {
-	c.setAt(w, path, name, value, int(lifetime.Seconds()))
+	c.set(w, scope{securePrefix, path, http.SameSiteStrictMode}, name, value, int(lifetime.Seconds()))
 }
 
 // GetAt returns the value of a cookie of SetAt; empty if there is none.
 func (c Cookies) GetAt(r *http.Request, name string) string {
-	if cookie, err := r.Cookie(c.nameAt(name)); err == nil {
+	if cookie, err := r.Cookie(c.name(securePrefix, name)); err == nil {
 		return cookie.Value
 	}
 	return ""
 }
 
 // DropAt deletes a cookie of SetAt.
-func (c Cookies) DropAt(w http.ResponseWriter, path, name string) { c.setAt(w, path, name, "", -1) }
-
-func (c Cookies) setAt(w http.ResponseWriter, path, name, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure unless the server was started with the option for plain HTTP
-		Name: c.nameAt(name), Value: value, Path: path, MaxAge: maxAge,
-		HttpOnly: true, Secure: !c.OverHTTP, SameSite: http.SameSiteStrictMode,
-	})
-}
-
-// nameAt has the prefix of cookies with a path: hostPrefix is for those without.
-func (c Cookies) nameAt(name string) string {
-	if c.OverHTTP {
-		return name
-	}
-	return "__Secure-" + name
+func (c Cookies) DropAt(w http.ResponseWriter, path, name string) {
+	c.set(w, scope{securePrefix, path, http.SameSiteStrictMode}, name, "", -1)
 }
 
 // Drop deletes a cookie.
-func (c Cookies) Drop(w http.ResponseWriter, name string) { c.set(w, name, "", -1) }
+func (c Cookies) Drop(w http.ResponseWriter, name string) {
+	c.set(w, wholeHost, name, "", -1)
+}
 
-func (c Cookies) set(w http.ResponseWriter, name, value string, maxAge int) {
+// scope is where browsers send a cookie.
+type scope struct {
+	prefix, path string
+	sameSite     http.SameSite
+}
+
+// wholeHost is the scope of Set.
+var wholeHost = scope{hostPrefix, "/", http.SameSiteLaxMode}
+
+func (c Cookies) set(w http.ResponseWriter, at scope, name, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure unless the server was started with the option for plain HTTP
-		Name: c.name(name), Value: value, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, Secure: !c.OverHTTP, SameSite: http.SameSiteLaxMode,
+		Name: c.name(at.prefix, name), Value: value, Path: at.path, MaxAge: maxAge,
+		HttpOnly: true, Secure: !c.OverHTTP, SameSite: at.sameSite,
 	})
 }
 
-func (c Cookies) name(name string) string {
+func (c Cookies) name(prefix, name string) string {
 	if c.OverHTTP {
 		return name
 	}
-	return hostPrefix + name
+	return prefix + name
 }
 
 // Token returns the session token of a request: that of the Authorization header, or else that of the cookie; empty if there is none.

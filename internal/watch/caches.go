@@ -75,6 +75,9 @@ func NewScheme() (*runtime.Scheme, error) {
 
 // NewCaches prepares the watches; Start begins them.
 func NewCaches(ctx context.Context, config *rest.Config, o Options) (*Caches, error) {
+	if o.System == "" || o.Credentials == "" || o.Providers == "" { // An empty namespace stands for all of them.
+		return nil, errors.New("prepare watches: a namespace is missing")
+	}
 	scheme, err := NewScheme()
 	if err != nil {
 		return nil, err

@@ -49,3 +49,11 @@ func (p *Pages) unlessDefault(organization string) string {
 	}
 	return organization
 }
+
+// origin returns the origin of this server, as the browser has it.
+func (p *Pages) origin(r *http.Request) string {
+	if p.OverHTTP {
+		return "http://" + r.Host
+	}
+	return "https://" + r.Host
+}

@@ -19,14 +19,6 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, k kubectlRequest,
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// origin returns the origin of this server, as the browser has it.
-func (p *Pages) origin(r *http.Request) string {
-	if p.OverHTTP {
-		return "http://" + r.Host
-	}
-	return "https://" + r.Host
-}
-
 // kubectlPage asks whether kubectl may act as the person, or shows the login code.
 type kubectlPage struct {
 	kubectlRequest

@@ -74,11 +74,7 @@ func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 // callbackAddress returns the address that a provider sends the browser back to, on the host that the person uses. The provider knows the
 // addresses that are registered, and takes no other.
 func (p *Pages) callbackAddress(r *http.Request, name string) string {
-	address := url.URL{Scheme: "https", Host: r.Host, Path: callbackPath + name}
-	if p.OverHTTP {
-		address.Scheme = "http"
-	}
-	return address.String()
+	return p.origin(r) + callbackPath + name
 }
 
 // provider returns a provider that an organisation allows, and its client.
