@@ -20,9 +20,14 @@ type request struct {
 // about reports whether a write is about one of the objects of these names.
 func (r request) about(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
-		return slices.Contains(strings.Split(r.path, "/"), name) ||
-			(r.method == http.MethodPost && bytes.Contains(r.body, []byte(name)))
+		return slices.Contains(strings.Split(r.path, "/"), name) || (r.method == http.MethodPost && r.hasText(name))
 	})
+}
+
+// hasText reports whether the body has a text as the whole of a field, in JSON or in protobuf, which puts the length before it. A short name can be
+// anywhere in a hash.
+func (r request) hasText(text string) bool {
+	return bytes.Contains(r.body, []byte(`"`+text+`"`)) || bytes.Contains(r.body, append([]byte{byte(len(text))}, text...))
 }
 
 // verdict is what becomes of a write.

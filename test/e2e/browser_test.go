@@ -49,8 +49,6 @@ type browser struct {
 	mu sync.Mutex
 	// elsewhere is another origin that pages may lead to.
 	elsewhere string
-	// document is the request of the last document that was loaded.
-	document network.RequestID
 	// complaints are errors of scripts, violations of the Content-Security-Policy, and requests to other hosts.
 	complaints []string
 }
@@ -109,10 +107,6 @@ func (b *browser) record(event any) {
 		if !strings.HasPrefix(e.Request.URL, b.base+"/") && (b.elsewhere == "" || !strings.HasPrefix(e.Request.URL, b.elsewhere+"/")) {
 			b.complaints = append(b.complaints, "a request to "+e.Request.URL)
 		}
-	case *network.EventResponseReceived:
-		if e.Type == network.ResourceTypeDocument {
-			b.document = e.RequestID
-		}
 	case *log.EventEntryAdded:
 		// That a login was refused, or that the server is busy, is the browser's news, not a fault.
 		if !strings.Contains(e.Entry.Text, "the server responded with a status of ") && !strings.HasPrefix(e.Entry.Text, lacksUsername) {
@@ -165,12 +159,15 @@ func (b *browser) open(path string) {
 // keep returns the document that was loaded, records it for the search for leaks, and checks its forms.
 func (b *browser) keep() (document []byte) {
 	b.t.Helper()
-	b.mu.Lock()
-	request := b.document
-	b.mu.Unlock()
+	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		tree, err := page.GetFrameTree().Do(ctx)
+		if err != nil {
+			return err
+		}
 
-	b.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		document, err = network.GetResponseBody(request).Do(ctx)
+		// The request that loads a document has the ID of its loader. Events tell it too, but may come later than the document.
+		document, err = network.GetResponseBody(network.RequestID(tree.Frame.LoaderID)).Do(ctx)
+
 		return err
 	}))
 	noteDocument(document)
