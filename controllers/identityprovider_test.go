@@ -22,7 +22,6 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers"
 	"github.com/keyturn/keyturn/controllers/identityprovider"
-	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -161,7 +160,7 @@ func TestProviderThatDoesNotAnswer(t *testing.T) {
 	other := w.provider("other", reachedWith("other"))
 	w.clientSecret("other")
 	w.providerIs(other, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded, "Current")
-	answer <- &oidc.TestError{Reason: v1alpha1.ConditionReasonClientRefused, Message: "What to do."}
+	answer <- &provider.TestError{Reason: v1alpha1.ConditionReasonClientRefused, Message: "What to do."}
 	w.providerIs(silent, metav1.ConditionFalse, v1alpha1.ConditionReasonClientRefused, "Failed")
 }
 

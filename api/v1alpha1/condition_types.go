@@ -22,6 +22,13 @@ const (
 	ConditionCredentialsFound = "CredentialsFound"
 	// ConditionConnected (IdentityProvider): the last test of the connection succeeded.
 	ConditionConnected = "Connected"
+	// ConditionKeytabUsable (IdentityProvider): the keytab for Windows sign-in has the keys that are needed. Only there where one is declared.
+	ConditionKeytabUsable = "KeytabUsable"
+	// ConditionLockoutMargin (IdentityProvider): guesses here cannot lock people out of the directory itself. Only there of a directory; it has no part
+	// in Ready.
+	ConditionLockoutMargin = "LockoutMargin"
+	// ConditionSweepCurrent (IdentityProvider): it is known which people of the directory have left. Only there of a directory; it has no part in Ready.
+	ConditionSweepCurrent = "SweepCurrent"
 	// ConditionSpecReadable, only there when False: a field of the spec was stored in a form that cannot be read.
 	ConditionSpecReadable = "SpecReadable"
 	// ConditionStalled, only there when True: somebody has to act before Ready can become True. Tools that follow
@@ -94,7 +101,11 @@ const (
 	ConditionReasonBound = "Bound"
 	// ConditionReasonSubjectNotDeclared (SubjectBound): the provider needs spec.authentication.subject.
 	ConditionReasonSubjectNotDeclared = string(ReasonSubjectNotDeclared)
-	// ConditionReasonSubjectConflict (SubjectBound): another account of the namespace had the subject first.
+	// ConditionReasonSubjectNotBound (SubjectBound, Unknown): nobody has logged in yet, so that the account is not bound to an entry of the directory.
+	ConditionReasonSubjectNotBound = "SubjectNotBound"
+	// ConditionReasonSubjectMismatch (SubjectBound): the name belongs to another entry of the directory than the one that the account is bound to.
+	ConditionReasonSubjectMismatch = string(ReasonSubjectMismatch)
+	// ConditionReasonSubjectConflict (SubjectBound): another account had the subject, or the name in the directory, first.
 	ConditionReasonSubjectConflict = string(ReasonSubjectConflict)
 
 	// ConditionReasonServerNotAllowed (CredentialsFound, Connected): the Secret does not name a host, with its port, that it would be sent
@@ -115,6 +126,26 @@ const (
 	ConditionReasonDiscoveryFailed = "DiscoveryFailed"
 	// ConditionReasonClientRefused (Connected): the provider refuses the client's ID or secret.
 	ConditionReasonClientRefused = "ClientRefused"
+	// ConditionReasonBindRefused (Connected): the directory refuses the name or the password of the account that searches it.
+	ConditionReasonBindRefused = "BindRefused"
+	// ConditionReasonBaseNotFound (Connected): an entry below which people or groups should be does not exist, or may not be read.
+	ConditionReasonBaseNotFound = "BaseNotFound"
+	// ConditionReasonSearchFailed (Connected): the directory refuses to search, for example since a filter is wrong.
+	ConditionReasonSearchFailed = "SearchFailed"
+	// ConditionReasonKeytabUsable (KeytabUsable): the keytab has a key of the service principal.
+	ConditionReasonKeytabUsable = "KeytabUsable"
+	// ConditionReasonKeytabNotUsable (KeytabUsable): the keytab cannot be read, or has no key of the service principal that may be used.
+	ConditionReasonKeytabNotUsable = "KeytabNotUsable"
+	// ConditionReasonSufficient (LockoutMargin): guesses here do not lock people out of the directory.
+	ConditionReasonSufficient = "Sufficient"
+	// ConditionReasonTooSmall (LockoutMargin): guesses here can lock people out of the directory.
+	ConditionReasonTooSmall = "TooSmall"
+	// ConditionReasonThresholdUnknown (LockoutMargin, Unknown): the directory does not tell its own limit.
+	ConditionReasonThresholdUnknown = "ThresholdUnknown"
+	// ConditionReasonCurrent (SweepCurrent): all accounts were looked up within two intervals.
+	ConditionReasonCurrent = "Current"
+	// ConditionReasonOverdue (SweepCurrent): the accounts could not be looked up, so that sessions of people who left go on.
+	ConditionReasonOverdue = "Overdue"
 	// ConditionReasonTooManyProviders (IdentityProvider Ready): there are 32 older ones.
 	ConditionReasonTooManyProviders = "TooManyProviders"
 

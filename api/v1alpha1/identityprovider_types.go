@@ -7,12 +7,21 @@ import (
 // IdentityProviderSpec says where the passwords of External accounts are kept, and how Keyturn asks there who somebody is.
 //
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type is immutable: create another IdentityProvider instead",fieldPath=".type"
-// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || self.oidc.issuer.matches('^https://[^/]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/v2[.]0$')",message="oidc.issuer of an EntraID provider must name one tenant by its ID, in lower case, as https://login.microsoftonline.com/TENANT-ID/v2.0 does (common, organizations and consumers stand for many tenants)",fieldPath=".oidc.issuer"
-// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || !has(self.oidc.subjectClaim) || self.oidc.subjectClaim == 'oid'",message="oidc.subjectClaim of an EntraID provider must be oid, the object ID, which is its default",fieldPath=".oidc.subjectClaim"
-// +kubebuilder:validation:XValidation:rule="(has(self.oidc.subjectClaim) ? self.oidc.subjectClaim : self.type == 'EntraID' ? 'oid' : 'sub') == (has(oldSelf.oidc.subjectClaim) ? oldSelf.oidc.subjectClaim : oldSelf.type == 'EntraID' ? 'oid' : 'sub')",message="oidc.subjectClaim is immutable, since accounts declare its values: create another IdentityProvider instead",fieldPath=".oidc.subjectClaim"
-// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || !has(self.oidc.scopes) || 'profile' in self.oidc.scopes",message="oidc.scopes of an EntraID provider must have profile: without it Entra ID leaves out the claim oid, and nobody could log in",fieldPath=".oidc.scopes"
+// +kubebuilder:validation:XValidation:rule="(self.type in ['OIDC', 'EntraID']) == has(self.oidc)",message="oidc must be set of the types OIDC and EntraID, and of no other",fieldPath=".oidc"
+// +kubebuilder:validation:XValidation:rule="(self.type in ['LDAP', 'ActiveDirectory']) == has(self.ldap)",message="ldap must be set of the types LDAP and ActiveDirectory, and of no other",fieldPath=".ldap"
+// +kubebuilder:validation:XValidation:rule="!has(self.revalidation) || self.type in ['LDAP', 'ActiveDirectory']",message="revalidation may only be set of the types LDAP and ActiveDirectory: no other provider can be asked about people",fieldPath=".revalidation"
+// +kubebuilder:validation:XValidation:rule="!has(self.lockout) || self.type in ['LDAP', 'ActiveDirectory']",message="lockout may only be set of the types LDAP and ActiveDirectory: people give their password to any other provider itself",fieldPath=".lockout"
+// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || !has(self.oidc) || self.oidc.issuer.matches('^https://[^/]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/v2[.]0$')",message="oidc.issuer of an EntraID provider must name one tenant by its ID, in lower case, as https://login.microsoftonline.com/TENANT-ID/v2.0 does (common, organizations and consumers stand for many tenants)",fieldPath=".oidc.issuer"
+// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || !has(self.oidc) || !has(self.oidc.subjectClaim) || self.oidc.subjectClaim == 'oid'",message="oidc.subjectClaim of an EntraID provider must be oid, the object ID, which is its default",fieldPath=".oidc.subjectClaim"
+// +kubebuilder:validation:XValidation:rule="!has(self.oidc) || !has(oldSelf.oidc) || (has(self.oidc.subjectClaim) ? self.oidc.subjectClaim : self.type == 'EntraID' ? 'oid' : 'sub') == (has(oldSelf.oidc.subjectClaim) ? oldSelf.oidc.subjectClaim : oldSelf.type == 'EntraID' ? 'oid' : 'sub')",message="oidc.subjectClaim is immutable, since accounts declare its values: create another IdentityProvider instead",fieldPath=".oidc.subjectClaim"
+// +kubebuilder:validation:XValidation:rule="self.type != 'EntraID' || !has(self.oidc) || !has(self.oidc.scopes) || 'profile' in self.oidc.scopes",message="oidc.scopes of an EntraID provider must have profile: without it Entra ID leaves out the claim oid, and nobody could log in",fieldPath=".oidc.scopes"
+// +kubebuilder:validation:XValidation:rule="self.type != 'LDAP' || !has(self.ldap) || has(self.ldap.users) && has(self.ldap.users.baseDN)",message="ldap.users.baseDN must be set of the type LDAP, such as ou=people,dc=example,dc=org",fieldPath=".ldap.users.baseDN"
+// +kubebuilder:validation:XValidation:rule="self.type != 'LDAP' || !has(self.ldap) || !has(self.ldap.groups) || has(self.ldap.groups.baseDN)",message="ldap.groups.baseDN must be set of the type LDAP, such as ou=groups,dc=example,dc=org",fieldPath=".ldap.groups.baseDN"
+// +kubebuilder:validation:XValidation:rule="self.type == 'ActiveDirectory' || !has(self.ldap) || !has(self.ldap.groups) || self.ldap.groups.nesting == 'Direct'",message="ldap.groups.nesting may only be InChain of the type ActiveDirectory",fieldPath=".ldap.groups.nesting"
+// +kubebuilder:validation:XValidation:rule="!has(self.ldap) || !has(oldSelf.ldap) || (has(self.ldap.users) && has(self.ldap.users.idAttribute) ? self.ldap.users.idAttribute : '') == (has(oldSelf.ldap.users) && has(oldSelf.ldap.users.idAttribute) ? oldSelf.ldap.users.idAttribute : '')",message="ldap.users.idAttribute is immutable, since accounts are bound to its values: create another IdentityProvider instead",fieldPath=".ldap.users.idAttribute"
 type IdentityProviderSpec struct {
-	// type is OIDC (any provider of OpenID Connect) or EntraID (one tenant of Microsoft Entra ID). It cannot be changed.
+	// type is LDAP (a directory), ActiveDirectory (one domain), OIDC (any provider of OpenID Connect) or EntraID (one tenant of Microsoft
+	// Entra ID). It cannot be changed.
 	// +required
 	Type IdentityProviderType `json:"type,omitempty"`
 
@@ -41,9 +50,13 @@ type IdentityProviderSpec struct {
 	// +default={}
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
 
-	// oidc says how to reach the provider.
-	// +required
+	// oidc says how to reach a provider of type OIDC or EntraID.
+	// +optional
 	OIDC OIDCSettings `json:"oidc,omitzero"`
+
+	// ldap says how to reach a directory, of type LDAP or ActiveDirectory.
+	// +optional
+	LDAP LDAPSettings `json:"ldap,omitzero"`
 
 	// groupMappings give groups of the provider a name here. A group that is not mapped counts for nothing.
 	// +optional
@@ -57,6 +70,14 @@ type IdentityProviderSpec struct {
 	// session bounds how long a login through the provider lasts.
 	// +optional
 	Session *ProviderSession `json:"session,omitempty"`
+
+	// revalidation says how often it is looked up in a directory whether people may still use their sessions.
+	// +optional
+	Revalidation *ProviderRevalidation `json:"revalidation,omitempty"`
+
+	// lockout limits wrong passwords of people in a directory.
+	// +optional
+	Lockout *ProviderLockout `json:"lockout,omitempty"`
 
 	// Unreadable names the fields that are stored in a form that cannot be read, such as spec.oidc.
 	Unreadable []string `json:"-"`
@@ -122,7 +143,7 @@ type OIDCSettings struct {
 
 // ProviderSecretReference names a Secret in the namespace keyturn-providers.
 type ProviderSecretReference struct {
-	// name of the Secret, which has to be of type accounts.keyturn.dev/oidc-client.
+	// name of the Secret, which has to be of type accounts.keyturn.dev/oidc-client, accounts.keyturn.dev/ldap-bind or accounts.keyturn.dev/keytab.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -150,7 +171,7 @@ type CAConfigMapReference struct {
 
 // GroupMapping gives a group of the provider a name here.
 type GroupMapping struct {
-	// from is the group as the provider names it, such as its object ID.
+	// from is the group as the provider names it, such as its object ID, or its distinguished name in a directory.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -168,7 +189,8 @@ type GroupMapping struct {
 // ProviderSession bounds how long a login through a provider lasts.
 type ProviderSession struct {
 	// maxMinutes is how long a session lasts at most, however often it is renewed; shorter than the policy's where that is
-	// longer. By default it is 480: Keyturn does not learn that somebody was disabled at the provider until the next login.
+	// longer. By default it is 480, since Keyturn does not learn that somebody was disabled at the provider until the next login. Of a directory it
+	// is the policy's by default.
 	// +optional
 	// +kubebuilder:validation:Minimum=5
 	// +kubebuilder:validation:Maximum=43200
@@ -176,11 +198,15 @@ type ProviderSession struct {
 }
 
 // IdentityProviderType says how a provider is asked.
-// +kubebuilder:validation:Enum=OIDC;EntraID
+// +kubebuilder:validation:Enum=LDAP;ActiveDirectory;OIDC;EntraID
 type IdentityProviderType string
 
 // The values of IdentityProviderType.
 const (
+	// IdentityProviderLDAP is a directory that is asked by LDAP.
+	IdentityProviderLDAP IdentityProviderType = "LDAP"
+	// IdentityProviderActiveDirectory is one domain of Active Directory.
+	IdentityProviderActiveDirectory IdentityProviderType = "ActiveDirectory"
 	// IdentityProviderOIDC is any provider of OpenID Connect.
 	IdentityProviderOIDC IdentityProviderType = "OIDC"
 	// IdentityProviderEntraID is one tenant of Microsoft Entra ID.
@@ -200,7 +226,7 @@ type IdentityProviderStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Accounts *int32 `json:"accounts,omitempty"`
 
-	// conditions are Ready, CredentialsFound and Connected.
+	// conditions are Ready, CredentialsFound and Connected, and of a directory KeytabUsable, LockoutMargin and SweepCurrent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

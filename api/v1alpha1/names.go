@@ -38,8 +38,22 @@ const (
 	// ClientSecretKey is the key of the client's secret in such a Secret.
 	ClientSecretKey = "clientSecret"
 
-	// ServersKey is the key, in every Secret of a provider, of the servers that its content may be sent to, separated by spaces, commas or
-	// line breaks. Each is HOST, of which port 443 is meant, or HOST:PORT; an IPv6 address with a port is in brackets. Who edits a provider's
+	// SecretTypeLDAPBind is the type of a Secret in the providers' namespace that holds the name and the password of the account that searches a
+	// directory.
+	SecretTypeLDAPBind corev1.SecretType = GroupName + "/ldap-bind"
+
+	// BindNameKey and BindPasswordKey are the keys of the name and of the password in such a Secret. The name is a distinguished name or, of Active
+	// Directory, a userPrincipalName.
+	BindNameKey, BindPasswordKey = "username", "password"
+
+	// SecretTypeKeytab is the type of a Secret in the providers' namespace that holds a keytab.
+	SecretTypeKeytab corev1.SecretType = GroupName + "/keytab"
+
+	// KeytabKey is the key of the keytab in such a Secret.
+	KeytabKey = "keytab"
+
+	// ServersKey is the key, in every Secret of a provider but a keytab, of the servers that its content may be sent to, separated by spaces, commas or
+	// line breaks. Each is HOST, of which port 443 is meant and 636 of a directory, or HOST:PORT; an IPv6 address with a port is in brackets. Who edits a provider's
 	// address cannot have the Secret sent elsewhere.
 	ServersKey = "servers"
 

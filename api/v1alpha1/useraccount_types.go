@@ -84,6 +84,7 @@ type UserAccountSpec struct {
 // Authentication says where the password of an account is verified.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.providerRef) || self.type == 'External'",message="providerRef may only be set with type External: Keyturn itself keeps the passwords of Local accounts",fieldPath=".providerRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.externalName) || has(self.providerRef)",message="externalName needs providerRef: it is the name of the person in the directory",fieldPath=".externalName"
 // +kubebuilder:validation:XValidation:rule="!has(self.subject) || has(self.providerRef)",message="subject needs providerRef: it is the provider that names the person so",fieldPath=".subject"
 type Authentication struct {
 	// type is Local (by Keyturn) or External (by the provider that providerRef names). An External account without providerRef
@@ -97,8 +98,17 @@ type Authentication struct {
 	// +optional
 	ProviderRef *IdentityProviderReference `json:"providerRef,omitempty"`
 
-	// subject is how the provider names the person: the value of its subject claim, such as the object ID of Entra ID. It is never
-	// given to another person, unlike a username or an e-mail address.
+	// externalName is the name of the person in a directory (LDAP, Active Directory), such as ada or ada@corp.example.org. By default it is the username.
+	// No two accounts may have the same one in a directory.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\p{Cc}\\p{Zl}\\p{Zp}]') && !self.startsWith(' ') && !self.endsWith(' ')",message="externalName must not have control characters or line breaks, nor spaces around it"
+	ExternalName string `json:"externalName,omitempty"`
+
+	// subject is how the provider names the person: the value of its subject claim, such as the object ID of Entra ID, or the ID of the entry in a
+	// directory, such as its objectGUID. It is never given to another person, unlike a username or an e-mail address. Of a directory it may be left
+	// out: the first login binds the account to the entry that has the name then.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255

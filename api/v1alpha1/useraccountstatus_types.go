@@ -168,8 +168,22 @@ const (
 	ReasonProviderDisabled StandingReason = "ProviderDisabled"
 	// ReasonSubjectNotDeclared: the provider needs spec.authentication.subject.
 	ReasonSubjectNotDeclared StandingReason = "SubjectNotDeclared"
-	// ReasonSubjectConflict: another account of the namespace declares the same subject, and had it first.
+	// ReasonSubjectConflict: another account declares the same subject, or the same name in a directory, and had it first.
 	ReasonSubjectConflict StandingReason = "SubjectConflict"
+	// ReasonSubjectMismatch: the name belongs to another entry of the directory than the one that the account is bound to.
+	ReasonSubjectMismatch StandingReason = "SubjectMismatch"
+	// ReasonExternalPasswordExpired: the password has expired in the directory that keeps it.
+	ReasonExternalPasswordExpired StandingReason = "ExternalPasswordExpired"
+	// ReasonExternalMustChange: the password has to be changed in the directory before it logs in.
+	ReasonExternalMustChange StandingReason = "ExternalMustChange"
+	// ReasonExternalDisabled: the directory has the person disabled.
+	ReasonExternalDisabled StandingReason = "ExternalDisabled"
+	// ReasonExternalAccountExpired: the account in the directory has expired.
+	ReasonExternalAccountExpired StandingReason = "ExternalAccountExpired"
+	// ReasonExternalRestricted: the directory does not let the person log in at this time or from this computer.
+	ReasonExternalRestricted StandingReason = "ExternalRestricted"
+	// ReasonExternalGone: the person is no longer in the directory.
+	ReasonExternalGone StandingReason = "ExternalGone"
 )
 
 // PasswordSetter says who set a password.

@@ -24,7 +24,6 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/writetracker"
-	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -131,7 +130,7 @@ func contoso() (*v1alpha1.IdentityProvider, *corev1.Secret) {
 // stalled; elsewhere, waiting may help.
 func TestConditions(t *testing.T) {
 	deleted := func(_ *v1alpha1.IdentityProvider, s *corev1.Secret) { s.Name = "another" }
-	failed := func(reason string) error { return &oidc.TestError{Reason: reason, Message: "What to do."} }
+	failed := func(reason string) error { return &provider.TestError{Reason: reason, Message: "What to do."} }
 	tests := map[string]struct {
 		change  func(*v1alpha1.IdentityProvider, *corev1.Secret)
 		outcome error
@@ -253,7 +252,7 @@ func TestWhatDoesNotCountIsNotTested(t *testing.T) {
 func TestEventsOnTransitions(t *testing.T) {
 	p, secret := contoso()
 	w := newWorld(t, p, secret)
-	failure := &oidc.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
+	failure := &provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
 	for _, w.outcome = range []error{nil, nil, failure, failure, failure, nil, nil} {
 		w.pass(w.reconcile())
 	}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -30,7 +29,7 @@ const (
 	placePause = time.Second
 )
 
-// TestFunc tests the connection to a provider, and ends within a few seconds, whatever the provider does. Error: *oidc.TestError.
+// TestFunc tests the connection to a provider, and ends within a few seconds, whatever the provider does. Error: *provider.TestError.
 type TestFunc func(context.Context, *provider.Settings) error
 
 // result is what the last test of a connection came to.
@@ -40,7 +39,7 @@ type result struct {
 	// ended is when the test ended.
 	ended time.Time
 	// failure is why the provider cannot be used; nil where it can.
-	failure *oidc.TestError
+	failure *provider.TestError
 	// failures is how many tests of these settings have failed since the last that did not.
 	failures int
 }
@@ -118,9 +117,9 @@ func (c *connections) check(ctx context.Context, settings *provider.Settings) (*
 }
 
 // runTest tests a connection. What it returns counts only while ctx has not ended.
-func (c *connections) runTest(ctx context.Context, settings *provider.Settings) *oidc.TestError {
+func (c *connections) runTest(ctx context.Context, settings *provider.Settings) *provider.TestError {
 	err := c.test(ctx, settings)
-	failure, known := errors.AsType[*oidc.TestError](err)
+	failure, known := errors.AsType[*provider.TestError](err)
 	switch {
 	case err == nil:
 		return nil
@@ -130,7 +129,7 @@ func (c *connections) runTest(ctx context.Context, settings *provider.Settings) 
 		return nil
 	default:
 		slog.Warn("Connection to an identity provider could not be tested", "provider", settings.Provider.Name, "error", err)
-		return &oidc.TestError{Reason: v1alpha1.ConditionReasonDiscoveryFailed, Message: "The connection could not be tested. The log of keyturn-directory says why."}
+		return &provider.TestError{Reason: v1alpha1.ConditionReasonDiscoveryFailed, Message: "The connection could not be tested. The log of keyturn-directory says why."}
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
-	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -52,7 +51,7 @@ func TestConnectionIsTestedAgain(t *testing.T) {
 func TestFailedTestsPause(t *testing.T) {
 	p, secret := contoso()
 	w := newWorld(t, p, secret)
-	w.outcome = &oidc.TestError{Reason: v1alpha1.ConditionReasonClientRefused, Message: "What to do."}
+	w.outcome = &provider.TestError{Reason: v1alpha1.ConditionReasonClientRefused, Message: "What to do."}
 	pauses := func(number int) []time.Duration {
 		var all []time.Duration
 		for range number {
@@ -78,7 +77,7 @@ func TestFailedTestsPause(t *testing.T) {
 	w.outcome = nil
 	w.reconcile()
 	w.pass(testInterval)
-	w.outcome = &oidc.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
+	w.outcome = &provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
 	if got := pauses(2); !slices.Equal(got, want[:2]) {
 		t.Errorf("after a success the pauses are %v", got)
 	}
@@ -89,7 +88,7 @@ func TestFailedTestsPause(t *testing.T) {
 func TestChangedSettingsAreTested(t *testing.T) {
 	p, secret := contoso()
 	w := newWorld(t, p, secret)
-	w.outcome = &oidc.TestError{Reason: v1alpha1.ConditionReasonClientRefused, Message: "What to do."}
+	w.outcome = &provider.TestError{Reason: v1alpha1.ConditionReasonClientRefused, Message: "What to do."}
 	w.reconcile()
 
 	w.pass(time.Second)
@@ -219,7 +218,7 @@ func TestSilentProviders(t *testing.T) {
 				return nil
 			}
 			<-time.After(testTakes)
-			return &oidc.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
+			return &provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
 		}, clock.RealClock{})
 		began := time.Now()
 		var workers sync.WaitGroup

@@ -151,7 +151,7 @@ func TestAssertedWrites(t *testing.T) {
 // TestRefusedElsewhere: who may not log in where the password is kept does not log in here.
 func TestRefusedElsewhere(t *testing.T) {
 	s := begin(atProvider)
-	for _, reason := range []v1alpha1.StandingReason{account.ReasonMustChangeElsewhere, account.ReasonDisabledElsewhere} {
+	for _, reason := range []v1alpha1.StandingReason{v1alpha1.ReasonExternalMustChange, v1alpha1.ReasonExternalDisabled} {
 		if _, answer := s.rules(now).NextStep(s.c, account.Proven{RefusedElsewhere: reason}); answer.Outcome != account.Unavailable || answer.Reason != reason {
 			t.Errorf("%s: answer is %+v", reason, answer)
 		}

@@ -2,18 +2,25 @@ package account
 
 import (
 	"slices"
+	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 )
 
 // This file holds the rules of accounts whose password is kept elsewhere.
 
-// External is who the person of an External account is at the provider, as of the last login.
+// External is who the person of an External account is at the provider, as of the last login or, in a directory, the last time that it was looked up.
 type External struct {
 	// ProviderUID is the UID of the IdentityProvider, and Subject how it names the person.
 	ProviderUID, Subject string
+	// Name with which the person was found in a directory: the account's externalName of that time. Empty of a provider that is none.
+	Name string
 	// Groups of the person there, as far as they are mapped, sorted.
 	Groups []string
+	// PasswordSetTime is when the password was set in a directory; zero: not known.
+	PasswordSetTime time.Time
+	// State is why the person may not log in, as the directory says, or SubjectMismatch; empty where nothing is in the way.
+	State v1alpha1.StandingReason
 }
 
 // IsZero tells that nobody has logged in through a provider.
@@ -30,6 +37,29 @@ type Provider struct {
 	UID string
 	// Problem is why nobody can log in through it; empty where the account's person can.
 	Problem v1alpha1.StandingReason
+	// Directory tells that it is an LDAP directory: the first login binds the account to the entry that has its name then, unless it declares a subject.
+	Directory bool
+}
+
+// Observation is what a directory says about the person of an account, asked by the subject that the account is bound to.
+type Observation struct {
+	// State is why the person may not log in; empty where nothing is in the way.
+	State v1alpha1.StandingReason
+	// Groups of the person, as far as they are mapped, sorted.
+	Groups []string
+	// PasswordSetTime is when the password was set; zero: not known.
+	PasswordSetTime time.Time
+}
+
+// Revalidate records what a directory says about the person of an account between logins. Where the person may not log in any more, has lost a mapped
+// group, or has another password, all sessions end. An observation that says nothing new changes nothing.
+func (r Rules) Revalidate(c Credential, _ Observation) Credential {
+	return r.ApplyRequests(c)
+}
+
+// Mismatched records that the name of the account belongs to another entry of the directory than the one that it is bound to.
+func (r Rules) Mismatched(c Credential) Credential {
+	return c
 }
 
 // IsExternal tells whether the password is verified elsewhere.

@@ -63,10 +63,6 @@ const (
 
 // Reasons of Unavailable for accounts whose password is kept elsewhere.
 const (
-	// ReasonMustChangeElsewhere: the password has to be changed where it is kept.
-	ReasonMustChangeElsewhere v1alpha1.StandingReason = "ExternalMustChange"
-	// ReasonDisabledElsewhere: the account is disabled where its password is kept.
-	ReasonDisabledElsewhere v1alpha1.StandingReason = "ExternalDisabled"
 	// ReasonNotDeclared: the account is not declared to be that of the person whom a provider asserts, such as one that keeps its password
 	// here.
 	ReasonNotDeclared v1alpha1.StandingReason = "NotDeclared"

@@ -12,16 +12,43 @@ import (
 	"github.com/keyturn/keyturn/internal/token"
 )
 
-// What a verifier refuses a secret with. Every other error means that it cannot be known whether the secret is right: the
+// What a verifier refuses a secret with. Every other error, and *UnavailableError, means that it cannot be known whether the secret is right: the
 // login is refused, and nothing is counted.
 var (
 	// ErrWrong: the secret is wrong. It counts as a failure.
 	ErrWrong = errors.New("the secret is wrong")
-	// ErrMustChangeElsewhere: the secret is right, and has to be changed where it is kept before it logs in.
-	ErrMustChangeElsewhere = errors.New("the secret has to be changed where it is kept")
-	// ErrDisabledElsewhere: the secret is right, and the system that keeps it does not let its owner log in.
-	ErrDisabledElsewhere = errors.New("the account is disabled where its secret is kept")
+	// ErrSubjectMismatch: the name of the person belongs to somebody else there by now. The secret was not looked at. It counts as a failure, so that
+	// it answers as one.
+	ErrSubjectMismatch = errors.New("the name belongs to another entry than the account is bound to")
 )
+
+// RefusedElsewhereError says that the secret is right, and that the system that keeps it does not let its owner log in.
+type RefusedElsewhereError struct {
+	// Reason is one of those that begin with External.
+	Reason v1alpha1.StandingReason
+	// External is who the person is there.
+	External account.External
+}
+
+// Error implements error.
+func (e *RefusedElsewhereError) Error() string { return "refused where the secret is kept: " + string(e.Reason) }
+
+// UnavailableError says that the system that keeps the secret cannot be asked at present.
+type UnavailableError struct {
+	Provider *v1alpha1.IdentityProvider
+	// Reason is one word for metrics, the audit log and people, such as Timeout.
+	Reason string
+	// RetryAfter is when another attempt makes sense; zero: not known.
+	RetryAfter time.Duration
+	// Cause is for the log. It holds nothing of a secret, and nothing that the other system has answered.
+	Cause error
+}
+
+// Error implements error.
+func (e *UnavailableError) Error() string { return "identity provider unavailable: " + e.Reason }
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Cause }
 
 // Version is the state of what a verifier has looked at, such as the hash that a password was compared with. It compares with ==, and
 // does not show a hash when it is printed.
@@ -33,12 +60,16 @@ type Proof struct {
 	Version Version
 	// Password that was given, where Keyturn keeps it and its policy judges it; zero for any other method.
 	Password policy.Password
+	// External is who the person is at Request.Provider; zero for a password that Keyturn keeps.
+	External account.External
 }
 
 // Request asks whether a secret is an account's.
 type Request struct {
 	Account    *v1alpha1.UserAccount
 	Credential account.Credential
+	// Provider verifies an External account; nil where there is none, or none that may.
+	Provider *v1alpha1.IdentityProvider
 	// Hashing are the parameters of the policy that applies.
 	Hashing hash.Parameters
 	// Secret as it was typed.
@@ -47,9 +78,9 @@ type Request struct {
 
 // Verifier proves who somebody is by a secret. It is safe for concurrent use.
 type Verifier interface {
-	// Version returns the version of what Verify would look at; nil where there is nothing to compare a secret with: the
+	// Version returns the version of what Verify would look at, whatever the secret; nil where there is nothing to compare a secret with: the
 	// account then answers as a name that nobody has.
-	Version(account.Credential) Version
+	Version(Request) Version
 	// Verify returns a proof, or the error that refuses it. When ctx ends before the secret was looked at, it returns the
 	// error of ctx; once the secret is looked at, it goes on to the end: a guess counts, also where the client hangs up. An attempt
 	// holds one of few slots meanwhile, so a verifier that asks another system bounds its time, and how many wait for it.
@@ -72,28 +103,8 @@ func (v Verifiers) For(a *v1alpha1.UserAccount) Verifier {
 	case v.External == nil:
 		return nil
 	default:
-		return external{Verifier: v.External, verifiers: v}
+		return v.External
 	}
-}
-
-// external has a verifier answer no sooner than a local one would: otherwise a fast answer would tell an account whose password is
-// kept elsewhere from a name that nobody has.
-type external struct {
-	Verifier
-
-	verifiers Verifiers
-}
-
-// Verify implements Verifier.
-func (e external) Verify(ctx context.Context, r Request) (Proof, error) {
-	hashed := make(chan struct{})
-	go func() {
-		defer close(hashed)
-		_ = e.verifiers.VerifyDummy(ctx, r.Hashing, r.Secret) // Only the time that it takes matters.
-	}()
-	proof, err := e.Verifier.Verify(ctx, r)
-	<-hashed
-	return proof, err
 }
 
 // VerifyDummy refuses a secret after as much work as a local password with such a hash costs. It is for names that nobody
@@ -115,8 +126,13 @@ type Assertion struct {
 	// Provider is the name of the IdentityProvider that says so, ProviderUID its UID, and Subject how it names the person: unique there, and
 	// never given to another person.
 	Provider, ProviderUID, Subject string
+	// Name is that by which a directory knows the person; empty of a provider that is none.
+	Name string
 	// Groups of the person at the provider, as far as they are mapped.
 	Groups []string
+	// PasswordSetTime is when the password was set in a directory; zero: not known. State is why the directory does not let the person log in.
+	PasswordSetTime time.Time
+	State           v1alpha1.StandingReason
 	// ProvenTime is when the person last proved there who they are; zero: not known.
 	ProvenTime time.Time
 }
@@ -128,15 +144,12 @@ type Finder func(context.Context, Assertion) (*v1alpha1.UserAccount, error)
 var ErrNoAccount = errors.New("no account is declared for this subject")
 
 // Proven returns what the rules have to know of the answer of a verifier; false where the secret is not proven.
-func Proven(err error) (account.Proven, bool) {
-	switch {
-	case err == nil:
-		return account.Proven{}, true
-	case errors.Is(err, ErrMustChangeElsewhere):
-		return account.Proven{RefusedElsewhere: account.ReasonMustChangeElsewhere}, true
-	case errors.Is(err, ErrDisabledElsewhere):
-		return account.Proven{RefusedElsewhere: account.ReasonDisabledElsewhere}, true
-	default:
-		return account.Proven{}, false
+func Proven(p Proof, err error) (account.Proven, bool) {
+	if err == nil {
+		return account.Proven{External: p.External}, true
 	}
+	if refused, ok := errors.AsType[*RefusedElsewhereError](err); ok {
+		return account.Proven{External: refused.External, RefusedElsewhere: refused.Reason}, true
+	}
+	return account.Proven{}, false
 }

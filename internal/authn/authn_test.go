@@ -5,7 +5,6 @@ import (
 	"errors"
 	"reflect"
 	"testing"
-	"testing/synctest"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
@@ -39,46 +38,10 @@ func cheap() hash.Parameters {
 // elsewhere is a verifier that answers right at once.
 type elsewhere struct{ authn.Verifier }
 
-func (elsewhere) Version(account.Credential) authn.Version { return "elsewhere" }
+func (elsewhere) Version(authn.Request) authn.Version { return "elsewhere" }
 
 func (elsewhere) Verify(context.Context, authn.Request) (authn.Proof, error) {
 	return authn.Proof{Method: "elsewhere"}, nil
-}
-
-// blocked has a hash wait until a channel is closed.
-type blocked struct {
-	inProcess
-	until chan struct{}
-}
-
-func (b blocked) Verify(context.Context, hash.Encoded, string) (bool, error) {
-	<-b.until
-	return false, nil
-}
-
-// TestExternalTakesAsLong: an answer from elsewhere comes no sooner than one about a local password or a name that nobody has, and
-// the hash that it waits for says nothing.
-func TestExternalTakesAsLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hashing := blocked{until: make(chan struct{})}
-		v := authn.Verifiers{Local: &local.Verifier{Hasher: hashing}, External: elsewhere{}}
-		answer := make(chan authn.Proof, 1)
-		go func() {
-			proof, err := v.For(accountOf(v1alpha1.AuthenticationExternal)).Verify(t.Context(), authn.Request{Hashing: cheap()})
-			if err != nil {
-				t.Error(err)
-			}
-			answer <- proof
-		}()
-		synctest.Wait()
-		if len(answer) > 0 {
-			t.Error("it was answered before the hash of a local password was computed")
-		}
-		close(hashing.until)
-		if proof := <-answer; proof.Method != "elsewhere" {
-			t.Errorf("the proof is by %q", proof.Method)
-		}
-	})
 }
 
 func accountOf(kind v1alpha1.AuthenticationType) *v1alpha1.UserAccount {
@@ -102,7 +65,7 @@ func TestFor(t *testing.T) {
 	} {
 		var got authn.Version
 		if v := row.verifiers.For(accountOf(row.kind)); v != nil {
-			got = v.Version(account.Credential{Password: account.Password{Hash: "hash"}})
+			got = v.Version(authn.Request{Credential: account.Credential{Password: account.Password{Hash: "hash"}}})
 		}
 		if got != row.version {
 			t.Errorf("with %+v, type %q has the verifier of %v, want %v", row.verifiers, row.kind, got, row.version)
@@ -119,7 +82,7 @@ func TestLocal(t *testing.T) {
 	}
 	v := &local.Verifier{Hasher: inProcess{}}
 	request := authn.Request{}
-	if version := v.Version(request.Credential); version != nil {
+	if version := v.Version(request); version != nil {
 		t.Errorf("without a password the version is %v, want none", version)
 	}
 	request.Credential.Password.Hash = encoded
@@ -131,7 +94,7 @@ func TestLocal(t *testing.T) {
 		if !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", secret, err, want)
 		}
-		if err == nil && (proof.Method != token.Password || proof.Version != v.Version(request.Credential) || proof.Password.Text() != secret) {
+		if err == nil && (proof.Method != token.Password || proof.Version != v.Version(request) || proof.Password.Text() != secret) {
 			t.Errorf("%q: the proof is %+v", secret, proof)
 		}
 	}
@@ -157,14 +120,14 @@ func TestProven(t *testing.T) {
 		proven account.Proven
 		right  bool
 	}{
-		nil:                          {right: true},
-		authn.ErrWrong:               {},
-		authn.ErrMustChangeElsewhere: {account.Proven{RefusedElsewhere: account.ReasonMustChangeElsewhere}, true},
-		authn.ErrDisabledElsewhere:   {account.Proven{RefusedElsewhere: account.ReasonDisabledElsewhere}, true},
-		errors.New("no answer"):      {},
-		context.Canceled:             {},
+		nil:            {right: true},
+		authn.ErrWrong: {},
+		&authn.RefusedElsewhereError{Reason: v1alpha1.ReasonExternalMustChange}: {account.Proven{RefusedElsewhere: v1alpha1.ReasonExternalMustChange}, true},
+		&authn.RefusedElsewhereError{Reason: v1alpha1.ReasonExternalDisabled}:   {account.Proven{RefusedElsewhere: v1alpha1.ReasonExternalDisabled}, true},
+		errors.New("no answer"): {},
+		context.Canceled:        {},
 	} {
-		if got, right := authn.Proven(err); !reflect.DeepEqual(got, want.proven) || right != want.right {
+		if got, right := authn.Proven(authn.Proof{}, err); !reflect.DeepEqual(got, want.proven) || right != want.right {
 			t.Errorf("%v: %+v, %t, want %+v", err, got, right, want)
 		}
 	}

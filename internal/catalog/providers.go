@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -77,11 +78,30 @@ func (d *Catalog) RulesFor(ctx context.Context, a *v1alpha1.UserAccount, now tim
 	return rules, resolved, nil
 }
 
+// RulesIn returns the rules for something declared in a namespace to which nobody can log in, such as a name that nobody has: the policy is the
+// namespace's, and there is no provider.
+func (d *Catalog) RulesIn(ctx context.Context, namespace string, spec *v1alpha1.UserAccountSpec, now time.Time) (account.Rules, error) {
+	resolved, err := d.NamespacePolicy(ctx, namespace)
+	if err != nil {
+		return account.Rules{}, err
+	}
+	return account.NewRules(spec, resolved.Policy, now), nil
+}
+
+// Directories returns the directories that a namespace may use. They must not be changed.
+func (d *Catalog) Directories(ctx context.Context, namespace string) ([]*v1alpha1.IdentityProvider, error) {
+	offered, err := d.OfferedProviders(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(offered, func(p *v1alpha1.IdentityProvider) bool { return !provider.IsDirectory(p) }), nil
+}
+
 // ProviderRule returns what the rules know of a provider.
 func ProviderRule(r provider.Resolution) account.Provider {
 	rule := account.Provider{Problem: r.Problem}
 	if r.Provider != nil {
-		rule.UID = string(r.Provider.UID)
+		rule.UID, rule.Directory = string(r.Provider.UID), provider.IsDirectory(r.Provider)
 	}
 	return rule
 }

@@ -19,14 +19,14 @@ type directory struct {
 	asked  int
 }
 
-func (*directory) Version(account.Credential) authn.Version { return "directory" }
+func (*directory) Version(authn.Request) authn.Version { return "directory" }
 
 func (d *directory) Verify(_ context.Context, r authn.Request) (authn.Proof, error) {
 	d.asked++
 	if err := d.answer(r.Secret); err != nil {
 		return authn.Proof{}, err
 	}
-	return authn.Proof{Method: "directory", Version: d.Version(r.Credential)}, nil
+	return authn.Proof{Method: "directory", Version: d.Version(r)}, nil
 }
 
 // checks answers right to the right password, and wrong to any other.
@@ -60,8 +60,8 @@ func TestDirectoryAnswers(t *testing.T) {
 	}{
 		"right":                 {nil, func(err error) bool { return err == nil }, 0},
 		"wrong":                 {authn.ErrWrong, func(err error) bool { return errors.Is(err, login.ErrInvalidCredentials) }, 1},
-		"must change elsewhere": {authn.ErrMustChangeElsewhere, isUnavailable("ExternalMustChange"), 0},
-		"disabled elsewhere":    {authn.ErrDisabledElsewhere, isUnavailable("ExternalDisabled"), 0},
+		"must change elsewhere": {&authn.RefusedElsewhereError{Reason: v1alpha1.ReasonExternalMustChange}, isUnavailable("ExternalMustChange"), 0},
+		"disabled elsewhere":    {&authn.RefusedElsewhereError{Reason: v1alpha1.ReasonExternalDisabled}, isUnavailable("ExternalDisabled"), 0},
 		"no answer":             {silence, func(err error) bool { return errors.Is(err, login.ErrUnavailable) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 const (
@@ -38,6 +40,7 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 	if err != nil {
 		return nil, s.unavailable(err, nil)
 	}
+	began := time.Now()
 	t := target{who: who, key: lockKey{credential: name}}
 	if known != nil {
 		t.exists, t.key.device = true, who.deviceFor(known.UID, known.Generation)
@@ -46,6 +49,9 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 	if errors.Is(err, errDeviceEnded) {
 		t.key.device = "" // Begin again, as an attempt from anywhere.
 		result, err = s.admit(ctx, t, secret, decide)
+	}
+	if errors.Is(err, ErrInvalidCredentials) {
+		s.delayRefusal(ctx, who.Namespace, began)
 	}
 	if s.apiServerFailing.Load() && (errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)) {
 		return nil, ErrUnavailable // Not overload: the attempts wait for an API server that does not answer.
@@ -57,36 +63,20 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 // account, then for one of the slots. Attempts from a device that has logged in before have a lock of their own: somebody who
 // floods the account from elsewhere does not keep them waiting.
 func (s *Service) admit(ctx context.Context, t target, secret string, decide decideFunc) (*Result, error) {
-	select {
-	case s.admission <- struct{}{}:
-		defer func() { <-s.admission }()
-	default:
+	turn := &turn{service: s}
+	if !turn.enter() {
 		return nil, ErrOverloaded
 	}
+	defer turn.leave()
 	release, err := s.accountLocks.acquire(ctx, t.key)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := s.slots.Acquire(ctx, 1); err != nil {
+	if err := turn.begin(ctx); err != nil {
 		return nil, err
 	}
-	defer s.freeSlot()
-	s.underWay.Add(1)
-	defer s.underWay.Add(-1)
-	return s.run(ctx, t, secret, decide)
-}
-
-// freeSlot frees the slot of an attempt that has ended. While others wait, slots are held back and freed burst at a time, so that as
-// many attempts begin together. Those still under way, of which there are more than two for each hash, free the rest.
-func (s *Service) freeSlot() {
-	s.slotsMutex.Lock()
-	defer s.slotsMutex.Unlock()
-	s.heldSlots++
-	if s.heldSlots == burst || s.Waiting() <= 1 { // The attempt that has ended still counts as one that waits.
-		s.slots.Release(s.heldSlots)
-		s.heldSlots = 0
-	}
+	return s.run(ctx, t, turn, secret, decide)
 }
 
 // verdict is what the verifier said about the secret of an attempt. It holds for one version of what the secret was compared with.
@@ -99,12 +89,17 @@ type verdict struct {
 	password policy.Password
 	// failure is what to record if the secret is wrong.
 	failure failure
+	// mismatch: the name of the account belongs to somebody else where the secret is kept, and so no secret is right.
+	mismatch bool
+	// method of the proof, and the provider that was asked; nil for a secret that Keyturn keeps.
+	method   token.Method
+	provider *v1alpha1.IdentityProvider
 }
 
 // run loads, verifies and writes, and begins again when another server has written the credential in between. The secret is
-// verified anew only if what it was compared with has changed. From the first verification on, the attempt goes on when the client
+// verified anew only if what it was compared with has changed; another system is never asked twice, since a wrong secret counts there as well. From the first verification on, the attempt goes on when the client
 // has gone, for finishTimeout.
-func (s *Service) run(ctx context.Context, t target, secret string, decide decideFunc) (result *Result, err error) {
+func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, decide decideFunc) (result *Result, err error) {
 	finish, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
 	var v verdict
@@ -122,6 +117,12 @@ func (s *Service) run(ctx context.Context, t target, secret string, decide decid
 		l, err := s.loadUnlocked(ctx, t, try > 0)
 		if err == nil && v.version != l.version {
 			isFirst := v.version == nil
+			if l.asksElsewhere() || v.provider != nil {
+				if !isFirst {
+					return nil, s.unavailable(errChangedMeanwhile, l)
+				}
+				turn.leave() // However long the answer takes, local passwords do not wait for it.
+			}
 			err = s.verify(ctx, l, secret, &v)
 			if isFirst {
 				defer time.AfterFunc(finishTimeout, giveUp).Stop()
@@ -157,12 +158,15 @@ func (s *Service) loadUnlocked(ctx context.Context, t target, live bool) (*loade
 // verify has the verifier of the account look at a secret.
 func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdict) error {
 	proof, err := s.askVerifier(ctx, l, secret)
-	proven, right := authn.Proven(err) // An error may mean: right, but its owner may not log in.
+	proven, right := authn.Proven(proof, err) // An error may mean: right, but its owner may not log in.
 	switch {
 	case err == nil && proof.Version != l.version:
 		return credential.ErrConflict // What the verifier looks at has changed since it was loaded.
-	case right, errors.Is(err, authn.ErrWrong):
-		*v = verdict{version: l.version, right: right, proven: proven, password: proof.Password, failure: l.failure()}
+	case right, errors.Is(err, authn.ErrWrong), errors.Is(err, authn.ErrSubjectMismatch):
+		*v = verdict{
+			version: l.version, right: right, proven: proven, password: proof.Password, failure: l.failure(),
+			mismatch: errors.Is(err, authn.ErrSubjectMismatch), method: proof.Method, provider: l.request.Provider,
+		}
 		return s.checkIsCurrent(ctx, l, v)
 	case ctx.Err() != nil:
 		return ctx.Err() // Nobody waits any more, and the secret was not looked at.
@@ -190,7 +194,10 @@ func (s *Service) checkIsCurrent(ctx context.Context, l *loaded, v *verdict) err
 // settle writes the outcome of an attempt. It returns credential.ErrConflict where the credential was written since it was read.
 func (s *Service) settle(ctx context.Context, l *loaded, v verdict, decide decideFunc) (*Result, error) {
 	d := decision{credential: l.rules.Failed(l.record.Credential), refusal: ErrInvalidCredentials}
-	if v.right {
+	switch {
+	case v.mismatch:
+		d.credential = l.rules.Mismatched(d.credential)
+	case v.right:
 		var err error
 		if d, err = decide(ctx, l, v.proven); err != nil {
 			return nil, s.unavailable(err, l)
@@ -203,7 +210,9 @@ func (s *Service) settle(ctx context.Context, l *loaded, v verdict, decide decid
 	if d.refusal != nil {
 		return nil, d.refusal
 	}
-	return &Result{Account: l.account, Record: record, Policy: l.rules.Policy, Answer: d.answer}, nil
+	return &Result{
+		Account: l.account, Record: record, Policy: l.rules.Policy, Answer: d.answer, Method: v.method, Provider: v.provider,
+	}, nil
 }
 
 // recordPending records the failures that could not be recorded when they happened.
@@ -229,6 +238,9 @@ func (s *Service) recordPending(ctx context.Context, key lockKey, l *loaded) err
 func (s *Service) unavailable(err error, l *loaded) error {
 	if errors.Is(err, credential.ErrConflict) {
 		return err
+	}
+	if elsewhere, ok := errors.AsType[*authn.UnavailableError](err); ok {
+		return elsewhere // Its metric counts it, and the log of a directory that is down should not grow with each attempt.
 	}
 	attrs := []any{"error", err}
 	if l != nil && l.account != nil {

@@ -33,8 +33,9 @@ type loaded struct {
 	// record is a decoy where there is no credential.
 	record *credential.Record
 	rules  account.Rules
-	// verifier is nil where no secret can be right; then a dummy hash is verified.
+	// verifier is nil where no secret can be right; then a dummy hash is verified. request is what it is asked, but for the secret.
 	verifier authn.Verifier
+	request  authn.Request
 	// version changes with what a secret is compared with, such as the stored hash. It is never nil.
 	version authn.Version
 	// password that was proven.
@@ -73,16 +74,14 @@ func (s *Service) load(ctx context.Context, t target, live bool) (*loaded, error
 		return nil, s.unavailable(err, nil)
 	}
 	l := &loaded{account: a, record: record}
-	if a != nil {
-		l.verifier = s.verifiers.For(a)
-	}
-	if l.verifier != nil {
-		l.version = l.verifier.Version(record.Credential)
+	if err := s.chooseVerifier(ctx, l); err != nil {
+		return nil, s.unavailable(err, l)
 	}
 	if l.version != nil {
 		if l.rules, _, err = s.catalog.RulesFor(ctx, a, s.clock.Now()); err != nil {
 			return nil, s.unavailable(err, l)
 		}
+		l.request.Hashing = l.rules.Policy.Hashing
 	} else if err := s.useDummyHash(ctx, t, l); err != nil {
 		return nil, s.unavailable(err, l)
 	}
@@ -126,19 +125,45 @@ func (s *Service) accountOf(ctx context.Context, t target, record *credential.Re
 	return a, nil
 }
 
+// chooseVerifier fills in what looks at the secret; nothing where no secret can be right.
+func (s *Service) chooseVerifier(ctx context.Context, l *loaded) error {
+	if l.account == nil {
+		return nil
+	}
+	l.verifier = s.verifiers.For(l.account)
+	if l.verifier == nil {
+		return nil
+	}
+	l.request = authn.Request{Account: l.account, Credential: l.record.Credential}
+	if l.account.Spec.Authentication.Type == v1alpha1.AuthenticationExternal {
+		found, err := s.catalog.Provider(ctx, l.account)
+		if err != nil {
+			return err
+		}
+		if found.Problem == "" {
+			l.request.Provider = found.Provider
+		}
+	}
+	l.version = l.verifier.Version(l.request)
+	return nil
+}
+
+// asksElsewhere tells whether another system is asked about the secret.
+func (l *loaded) asksElsewhere() bool { return l.version != nil && l.request.Provider != nil }
+
 // useDummyHash has the attempt verify a dummy hash, under the policy of the namespace: unknown users cost the same as known ones,
 // and no secret is right.
 func (s *Service) useDummyHash(ctx context.Context, t target, l *loaded) error {
-	resolved, err := s.catalog.NamespacePolicy(ctx, t.who.Namespace)
-	if err != nil {
-		return err
-	}
 	spec := &v1alpha1.UserAccountSpec{}
 	if l.account != nil {
 		spec = &l.account.Spec
 	}
-	l.rules = account.NewRules(spec, resolved.Policy, s.clock.Now())
-	l.verifier, l.version = nil, hash.Decoy(resolved.Policy.Hashing)
+	rules, err := s.catalog.RulesIn(ctx, t.who.Namespace, spec, s.clock.Now())
+	if err != nil {
+		return err
+	}
+	l.rules = rules
+	l.verifier, l.version = nil, hash.Decoy(rules.Policy.Hashing)
 	return nil
 }
 
@@ -147,7 +172,7 @@ func (s *Service) askVerifier(ctx context.Context, l *loaded, secret string) (au
 	if l.verifier == nil {
 		return authn.Proof{}, s.verifiers.VerifyDummy(ctx, l.rules.Policy.Hashing, secret)
 	}
-	return l.verifier.Verify(ctx, authn.Request{
-		Account: l.account, Credential: l.record.Credential, Hashing: l.rules.Policy.Hashing, Secret: secret,
-	})
+	request := l.request
+	request.Secret = secret
+	return l.verifier.Verify(ctx, request)
 }

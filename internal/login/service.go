@@ -17,6 +17,7 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 const (
@@ -112,8 +113,10 @@ type Result struct {
 	Record  *credential.Record
 	Policy  policy.Policy
 	Answer  account.Answer
-	// Provider that has said who the person is; nil where a password was given. ProvenTime is when the person last proved there who they
-	// are; zero: not known.
+	// Method by which the person has proven who they are.
+	Method token.Method
+	// Provider that has said who the person is; nil where Keyturn keeps the password. ProvenTime is when the person last proved there, without a password
+	// that was given here, who they are; zero: not known.
 	Provider   *v1alpha1.IdentityProvider
 	ProvenTime time.Time
 }
@@ -141,13 +144,15 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 	if err != nil {
 		return nil, s.unavailable(err, nil)
 	}
-	proven := account.Proven{Asserted: true, External: account.External{ProviderUID: a.ProviderUID, Subject: a.Subject, Groups: a.Groups}}
+	proven := account.Proven{Asserted: true, RefusedElsewhere: a.State, External: account.External{
+		ProviderUID: a.ProviderUID, Subject: a.Subject, Name: a.Name, Groups: a.Groups, PasswordSetTime: a.PasswordSetTime,
+	}}
 	for range maxConflicts {
 		l, err := s.loadOwn(ctx, found)
 		if err != nil {
 			return nil, s.unavailable(err, nil)
 		}
-		result, err := s.settle(ctx, l, verdict{right: true, proven: proven},
+		result, err := s.settle(ctx, l, verdict{right: true, proven: proven, method: a.Method},
 			func(_ context.Context, l *loaded, p account.Proven) (decision, error) { return s.nextStep(l, p), nil })
 		if !errors.Is(err, credential.ErrConflict) {
 			return result, err

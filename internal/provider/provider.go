@@ -16,6 +16,13 @@ import (
 // MaxProviders is how many IdentityProviders count: the oldest ones. Each has connections and a place on login pages.
 const MaxProviders = 32
 
+const (
+	// defaultRevalidationInterval is how often people are looked up where revalidation.intervalMinutes does not say.
+	defaultRevalidationInterval = 5 * time.Minute
+	// defaultMaxFailures and defaultFailureWindow are the limit of a directory where lockout does not say.
+	defaultMaxFailures, defaultFailureWindow = 5, 30 * time.Minute
+)
+
 // defaultMaxSession is how long a login through an OIDC provider lasts where session.maxMinutes does not say.
 const defaultMaxSession = 480 * time.Minute
 
@@ -85,6 +92,44 @@ func IsSurplus(p *v1alpha1.IdentityProvider, all []*v1alpha1.IdentityProvider) b
 		}
 	}
 	return older >= MaxProviders
+}
+
+// IsDirectory tells whether a provider is a directory, which is asked by LDAP.
+func IsDirectory(p *v1alpha1.IdentityProvider) bool {
+	return p.Spec.Type == v1alpha1.IdentityProviderLDAP || p.Spec.Type == v1alpha1.IdentityProviderActiveDirectory
+}
+
+// ExternalName returns the name by which a directory knows the person of an account.
+func ExternalName(a *v1alpha1.UserAccount) string {
+	return cmp.Or(a.Spec.Authentication.ExternalName, a.Username())
+}
+
+// RevalidationInterval returns how often the people of a directory are looked up.
+func RevalidationInterval(p *v1alpha1.IdentityProvider) time.Duration {
+	if v := p.Spec.Revalidation; v != nil && v.IntervalMinutes != nil {
+		return time.Duration(*v.IntervalMinutes) * time.Minute
+	}
+	return defaultRevalidationInterval
+}
+
+// Lockout limits wrong passwords of people in a directory.
+type Lockout struct {
+	// MaxFailures lock an account.
+	MaxFailures int
+	// Window is how long after the last failure they are forgotten, and how long the account is locked at least.
+	Window time.Duration
+}
+
+// LockoutOf returns the limit of a directory.
+func LockoutOf(p *v1alpha1.IdentityProvider) Lockout {
+	l := Lockout{MaxFailures: defaultMaxFailures, Window: defaultFailureWindow}
+	if v := p.Spec.Lockout; v != nil && v.MaxFailures != nil {
+		l.MaxFailures = int(*v.MaxFailures)
+	}
+	if v := p.Spec.Lockout; v != nil && v.WindowMinutes != nil {
+		l.Window = time.Duration(*v.WindowMinutes) * time.Minute
+	}
+	return l
 }
 
 // SubjectClaim returns the claim of the ID token that names the person.

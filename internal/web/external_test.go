@@ -30,14 +30,14 @@ import (
 // directory is a verifier that knows one password.
 type directory struct{}
 
-func (directory) Version(account.Credential) authn.Version { return "directory" }
+func (directory) Version(authn.Request) authn.Version { return "directory" }
 
 func (directory) Verify(_ context.Context, r authn.Request) (authn.Proof, error) {
 	switch r.Secret {
 	case password:
 		return authn.Proof{Method: "directory", Version: "directory"}, nil
 	case "expired " + marker:
-		return authn.Proof{}, authn.ErrMustChangeElsewhere
+		return authn.Proof{}, &authn.RefusedElsewhereError{Reason: v1alpha1.ReasonExternalMustChange}
 	default:
 		return authn.Proof{}, authn.ErrWrong
 	}

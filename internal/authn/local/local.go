@@ -4,7 +4,6 @@ package local
 import (
 	"context"
 
-	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
@@ -18,11 +17,11 @@ const notAPassword = "cannot be a password"
 type Verifier struct{ Hasher hash.Hasher }
 
 // Version implements authn.Verifier: it is the stored hash.
-func (*Verifier) Version(c account.Credential) authn.Version {
-	if c.Password.IsZero() {
+func (*Verifier) Version(r authn.Request) authn.Version {
+	if r.Credential.Password.IsZero() {
 		return nil
 	}
-	return c.Password.Hash
+	return r.Credential.Password.Hash
 }
 
 // Verify implements authn.Verifier.
@@ -39,5 +38,5 @@ func (v *Verifier) Verify(ctx context.Context, r authn.Request) (authn.Proof, er
 	case !right || unusable != nil:
 		return authn.Proof{}, authn.ErrWrong
 	}
-	return authn.Proof{Method: token.Password, Version: v.Version(r.Credential), Password: password}, nil
+	return authn.Proof{Method: token.Password, Version: v.Version(r), Password: password}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 const (
@@ -25,24 +26,13 @@ const (
 // maxShownIssuer is how long an issuer may be in a message, in bytes.
 const maxShownIssuer = 512
 
-// TestError says why a provider cannot be used.
-type TestError struct {
-	// Reason of the condition Connected.
-	Reason string
-	// Message says what to do. It has nothing of a Secret, and no text of the provider but the names of hosts and issuers.
-	Message string
-}
-
-// Error implements error.
-func (e *TestError) Error() string { return e.Message }
-
-func testError(reason, format string, args ...any) *TestError {
-	return &TestError{Reason: reason, Message: fmt.Sprintf(format, args...)}
+func testError(reason, format string, args ...any) *provider.TestError {
+	return &provider.TestError{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
 // Test asks the provider for its discovery document and its keys, and whether it knows the client. It asks over new connections, and
 // neither uses nor changes what logins know of the provider. A provider that looks at the code before it looks at the client does not tell
-// whether it knows the client: RFC 6749 leaves the order open. Error: *TestError.
+// whether it knows the client: RFC 6749 leaves the order open. Error: *provider.TestError.
 func (c *Client) Test(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.bounds.attempt)
 	defer cancel()
@@ -62,7 +52,7 @@ func (c *Client) Test(ctx context.Context) error {
 	return nil
 }
 
-func discoveryError(err error) *TestError {
+func discoveryError(err error) *provider.TestError {
 	if mismatch, ok := errors.AsType[*oidc.IssuerMismatchError](err); ok {
 		if !isShowableIssuer(mismatch.Provided) || !isShowableIssuer(mismatch.Discovered) {
 			return testError(v1alpha1.ConditionReasonIssuerMismatch,
@@ -76,7 +66,7 @@ func discoveryError(err error) *TestError {
 
 // clientError says what the answer to a code that was never issued means. A provider that refuses the code, or the request, does not refuse
 // the client.
-func clientError(err error) *TestError {
+func clientError(err error) *provider.TestError {
 	const endpoint = "its token endpoint"
 	if err == nil {
 		return testError(v1alpha1.ConditionReasonDiscoveryFailed,
@@ -99,13 +89,13 @@ func clientError(err error) *TestError {
 }
 
 // stepError says why an address of the provider gave no usable answer.
-func stepError(err error, address string) *TestError {
+func stepError(err error, address string) *provider.TestError {
 	failed, ok := errors.AsType[*failure](err)
 	if !ok {
 		return testError(v1alpha1.ConditionReasonDiscoveryFailed, "What the provider answers at %s cannot be used. "+
 			"Check that oidc.issuer is that of an OpenID Connect provider, that it signs with public keys, and that it takes a client secret.", address)
 	}
-	untrusted := func(why string) *TestError {
+	untrusted := func(why string) *provider.TestError {
 		return testError(v1alpha1.ConditionReasonCertificateNotTrusted, "The certificate of the provider at %s is not trusted: %s", address, why)
 	}
 	switch failed.cause {
@@ -136,7 +126,7 @@ func stepError(err error, address string) *TestError {
 	}
 }
 
-func notAllowed(server string) *TestError {
+func notAllowed(server string) *provider.TestError {
 	if server == "" {
 		return testError(v1alpha1.ConditionReasonServerNotAllowed, "The provider names an address that is not https, or has no host. Have it mended there.")
 	}

@@ -22,7 +22,7 @@ import (
 // testRefused checks why Test finds that a provider cannot be used.
 func testRefused(t *testing.T, err error, reason, message string) {
 	t.Helper()
-	e, ok := err.(*TestError) //nolint:errorlint // It must not be wrapped: the cause would be printed.
+	e, ok := err.(*provider.TestError) //nolint:errorlint // It must not be wrapped: the cause would be printed.
 	if !ok {
 		t.Fatalf("the error is %v, want one of this package for %s", err, reason)
 	}

@@ -1,0 +1,83 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// errChangedMeanwhile: what another system has said about a secret does not hold for the account as it is declared now.
+var errChangedMeanwhile = errors.New("the account was declared anew while its password was verified")
+
+// turn is the place of an attempt among all of them: it is admitted, then under way, and leaves once.
+type turn struct {
+	service         *Service
+	admitted, begun bool
+}
+
+// enter admits an attempt; false where too many wait already.
+func (t *turn) enter() bool {
+	select {
+	case t.service.admission <- struct{}{}:
+		t.admitted = true
+	default:
+	}
+	return t.admitted
+}
+
+// begin waits for a slot. The error is the context's.
+func (t *turn) begin(ctx context.Context) error {
+	if err := t.service.slots.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	t.begun = true
+	t.service.underWay.Add(1)
+	return nil
+}
+
+// leave makes room for others. An attempt that asks another system leaves before: its own bounds are there.
+func (t *turn) leave() {
+	if t.begun {
+		t.begun = false
+		t.service.underWay.Add(-1)
+		t.service.freeSlot()
+	}
+	if t.admitted {
+		t.admitted = false
+		<-t.service.admission
+	}
+}
+
+// freeSlot frees the slot of an attempt that has ended. While others wait, slots are held back and freed burst at a time, so that as
+// many attempts begin together. Those still under way, of which there are more than two for each hash, free the rest.
+func (s *Service) freeSlot() {
+	s.slotsMutex.Lock()
+	defer s.slotsMutex.Unlock()
+	s.heldSlots++
+	if s.heldSlots == burst || s.Waiting() <= 1 { // The attempt that has ended still counts as one that waits.
+		s.slots.Release(s.heldSlots)
+		s.heldSlots = 0
+	}
+}
+
+// refusalGrain is how exact the time of a refusal is in a namespace that a directory serves. A directory answers sooner or later than a hash is
+// computed: the time must not tell whose password is kept where, or that nobody has a name.
+const refusalGrain = 300 * time.Millisecond
+
+// delayRefusal waits until a whole multiple of refusalGrain has passed since an attempt began, in a namespace that a directory serves.
+func (s *Service) delayRefusal(ctx context.Context, namespace string, began time.Time) {
+	directories, err := s.catalog.Directories(ctx, namespace)
+	if err != nil {
+		slog.Warn("Directories of a namespace not looked up", "namespace", namespace, "error", err)
+	}
+	if err == nil && len(directories) == 0 {
+		return
+	}
+	grain := time.NewTimer(refusalGrain - time.Since(began)%refusalGrain)
+	defer grain.Stop()
+	select {
+	case <-grain.C:
+	case <-ctx.Done():
+	}
+}
