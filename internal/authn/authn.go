@@ -31,7 +31,9 @@ type RefusedElsewhereError struct {
 }
 
 // Error implements error.
-func (e *RefusedElsewhereError) Error() string { return "refused where the secret is kept: " + string(e.Reason) }
+func (e *RefusedElsewhereError) Error() string {
+	return "refused where the secret is kept: " + string(e.Reason)
+}
 
 // UnavailableError says that the system that keeps the secret cannot be asked at present.
 type UnavailableError struct {
@@ -126,8 +128,8 @@ type Assertion struct {
 	// Provider is the name of the IdentityProvider that says so, ProviderUID its UID, and Subject how it names the person: unique there, and
 	// never given to another person.
 	Provider, ProviderUID, Subject string
-	// Name is that by which a directory knows the person; empty of a provider that is none.
-	Name string
+	// Names are those by which a directory knows the person; none of a provider that is no directory.
+	Names []string
 	// Groups of the person at the provider, as far as they are mapped.
 	Groups []string
 	// PasswordSetTime is when the password was set in a directory; zero: not known. State is why the directory does not let the person log in.
@@ -136,6 +138,15 @@ type Assertion struct {
 	// ProvenTime is when the person last proved there who they are; zero: not known.
 	ProvenTime time.Time
 }
+
+// RefusedTicketError says that a ticket does not prove who somebody is.
+type RefusedTicketError struct {
+	// Reason is one word for metrics, the audit log and people, such as ClockSkew.
+	Reason string
+}
+
+// Error implements error.
+func (e *RefusedTicketError) Error() string { return "ticket refused: " + e.Reason }
 
 // Finder finds the account that an assertion is about. The error ErrNoAccount means that there is none.
 type Finder func(context.Context, Assertion) (*v1alpha1.UserAccount, error)

@@ -24,10 +24,13 @@ func (s *Service) Change(ctx context.Context, who Who, current, next string) (*R
 			return d, s.setPassword(ctx, l, &d, next)
 		case account.ChangeForbidden:
 			d.refusal = &ChangeForbiddenError{Reason: ChangeForbidden}
+			if l.request.Provider != nil {
+				d.refusal = &ChangeForbiddenError{Reason: External, Provider: l.request.Provider}
+			}
 		case account.TooYoung:
 			d.refusal = &ChangeForbiddenError{Reason: PasswordTooYoung, NotBefore: answer.NotBefore}
 		default:
-			d.refusal = &AccountUnavailableError{Reason: answer.Reason}
+			d.refusal = &AccountUnavailableError{Reason: answer.Reason, Provider: l.request.Provider}
 		}
 		return d, nil
 	})

@@ -38,6 +38,8 @@ func (e *ChangeRequiredError) Error() string { return "password change required:
 // AccountUnavailableError refuses a login or a change with the right password.
 type AccountUnavailableError struct {
 	Reason v1alpha1.StandingReason
+	// Provider verifies the account; nil where Keyturn does.
+	Provider *v1alpha1.IdentityProvider
 }
 
 func (e *AccountUnavailableError) Error() string { return "account unavailable: " + string(e.Reason) }
@@ -57,6 +59,8 @@ type ChangeForbiddenError struct {
 	Reason string
 	// NotBefore is when a change will be possible; zero where it will not.
 	NotBefore time.Time
+	// Provider keeps the password; nil where Keyturn does.
+	Provider *v1alpha1.IdentityProvider
 }
 
 func (e *ChangeForbiddenError) Error() string { return "password change forbidden: " + e.Reason }

@@ -139,7 +139,7 @@ func TestDirectoryKeepsThePassword(t *testing.T) {
 		t.Errorf("a change with a wrong password: %v", err)
 	}
 	e, ok := errors.AsType[*login.ChangeForbiddenError](must2(s.Change(t.Context(), who, password, fresh)))
-	if !ok || e.Reason != login.ChangeForbidden {
+	if !ok || e.Reason != login.External || e.Provider == nil {
 		t.Errorf("a change with the right password: %+v", e)
 	}
 	if !w.record(who).Password.IsZero() {

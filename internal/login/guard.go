@@ -211,7 +211,7 @@ func (s *Service) settle(ctx context.Context, l *loaded, v verdict, decide decid
 		return nil, d.refusal
 	}
 	return &Result{
-		Account: l.account, Record: record, Policy: l.rules.Policy, Answer: d.answer, Method: v.method, Provider: v.provider,
+		Account: l.account, Record: record, Policy: l.rules.Policy, Answer: d.answer, Method: v.method, Provider: l.request.Provider,
 	}, nil
 }
 

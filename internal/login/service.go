@@ -17,6 +17,7 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/token"
 )
 
@@ -145,8 +146,11 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 		return nil, s.unavailable(err, nil)
 	}
 	proven := account.Proven{Asserted: true, RefusedElsewhere: a.State, External: account.External{
-		ProviderUID: a.ProviderUID, Subject: a.Subject, Name: a.Name, Groups: a.Groups, PasswordSetTime: a.PasswordSetTime,
+		ProviderUID: a.ProviderUID, Subject: a.Subject, Groups: a.Groups, PasswordSetTime: a.PasswordSetTime,
 	}}
+	if len(a.Names) > 0 {
+		proven.External.Name = provider.ExternalName(found)
+	}
 	for range maxConflicts {
 		l, err := s.loadOwn(ctx, found)
 		if err != nil {
@@ -172,7 +176,7 @@ func (*Service) nextStep(l *loaded, p account.Proven) decision {
 	case answer.Outcome == account.ChangeRequired:
 		d.refusal = &ChangeRequiredError{Reason: answer.MustChange, Requirements: l.rules.Policy.Requirements(), Words: l.words()}
 	default:
-		d.refusal = &AccountUnavailableError{Reason: answer.Reason}
+		d.refusal = &AccountUnavailableError{Reason: answer.Reason, Provider: l.request.Provider}
 	}
 	return d
 }
@@ -187,5 +191,9 @@ func (s *Service) loadOwn(ctx context.Context, a *v1alpha1.UserAccount) (*loaded
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{account: a, record: record, rules: rules}, nil
+	found, err := s.catalog.Provider(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return &loaded{account: a, record: record, rules: rules, request: authn.Request{Provider: found.Provider}}, nil
 }

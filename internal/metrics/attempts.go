@@ -17,6 +17,8 @@ const (
 	EntryChange = "password"
 	// EntryOIDC is where a provider says who somebody is, instead.
 	EntryOIDC = "oidc"
+	// EntryKerberos is where a ticket says who somebody is.
+	EntryKerberos = "kerberos"
 	// EntryKubectl takes login codes.
 	EntryKubectl = "kubectl"
 )
@@ -28,11 +30,15 @@ const Granted = "granted"
 var attemptOutcomes = map[string][]string{
 	EntryLogin: {
 		Granted, httpkit.InvalidCredentials, httpkit.TooManyAttempts, httpkit.ChangeRequired, httpkit.AccountUnavailable,
-		httpkit.Overloaded, httpkit.Unavailable,
+		httpkit.ProviderUnavailable, httpkit.Overloaded, httpkit.Unavailable,
 	},
 	EntryChange: {
 		Granted, httpkit.InvalidCredentials, httpkit.TooManyAttempts, httpkit.ChangeForbidden, httpkit.PasswordRejected,
-		httpkit.AccountUnavailable, httpkit.Overloaded, httpkit.Unavailable,
+		httpkit.AccountUnavailable, httpkit.ProviderUnavailable, httpkit.Overloaded, httpkit.Unavailable,
+	},
+	EntryKerberos: {
+		Granted, httpkit.NotDeclared, httpkit.ProviderRefused, httpkit.ProviderUnavailable, httpkit.TooManyAttempts, httpkit.AccountUnavailable,
+		httpkit.Overloaded, httpkit.Unavailable,
 	},
 	EntryOIDC: {
 		Granted, httpkit.NotDeclared, httpkit.ProviderRefused, httpkit.ProviderUnavailable, httpkit.LoginExpired, httpkit.TooManyAttempts, httpkit.AccountUnavailable,

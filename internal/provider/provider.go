@@ -157,12 +157,17 @@ func Tenant(p *v1alpha1.IdentityProvider) string {
 	return parts[len(parts)-1]
 }
 
-// MaxSession returns how long a session that began at a provider lasts at most.
-func MaxSession(p *v1alpha1.IdentityProvider) time.Duration {
-	if s := p.Spec.Session; s != nil && s.MaxMinutes != nil {
-		return time.Duration(*s.MaxMinutes) * time.Minute
+// MaxSession returns how long a session that began at a provider lasts at most; false where only the policy says that. A directory is asked
+// about people between logins, so that their sessions need no limit of its own.
+func MaxSession(p *v1alpha1.IdentityProvider) (time.Duration, bool) {
+	switch s := p.Spec.Session; {
+	case s != nil && s.MaxMinutes != nil:
+		return time.Duration(*s.MaxMinutes) * time.Minute, true
+	case IsDirectory(p):
+		return 0, false
+	default:
+		return defaultMaxSession, true
 	}
-	return defaultMaxSession
 }
 
 // Mapped returns those groups of a person at a provider that are mapped, sorted, each once.

@@ -232,7 +232,7 @@ func TestMaxSession(t *testing.T) {
 		"chosen":          {&v1alpha1.ProviderSession{MaxMinutes: new(int32(5))}, 5 * time.Minute},
 		"the longest one": {&v1alpha1.ProviderSession{MaxMinutes: new(int32(43200))}, 30 * 24 * time.Hour},
 	} {
-		if got := MaxSession(named("a", func(p *v1alpha1.IdentityProvider) { p.Spec.Session = tt.session })); got != tt.want {
+		if got, _ := MaxSession(named("a", func(p *v1alpha1.IdentityProvider) { p.Spec.Session = tt.session })); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
 	}

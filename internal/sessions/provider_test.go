@@ -161,7 +161,7 @@ func TestIssueAtProvider(t *testing.T) {
 		if row.maxMinutes != nil {
 			contoso.Spec.Session = &v1alpha1.ProviderSession{MaxMinutes: row.maxMinutes}
 		}
-		_, claims, err := s.Issue(Login{Record: record, Policy: p, Provider: contoso, ProvenTime: row.proven}, token.Web, true)
+		_, claims, err := s.Issue(Login{Record: record, Policy: p, Method: token.OIDC, Provider: contoso, ProvenTime: row.proven}, token.Web, true)
 		if err != nil {
 			t.Fatal(err)
 		}

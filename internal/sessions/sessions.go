@@ -73,8 +73,10 @@ type Login struct {
 	Record *credential.Record
 	Policy policy.Policy
 	Answer account.Answer
-	// Provider that has said who the person is; nil where a password was given. ProvenTime is when the person last proved there who they
-	// are; zero: not known.
+	// Method by which the person has proven who they are.
+	Method token.Method
+	// Provider that has said who the person is; nil where Keyturn keeps the password. ProvenTime is when the person last proved there who they
+	// are; zero: not known. A password that was given here is a proof of now.
 	Provider   *v1alpha1.IdentityProvider
 	ProvenTime time.Time
 }
@@ -87,14 +89,16 @@ func (s *Service) Issue(l Login, audience token.Audience, remember bool) (token.
 	now := s.Clock.Now()
 	life := lifetimesOf(l.Policy)
 	if l.Provider != nil {
-		life = life.Within(provider.MaxSession(l.Provider))
+		life = within(life, l.Provider)
 	}
 	claims := token.New(l.Record.AccountID, l.Record.UID(), l.Record.SessionGeneration, audience, life, remember, now)
 	claims.PreviousLogin, claims.FailedAttempts = l.Answer.LastSuccessTime, l.Answer.FailuresBefore
 	if l.Provider != nil {
-		claims.Method, claims.Provider = token.OIDC, l.Provider.Name
+		claims.Method, claims.Provider = l.Method, l.Provider.Name
 		claims.Identity = provider.Identity(string(l.Provider.UID), l.Record.External.Subject)
-		claims.ProvenTime = l.ProvenTime.UTC().Truncate(time.Second)
+		if l.Method != token.LDAP {
+			claims.ProvenTime = l.ProvenTime.UTC().Truncate(time.Second)
+		}
 		if claims.ProvenTime.After(claims.LoginTime) { // By the provider's clock.
 			claims.ProvenTime = claims.LoginTime
 		}
@@ -146,18 +150,36 @@ func (s *Service) Current(ctx context.Context, claims token.Claims) (Session, er
 // GoesOn tells whether the session of a token goes on, by the state of its credential, by its account, and by the provider that verifies
 // the account.
 func GoesOn(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy *provider.Resolution, now time.Time) bool {
-	return !hasEnded(c, state) && state.BelongsTo(a) && account.UnavailableReason(&a.Spec, now) == "" && isVerifiedBy(c, a, verifiedBy, now)
+	return !hasEnded(c, state) && state.BelongsTo(a) && account.UnavailableReason(&a.Spec, now) == "" && isVerifiedBy(c, state, a, verifiedBy, now)
 }
 
 // isVerifiedBy tells whether a session began in the way in which the account is declared to be verified now: by a password here or, of an
 // External account, by what its provider has said about the very person whom it declares, not longer ago than the provider's sessions last.
-func isVerifiedBy(c *token.Claims, a *v1alpha1.UserAccount, verifiedBy *provider.Resolution, now time.Time) bool {
+func isVerifiedBy(c *token.Claims, state *credential.Session, a *v1alpha1.UserAccount, verifiedBy *provider.Resolution, now time.Time) bool {
 	if a.Spec.Authentication.Type != v1alpha1.AuthenticationExternal {
 		return c.Method == token.Password
 	}
 	p := verifiedBy.Provider
-	return c.Method == token.OIDC && p != nil && verifiedBy.Problem == "" &&
-		c.Provider == p.Name && now.Before(c.LoginTime.Add(provider.MaxSession(p))) && c.Identity == provider.Identity(string(p.UID), a.Spec.Authentication.Subject)
+	if p == nil || verifiedBy.Problem != "" || c.Provider != p.Name || !isMethodOf(c.Method, p) {
+		return false
+	}
+	if longest, limited := provider.MaxSession(p); limited && !now.Before(c.LoginTime.Add(longest)) {
+		return false
+	}
+	declared := a.Spec.Authentication.Subject
+	if declared == "" && provider.IsDirectory(p) {
+		// The first login bound the account. This replica may not know it yet: then the session is of a higher generation than the state.
+		return c.Identity == state.Identity || c.Generation > state.Generation
+	}
+	return c.Identity == provider.Identity(string(p.UID), declared)
+}
+
+// isMethodOf tells whether people log in through a provider in this way.
+func isMethodOf(m token.Method, p *v1alpha1.IdentityProvider) bool {
+	if provider.IsDirectory(p) {
+		return m == token.LDAP || m == token.Kerberos
+	}
+	return m == token.OIDC
 }
 
 // GroupsOf returns the groups of a session that goes on: those of the account, and the mapped ones of the person at the provider. They
@@ -254,7 +276,15 @@ func (s *Service) lifetimes(ctx context.Context, current Session) (token.Lifetim
 	case verifiedBy.Provider == nil:
 		return life.Within(0), nil
 	}
-	return life.Within(provider.MaxSession(verifiedBy.Provider)), nil
+	return within(life, verifiedBy.Provider), nil
+}
+
+// within returns lifetimes within the limit of a provider, where it has one.
+func within(life token.Lifetimes, p *v1alpha1.IdentityProvider) token.Lifetimes {
+	if longest, limited := provider.MaxSession(p); limited {
+		return life.Within(longest)
+	}
+	return life
 }
 
 func lifetimesOf(p policy.Policy) token.Lifetimes {

@@ -45,7 +45,20 @@ const (
 	Password Method = "password"
 	// OIDC is what an OpenID Connect provider says.
 	OIDC Method = "oidc"
+	// LDAP is a password that a directory keeps.
+	LDAP Method = "ldap"
+	// Kerberos is a ticket of a directory's realm.
+	Kerberos Method = "kerberos"
 )
+
+// isKnown tells whether a method is one of those above.
+func (m Method) isKnown() bool {
+	switch m {
+	case Password, OIDC, LDAP, Kerberos:
+		return true
+	}
+	return false
+}
 
 // maxClaimBytes bounds every text in the claims. UIDs have 36 bytes, session IDs 26.
 const maxClaimBytes = 128
@@ -175,7 +188,7 @@ func (c Claims) check() error {
 	switch {
 	case c.Generation < 0:
 		return errors.New("the generation is negative")
-	case c.Method != Password && c.Method != OIDC:
+	case !c.Method.isKnown():
 		return errors.New("the method of the login is unknown")
 	case (c.Method == Password) != (c.Provider == "" && c.Identity == "") || (c.Provider == "") != (c.Identity == ""):
 		return errors.New("the provider does not go with the method of the login")

@@ -69,12 +69,17 @@ type attempt struct {
 	account  accountName
 	audience string
 	remember bool
-	// provider that says who the person is, and subject, which has how it names the person once the provider has said so; both nil where a
-	// password is given.
-	provider *v1alpha1.IdentityProvider
-	subject  *string
+	// asserted is what a provider or a ticket says; nil where a password is given.
+	asserted *asserted
 	// login calls the login service.
 	login func(context.Context, login.Who) (*login.Result, error)
+}
+
+// asserted is who says who a person is, how, and, once that is known, the subject.
+type asserted struct {
+	method   token.Method
+	provider *v1alpha1.IdentityProvider
+	subject  string
 }
 
 // grant is the result of an attempt that succeeded.
@@ -132,9 +137,12 @@ func (a *Attempts) report(r *http.Request, at attempt, granted *grant, refusal *
 	} else {
 		line.SessionID = granted.claims.SessionID
 	}
-	if at.provider != nil {
-		line.Provider, line.Subject, line.Method = at.provider.Name, *at.subject, string(token.OIDC)
-		a.Metrics.Providers.Attempt(at.provider.Name, cmp.Or(line.Reason, outcome))
+	if by := at.asserted; by != nil {
+		line.Method = string(by.method)
+		if by.provider != nil {
+			line.Provider, line.Subject = by.provider.Name, by.subject
+			a.Metrics.Providers.Attempt(by.provider.Name, cmp.Or(line.Reason, outcome))
+		}
 	}
 	a.Metrics.Attempt(at.entry, outcome, took)
 	a.Audit.Attempt(r.Context(), line)
@@ -170,7 +178,8 @@ func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audienc
 		return nil, refusalOf(err)
 	}
 	signed, claims, err := a.Sessions.Issue(sessions.Login{
-		Record: granted.Record, Policy: granted.Policy, Answer: granted.Answer, Provider: granted.Provider, ProvenTime: granted.ProvenTime,
+		Record: granted.Record, Policy: granted.Policy, Answer: granted.Answer,
+		Method: granted.Method, Provider: granted.Provider, ProvenTime: granted.ProvenTime,
 	}, audience, at.remember)
 	if err != nil {
 		slog.Error("Login refused because its session cannot be signed", "error", err)

@@ -23,6 +23,7 @@ import (
 	"github.com/keyturn/keyturn/internal/authn/local"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/transitions"
 	"github.com/keyturn/keyturn/internal/web"
 )
@@ -35,7 +36,7 @@ func (directory) Version(authn.Request) authn.Version { return "directory" }
 func (directory) Verify(_ context.Context, r authn.Request) (authn.Proof, error) {
 	switch r.Secret {
 	case password:
-		return authn.Proof{Method: "directory", Version: "directory"}, nil
+		return authn.Proof{Method: token.LDAP, Version: "directory", External: account.External{ProviderUID: string(r.Provider.UID), Subject: "eve"}}, nil
 	case "expired " + marker:
 		return authn.Proof{}, &authn.RefusedElsewhereError{Reason: v1alpha1.ReasonExternalMustChange}
 	default:
@@ -50,6 +51,21 @@ func identityProvider(t testing.TB) *v1alpha1.IdentityProvider {
 		Type: v1alpha1.IdentityProviderOIDC, DisplayName: "Contoso", AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
 		OIDC: v1alpha1.OIDCSettings{
 			Issuer: "https://id.example.org", ClientID: "keyturn", ClientSecretRef: v1alpha1.ProviderSecretReference{Name: "contoso"},
+		},
+	}}
+	create(t, p)
+	t.Cleanup(func() { _ = shared.admin.Delete(context.Background(), p) })
+	return p
+}
+
+// directoryProvider makes a directory that all namespaces may use.
+func directoryProvider(t testing.TB) *v1alpha1.IdentityProvider {
+	t.Helper()
+	p := &v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{GenerateName: "corp-"}, Spec: v1alpha1.IdentityProviderSpec{
+		Type: v1alpha1.IdentityProviderLDAP, DisplayName: "Corp", AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
+		LDAP: v1alpha1.LDAPSettings{
+			Servers: []string{"ldap.example.org:636"}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: "corp"},
+			Users: v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org"},
 		},
 	}}
 	create(t, p)
@@ -78,7 +94,7 @@ func TestDirectoryAccount(t *testing.T) {
 	namespace := organisation(t, &v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(2))}})
 	eve := person(t, namespace, "eve", v1alpha1.UserAccountSpec{
 		Authentication: v1alpha1.Authentication{
-			Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: identityProvider(t).Name}, Subject: "eve",
+			Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: directoryProvider(t).Name}, Subject: "eve",
 		}, Groups: []string{"editors"},
 	}, func(c *account.Credential) { c.Password = account.Password{} })
 	try := func(path, field, secret string) (answer struct{ Type, Reason, Token string }) {
@@ -111,7 +127,7 @@ func TestDirectoryAccount(t *testing.T) {
 		{"/api/v1/login", "password", "expired " + marker, "account-unavailable", "ExternalMustChange", map[string]float64{
 			`keyturn_login_attempts_total{door="login",outcome="account-unavailable"}`: 1,
 		}},
-		{"/api/v1/password", "currentPassword", password, "password-change-forbidden", "ChangeForbidden", map[string]float64{
+		{"/api/v1/password", "currentPassword", password, "password-change-forbidden", "External", map[string]float64{
 			`keyturn_login_attempts_total{door="password",outcome="password-change-forbidden"}`: 1,
 		}},
 		{"/api/v1/login", "password", wrong, "invalid-credentials", "", map[string]float64{
@@ -150,7 +166,7 @@ func TestDirectoryAccount(t *testing.T) {
 		}
 		outcomes = append(outcomes, fmt.Sprintf("%s %s %s%s", l.Event, l.Outcome, l.Problem, l.Reason))
 	}
-	want := "attempt granted , attempt refused account-unavailableExternalMustChange, attempt refused password-change-forbiddenChangeForbidden, " +
+	want := "attempt granted , attempt refused account-unavailableExternalMustChange, attempt refused password-change-forbiddenExternal, " +
 		"attempt refused invalid-credentials, lock done TooManyFailures, attempt refused invalid-credentials, attempt refused too-many-attempts"
 	if got := strings.Join(outcomes, ", "); got != want || len(leaksIn(string(lines))) > 0 {
 		t.Errorf("the audit log is\n%s\nwant\n%s", got, want)

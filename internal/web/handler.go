@@ -40,6 +40,8 @@ type Dependencies struct {
 	Audit *audit.Recorder
 	// Providers are the clients of identity providers.
 	Providers *oidc.Clients
+	// Tickets says whose tickets are; nil where nobody logs in by one.
+	Tickets Tickets
 	// SendEmail sends the account's e-mail address to applications behind a proxy.
 	SendEmail bool
 }
@@ -51,7 +53,7 @@ func Handler(d Dependencies) http.Handler {
 		requestSessions: requests, Logins: d.Logins, Catalog: d.Catalog, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
 	}
 	pages := &Pages{
-		Attempts: attempts, UI: d.UI, Providers: d.Providers, ShowOrganization: d.ShowOrganization, MayListAccounts: d.MayListAccounts,
+		Attempts: attempts, UI: d.UI, Providers: d.Providers, Tickets: d.Tickets, ShowOrganization: d.ShowOrganization, MayListAccounts: d.MayListAccounts,
 		profileReads: make(chan struct{}, maxProfileReads),
 	}
 	verify := &Verify{requestSessions: requests, DefaultNamespace: d.DefaultNamespace, SendEmail: d.SendEmail}
@@ -82,6 +84,7 @@ func mountPages(mux *http.ServeMux, p *Pages) {
 		mux.HandleFunc("GET "+prefix+"/login", p.loginForm)
 		mux.HandleFunc("POST "+prefix+"/login", p.login)
 		mux.HandleFunc("GET "+prefix+"/login/oidc/{provider}", p.beginAtProvider)
+		mux.HandleFunc("GET "+prefix+negotiatePath, p.negotiate)
 		mux.HandleFunc("GET "+prefix+kubectlPath, p.askForKubectl)
 		mux.HandleFunc("POST "+prefix+kubectlPath, p.answerKubectl)
 		mux.HandleFunc("GET "+prefix+"/change-password", p.changeForm)

@@ -28,17 +28,24 @@ func (a *Attempts) keeperOf(ctx context.Context, account *v1alpha1.UserAccount) 
 	if account.Spec.Authentication.Type != v1alpha1.AuthenticationExternal {
 		return nil
 	}
-	k := &keeper{}
 	if ref := account.Spec.Authentication.ProviderRef; ref != nil {
 		found, err := a.Catalog.IdentityProvider(ctx, ref.Name)
 		switch {
 		case err == nil:
-			k.Name, k.ChangeURL = found.Spec.DisplayName, found.Spec.PasswordChangeURL
+			return keeperAt(found)
 		case !errors.Is(err, catalog.ErrProviderNotFound):
 			slog.Warn("Provider not looked up", "error", err)
 		}
 	}
-	return k
+	return &keeper{}
+}
+
+// keeperAt returns the keeper that a provider is; nil where there is none, and so Keyturn keeps the password.
+func keeperAt(p *v1alpha1.IdentityProvider) *keeper {
+	if p == nil {
+		return nil
+	}
+	return &keeper{Name: p.Spec.DisplayName, ChangeURL: p.Spec.PasswordChangeURL}
 }
 
 // ownKeeper returns who keeps the password of an account that somebody names who is logged in to it; nil for anybody else. An attempt to
@@ -83,9 +90,16 @@ func (k *keeper) messages() []httpkit.Message {
 	if k.Name == "" {
 		return []httpkit.Message{{Key: "change.external.unknown"}, httpkit.Contact}
 	}
-	values := []any{"provider", k.Name, "address", k.ChangeURL}
-	if k.ChangeURL == "" {
-		return []httpkit.Message{{Key: "change.external", Values: values}, {Key: "change.external.there", Values: values}}
-	}
-	return []httpkit.Message{{Key: "change.external", Values: values}, {Key: "change.external.at", Values: values}}
+	return []httpkit.Message{{Key: "change.external", Values: k.values()}, k.changeThere()}
 }
+
+// changeThere says where to change the password.
+func (k *keeper) changeThere() httpkit.Message {
+	if k.ChangeURL == "" {
+		return httpkit.Message{Key: "change.external.there", Values: k.values()}
+	}
+	return httpkit.Message{Key: "change.external.at", Values: k.values()}
+}
+
+// values are those of the texts about a keeper.
+func (k *keeper) values() []any { return []any{"provider", k.Name, "address", k.ChangeURL} }

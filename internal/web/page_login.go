@@ -10,6 +10,7 @@ import (
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
@@ -54,12 +55,17 @@ func (p *Pages) newLoginPage(r *http.Request, to string, name accountName) *logi
 	}
 }
 
+// sessionHere returns the session of a request; false where there is none, or where it is of another organisation than the address names.
+func (p *Pages) sessionHere(w http.ResponseWriter, r *http.Request) (sessions.Session, bool) {
+	organization := organizationOf(r)
+	found, err := p.session(w, r)
+	return found, err == nil && (organization == "" || organization == found.Account.Namespace)
+}
+
 func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query())
-	organization := organizationOf(r)
 	prompt := r.URL.Query().Get("prompt") == promptLogin
-	found, err := p.session(w, r)
-	isLoggedIn := err == nil && (organization == "" || organization == found.Account.Namespace)
+	found, isLoggedIn := p.sessionHere(w, r)
 	if isLoggedIn && !prompt {
 		returnto.Redirect(w, cmp.Or(to, "/"))
 		return
@@ -68,7 +74,12 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	page := p.newLoginPage(r, to, name)
 	page.Remember = name.Username != ""
 	page.Notice, page.NoticeLink = p.notice(w, r, page.Text)
-	if _, _, forKubectl := kubectlIn(to); forKubectl && page.Notice == "" {
+	_, _, forKubectl := kubectlIn(to)
+	if !isLoggedIn && !prompt && !forKubectl && page.Notice == "" && p.triesTickets(r, p.offered(r.Context(), p.organization(r))) {
+		returnto.Redirect(w, sibling(r, negotiatePath, to))
+		return
+	}
+	if forKubectl && page.Notice == "" {
 		page.Notice = page.Text.Say("login.kubectl")
 	}
 	page.Prompt, page.Providers = prompt, p.providerLinks(r, p.organization(r), to, prompt)
@@ -89,8 +100,8 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 // askProviderAgain has the page lead to the provider of a session that began there: its person has no password here. For kubectl the person may
 // also choose another account.
 func (p *Pages) askProviderAgain(r *http.Request, page *loginPage, found sessions.Session, to string) {
-	if found.Claims.Provider == "" {
-		return
+	if found.Claims.Method != token.OIDC {
+		return // A directory's people type their password here, also those whom a ticket has logged in.
 	}
 	links := p.providerLinks(r, found.Account.Namespace, to, true)
 	if _, _, forKubectl := kubectlIn(to); forKubectl {

@@ -8,13 +8,14 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
+	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
 // logoutPage asks whether to log out.
 type logoutPage struct {
 	Name, Username, Organization string
-	// Provider that has logged the person in, by its display name; empty where a password has. Its own session goes on.
+	// Provider that has logged the person in, by its display name; empty where a password or a ticket has. Its own session goes on.
 	Provider string
 	// ReturnTo is where the person goes on to after the logout. Back is where Cancel leads.
 	ReturnTo, Back string
@@ -32,10 +33,14 @@ func (p *Pages) logoutForm(w http.ResponseWriter, r *http.Request) {
 		p.UI.ShowProblem(w, r, httpkit.NewUnavailable(""), "logout", cmp.Or(to, "/"))
 		return
 	}
-	p.UI.Render(w, r, http.StatusOK, "logout", logoutPage{
+	page := logoutPage{
 		Name: cmp.Or(found.Account.Spec.DisplayName, found.Account.Username()), Username: found.Account.Username(),
-		Organization: found.Account.Namespace, ReturnTo: to, Back: cmp.Or(to, "/"), Provider: p.displayName(r.Context(), found.Claims.Provider),
-	})
+		Organization: found.Account.Namespace, ReturnTo: to, Back: cmp.Or(to, "/"),
+	}
+	if found.Claims.Method == token.OIDC {
+		page.Provider = p.displayName(r.Context(), found.Claims.Provider)
+	}
+	p.UI.Render(w, r, http.StatusOK, "logout", page)
 }
 
 // logout ends the session, or all sessions of the account, and redirects to the form's return_to or to the login page. An
@@ -57,7 +62,12 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 	landing := "/login"
 	if err == nil {
 		landing = inOrganization(p.unlessDefault(ended.Account.Namespace), landing)
-		done = withProvider(done, ended.Claims.Provider)
+		if ended.Claims.Method == token.OIDC {
+			done = withProvider(done, ended.Claims.Provider)
+		}
+		if p.offersTickets(p.offered(r.Context(), ended.Account.Namespace)) {
+			p.Set(w, negotiatedCookie, "1", loggedOutLasts)
+		}
 	}
 	p.setNotice(w, done)
 	if to != "" {

@@ -19,6 +19,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/token"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
@@ -88,7 +89,7 @@ func (p *Pages) provider(ctx context.Context, organization, name string) (*v1alp
 		return nil, nil, httpkit.NewUnavailable("")
 	}
 	for _, found := range offered {
-		if found.Name != name {
+		if found.Name != name || provider.IsDirectory(found) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, settingsTimeout)
@@ -141,9 +142,9 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 		p.UI.ShowProblem(w, r, refusal, "", back)
 		return
 	}
-	at := &assertedAttempt{pages: p, r: r, flow: f, provider: chosen, client: client}
+	at := &assertedAttempt{asserted: asserted{method: token.OIDC, provider: chosen}, pages: p, r: r, flow: f, client: client}
 	granted, refusal := p.run(r, attempt{
-		entry: metrics.EntryOIDC, audience: string(p.audience(r)), account: accountName{Namespace: f.Namespace}, provider: chosen, subject: &at.subject,
+		entry: metrics.EntryOIDC, audience: string(p.audience(r)), account: accountName{Namespace: f.Namespace}, asserted: &at.asserted,
 		login: at.login,
 	})
 	if refusal == nil || refusal.RetryAfter == 0 { // Otherwise the provider was not asked, and the page can be loaded again.
@@ -153,15 +154,20 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 		p.refuseAsserted(w, r, at, refusal, back)
 		return
 	}
+	p.enter(w, r, granted, f.ReturnTo)
+}
+
+// enter starts the session of a login without a password, and leads to where the person wanted to go.
+func (p *Pages) enter(w http.ResponseWriter, r *http.Request, granted *grant, to string) {
 	httpkit.SetOutcome(w, metrics.Granted)
 	p.startSession(w, r, granted)
-	p.rememberLoginFor(w, r, f.ReturnTo, granted.claims)
+	p.rememberLoginFor(w, r, to, granted.claims)
 	landing := "/"
 	switch {
 	case len(warnings(granted.Answer)) > 0:
-		landing = homeAddress(f.ReturnTo)
-	case f.ReturnTo != "":
-		landing = withReturnTo("/continue", f.ReturnTo)
+		landing = homeAddress(to)
+	case to != "":
+		landing = withReturnTo("/continue", to)
 	}
 	returnto.Redirect(w, landing)
 }
@@ -173,13 +179,12 @@ func isAnswerTo(f token.Flow, answer url.Values) bool {
 
 // assertedAttempt is an attempt to log in by what a provider says.
 type assertedAttempt struct {
-	pages    *Pages
-	r        *http.Request
-	flow     token.Flow
-	provider *v1alpha1.IdentityProvider
-	client   *oidc.Client
-	// subject of the person, once the provider has said who it is.
-	subject string
+	asserted
+
+	pages  *Pages
+	r      *http.Request
+	flow   token.Flow
+	client *oidc.Client
 }
 
 // login asks the provider who the person is, and the login service for a session.
@@ -204,7 +209,7 @@ func (a *assertedAttempt) login(ctx context.Context, _ login.Who) (*login.Result
 	if err != nil {
 		return nil, err
 	}
-	result.Provider, result.ProvenTime = a.provider, person.ProvenTime
+	result.ProvenTime = person.ProvenTime
 	return result, nil
 }
 
@@ -219,8 +224,13 @@ func (p *Pages) refuseAsserted(w http.ResponseWriter, r *http.Request, a *assert
 		p.UI.ShowProblem(w, r, refusal, "", back)
 		return
 	}
+	p.showNotDeclared(w, r, refusal, a.asserted, a.flow.Namespace, back)
+}
+
+// showNotDeclared tells a person who has proven who they are, and whom nobody has declared, what to hand on.
+func (p *Pages) showNotDeclared(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem, by asserted, organization, back string) {
 	refusal.SetHeaders(w)
 	p.UI.Render(w, r, refusal.Status, "not-declared", notDeclaredPage{
-		Provider: a.provider.Spec.DisplayName, ProviderName: a.provider.Name, Organization: a.flow.Namespace, Subject: a.subject, Back: back,
+		Provider: by.provider.Spec.DisplayName, ProviderName: by.provider.Name, Organization: organization, Subject: by.subject, Back: back,
 	})
 }

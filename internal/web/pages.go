@@ -25,6 +25,8 @@ type Pages struct {
 	UI *ui.UI
 	// Providers are the clients of identity providers.
 	Providers *oidc.Clients
+	// Tickets says whose tickets are; nil where nobody logs in by one.
+	Tickets Tickets
 	// ShowOrganization shows the field for the organisation: set it where there are more organisations than the default one.
 	ShowOrganization bool
 	// MayListAccounts tells whether somebody may list the accounts of a namespace in the console.

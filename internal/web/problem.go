@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/httpkit"
@@ -64,13 +65,10 @@ func problemOf(err error) *httpkit.Problem {
 		return p
 	}
 	if e, ok := errors.AsType[*login.AccountUnavailableError](err); ok {
-		p := httpkit.NewProblem(http.StatusForbidden, httpkit.AccountUnavailable,
-			httpkit.Message{Key: reasonKey("problem."+httpkit.AccountUnavailable+".", string(e.Reason))}, httpkit.Contact)
-		p.Reason = string(e.Reason)
-		return p
+		return accountUnavailable(e)
 	}
 	if e, ok := errors.AsType[*login.ChangeForbiddenError](err); ok {
-		return changeForbidden(e, nil)
+		return changeForbidden(e, keeperAt(e.Provider))
 	}
 	if e, ok := errors.AsType[*login.PasswordRejectedError](err); ok {
 		p := httpkit.NewProblem(http.StatusUnprocessableEntity, httpkit.PasswordRejected, httpkit.Message{Key: "change.rejected"})
@@ -86,6 +84,26 @@ func problemOf(err error) *httpkit.Problem {
 	// login.ErrOverloaded, or the attempt has waited too long, or the client has gone.
 	p := problem(http.StatusServiceUnavailable, httpkit.Overloaded)
 	p.RetryAfter = httpkit.RetrySoon
+	return p
+}
+
+// accountUnavailable refuses an account that cannot be used, here or where its password is kept.
+func accountUnavailable(e *login.AccountUnavailableError) *httpkit.Problem {
+	k := keeperAt(e.Provider)
+	if k == nil {
+		k = &keeper{}
+	}
+	next := httpkit.Contact
+	changeThere := e.Reason == v1alpha1.ReasonExternalMustChange || e.Reason == v1alpha1.ReasonExternalPasswordExpired
+	if changeThere {
+		next = k.changeThere()
+	}
+	p := httpkit.NewProblem(http.StatusForbidden, httpkit.AccountUnavailable,
+		httpkit.Message{Key: reasonKey("problem."+httpkit.AccountUnavailable+".", string(e.Reason)), Values: k.values()}, next)
+	p.Reason = string(e.Reason)
+	if changeThere {
+		p.PasswordChangeURL = k.ChangeURL
+	}
 	return p
 }
 

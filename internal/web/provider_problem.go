@@ -4,8 +4,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/httpkit"
 )
@@ -18,6 +20,12 @@ type notDeclaredError struct{ provider *v1alpha1.IdentityProvider }
 
 // Error implements error.
 func (e *notDeclaredError) Error() string { return "no account is declared for this subject" }
+
+// ticketError is a refusal of a ticket.
+type ticketError struct{ cause *authn.RefusedTicketError }
+
+// Error implements error.
+func (e *ticketError) Error() string { return e.cause.Error() }
 
 // providerError is a refusal of a provider, or of its answer.
 type providerError struct {
@@ -51,19 +59,34 @@ func providerProblem(err error) *httpkit.Problem {
 		p.Reason = reasonNotDeclared
 		return p
 	}
+	if e, ok := errors.AsType[*authn.UnavailableError](err); ok {
+		return providerUnavailable(e.Provider, e.Reason, e.RetryAfter)
+	}
+	if e, ok := errors.AsType[*ticketError](err); ok {
+		p := httpkit.NewProblem(http.StatusForbidden, httpkit.ProviderRefused,
+			httpkit.Message{Key: reasonKey("problem."+httpkit.ProviderRefused+".ticket.", e.cause.Reason), Values: []any{"reason", e.cause.Reason}})
+		p.Reason = e.cause.Reason
+		return p
+	}
 	e, ok := errors.AsType[*providerError](err)
 	if !ok {
 		return nil
 	}
 	name := []any{"provider", e.provider.Spec.DisplayName, "reason", string(e.cause.Reason)}
 	if e.cause.Unavailable {
-		p := httpkit.NewProblem(http.StatusServiceUnavailable, httpkit.ProviderUnavailable, httpkit.Message{Key: "problem." + httpkit.ProviderUnavailable, Values: name})
-		p.Reason, p.RetryAfter = string(e.cause.Reason), max(e.cause.RetryAfter, httpkit.RetrySoon)
-		return p
+		return providerUnavailable(e.provider, string(e.cause.Reason), e.cause.RetryAfter)
 	}
 	p := httpkit.NewProblem(http.StatusForbidden, httpkit.ProviderRefused,
 		httpkit.Message{Key: reasonKey("problem."+httpkit.ProviderRefused+".", string(e.cause.Reason)), Values: name})
 	p.Reason = string(e.cause.Reason)
+	return p
+}
+
+// providerUnavailable says that a provider cannot be asked at present.
+func providerUnavailable(asked *v1alpha1.IdentityProvider, reason string, retryAfter time.Duration) *httpkit.Problem {
+	p := httpkit.NewProblem(http.StatusServiceUnavailable, httpkit.ProviderUnavailable,
+		httpkit.Message{Key: "problem." + httpkit.ProviderUnavailable, Values: []any{"provider", asked.Spec.DisplayName, "reason", reason}})
+	p.Reason, p.RetryAfter = reason, max(retryAfter, httpkit.RetrySoon)
 	return p
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/token"
 )
 
 // unavailableAccounts are the refusals of External accounts, as the rules decide them: for whatever is wrong with the account or its
@@ -87,8 +88,8 @@ func TestResultsOfProvidersAreClosed(t *testing.T) {
 	}
 	a := &Attempts{requestSessions: &requestSessions{Metrics: counts}}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, callbackPath+chosen.Name, nil)
-	subject := "subject that a provider has made up"
-	at := attempt{entry: metrics.EntryOIDC, account: accountName{Namespace: "namespace that a stranger has typed"}, provider: chosen, subject: &subject}
+	by := &asserted{method: token.OIDC, provider: chosen, subject: "subject that a provider has made up"}
+	at := attempt{entry: metrics.EntryOIDC, account: accountName{Namespace: "namespace that a stranger has typed"}, asserted: by}
 	for _, refusal := range append(refusals, nil) {
 		a.report(r, at, &grant{}, refusal, time.Second)
 	}

@@ -1,0 +1,136 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/login"
+	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/token"
+	"github.com/keyturn/keyturn/internal/web/returnto"
+)
+
+const (
+	// negotiatePath asks the browser for the ticket that the computer has (RFC 4559).
+	negotiatePath = "/login/negotiate"
+	// negotiatedCookie tells that this browser was asked for a ticket, or that its person has logged out: it is not asked again by itself.
+	negotiatedCookie = "keyturn-negotiated"
+	// loggedOutLasts is how long a browser is not asked after a logout, unless its person logs in by a ticket before.
+	loggedOutLasts = 30 * 24 * time.Hour
+	// negotiateScheme begins the headers of this login.
+	negotiateScheme = "Negotiate"
+)
+
+// Tickets says whose a ticket is. Errors: *authn.RefusedTicketError, *authn.UnavailableError; with any other it cannot be known.
+type Tickets interface {
+	// Assert looks at a ticket that a browser has sent to one of several providers of an organisation, which is the one of the assertion.
+	Assert(ctx context.Context, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error)
+}
+
+// offersTickets tells whether people can log in by a ticket at one of these providers.
+func (p *Pages) offersTickets(offered []*v1alpha1.IdentityProvider) bool {
+	return p.Tickets != nil && slices.ContainsFunc(offered, takesTickets)
+}
+
+func takesTickets(p *v1alpha1.IdentityProvider) bool { return p.Spec.LDAP.Kerberos != nil }
+
+// triesTickets tells whether the login page asks the browser for a ticket by itself: once, and not after a logout.
+func (p *Pages) triesTickets(r *http.Request, offered []*v1alpha1.IdentityProvider) bool {
+	return p.Tickets != nil && p.Get(r, negotiatedCookie) == "" && slices.ContainsFunc(offered, func(found *v1alpha1.IdentityProvider) bool {
+		return takesTickets(found) && found.Spec.LDAP.Kerberos.Offer == v1alpha1.KerberosAutomatic
+	})
+}
+
+// negotiate asks the browser for a ticket, and logs in its person. The page of another site must not do that: a person would be logged in without
+// knowing. For what needs a password that was typed a short time ago, and for kubectl, a ticket does not serve.
+func (p *Pages) negotiate(w http.ResponseWriter, r *http.Request) {
+	to, organization := returnTo(r.URL.Query()), p.organization(r)
+	back := sibling(r, "/login", to)
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "same-origin" && site != "none" {
+		p.UI.ShowProblem(w, r, httpkit.NewProblem(http.StatusForbidden, httpkit.CrossOrigin, httpkit.Message{Key: "problem." + httpkit.CrossOrigin + ".provider"}), "", back)
+		return
+	}
+	if _, _, forKubectl := kubectlIn(to); forKubectl {
+		returnto.Redirect(w, back)
+		return
+	}
+	if _, isLoggedIn := p.sessionHere(w, r); isLoggedIn {
+		returnto.Redirect(w, cmp.Or(to, "/"))
+		return
+	}
+	offered := slices.DeleteFunc(p.offered(r.Context(), organization), func(found *v1alpha1.IdentityProvider) bool { return !takesTickets(found) })
+	if !p.offersTickets(offered) {
+		p.UI.ShowProblem(w, r, notOffered(), "", back)
+		return
+	}
+	page := p.newLoginPage(r, to, p.rememberedAccount(r))
+	page.Providers = p.providerLinks(r, organization, to, false)
+	p.Set(w, negotiatedCookie, "1", 0)
+	ticket, sent := ticketOf(r)
+	if !sent {
+		// A browser without a ticket shows the form.
+		w.Header().Set("WWW-Authenticate", negotiateScheme)
+		p.UI.Render(w, r, http.StatusUnauthorized, "login", page)
+		return
+	}
+	by := asserted{method: token.Kerberos}
+	granted, refusal := p.run(r, attempt{
+		entry: metrics.EntryKerberos, audience: string(p.audience(r)), account: accountName{Namespace: organization}, asserted: &by,
+		login: func(ctx context.Context, who login.Who) (*login.Result, error) {
+			return p.acceptTicket(ctx, who.Namespace, offered, ticket, &by)
+		},
+	})
+	switch {
+	case refusal == nil:
+		p.Drop(w, negotiatedCookie)
+		p.enter(w, r, granted, to)
+	case refusal.ID == httpkit.NotDeclared:
+		p.showNotDeclared(w, r, refusal, by, organization, back)
+	default:
+		p.refuseLogin(w, r, page, refusal)
+	}
+}
+
+// ticketOf returns the ticket that a browser has sent; false where it has sent none. A ticket that cannot be read is an empty one, and is refused.
+func ticketOf(r *http.Request) (ticket []byte, sent bool) {
+	scheme, text, found := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !found || !strings.EqualFold(scheme, negotiateScheme) {
+		return nil, false
+	}
+	ticket, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if err != nil {
+		return nil, true
+	}
+	return ticket, true
+}
+
+// acceptTicket asks whose a ticket is, and the login service for a session.
+func (p *Pages) acceptTicket(
+	ctx context.Context, namespace string, offered []*v1alpha1.IdentityProvider, ticket []byte, by *asserted,
+) (*login.Result, error) {
+	assertion, err := p.Tickets.Assert(ctx, offered, ticket)
+	if i := slices.IndexFunc(offered, func(found *v1alpha1.IdentityProvider) bool { return found.Name == assertion.Provider }); i >= 0 {
+		by.provider, by.subject = offered[i], assertion.Subject
+	}
+	if refused, ok := errors.AsType[*authn.RefusedTicketError](err); ok {
+		return nil, &ticketError{cause: refused}
+	}
+	if err != nil {
+		return nil, err
+	}
+	assertion.Namespace = namespace
+	result, err := p.Logins.Accept(ctx, assertion)
+	if errors.Is(err, login.ErrInvalidCredentials) {
+		return nil, &notDeclaredError{provider: by.provider}
+	}
+	return result, err
+}
