@@ -1,5 +1,6 @@
 # Keyturn's build. Needs Go, git, make and a shell; whatever else a target needs, it builds first, once per version,
-# into the user's cache folder. The browser and the proxy that test needs are the system's: installed where they are missing.
+# into the user's cache folder. The browser, the proxy and the directory servers that test needs are the
+# system's: installed where they are missing.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -35,7 +36,7 @@ modules = $(patsubst %/,%,$(dir $(shell git ls-files --cached --others --exclude
 help: ## Show this help.
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Use
 
@@ -77,7 +78,7 @@ lint: ## Run the linters, over the code and over the API's conventions.
 	linter="$(call tool,golangci-lint)"; cd hack/release; "$$linter" run
 
 .PHONY: test
-test: control-plane browser nginx oidc-provider ## Run all tests, end to end included; pictures of the pages go to .screenshots.
+test: control-plane browser nginx oidc-provider directory-servers ## Run all tests, end to end included; pictures of the pages go to .screenshots.
 	@echo 'Testing. Packages that talk to the API server start their own and take up to some minutes ...'
 	@go run ./hack/provision tool promtool >/dev/null
 	@go run ./hack/provision tool helm >/dev/null
@@ -155,6 +156,10 @@ nginx: ## Provide nginx, where it is missing.
 .PHONY: oidc-provider
 oidc-provider: ## Provide the OpenID provider that the tests run, where it is missing.
 	@hack/npm-packages hack/oidc-provider >/dev/null
+
+.PHONY: directory-servers
+directory-servers: ## Provide Samba, slapd and krb5kdc, which the tests run, where they are missing.
+	@hack/directories >/dev/null
 
 .PHONY: tools
 tools: ## Build the generators and linters, once per version.
