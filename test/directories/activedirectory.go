@@ -44,6 +44,7 @@ type ActiveDirectory struct {
 	short         string
 	certificates  *certificates
 	administrator *administrator
+	logs          *logs
 
 	mu      sync.Mutex
 	process *process.Process
@@ -63,7 +64,7 @@ func StartActiveDirectory(ctx context.Context, dir string, options Options) (*Ac
 		return nil, err
 	}
 
-	d := &ActiveDirectory{dir: dir, address: address}
+	d := &ActiveDirectory{dir: dir, address: address, logs: &logs{dir: dir, name: "samba"}}
 
 	if d.certificates, err = makeCertificates(dir, DomainController, net.ParseIP(address), time.Now()); err != nil {
 		return nil, err
@@ -129,8 +130,8 @@ func (d *ActiveDirectory) Start(ctx context.Context) error {
 
 	p, err := process.Start(process.Command{
 		Name: "the domain controller", Path: path,
-		Args: []string{"--foreground", "--no-process-group", "--model=single", "--configfile=" + d.configFile()},
-		Env:  append(os.Environ(), "KRB5_CONFIG="+d.kerberosConfigFile()), LogFile: filepath.Join(d.dir, "samba.log"),
+		Args: []string{"--foreground", "--no-process-group", "--model=single", "--debug-stdout", "--configfile=" + d.configFile()},
+		Env:  append(os.Environ(), "KRB5_CONFIG="+d.kerberosConfigFile()), LogFile: d.logs.next(),
 	})
 	if err != nil {
 		return err
@@ -187,7 +188,6 @@ func (d *ActiveDirectory) path(parts ...string) string {
 
 func (d *ActiveDirectory) configFile() string         { return filepath.Join(d.dir, "smb.conf") }
 func (d *ActiveDirectory) kerberosConfigFile() string { return filepath.Join(d.dir, "krb5.conf") }
-func (d *ActiveDirectory) auditFile() string          { return filepath.Join(d.dir, "binds.log") }
 
 // config has the server open the ports of LDAP and Kerberos on its own address only, and none of a file server.
 func (d *ActiveDirectory) config() string {
@@ -209,9 +209,7 @@ func (d *ActiveDirectory) config() string {
 		"tls cafile = " + d.certificates.authorityFile,
 		"tls certfile = " + d.certificates.certificateFile,
 		"tls keyfile = " + d.certificates.keyFile,
-		// Each bind is an object of JSON, in a file of its own.
-		"log level = 1 auth_json_audit:5@" + d.auditFile(),
-		"max log size = 0",
+		"log level = " + logLevels,
 	}
 
 	return "[global]\n\t" + strings.Join(settings, "\n\t") + "\n[sysvol]\n\tpath = " + d.path("domain", "state", "sysvol") + "\n"

@@ -1,24 +1,31 @@
 package directories
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 	"unicode/utf16"
+
+	"github.com/go-ldap/ldap/v3"
 )
 
 // Values of userAccountControl, see [MS-ADTS] 2.2.16.
 const (
-	normalAccount   = 0x200
-	accountDisabled = 0x2
+	accountDisabled      = 0x2
+	normalAccount        = 0x200
+	passwordNeverExpires = 0x10000
 )
 
+// accountName is the attribute by which usernames and names of groups are found.
+const accountName = "sAMAccountName"
+
 // AddUser adds a person with the userPrincipalName USERNAME@corp.test.
-func (d *ActiveDirectory) AddUser(_ context.Context, p Person) error {
+func (d *ActiveDirectory) AddUser(p Person) error {
 	attributes := map[string][]string{
 		"objectClass":        {"top", "person", "organizationalPerson", "user"},
-		"sAMAccountName":     {p.Username},
+		accountName:          {p.Username},
 		"userPrincipalName":  {p.Username + "@" + Domain},
 		"userAccountControl": {strconv.Itoa(normalAccount)},
 		"unicodePwd":         {unicodePassword(p.Password)},
@@ -27,27 +34,239 @@ func (d *ActiveDirectory) AddUser(_ context.Context, p Person) error {
 		attributes["mail"] = []string{p.Email}
 	}
 
-	return d.administrator.add("CN="+escapeDN(p.name())+","+DomainUsersDN, attributes)
+	return d.administrator.add(relativeDN(p.name())+","+DomainUsersDN, attributes)
+}
+
+// DeleteUser deletes a person. One who is added with the same username afterwards is another one, with other IDs.
+func (d *ActiveDirectory) DeleteUser(username string) error {
+	dn, err := d.DN(username)
+	if err != nil {
+		return err
+	}
+
+	return d.administrator.remove(dn)
+}
+
+// RenameUser gives a person another username, userPrincipalName, common name and DN.
+func (d *ActiveDirectory) RenameUser(username, to string) error {
+	if err := d.SetAttribute(username, "userPrincipalName", to+"@"+Domain); err != nil {
+		return err
+	}
+
+	if err := d.SetAttribute(username, accountName, to); err != nil {
+		return err
+	}
+
+	dn, err := d.DN(to)
+	if err != nil {
+		return err
+	}
+
+	return d.administrator.rename(dn, relativeDN(to))
+}
+
+// SetPassword sets a password, and with it the time at which it was set.
+func (d *ActiveDirectory) SetPassword(username, password string) error {
+	return d.SetAttribute(username, "unicodePwd", unicodePassword(password))
+}
+
+// Disable disables a person's account.
+func (d *ActiveDirectory) Disable(username string) error {
+	return d.SetAttribute(username, "userAccountControl", strconv.Itoa(normalAccount|accountDisabled))
+}
+
+// Enable takes Disable back.
+func (d *ActiveDirectory) Enable(username string) error {
+	return d.SetAttribute(username, "userAccountControl", strconv.Itoa(normalAccount))
+}
+
+// ExpireAccount has a person's account end a day ago.
+func (d *ActiveDirectory) ExpireAccount(username string) error {
+	return d.SetAttribute(username, "accountExpires", fileTime(time.Now().Add(-24*time.Hour)))
+}
+
+// MustChangePassword wants a person to change the password at the next logon.
+func (d *ActiveDirectory) MustChangePassword(username string) error {
+	return d.SetAttribute(username, "pwdLastSet", "0")
+}
+
+// ExpirePassword makes a person's password older than the 42 days that passwords last.
+func (d *ActiveDirectory) ExpirePassword(username string) error {
+	return d.setStored(username, "pwdLastSet", fileTime(time.Now().Add(-60*24*time.Hour)))
+}
+
+// Lock locks a person's account as wrong passwords do, for half an hour or as long as SetLockout says.
+func (d *ActiveDirectory) Lock(username string) error {
+	return d.setStored(username, "lockoutTime", fileTime(time.Now()))
+}
+
+// Unlock ends a lock.
+func (d *ActiveDirectory) Unlock(username string) error {
+	return d.SetAttribute(username, "lockoutTime", "0")
+}
+
+// RestrictHours lets a person log on at no hour of the week.
+func (d *ActiveDirectory) RestrictHours(username string) error {
+	return d.SetAttribute(username, "logonHours", string(make([]byte, 7*24/8)))
+}
+
+// RestrictWorkstations lets a person log on at another computer only.
+func (d *ActiveDirectory) RestrictWorkstations(username string) error {
+	return d.SetAttribute(username, "userWorkstations", "ELSEWHERE")
+}
+
+// SetLockout sets what the domain does about wrong passwords. The server counts no wrong passwords before.
+func (d *ActiveDirectory) SetLockout(l Lockout) error {
+	const tick = 100 * time.Nanosecond
+
+	return d.administrator.replace(DomainDN, map[string][]string{
+		"lockoutThreshold":         {strconv.Itoa(l.Threshold)},
+		"lockoutDuration":          {strconv.FormatInt(-int64(l.Duration/tick), 10)},
+		"lockOutObservationWindow": {strconv.FormatInt(-int64(l.Window/tick), 10)},
+	})
+}
+
+// WrongPasswords is how many wrong passwords the server has counted for a person: badPwdCount. It stays when the window is over, until the
+// next bind.
+func (d *ActiveDirectory) WrongPasswords(username string) (int, error) {
+	value, err := d.attribute(username, "badPwdCount")
+	if err != nil {
+		return 0, err
+	}
+
+	return strconv.Atoi(value)
+}
+
+// DN returns the DN of a person or a group.
+func (d *ActiveDirectory) DN(username string) (string, error) {
+	entry, err := d.administrator.find(accountName, username, accountName)
+	if err != nil {
+		return "", err
+	}
+
+	return entry.DN, nil
+}
+
+// ID is the objectGUID of a person or a group, in its usual text form.
+func (d *ActiveDirectory) ID(username string) (string, error) {
+	value, err := d.attribute(username, "objectGUID")
+	if err != nil {
+		return "", err
+	}
+
+	const length = 16
+
+	id := []byte(value)
+	if len(id) != length {
+		return "", fmt.Errorf("the objectGUID of %s has %d bytes", username, len(id))
+	}
+
+	return fmt.Sprintf("%08x-%04x-%04x-%x-%x",
+		binary.LittleEndian.Uint32(id), binary.LittleEndian.Uint16(id[4:]), binary.LittleEndian.Uint16(id[6:]), id[8:10], id[10:]), nil
+}
+
+// SID is the objectSid of a person or a group, in its usual text form.
+func (d *ActiveDirectory) SID(username string) (string, error) {
+	value, err := d.attribute(username, "objectSid")
+	if err != nil {
+		return "", err
+	}
+
+	// See [MS-DTYP] 2.4.2.2: revision, number of parts, an authority of six bytes, and the parts.
+	const header, part = 8, 4
+
+	sid := []byte(value)
+	if len(sid) < header || len(sid) != header+part*int(sid[1]) {
+		return "", fmt.Errorf("the objectSid of %s has %d bytes", username, len(sid))
+	}
+
+	parts := []string{"S", strconv.Itoa(int(sid[0])), strconv.FormatUint(binary.BigEndian.Uint64(append([]byte{0, 0}, sid[2:header]...)), 10)}
+	for rest := sid[header:]; len(rest) > 0; rest = rest[part:] {
+		parts = append(parts, strconv.FormatUint(uint64(binary.LittleEndian.Uint32(rest)), 10))
+	}
+
+	return strings.Join(parts, "-"), nil
+}
+
+// AddGroup adds a group with these members: people, or other groups.
+func (d *ActiveDirectory) AddGroup(name string, members ...string) error {
+	err := d.administrator.add(relativeDN(name)+","+DomainUsersDN, map[string][]string{"objectClass": {"top", "group"}, accountName: {name}})
+	if err != nil {
+		return err
+	}
+
+	return d.AddMembers(name, members...)
+}
+
+// AddMembers adds people or groups to a group.
+func (d *ActiveDirectory) AddMembers(group string, members ...string) error {
+	return d.changeMembers(group, members, (*ldap.ModifyRequest).Add)
+}
+
+// RemoveMembers removes people or groups from a group.
+func (d *ActiveDirectory) RemoveMembers(group string, members ...string) error {
+	return d.changeMembers(group, members, (*ldap.ModifyRequest).Delete)
+}
+
+func (d *ActiveDirectory) changeMembers(group string, members []string, change func(*ldap.ModifyRequest, string, []string)) error {
+	if len(members) == 0 {
+		return nil
+	}
+
+	dn, err := d.DN(group)
+	if err != nil {
+		return err
+	}
+
+	dns := make([]string, len(members))
+	for i, member := range members {
+		if dns[i], err = d.DN(member); err != nil {
+			return err
+		}
+	}
+
+	request := ldap.NewModifyRequest(dn, nil)
+	change(request, "member", dns)
+
+	return d.administrator.modify(request)
+}
+
+// SetAttribute replaces an attribute of a person or a group; without values it removes the attribute.
+func (d *ActiveDirectory) SetAttribute(username, attribute string, values ...string) error {
+	dn, err := d.DN(username)
+	if err != nil {
+		return err
+	}
+
+	return d.administrator.replace(dn, map[string][]string{attribute: values})
+}
+
+func (d *ActiveDirectory) attribute(username, name string) (string, error) {
+	entry, err := d.administrator.find(accountName, username, name)
+	if err != nil {
+		return "", err
+	}
+
+	return string(entry.GetRawAttributeValue(name)), nil
+}
+
+// relativeDN is the first part of the DN of an entry with that common name.
+func relativeDN(name string) string { return "CN=" + ldap.EscapeDN(name) }
+
+// fileTime is a time as Windows counts it: in ticks of 100 ns, from 1601 on.
+func fileTime(t time.Time) string {
+	const epoch, ticks = 11644473600, 1e7
+
+	return strconv.FormatInt((t.Unix()+epoch)*ticks, 10)
 }
 
 // unicodePassword is a password as the attribute unicodePwd takes it.
 func unicodePassword(password string) string {
-	units := utf16.Encode([]rune(`"` + password + `"`))
-	encoded := make([]byte, 0, 2*len(units))
+	var encoded strings.Builder
 
-	for _, unit := range units {
-		encoded = binary.LittleEndian.AppendUint16(encoded, unit)
+	for _, unit := range utf16.Encode([]rune(`"` + password + `"`)) {
+		encoded.Write(binary.LittleEndian.AppendUint16(nil, unit))
 	}
 
-	return string(encoded)
-}
-
-// DN returns the DN of a user or a group.
-func (d *ActiveDirectory) DN(_ context.Context, username string) (string, error) {
-	entry, err := d.administrator.find("sAMAccountName", username, "cn")
-	if err != nil {
-		return "", fmt.Errorf("finding the DN: %w", err)
-	}
-
-	return entry.DN, nil
+	return encoded.String()
 }

@@ -28,13 +28,19 @@ func (p Person) name() string {
 	return p.Name
 }
 
-// Bind is an attempt to prove a name and a password to a directory.
+// Bind is a simple bind that a directory was asked for.
 type Bind struct {
 	// Name as the client gave it: a DN, or in Active Directory a userPrincipalName.
 	Name string
-	// Result is empty for a bind that succeeded, and otherwise the server's word for what was wrong.
+	// Username of the entry that the name belongs to; empty if there is none.
+	Username string
+	// Result is empty for a bind that succeeded. Otherwise it is a status of Windows, for example NT_STATUS_WRONG_PASSWORD, or in slapd the
+	// number of the result, for example err=49.
 	Result string
 }
+
+// Search is a search that a directory was asked for.
+type Search struct{ Base, Filter string }
 
 // Lockout is what a directory does about wrong passwords. A threshold of zero turns it off.
 type Lockout struct {
