@@ -20,21 +20,22 @@ func ServerOf(u *url.URL) string {
 	if host == "" || !isASCII(host) {
 		return ""
 	}
-	return server(strings.ToLower(host), u.Port())
+	return server(strings.ToLower(host), u.Port(), httpsPort)
 }
 
-func server(host, port string) string {
-	if port == "" || port == httpsPort {
+// server returns HOST, or HOST:PORT where the port is not the default one.
+func server(host, port, defaultPort string) string {
+	if port == "" || port == defaultPort {
 		return host
 	}
 	return net.JoinHostPort(host, port)
 }
 
-// parseServers reads the key servers of a Secret. It returns the servers as ServerOf has them, and the number of the first entry that is
+// parseServers reads the key servers of a Secret. It returns the servers as function server has them, and the number of the first entry that is
 // none, from 1 on; 0 where all are.
-func parseServers(text string) (servers []string, invalid int) {
+func parseServers(text, defaultPort string) (servers []string, invalid int) {
 	for i, entry := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
-		s, ok := parseServer(entry)
+		s, ok := parseServer(entry, defaultPort)
 		if !ok {
 			return nil, i + 1
 		}
@@ -46,7 +47,7 @@ func parseServers(text string) (servers []string, invalid int) {
 // hostName is a name of a host, or an IPv4 address.
 var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?$`)
 
-func parseServer(entry string) (string, bool) {
+func parseServer(entry, defaultPort string) (string, bool) {
 	if !isASCII(entry) {
 		return "", false
 	}
@@ -64,7 +65,7 @@ func parseServer(entry string) (string, bool) {
 			return "", false
 		}
 	}
-	return server(host, port), hostName.MatchString(host) || isIPv6(host)
+	return server(host, port, defaultPort), hostName.MatchString(host) || isIPv6(host)
 }
 
 func isIPv6(host string) bool {

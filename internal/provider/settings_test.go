@@ -219,7 +219,7 @@ func TestVersion(t *testing.T) {
 
 func servers(t *testing.T, text string) []string {
 	t.Helper()
-	list, invalid := parseServers(text)
+	list, invalid := parseServers(text, httpsPort)
 	if invalid != 0 {
 		t.Fatalf("entry %d of %q is none", invalid, text)
 	}
@@ -332,7 +332,7 @@ func TestServers(t *testing.T) {
 		"id.example.org.", "bücher.example", "\u212aube.example.org", "[2001:db8::1", "[2001:db8::1]:", "[2001:db8::1]8443", "[id.example.org]", "[192.0.2.1]",
 		"fe80::1%eth0", "[fe80::1%25eth0]", "2001:db8::1:", "id.example.org;evil.example", `id.example.org\evil`, "id.example.org:8443-8444",
 	} {
-		if list, invalid := parseServers("id.example.org " + entry + " evil.example"); invalid != 2 || list != nil {
+		if list, invalid := parseServers("id.example.org "+entry+" evil.example", httpsPort); invalid != 2 || list != nil {
 			t.Errorf("%q: entry %d is told, and the servers are %q", entry, invalid, list)
 		}
 	}
