@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"testing"
+
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 )
 
 // TestAnsweredOnce: the provider is asked once for each login that has begun, whatever came of it.
@@ -83,14 +85,14 @@ func TestAnsweredAgain(t *testing.T) {
 		_, err := c.Finish(ctx, netip.Addr{}, redirectURL, f, answer)
 		return err
 	}
-	for range maxFailures {
-		c.breaker.record(false)
+	for range outbound.MaxFailures {
+		c.gate.Breaker.Record(false)
 	}
 	refusedFor(t, finish(t.Context()), ReasonBreakerOpen, true)
-	c.breaker.record(true)
+	c.gate.Breaker.Record(true)
 
 	for range maxRunning {
-		if refusal := c.turns.take(t.Context(), netip.Addr{}); refusal != nil {
+		if refusal := c.gate.Turns.Take(t.Context(), netip.Addr{}); refusal != nil {
 			t.Fatal(refusal)
 		}
 	}
@@ -98,7 +100,7 @@ func TestAnsweredAgain(t *testing.T) {
 	hangUp()
 	refusedFor(t, finish(gone), ReasonCanceled, true)
 	for range maxRunning {
-		c.turns.give(netip.Addr{})
+		c.gate.Turns.Give(netip.Addr{})
 	}
 
 	h.pass(maxFlow)

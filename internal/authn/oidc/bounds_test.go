@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
+
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 )
 
 // TestTurns: so many logins ask the provider at once, so many wait, and one more is sent away.
@@ -67,7 +69,7 @@ func TestTurnNeverComes(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
 	for range maxRunning {
-		if refusal := c.turns.take(t.Context(), netip.Addr{}); refusal != nil {
+		if refusal := c.gate.Turns.Take(t.Context(), netip.Addr{}); refusal != nil {
 			t.Fatal(refusal)
 		}
 	}
@@ -100,11 +102,11 @@ func TestBreaker(t *testing.T) {
 	h.mu.Lock()
 	h.handle["/token"] = func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "planted", http.StatusBadGateway) }
 	h.mu.Unlock()
-	for range maxFailures {
+	for range outbound.MaxFailures {
 		refusedFor(t, finish(), ReasonUnreachable, true)
 	}
 	asked := h.timesAsked("/token")
-	h.pass(breakerPause - time.Second)
+	h.pass(outbound.BreakerPause - time.Second)
 	if after := refusedFor(t, finish(), ReasonBreakerOpen, true); after != time.Second {
 		t.Errorf("to be tried again after %v, want %v", after, time.Second)
 	}
@@ -120,7 +122,7 @@ func TestBreaker(t *testing.T) {
 	refusedFor(t, finish(), ReasonBreakerOpen, true)
 
 	// The next one waits for its answer: no other one asks meanwhile. It is answered, and all may ask.
-	h.pass(breakerPause)
+	h.pass(outbound.BreakerPause)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	h.mu.Lock()
 	h.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
@@ -149,7 +151,7 @@ func TestBreaker(t *testing.T) {
 func TestBreakerStaysClosed(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
-	for range 2 * maxFailures {
+	for range 2 * outbound.MaxFailures {
 		f := NewFlow(false, h.clock.Now())
 		answer := h.begun(c, f)
 		answer.Set("code", "planted")
@@ -160,16 +162,16 @@ func TestBreakerStaysClosed(t *testing.T) {
 		h.mu.Lock()
 		h.handle["/token"] = handler
 		h.mu.Unlock()
-		for range maxFailures {
+		for range outbound.MaxFailures {
 			_, err := h.login(c)
 			refusedFor(t, err, ReasonAnswerUnusable, true)
 		}
 	}
-	c.breaker.record(false) // A request that is broken off says nothing about the provider, neither bad nor good.
+	c.gate.Breaker.Record(false) // A request that is broken off says nothing about the provider, neither bad nor good.
 	h.mu.Lock()
 	h.handle["/planted"] = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	h.mu.Unlock()
-	for range 2 * maxFailures {
+	for range 2 * outbound.MaxFailures {
 		ctx, breakOff := context.WithCancel(t.Context())
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.issuer()+"/planted", http.NoBody)
 		if err != nil {
@@ -184,8 +186,14 @@ func TestBreakerStaysClosed(t *testing.T) {
 			t.Errorf("a request that is broken off: %v", err)
 		}
 	}
-	if s := c.Stats(); s.BreakerOpen || s.Waiting != 0 || c.breaker.failures != 1 {
-		t.Errorf("the stats are %+v after %d failures, want one", s, c.breaker.failures)
+	for range outbound.MaxFailures - 2 {
+		c.gate.Breaker.Record(false)
+	}
+	if s := c.Stats(); s.BreakerOpen || s.Waiting != 0 {
+		t.Errorf("the stats are %+v before the last failure", s)
+	}
+	if c.gate.Breaker.Record(false); !c.Stats().BreakerOpen {
+		t.Error("the first failure was forgotten")
 	}
 }
 
@@ -193,10 +201,10 @@ func TestBreakerStaysClosed(t *testing.T) {
 func TestProbeHangsUp(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
-	for range maxFailures {
-		c.breaker.record(false)
+	for range outbound.MaxFailures {
+		c.gate.Breaker.Record(false)
 	}
-	h.pass(breakerPause)
+	h.pass(outbound.BreakerPause)
 	ctx, hangUp := context.WithCancel(t.Context())
 	end := make(chan struct{})
 	defer close(end) // The question itself goes on, for others.
@@ -206,7 +214,7 @@ func TestProbeHangsUp(t *testing.T) {
 	}
 	_, err := c.Begin(ctx, netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonCanceled, true)
-	leave, refusal := c.breaker.enter()
+	leave, refusal := c.gate.Breaker.Enter()
 	if refusal != nil {
 		t.Fatal(refusal)
 	}

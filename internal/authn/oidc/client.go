@@ -14,8 +14,12 @@ import (
 	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
 
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 	"github.com/keyturn/keyturn/internal/provider"
 )
+
+// maxRunning logins ask a provider at once, maxWaiting wait for their turn.
+const maxRunning, maxWaiting = 8, 32
 
 // Person is who a provider says somebody is.
 type Person struct {
@@ -38,8 +42,7 @@ type Client struct {
 	bounds   bounds
 
 	transport   *transport
-	turns       *turns
-	breaker     *breaker
+	gate        outbound.Gate
 	answered    *answered
 	discovering singleflight.Group
 	discovered  atomic.Pointer[discovered]
@@ -54,7 +57,8 @@ func New(settings *provider.Settings, c clock.PassiveClock) *Client {
 
 func newClient(settings *provider.Settings, clk clock.PassiveClock, b bounds) *Client {
 	c := &Client{
-		settings: settings, clock: clk, bounds: b, turns: newTurns(), breaker: &breaker{clock: clk}, answered: newAnswered(), unusable: unusable{clock: clk},
+		settings: settings, clock: clk, bounds: b, answered: newAnswered(), unusable: unusable{clock: clk},
+		gate: outbound.Gate{Turns: outbound.NewTurns(maxRunning, maxWaiting), Breaker: outbound.NewBreaker(clk)},
 	}
 	c.transport = newTransport(settings, clk, b)
 	c.transport.done = c.recordRequest
@@ -64,7 +68,7 @@ func newClient(settings *provider.Settings, clk clock.PassiveClock, b bounds) *C
 // recordRequest tells the breaker and OnRequest of a request.
 func (c *Client) recordRequest(took time.Duration, failed *failure) {
 	if failed == nil || failed.cause != causeCanceled {
-		c.breaker.record(failed == nil || !failed.isTransport())
+		c.gate.Breaker.Record(failed == nil || !failed.isTransport())
 	}
 	if c.OnRequest != nil {
 		c.OnRequest(took)
@@ -72,24 +76,17 @@ func (c *Client) recordRequest(took time.Duration, failed *failure) {
 }
 
 // Stats of a client, for metrics.
-type Stats struct {
-	// Waiting is how many logins wait for their turn.
-	Waiting int
-	// BreakerOpen: the provider could not be reached several times in a row, and has not answered since.
-	BreakerOpen bool
-}
+type Stats = outbound.Stats
 
 // Stats returns the present ones.
-func (c *Client) Stats() Stats {
-	return Stats{Waiting: c.turns.waiting(), BreakerOpen: c.breaker.open()}
-}
+func (c *Client) Stats() Stats { return c.gate.Stats() }
 
 // Begin returns the address at the provider that the browser is sent to. redirectURL is where it sends the browser back to, and from the
 // browser's address, if it is known. Error: *Error.
 func (c *Client) Begin(ctx context.Context, from netip.Addr, redirectURL string, f Flow) (string, error) {
 	if d := c.current(); d != nil {
-		if refusal := c.breaker.check(); refusal != nil {
-			return "", refusal
+		if refusal := c.gate.Breaker.Check(); refusal != nil {
+			return "", notAsked(refusal)
 		}
 		return c.authorization(d, redirectURL, f), nil
 	}
@@ -176,16 +173,9 @@ func (c *Client) read(ctx context.Context, d *discovered, redirectURL string, f 
 func (c *Client) attempt(ctx context.Context, from netip.Addr, ask func(context.Context) *Error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.bounds.attempt)
 	defer cancel()
-	if refusal := c.breaker.check(); refusal != nil {
-		return refusal
-	}
-	if refusal := c.turns.take(ctx, from); refusal != nil {
-		return refusal
-	}
-	defer c.turns.give(from)
-	leave, refusal := c.breaker.enter() // It may have opened meanwhile.
+	leave, refusal := c.gate.Enter(ctx, from)
 	if refusal != nil {
-		return refusal
+		return notAsked(refusal)
 	}
 	defer leave()
 	if refusal := ask(ctx); refusal != nil {
@@ -197,12 +187,12 @@ func (c *Client) attempt(ctx context.Context, from netip.Addr, ask func(context.
 // errorOf says what an error of discovery, or of the keys, means for a login.
 func errorOf(err error) *Error {
 	if failed, ok := errors.AsType[*failure](err); ok {
-		return undecided(failed.reason(), breakerPause)
+		return undecided(failed.reason(), outbound.BreakerPause)
 	}
 	if _, ok := errors.AsType[*oidc.IssuerMismatchError](err); ok {
-		return undecided(ReasonIssuerMismatch, breakerPause)
+		return undecided(ReasonIssuerMismatch, outbound.BreakerPause)
 	}
-	return undecided(ReasonAnswerUnusable, breakerPause)
+	return undecided(ReasonAnswerUnusable, outbound.BreakerPause)
 }
 
 // client returns an HTTP client that asks through the transport alone.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -53,8 +54,8 @@ func TestClients(t *testing.T) {
 	if _, err := h.login(first); err != nil || told["contoso"] != 3 {
 		t.Errorf("%v; the durations of %v requests were told, want those of three of contoso", err, told)
 	}
-	for range maxFailures {
-		first.breaker.record(false)
+	for range outbound.MaxFailures {
+		first.gate.Breaker.Record(false)
 	}
 	if of() != first || !clients.Stats()["contoso"].BreakerOpen {
 		t.Errorf("a provider that has not changed has another client, or figures %v", clients.Stats())

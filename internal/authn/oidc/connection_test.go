@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -36,8 +37,8 @@ func testRefused(t *testing.T, err error, reason, message string) {
 func TestConnection(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
-	for range maxFailures {
-		c.breaker.record(false)
+	for range outbound.MaxFailures {
+		c.gate.Breaker.Record(false)
 	}
 	for n := 1; n <= 2; n++ {
 		if err := c.Test(t.Context()); err != nil {

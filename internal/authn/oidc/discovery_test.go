@@ -263,9 +263,7 @@ func TestDiscoveryShared(t *testing.T) {
 		})
 	}
 	gomega.NewWithT(t).Eventually(func() int {
-		c.turns.mu.Lock()
-		defer c.turns.mu.Unlock()
-		return c.turns.total
+		return c.gate.Turns.Running()
 	}, time.Minute).Should(gomega.Equal(maxRunning), "logins that wait for the document")
 	hangUp()
 	refusedFor(t, <-firstEnded, ReasonCanceled, true)

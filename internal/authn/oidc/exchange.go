@@ -7,6 +7,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 )
 
 // exchange gives the code to the provider and reads the ID token that it answers. The other tokens are thrown away.
@@ -17,7 +19,7 @@ func (c *Client) exchange(ctx context.Context, d *discovered, redirectURL string
 	}
 	idToken, _ := token.Extra("id_token").(string)
 	if idToken == "" {
-		return Person{}, undecided(ReasonAnswerUnusable, breakerPause)
+		return Person{}, undecided(ReasonAnswerUnusable, outbound.BreakerPause)
 	}
 	return c.person(ctx, d, f, idToken)
 }
@@ -32,15 +34,15 @@ func exchangeError(err error) *Error {
 	case "invalid_grant":
 		return refused(ReasonCodeRefused)
 	case "invalid_client", "unauthorized_client":
-		return undecided(ReasonClientRefused, breakerPause)
+		return undecided(ReasonClientRefused, outbound.BreakerPause)
 	case "temporarily_unavailable", "server_error":
-		return undecided(ReasonProviderUnavailable, breakerPause)
+		return undecided(ReasonProviderUnavailable, outbound.BreakerPause)
 	}
 	switch answer.Response.StatusCode {
 	case http.StatusUnauthorized:
-		return undecided(ReasonClientRefused, breakerPause)
+		return undecided(ReasonClientRefused, outbound.BreakerPause)
 	case http.StatusTooManyRequests:
-		return undecided(ReasonProviderUnavailable, breakerPause)
+		return undecided(ReasonProviderUnavailable, outbound.BreakerPause)
 	default:
 		return refused(ReasonProviderRefused)
 	}

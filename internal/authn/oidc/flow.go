@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 )
 
 const (
@@ -68,7 +70,7 @@ func refusal(code string) *Error {
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
 		return refused(ReasonInteractionRequired)
 	case "temporarily_unavailable", "server_error":
-		return undecided(ReasonProviderUnavailable, breakerPause)
+		return undecided(ReasonProviderUnavailable, outbound.BreakerPause)
 	default:
 		return refused(ReasonProviderRefused)
 	}

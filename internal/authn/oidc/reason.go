@@ -1,6 +1,10 @@
 package oidc
 
-import "time"
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/internal/authn/outbound"
+)
 
 // Reason is why a login at a provider is refused or cannot be decided. It is a word of the audit log.
 type Reason string
@@ -116,3 +120,6 @@ func refused(r Reason) *Error { return &Error{Reason: r} }
 func undecided(r Reason, retryAfter time.Duration) *Error {
 	return &Error{Reason: r, Unavailable: true, RetryAfter: retryAfter}
 }
+
+// notAsked returns the error of a login that may not ask the provider now. Its reasons have the same words.
+func notAsked(r *outbound.Refusal) *Error { return undecided(Reason(r.Reason), r.RetryAfter) }

@@ -1,4 +1,4 @@
-package oidc
+package outbound
 
 import (
 	"cmp"
@@ -12,17 +12,15 @@ import (
 	"github.com/keyturn/keyturn/internal/throttle"
 )
 
-const (
-	// maxRunning logins ask the provider at once, maxWaiting wait for their turn.
-	maxRunning, maxWaiting = 8, 32
-	// soon is when to try again after a login that had no place.
-	soon = 2 * time.Second
-)
+// soon is when to try again after a login that had no place.
+const soon = 2 * time.Second
 
-// turns bounds how many logins ask a provider at once, so that a slow provider takes up only so much of the server. Client addresses share
+// Turns bounds how many logins ask a provider at once, so that a slow provider takes up only so much of the server. Client addresses share
 // the places: one has all of them only while no other wants any. There is no fixed number for an address, since a whole company, or all
 // people behind a proxy that is not trusted, can have the same.
-type turns struct {
+type Turns struct {
+	maxRunning, maxWaiting int
+
 	mu sync.Mutex
 	// running is how many logins of each address ask.
 	running map[netip.Addr]int
@@ -35,13 +33,16 @@ type turns struct {
 type place struct {
 	from netip.Addr
 	// decided gets one value: nil when the login's turn has come, or why it does not come.
-	decided chan *Error
+	decided chan *Refusal
 }
 
-func newTurns() *turns { return &turns{running: map[netip.Addr]int{}} }
+// NewTurns returns the turns of a provider that so many logins ask at once, while so many wait.
+func NewTurns(maxRunning, maxWaiting int) *Turns {
+	return &Turns{maxRunning: maxRunning, maxWaiting: maxWaiting, running: map[netip.Addr]int{}}
+}
 
-// take waits for a turn of a client address, which give gives back.
-func (t *turns) take(ctx context.Context, from netip.Addr) *Error {
+// Take waits for a turn of a client address, which Give gives back. The address may be the zero one, where it does not matter.
+func (t *Turns) Take(ctx context.Context, from netip.Addr) *Refusal {
 	p := t.enter(throttle.Site(from))
 	select {
 	case refusal := <-p.decided:
@@ -52,13 +53,13 @@ func (t *turns) take(ctx context.Context, from netip.Addr) *Error {
 		return <-p.decided // It was decided at the same moment.
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return undecided(ReasonCanceled, soon)
+		return &Refusal{Reason: Canceled, RetryAfter: soon}
 	}
-	return undecided(ReasonBusy, soon)
+	return &Refusal{Reason: Busy, RetryAfter: soon}
 }
 
-// give gives a turn back. The next one has the address of which the fewest logins ask; of several, the one that has waited longest.
-func (t *turns) give(from netip.Addr) {
+// Give gives a turn back. The next one has the address of which the fewest logins ask; of several, the one that has waited longest.
+func (t *Turns) Give(from netip.Addr) {
 	from = throttle.Site(from)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,32 +75,39 @@ func (t *turns) give(from netip.Addr) {
 	}
 }
 
-// waiting is how many logins wait for their turn.
-func (t *turns) waiting() int {
+// Running is how many logins have a turn.
+func (t *Turns) Running() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.total
+}
+
+// Waiting is how many logins wait for their turn.
+func (t *Turns) Waiting() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.queue)
 }
 
 // enter gives a login its turn, or has it wait, or sends it away.
-func (t *turns) enter(from netip.Addr) *place {
+func (t *Turns) enter(from netip.Addr) *place {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := &place{from: from, decided: make(chan *Error, 1)}
+	p := &place{from: from, decided: make(chan *Refusal, 1)}
 	switch {
-	case t.total < maxRunning:
+	case t.total < t.maxRunning:
 		t.run(p)
-	case len(t.queue) < maxWaiting || t.displace(from):
+	case len(t.queue) < t.maxWaiting || t.displace(from):
 		t.queue = append(t.queue, p)
 	default:
-		p.decided <- undecided(ReasonBusy, soon)
+		p.decided <- &Refusal{Reason: Busy, RetryAfter: soon}
 	}
 	return p
 }
 
 // displace makes room for a login of an address: it sends away the last login of the address of which the most wait, if these are still
 // as many after that as those of the other.
-func (t *turns) displace(from netip.Addr) bool {
+func (t *Turns) displace(from netip.Addr) bool {
 	waiting := map[netip.Addr]int{}
 	for _, p := range t.queue {
 		waiting[p.from]++
@@ -111,7 +119,7 @@ func (t *turns) displace(from netip.Addr) bool {
 	for _, p := range slices.Backward(t.queue) {
 		if p.from == most {
 			t.remove(p)
-			p.decided <- undecided(ReasonBusy, soon)
+			p.decided <- &Refusal{Reason: Busy, RetryAfter: soon}
 			break
 		}
 	}
@@ -119,13 +127,13 @@ func (t *turns) displace(from netip.Addr) bool {
 }
 
 // leave takes a login out of the queue, and tells whether it was there.
-func (t *turns) leave(p *place) bool {
+func (t *Turns) leave(p *place) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.remove(p)
 }
 
-func (t *turns) remove(p *place) bool {
+func (t *Turns) remove(p *place) bool {
 	i := slices.Index(t.queue, p)
 	if i < 0 {
 		return false
@@ -134,7 +142,7 @@ func (t *turns) remove(p *place) bool {
 	return true
 }
 
-func (t *turns) run(p *place) {
+func (t *Turns) run(p *place) {
 	t.total++
 	t.running[p.from]++
 	p.decided <- nil

@@ -1,4 +1,4 @@
-package oidc
+package outbound
 
 import (
 	"context"
@@ -9,26 +9,35 @@ import (
 	"github.com/keyturn/keyturn/internal/throttle"
 )
 
+const maxRunning, maxWaiting = 8, 32
+
+func refusedFor(t *testing.T, refusal *Refusal, want Reason) {
+	t.Helper()
+	if refusal == nil || refusal.Reason != want || refusal.RetryAfter != soon {
+		t.Errorf("refused for %+v, want %s", refusal, want)
+	}
+}
+
 // crowd has logins of client addresses that take turns.
 type crowd struct {
 	t     *testing.T
-	turns *turns
+	turns *Turns
 	// decided has, for each address, what became of its logins.
-	decided map[string]chan *Error
+	decided map[string]chan *Refusal
 }
 
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
-	return &crowd{t: t, turns: newTurns(), decided: map[string]chan *Error{}}
+	return &crowd{t: t, turns: NewTurns(maxRunning, maxWaiting), decided: map[string]chan *Refusal{}}
 }
 
 // come has n logins come from an address.
 func (c *crowd) come(ctx context.Context, from string, n int) {
 	if c.decided[from] == nil {
-		c.decided[from] = make(chan *Error, 1000)
+		c.decided[from] = make(chan *Refusal, 1000)
 	}
 	for range n {
-		go func() { c.decided[from] <- c.turns.take(ctx, netip.MustParseAddr(from)) }()
+		go func() { c.decided[from] <- c.turns.Take(ctx, netip.MustParseAddr(from)) }()
 		synctest.Wait()
 	}
 }
@@ -42,7 +51,7 @@ func (c *crowd) want(from string, turns, sentAway int) {
 		if refusal := <-c.decided[from]; refusal == nil {
 			got[0]++
 		} else {
-			refusedFor(c.t, refusal, ReasonBusy, true)
+			refusedFor(c.t, refusal, Busy)
 			got[1]++
 		}
 	}
@@ -56,7 +65,7 @@ func TestTurnsAreShared(t *testing.T) {
 	const flood, ada, grace = "192.0.2.1", "192.0.2.2", "2001:db8::1"
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t)
-		give := func(from string) { c.turns.give(netip.MustParseAddr(from)) }
+		give := func(from string) { c.turns.Give(netip.MustParseAddr(from)) }
 		c.come(t.Context(), flood, 3*maxWaiting)
 		c.want(flood, maxRunning, 2*maxWaiting-maxRunning)
 
@@ -66,7 +75,7 @@ func TestTurnsAreShared(t *testing.T) {
 		c.want(flood, 0, 2)
 		c.come(t.Context(), flood, 10)
 		c.want(flood, 0, 10)
-		if n := c.turns.waiting(); n != maxWaiting {
+		if n := c.turns.Waiting(); n != maxWaiting {
 			t.Errorf("%d wait", n)
 		}
 
@@ -102,8 +111,8 @@ func TestTurnsAreShared(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if c.turns.total != 0 || len(c.turns.running) != 0 || c.turns.waiting() != 0 {
-			t.Errorf("%d ask, %v, and %d wait", c.turns.total, c.turns.running, c.turns.waiting())
+		if c.turns.total != 0 || len(c.turns.running) != 0 || c.turns.Waiting() != 0 {
+			t.Errorf("%d ask, %v, and %d wait", c.turns.total, c.turns.running, c.turns.Waiting())
 		}
 	})
 }
@@ -115,14 +124,14 @@ func TestTurnAfterHangUp(t *testing.T) {
 		c := newCrowd(t)
 		c.come(t.Context(), ada, maxRunning)
 		ctx, hangUp := context.WithCancel(t.Context())
-		gone := make(chan *Error, 1)
-		go func() { gone <- c.turns.take(ctx, netip.MustParseAddr(grace)) }()
+		gone := make(chan *Refusal, 1)
+		go func() { gone <- c.turns.Take(ctx, netip.MustParseAddr(grace)) }()
 		synctest.Wait()
 		hangUp()
-		refusedFor(t, <-gone, ReasonCanceled, true)
+		refusedFor(t, <-gone, Canceled)
 		c.come(t.Context(), ada, 1)
 		c.want(ada, maxRunning, 0)
-		c.turns.give(netip.MustParseAddr(ada))
+		c.turns.Give(netip.MustParseAddr(ada))
 		c.want(ada, 1, 0)
 	})
 }
