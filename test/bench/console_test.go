@@ -203,7 +203,8 @@ func TestResetOne(t *testing.T) {
 
 // TestAskedPart: without flags everything is measured.
 func TestAskedPart(t *testing.T) {
-	if chosenPart(false, false) != everything || chosenPart(true, false) != onlyChecks || chosenPart(false, true) != onlyConsole {
+	if chosenPart(false, false, false) != everything || chosenPart(true, false, false) != onlyChecks ||
+		chosenPart(false, true, false) != onlyConsole || chosenPart(false, false, true) != onlyDirectory {
 		t.Error("a flag chooses another part than its own")
 	}
 }

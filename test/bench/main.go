@@ -60,6 +60,7 @@ func main() {
 	quick := flag.Bool("quick", false, "Measure little: shows that the benchmark works")
 	checks := flag.Bool("checks", false, "Measure session checks and TokenReviews only")
 	administration := flag.Bool("console", false, "Measure the console only")
+	directory := flag.Bool("directory", false, "Measure only what a directory that hangs does to local logins")
 	flag.Parse()
 	log.SetLogger(logr.Discard()) // what clients have to say comes back as errors
 	s := full
@@ -68,7 +69,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, s, chosenPart(*checks, *administration))
+	err := run(ctx, s, chosenPart(*checks, *administration, *directory))
 	stop()
 	exit(err)
 }
@@ -91,14 +92,17 @@ const (
 	everything part = iota
 	onlyChecks
 	onlyConsole
+	onlyDirectory
 )
 
-func chosenPart(checks, administration bool) part {
+func chosenPart(checks, administration, directory bool) part {
 	switch {
 	case checks:
 		return onlyChecks
 	case administration:
 		return onlyConsole
+	case directory:
+		return onlyDirectory
 	default:
 		return everything
 	}
@@ -113,9 +117,12 @@ func (e *environment) steps(p part) []func(context.Context) error {
 		return append(begin, e.measureAccounts, e.choosePasswords, e.measureChecks, e.measureTokenReviews)
 	case onlyConsole:
 		return append(begin, e.measureConsole)
+	case onlyDirectory:
+		e.scale.accounts = clients
+		return append(begin, e.measureAccounts, e.choosePasswords, e.measureBesideDirectory)
 	default:
 		return append(begin, e.measureAccounts, e.measureIdle, e.measureRestart, e.choosePasswords, e.measureLogins, e.measureChecks,
-			e.measureTokenReviews, e.measureRevocations, e.measureFlood, e.measureConsole)
+			e.measureTokenReviews, e.measureBesideDirectory, e.measureRevocations, e.measureFlood, e.measureConsole)
 	}
 }
 
@@ -126,8 +133,10 @@ func (r *results) report(s scale, p part) (rows []row, notes string) {
 		return r.checkRows(), r.checkNotes()
 	case onlyConsole:
 		return r.console.rows(), r.console.String()
+	case onlyDirectory:
+		return r.besideDirectory.rows(), ""
 	default:
-		return slices.Concat(r.rows(s), r.checkRows(), r.console.rows()), r.notes(s) + r.checkNotes() + r.console.String()
+		return slices.Concat(r.rows(s), r.checkRows(), r.console.rows(), r.besideDirectory.rows()), r.notes(s) + r.checkNotes() + r.console.String()
 	}
 }
 

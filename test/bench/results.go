@@ -50,6 +50,8 @@ type results struct {
 	checks map[string]checkResults
 	// console is what administrators do.
 	console administered
+	// besideDirectory is what a directory that hangs does to local logins.
+	besideDirectory besideDirectory
 }
 
 // row is one line of the table.
