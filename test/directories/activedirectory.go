@@ -41,10 +41,10 @@ var domainPorts = []int{88, 389, 464, 636, 3268, 3269}
 type ActiveDirectory struct {
 	dir, address string
 	// short is a folder with a link to dir. Each start makes another.
-	short         string
-	certificates  *certificates
-	administrator *administrator
-	logs          *logs
+	short        string
+	certificates *certificates
+	logs         *logs
+	entries
 
 	mu      sync.Mutex
 	process *process.Process
@@ -70,9 +70,9 @@ func StartActiveDirectory(ctx context.Context, dir string, options Options) (*Ac
 		return nil, err
 	}
 
-	d.administrator = &administrator{
+	d.entries = entries{nameAttributes: []string{accountName}, administrator: &administrator{
 		url: "ldaps://" + d.Server(), name: DomainAdministrator, password: DomainAdministratorPassword, certificates: d.certificates, base: DomainDN,
-	}
+	}}
 
 	if err := copyDomain(ctx, filepath.Join(dir, "domain")); err != nil {
 		return nil, err

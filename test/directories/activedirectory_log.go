@@ -33,7 +33,7 @@ func (d *ActiveDirectory) Binds(usernames ...string) ([]Bind, error) {
 
 	var binds []Bind
 
-	for _, line := range lines {
+	for _, line := range slices.Concat(lines...) {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, `{"timestamp"`) {
 			continue
@@ -78,7 +78,7 @@ func (d *ActiveDirectory) Searches() ([]Search, error) {
 
 	var searches []Search
 
-	for _, line := range lines {
+	for _, line := range slices.Concat(lines...) {
 		if match := searchLine.FindStringSubmatch(line); match != nil && match[1] != administratorRID {
 			searches = append(searches, Search{Base: match[3], Filter: match[2]})
 		}

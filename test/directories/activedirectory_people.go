@@ -34,17 +34,20 @@ func (d *ActiveDirectory) AddUser(p Person) error {
 		attributes["mail"] = []string{p.Email}
 	}
 
-	return d.administrator.add(relativeDN(p.name())+","+DomainUsersDN, attributes)
+	return d.administrator.add(relativeDN(p.name())+","+domainUnit(p.Unit), attributes)
 }
 
-// DeleteUser deletes a person. One who is added with the same username afterwards is another one, with other IDs.
-func (d *ActiveDirectory) DeleteUser(username string) error {
-	dn, err := d.DN(username)
-	if err != nil {
-		return err
+// AddUnit adds an organizational unit to the domain.
+func (d *ActiveDirectory) AddUnit(name string) error {
+	return d.administrator.add(domainUnit(name), map[string][]string{"objectClass": {"top", "organizationalUnit"}})
+}
+
+func domainUnit(name string) string {
+	if name == "" {
+		return DomainUsersDN
 	}
 
-	return d.administrator.remove(dn)
+	return "OU=" + ldap.EscapeDN(name) + "," + DomainDN
 }
 
 // RenameUser gives a person another username, userPrincipalName, common name and DN.
@@ -129,7 +132,7 @@ func (d *ActiveDirectory) SetLockout(l Lockout) error {
 // WrongPasswords is how many wrong passwords the server has counted for a person: badPwdCount. It stays when the window is over, until the
 // next bind.
 func (d *ActiveDirectory) WrongPasswords(username string) (int, error) {
-	value, err := d.attribute(username, "badPwdCount")
+	value, err := d.value(username, "badPwdCount")
 	if err != nil {
 		return 0, err
 	}
@@ -137,19 +140,9 @@ func (d *ActiveDirectory) WrongPasswords(username string) (int, error) {
 	return strconv.Atoi(value)
 }
 
-// DN returns the DN of a person or a group.
-func (d *ActiveDirectory) DN(username string) (string, error) {
-	entry, err := d.administrator.find(accountName, username, accountName)
-	if err != nil {
-		return "", err
-	}
-
-	return entry.DN, nil
-}
-
 // ID is the objectGUID of a person or a group, in its usual text form.
 func (d *ActiveDirectory) ID(username string) (string, error) {
-	value, err := d.attribute(username, "objectGUID")
+	value, err := d.value(username, "objectGUID")
 	if err != nil {
 		return "", err
 	}
@@ -167,7 +160,7 @@ func (d *ActiveDirectory) ID(username string) (string, error) {
 
 // SID is the objectSid of a person or a group, in its usual text form.
 func (d *ActiveDirectory) SID(username string) (string, error) {
-	value, err := d.attribute(username, "objectSid")
+	value, err := d.value(username, "objectSid")
 	if err != nil {
 		return "", err
 	}
@@ -196,58 +189,6 @@ func (d *ActiveDirectory) AddGroup(name string, members ...string) error {
 	}
 
 	return d.AddMembers(name, members...)
-}
-
-// AddMembers adds people or groups to a group.
-func (d *ActiveDirectory) AddMembers(group string, members ...string) error {
-	return d.changeMembers(group, members, (*ldap.ModifyRequest).Add)
-}
-
-// RemoveMembers removes people or groups from a group.
-func (d *ActiveDirectory) RemoveMembers(group string, members ...string) error {
-	return d.changeMembers(group, members, (*ldap.ModifyRequest).Delete)
-}
-
-func (d *ActiveDirectory) changeMembers(group string, members []string, change func(*ldap.ModifyRequest, string, []string)) error {
-	if len(members) == 0 {
-		return nil
-	}
-
-	dn, err := d.DN(group)
-	if err != nil {
-		return err
-	}
-
-	dns := make([]string, len(members))
-	for i, member := range members {
-		if dns[i], err = d.DN(member); err != nil {
-			return err
-		}
-	}
-
-	request := ldap.NewModifyRequest(dn, nil)
-	change(request, "member", dns)
-
-	return d.administrator.modify(request)
-}
-
-// SetAttribute replaces an attribute of a person or a group; without values it removes the attribute.
-func (d *ActiveDirectory) SetAttribute(username, attribute string, values ...string) error {
-	dn, err := d.DN(username)
-	if err != nil {
-		return err
-	}
-
-	return d.administrator.replace(dn, map[string][]string{attribute: values})
-}
-
-func (d *ActiveDirectory) attribute(username, name string) (string, error) {
-	entry, err := d.administrator.find(accountName, username, name)
-	if err != nil {
-		return "", err
-	}
-
-	return string(entry.GetRawAttributeValue(name)), nil
 }
 
 // relativeDN is the first part of the DN of an entry with that common name.

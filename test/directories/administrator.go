@@ -132,9 +132,8 @@ func (a *administrator) rename(dn, relative string) error {
 	return nil
 }
 
-// find returns the only entry whose attribute has a value, or ErrNoEntry.
-func (a *administrator) find(attribute, value string, want ...string) (*ldap.Entry, error) {
-	filter := "(" + attribute + "=" + ldap.EscapeFilter(value) + ")"
+// find returns the only entry that matches a filter, or ErrNoEntry.
+func (a *administrator) find(filter string, want ...string) (*ldap.Entry, error) {
 	request := ldap.NewSearchRequest(a.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false, filter, want, nil)
 
 	var result *ldap.SearchResult

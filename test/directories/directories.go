@@ -18,6 +18,8 @@ type Person struct {
 	// Name is the common name, and so a part of the DN; the username if it is empty. Email may be empty.
 	Name  string
 	Email string
+	// Unit is the organizational unit that the person is in. Empty, it is where the server has people.
+	Unit string
 }
 
 func (p Person) name() string {

@@ -32,13 +32,13 @@ func (l *logs) path(start int) string {
 	return filepath.Join(l.dir, fmt.Sprintf("%s-%d.log", l.name, start))
 }
 
-// lines returns the lines of all starts. A line that the server has not written to its end is left out.
-func (l *logs) lines() ([]string, error) {
+// lines returns the lines of each start. A line that the server has not written to its end is left out.
+func (l *logs) lines() ([][]string, error) {
 	l.mu.Lock()
 	starts := l.starts
 	l.mu.Unlock()
 
-	var lines []string
+	lines := make([][]string, 0, starts)
 
 	for start := 1; start <= starts; start++ {
 		content, err := os.ReadFile(l.path(start))
@@ -51,7 +51,7 @@ func (l *logs) lines() ([]string, error) {
 		}
 
 		complete := content[:bytes.LastIndexByte(content, '\n')+1]
-		lines = append(lines, strings.Split(string(complete), "\n")...)
+		lines = append(lines, strings.Split(string(complete), "\n"))
 	}
 
 	return lines, nil
