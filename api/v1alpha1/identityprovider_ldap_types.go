@@ -10,8 +10,9 @@ type LDAPSettings struct {
 	// +kubebuilder:validation:MaxItems=4
 	// +kubebuilder:validation:items:MinLength=3
 	// +kubebuilder:validation:items:MaxLength=261
-	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]]):[1-9][0-9]{0,4}$')",message="a server must be HOST:PORT, such as dc1.corp.example.org:636 or [2001:db8::1]:636"
-	// +kubebuilder:validation:XValidation:rule="self.all(s, self.exists_one(t, t == s))",message="servers must differ"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]]):([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$')",message="a server must be HOST:PORT, such as dc1.corp.example.org:636 or [2001:db8::1]:636"
+	// +kubebuilder:validation:items:XValidation:rule="!self.startsWith('[') || self.indexOf(']') < 0 || isIP(self.substring(1, self.indexOf(']'))) && ip(self.substring(1, self.indexOf(']'))).family() == 6",message="what is in brackets must be an IPv6 address"
+	// +kubebuilder:validation:XValidation:rule="self.all(s, self.exists_one(t, t.lowerAscii() == s.lowerAscii()))",message="servers must differ, in more than upper and lower case"
 	Servers []string `json:"servers,omitempty"`
 
 	// tls says how the connection is encrypted. There is none without, and certificates are always verified.
@@ -74,14 +75,15 @@ type LDAPUsers struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[^=,\\p{Cc}]+=[^\\p{Cc}]+$')",message="baseDN must be a distinguished name, such as ou=people,dc=example,dc=org"
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[^=,\\p{Cc}\\p{Zl}\\p{Zp}]+=[^\\p{Cc}\\p{Zl}\\p{Zp}]+$')",message="baseDN must be a distinguished name, such as ou=people,dc=example,dc=org"
 	BaseDN string `json:"baseDN,omitempty"`
 
 	// filter narrows people down (RFC 4515). By default it is (sAMAccountType=805306368) of Active Directory, and (objectClass=*) otherwise.
 	// +optional
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[(][^\\p{Cc}]+[)]$')",message="filter must be one in parentheses, such as (objectClass=person)"
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[(][^\\p{Cc}\\p{Zl}\\p{Zp}]+[)]$')",message="filter must be one in parentheses, such as (objectClass=person)"
+	// +kubebuilder:validation:XValidation:rule="self.split('(').size() == self.split(')').size()",message="filter must have as many opening as closing parentheses; one in a value is written \\28 or \\29"
 	Filter string `json:"filter,omitempty"`
 
 	// nameAttribute has the name of a person, which accounts declare as externalName. By default it is uid; of Active Directory sAMAccountName, or
@@ -98,7 +100,7 @@ type LDAPUsers struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9-]*$')",message="idAttribute must be the name of an attribute, such as entryUUID"
-	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['uid', 'cn', 'sn', 'mail', 'displayname', 'samaccountname', 'userprincipalname', 'name', 'distinguishedname', 'entrydn'])",message="idAttribute must not be a name or an address: these can be changed, and given to another person"
+	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['uid', 'userid', 'cn', 'commonname', 'sn', 'surname', 'givenname', 'name', 'displayname', 'initials', 'mail', 'rfc822mailbox', 'mailnickname', 'proxyaddresses', 'telephonenumber', 'mobile', 'samaccountname', 'userprincipalname', 'distinguishedname', 'entrydn'])",message="idAttribute must not be a name or an address: these can be changed, and given to another person"
 	IDAttribute string `json:"idAttribute,omitempty"`
 }
 
@@ -108,14 +110,15 @@ type LDAPGroups struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[^=,\\p{Cc}]+=[^\\p{Cc}]+$')",message="baseDN must be a distinguished name, such as ou=groups,dc=example,dc=org"
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[^=,\\p{Cc}\\p{Zl}\\p{Zp}]+=[^\\p{Cc}\\p{Zl}\\p{Zp}]+$')",message="baseDN must be a distinguished name, such as ou=groups,dc=example,dc=org"
 	BaseDN string `json:"baseDN,omitempty"`
 
 	// filter narrows groups down (RFC 4515). By default it is (objectClass=group) of Active Directory, and (objectClass=groupOfNames) otherwise.
 	// +optional
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[(][^\\p{Cc}]+[)]$')",message="filter must be one in parentheses, such as (objectClass=groupOfNames)"
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[(][^\\p{Cc}\\p{Zl}\\p{Zp}]+[)]$')",message="filter must be one in parentheses, such as (objectClass=groupOfNames)"
+	// +kubebuilder:validation:XValidation:rule="self.split('(').size() == self.split(')').size()",message="filter must have as many opening as closing parentheses; one in a value is written \\28 or \\29"
 	Filter string `json:"filter,omitempty"`
 
 	// nesting is Direct, or InChain (Active Directory only) to count groups of groups as well. InChain is slow in large domains.
@@ -153,7 +156,7 @@ type KerberosSettings struct {
 	// +required
 	// +kubebuilder:validation:MinLength=6
 	// +kubebuilder:validation:MaxLength=260
-	// +kubebuilder:validation:XValidation:rule="self.matches('^HTTP/[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$')",message="servicePrincipal must be HTTP/HOST, such as HTTP/login.example.org, without the realm"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^HTTP/[a-z0-9]([a-z0-9_.-]*[a-z0-9])?$')",message="servicePrincipal must be HTTP/HOST, such as HTTP/login.example.org: the host in lower case, as browsers ask for it, and without the realm"
 	ServicePrincipal string `json:"servicePrincipal,omitempty"`
 
 	// offer is Link, a link on the login page, or Automatic: the login page tries it once by itself, in each browser.

@@ -18,7 +18,9 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.type != 'LDAP' || !has(self.ldap) || has(self.ldap.users) && has(self.ldap.users.baseDN)",message="ldap.users.baseDN must be set of the type LDAP, such as ou=people,dc=example,dc=org",fieldPath=".ldap.users.baseDN"
 // +kubebuilder:validation:XValidation:rule="self.type != 'LDAP' || !has(self.ldap) || !has(self.ldap.groups) || has(self.ldap.groups.baseDN)",message="ldap.groups.baseDN must be set of the type LDAP, such as ou=groups,dc=example,dc=org",fieldPath=".ldap.groups.baseDN"
 // +kubebuilder:validation:XValidation:rule="self.type == 'ActiveDirectory' || !has(self.ldap) || !has(self.ldap.groups) || self.ldap.groups.nesting == 'Direct'",message="ldap.groups.nesting may only be InChain of the type ActiveDirectory",fieldPath=".ldap.groups.nesting"
-// +kubebuilder:validation:XValidation:rule="!has(self.ldap) || !has(oldSelf.ldap) || (has(self.ldap.users) && has(self.ldap.users.idAttribute) ? self.ldap.users.idAttribute : ”) == (has(oldSelf.ldap.users) && has(oldSelf.ldap.users.idAttribute) ? oldSelf.ldap.users.idAttribute : ”)",message="ldap.users.idAttribute is immutable, since accounts are bound to its values: create another IdentityProvider instead",fieldPath=".ldap.users.idAttribute"
+// +kubebuilder:validation:XValidation:rule="!has(self.ldap) || !has(oldSelf.ldap) || (has(self.ldap.users) && has(self.ldap.users.idAttribute) ? self.ldap.users.idAttribute : self.type == 'ActiveDirectory' ? 'objectGUID' : 'entryUUID').lowerAscii() == (has(oldSelf.ldap.users) && has(oldSelf.ldap.users.idAttribute) ? oldSelf.ldap.users.idAttribute : oldSelf.type == 'ActiveDirectory' ? 'objectGUID' : 'entryUUID').lowerAscii()",message="ldap.users.idAttribute is immutable, since accounts are bound to its values: create another IdentityProvider instead",fieldPath=".ldap.users.idAttribute"
+// +kubebuilder:validation:XValidation:rule="!has(self.ldap) || !has(self.groupMappings) || has(self.ldap.groups)",message="groupMappings need ldap.groups: without it no groups are read, and nobody would get a mapped one",fieldPath=".groupMappings"
+// +kubebuilder:validation:XValidation:rule="!has(self.ldap) || !has(self.groupMappings) || self.groupMappings.all(m, m.from.matches('^[^=,]+=.+$'))",message="groupMappings of a directory must have the distinguished name of the group as from, such as cn=engineers,ou=groups,dc=example,dc=org",fieldPath=".groupMappings"
 type IdentityProviderSpec struct {
 	// type is LDAP (a directory), ActiveDirectory (one domain), OIDC (any provider of OpenID Connect) or EntraID (one tenant of Microsoft
 	// Entra ID). It cannot be changed.
@@ -143,7 +145,8 @@ type OIDCSettings struct {
 
 // ProviderSecretReference names a Secret in the namespace keyturn-providers.
 type ProviderSecretReference struct {
-	// name of the Secret, which has to be of type accounts.keyturn.dev/oidc-client, accounts.keyturn.dev/ldap-bind or accounts.keyturn.dev/keytab.
+	// name of the Secret. Its type has to be accounts.keyturn.dev/oidc-client for the secret of a client, accounts.keyturn.dev/ldap-bind for the
+	// account that searches a directory, and accounts.keyturn.dev/keytab for a keytab.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -174,7 +177,7 @@ type GroupMapping struct {
 	// from is the group as the provider names it, such as its object ID, or its distinguished name in a directory.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\p{Cc}\\p{Zl}\\p{Zp}]')",message="from must not have control characters or line breaks"
 	From string `json:"from,omitempty"`
 
@@ -230,7 +233,7 @@ type IdentityProviderStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// Unreadable names the fields that are stored in a form that cannot be read, such as status.conditions. A write of the status has to

@@ -42,9 +42,11 @@ const (
 	// directory.
 	SecretTypeLDAPBind corev1.SecretType = GroupName + "/ldap-bind"
 
-	// BindNameKey and BindPasswordKey are the keys of the name and of the password in such a Secret. The name is a distinguished name or, of Active
-	// Directory, a userPrincipalName.
-	BindNameKey, BindPasswordKey = "username", "password"
+	// BindNameKey is the key of the account's name in such a Secret: a distinguished name or, of Active Directory, a userPrincipalName.
+	BindNameKey = "username"
+
+	// BindPasswordKey is the key of the account's password in such a Secret.
+	BindPasswordKey = "password"
 
 	// SecretTypeKeytab is the type of a Secret in the providers' namespace that holds a keytab.
 	SecretTypeKeytab corev1.SecretType = GroupName + "/keytab"
@@ -53,8 +55,8 @@ const (
 	KeytabKey = "keytab"
 
 	// ServersKey is the key, in every Secret of a provider but a keytab, of the servers that its content may be sent to, separated by spaces, commas or
-	// line breaks. Each is HOST, of which port 443 is meant and 636 of a directory, or HOST:PORT; an IPv6 address with a port is in brackets. Who edits a provider's
-	// address cannot have the Secret sent elsewhere.
+	// line breaks. Each is HOST, of which port 443 is meant and 636 of a directory, or HOST:PORT; an IPv6 address with a port is in brackets. Who
+	// edits a provider's address cannot have the Secret sent elsewhere.
 	ServersKey = "servers"
 
 	// DefaultPasswordKey is the key of the password in such a Secret unless the account names another.

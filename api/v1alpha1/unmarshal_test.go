@@ -88,12 +88,14 @@ func TestOneBadProviderInAList(t *testing.T) {
 	for field, spec := range map[string]string{
 		"spec.type": `{"type": 1}`, "spec.displayName": `{"displayName": ["Contoso"]}`, "spec.passwordChangeURL": `{"passwordChangeURL": {}}`,
 		"spec.access": `{"access": true}`, "spec.allowedNamespaces": `{"allowedNamespaces": "All"}`, "spec.oidc": `{"oidc": {"issuer": 7}}`,
+		"spec.ldap": `{"ldap": {"servers": ["dc1:636"], "users": {"filter": 7}}}`, "spec.revalidation": `{"revalidation": {"intervalMinutes": "5"}}`,
+		"spec.lockout":       `{"lockout": {"maxFailures": 5, "windowMinutes": 1.5}}`,
 		"spec.groupMappings": `{"groupMappings": [{"from": "a", "to": 1}]}`, "spec.session": `{"session": {"maxMinutes": 99999999999}}`,
 		"spec": `[]`,
 	} {
 		read := IdentityProviderList{}
 		list := `{"items": [{"metadata": {"name": "bad", "uid": "u"}, "spec": ` + spec + `, "status": {"accounts": 3}},
-			{"metadata": {"name": "good"}, "spec": {"oidc": {"issuer": "https://id.example.org"}, "session": {"maxMinutes": 7}}}]}`
+			{"metadata": {"name": "good"}, "spec": {"oidc": {"issuer": "https://id.example.org"}, "ldap": {"servers": ["dc1:636"]}, "session": {"maxMinutes": 7}}}]}`
 		if err := json.Unmarshal([]byte(list), &read); err != nil {
 			t.Errorf("%s: %v", field, err)
 			continue
@@ -103,7 +105,7 @@ func TestOneBadProviderInAList(t *testing.T) {
 			t.Errorf("%s: read as %+v", field, bad)
 		}
 		good := read.Items[1].Spec
-		if good.OIDC.Issuer != "https://id.example.org" || good.Session == nil || *good.Session.MaxMinutes != 7 || len(good.Unreadable) > 0 {
+		if good.OIDC.Issuer != "https://id.example.org" || !slices.Equal(good.LDAP.Servers, []string{"dc1:636"}) || good.Session == nil || *good.Session.MaxMinutes != 7 || len(good.Unreadable) > 0 {
 			t.Errorf("%s: the other was read as %+v", field, good)
 		}
 	}

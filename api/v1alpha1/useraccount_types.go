@@ -103,7 +103,8 @@ type Authentication struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\p{Cc}\\p{Zl}\\p{Zp}]') && !self.startsWith(' ') && !self.endsWith(' ')",message="externalName must not have control characters or line breaks, nor spaces around it"
+	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\p{Cc}\\p{Zl}\\p{Zp}\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}]')",message="externalName must not have control characters, line breaks or characters that turn the direction of writing"
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^[^\\s\\p{Z}](.*[^\\s\\p{Z}])?$')",message="externalName must not have spaces around it"
 	ExternalName string `json:"externalName,omitempty"`
 
 	// subject is how the provider names the person: the value of its subject claim, such as the object ID of Entra ID, or the ID of the entry in a

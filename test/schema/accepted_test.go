@@ -34,6 +34,10 @@ func TestAccepted(t *testing.T) {
 		"at a provider, least": `authentication: {type: External, providerRef: {name: a}, subject: "!"}`,
 		"at a provider, most": fmt.Sprintf(`authentication: {type: External, providerRef: {name: %s}, subject: "%s ~"}`,
 			strings.Repeat("a", 63), strings.Repeat("a", 253)),
+		"in a directory, least": `authentication: {type: External, providerRef: {name: a}, externalName: a}`,
+		"in a directory, most": fmt.Sprintf(`authentication: {type: External, providerRef: {name: a}, externalName: %s, subject: a}`,
+			strings.Repeat("ä", 256)),
+		"in a directory, odd":            `authentication: {type: External, providerRef: {name: a}, externalName: "Zoë (*)\\, O'Neil <x>@corp.example.org"}`,
 		"at a provider, subject to come": `authentication: {type: External, providerRef: {name: 0-a}}`,
 	} {
 		t.Run("UserAccount "+name, func(t *testing.T) {
@@ -52,12 +56,26 @@ func TestAccepted(t *testing.T) {
 			scopes: [openid, %s, subjectClaim: %s, groupsClaim: %s}, groupMappings: %s, session: {maxMinutes: 43200}}`,
 			strings.Repeat("ä", 64), address(1024), address(512), strings.Repeat("~", 256), dotted(253), dotted(253), strings.Repeat("K", 253),
 			strings.TrimPrefix(numbered(15, strings.Repeat("s", 254)+"%02d"), "["), strings.Repeat("a", 128), strings.Repeat("a", 128),
-			numbered(64, "{from: "+strings.Repeat("f", 254)+"%02d, to: "+strings.Repeat("t", 128)+"}")),
+			numbered(64, "{from: "+strings.Repeat("f", 510)+"%02d, to: "+strings.Repeat("t", 128)+"}")),
 		"Entra ID":             `{type: EntraID, oidc: {issuer: "` + contoso + `", subjectClaim: oid, scopes: [profile, openid, email]}}`,
 		"a claim with a name":  `oidc: {subjectClaim: "https://claims.example.org/employee-id", groupsClaim: realm_access.roles}`,
 		"one group, two names": `groupMappings: [{from: "Größe 1", to: a}, {from: "Größe 1", to: b}, {from: "cn=x,ou=y: z", to: a}]`,
 		"a name of the world":  `displayName: "コントソ O’Neil & <Söhne>"`,
 		"no bound chosen":      `session: {}`,
+		"directory, least":     `type: ActiveDirectory`,
+		"LDAP, least":          `type: LDAP`,
+		"directory, short": `{type: ActiveDirectory, ldap: {servers: ["a:1"], tls: {mode: StartTLS, serverName: a, caConfigMapRef: {name: a}}, bindSecretRef: {name: a},
+			users: {baseDN: o=a, filter: (a), nameAttribute: a, idAttribute: a}, groups: {baseDN: o=a, filter: (a), nesting: InChain},
+			kerberos: {keytabSecretRef: {name: a}, realm: A, servicePrincipal: HTTP/a, offer: Automatic}}, groupMappings: [{from: a=b, to: a}],
+			session: {maxMinutes: 5}, revalidation: {intervalMinutes: 1}, lockout: {maxFailures: 1, windowMinutes: 1}}`,
+		"directory, most": fmt.Sprintf(`{type: LDAP, ldap: {servers: ["%[1]s.a:65535", "%[1]s.b:65535", "%[1]s.c:65535", "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535"],
+			tls: {serverName: %[2]s, caConfigMapRef: {name: %[2]s, key: %[2]s}}, bindSecretRef: {name: %[2]s},
+			users: {baseDN: "dc=%[3]s", filter: "(a=%[4]s)", nameAttribute: %[5]s, idAttribute: %[5]s}, groups: {baseDN: "dc=%[3]s", filter: "(a=%[4]s)"},
+			kerberos: {keytabSecretRef: {name: %[2]s}, realm: %[6]s, servicePrincipal: HTTP/%[7]s}}, groupMappings: %[8]s,
+			revalidation: {intervalMinutes: 1440}, lockout: {maxFailures: 100, windowMinutes: 1440}}`,
+			strings.Repeat("h", 253), strings.Repeat("n", 253), strings.Repeat("ä", 509), strings.Repeat("ö", 1020), strings.Repeat("a", 128),
+			strings.Repeat("R", 255), strings.Repeat("s", 255), numbered(64, `{from: "cn=`+strings.Repeat("ü", 507)+`%02d", to: t}`)),
+		"directory, nothing chosen": `{type: ActiveDirectory, ldap: {tls: {}, users: {}, groups: {}}, session: {}, revalidation: {}, lockout: {}}`,
 	} {
 		t.Run("IdentityProvider "+name, func(t *testing.T) {
 			if err := api.Create(t.Context(), declared(t, identityProvider, "a", content), client.DryRunAll); err != nil {
@@ -146,6 +164,10 @@ func TestDefaults(t *testing.T) {
 		{"provider", declared(t, identityProvider, "a", "{oidc: {caConfigMapRef: {name: ca}}}"), `{type: OIDC, displayName: Contoso, access: Enabled,
 			allowedNamespaces: {from: None}, oidc: {issuer: "https://id.example.org", clientID: keyturn, clientSecretRef: {name: contoso},
 			caConfigMapRef: {name: ca, key: ca.crt}, scopes: [openid, profile]}}`},
+		{"directory", declared(t, identityProvider, "a", `{type: ActiveDirectory, ldap: {groups: {}, kerberos: {keytabSecretRef: {name: k}, realm: A,
+			servicePrincipal: HTTP/a}}, revalidation: {}, lockout: {}}`), `{type: ActiveDirectory, displayName: Contoso, access: Enabled,
+			allowedNamespaces: {from: None}, ldap: {servers: ["dc1.corp.example.org:636"], bindSecretRef: {name: corp}, tls: {mode: LDAPS},
+			groups: {nesting: Direct}, kerberos: {keytabSecretRef: {name: k}, realm: A, servicePrincipal: HTTP/a, offer: Link}}, revalidation: {}, lockout: {}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -65,9 +65,9 @@ func providerRefusals() []refusal {
 
 	row := func(content string, want ...string) refusal { return wrong(identityProvider, content, want...) }
 
-	return slices.Concat(oidcRefusals(), namespaceRefusals(identityProvider), []refusal{
+	return slices.Concat(oidcRefusals(), directoryRefusals(), namespaceRefusals(identityProvider), []refusal{
 		row(`type: null`, required("spec.type")),
-		row(`type: LDAP`, unsupported("spec.type", "LDAP", "OIDC", "EntraID")),
+		row(`{type: SAML, oidc: null}`, unsupported("spec.type", "SAML", "LDAP", "ActiveDirectory", "OIDC", "EntraID")),
 		wrongWhole(identityProvider, `type: EntraID`, rule("spec.oidc.issuer", noTenant)),
 		wrongWhole(identityProvider, `{type: EntraID, oidc: {issuer: "`+contoso+`", subjectClaim: sub}}`,
 			rule("spec.oidc.subjectClaim", "oidc.subjectClaim of an EntraID provider must be oid, the object ID, which is its default")),
@@ -95,7 +95,7 @@ func providerRefusals() []refusal {
 		row(`groupMappings: [{to: t}]`, required("spec.groupMappings[0].from")),
 		row(`groupMappings: [{from: f}]`, required("spec.groupMappings[0].to")),
 		row(`groupMappings: [{from: "", to: t}]`, tooShort("spec.groupMappings[0].from", "", 1)),
-		row(`groupMappings: [{from: `+strings.Repeat("f", 257)+`, to: t}]`, tooLong("spec.groupMappings[0].from", 256)),
+		row(`groupMappings: [{from: `+strings.Repeat("f", 513)+`, to: t}]`, tooLong("spec.groupMappings[0].from", 512)),
 		row(`groupMappings: [{from: "a\nb", to: t}]`, valueRule("spec.groupMappings[0].from", "a\nb", from)),
 		row(`groupMappings: [{from: "a\u2029b", to: t}]`, valueRule("spec.groupMappings[0].from", "a\u2029b", from)),
 		row(`groupMappings: [{from: f, to: ""}]`, tooShort("spec.groupMappings[0].to", "", 1)),
@@ -113,8 +113,6 @@ func oidcRefusals() []refusal {
 	const (
 		client  = "clientID may only have printable ASCII characters"
 		secret  = "name must be that of a Secret: lowercase letters, digits, - and ."
-		config  = "name must be that of a ConfigMap: lowercase letters, digits, - and ."
-		key     = "key may only have letters, digits and the characters - _ ."
 		scope   = "a scope must not have spaces, quotation marks or backslashes"
 		changes = "subjectClaim must not be a name or an address: these can be changed, and given to another person (OpenID Connect Core 1.0, section 5.7)"
 		shared  = "subjectClaim must name the person: this claim is about the token, or the same for many people"
@@ -133,9 +131,7 @@ func oidcRefusals() []refusal {
 		}
 	}
 
-	rows := slices.Concat(claim("subjectClaim"), claim("groupsClaim"), []refusal{
-		wrong(identityProvider, `oidc: null`, required("spec.oidc")),
-
+	rows := slices.Concat(claim("subjectClaim"), claim("groupsClaim"), caRefusals("spec.oidc", row), []refusal{
 		row(`issuer: null`, required("spec.oidc.issuer")),
 		row(`issuer: "https:/"`, tooShort("spec.oidc.issuer", "https:/", 9), valueRule("spec.oidc.issuer", "https:/", wrongIssuer)),
 		row(`issuer: "`+address(513)+`"`, tooLong("spec.oidc.issuer", 512)),
@@ -155,16 +151,6 @@ func oidcRefusals() []refusal {
 			valueRule("spec.oidc.clientSecretRef.name", "", secret)),
 		row(`clientSecretRef: {name: `+strings.Repeat("a", 254)+`}`, tooLong("spec.oidc.clientSecretRef.name", 253)),
 		row(`clientSecretRef: {name: acme/contoso}`, valueRule("spec.oidc.clientSecretRef.name", "acme/contoso", secret)),
-
-		row(`caConfigMapRef: {}`, required("spec.oidc.caConfigMapRef.name")),
-		row(`caConfigMapRef: {name: ""}`, tooShort("spec.oidc.caConfigMapRef.name", "", 1),
-			valueRule("spec.oidc.caConfigMapRef.name", "", config)),
-		row(`caConfigMapRef: {name: `+strings.Repeat("a", 254)+`}`, tooLong("spec.oidc.caConfigMapRef.name", 253)),
-		row(`caConfigMapRef: {name: CA}`, valueRule("spec.oidc.caConfigMapRef.name", "CA", config)),
-		row(`caConfigMapRef: {name: ca, key: ""}`, tooShort("spec.oidc.caConfigMapRef.key", "", 1),
-			valueRule("spec.oidc.caConfigMapRef.key", "", key)),
-		row(`caConfigMapRef: {name: ca, key: `+strings.Repeat("a", 254)+`}`, tooLong("spec.oidc.caConfigMapRef.key", 253)),
-		row(`caConfigMapRef: {name: ca, key: a/b}`, valueRule("spec.oidc.caConfigMapRef.key", "a/b", key)),
 
 		row(`scopes: []`, tooFew("spec.oidc.scopes", 0, 1), rule("spec.oidc.scopes", "scopes must have openid")),
 		row(`scopes: [profile]`, rule("spec.oidc.scopes", "scopes must have openid")),
@@ -195,11 +181,31 @@ func oidcRefusals() []refusal {
 	return rows
 }
 
+// caRefusals are about the reference to certificates at a path. row makes a row of what is below that.
+func caRefusals(path string, row func(content string, want ...string) refusal) []refusal {
+	const (
+		config = "name must be that of a ConfigMap: lowercase letters, digits, - and ."
+		key    = "key may only have letters, digits and the characters - _ ."
+	)
+
+	atName, atKey := path+".caConfigMapRef.name", path+".caConfigMapRef.key"
+
+	return []refusal{
+		row(`caConfigMapRef: {}`, required(atName)),
+		row(`caConfigMapRef: {name: ""}`, tooShort(atName, "", 1), valueRule(atName, "", config)),
+		row(`caConfigMapRef: {name: `+strings.Repeat("a", 254)+`}`, tooLong(atName, 253)),
+		row(`caConfigMapRef: {name: CA}`, valueRule(atName, "CA", config)),
+		row(`caConfigMapRef: {name: ca, key: ""}`, tooShort(atKey, "", 1), valueRule(atKey, "", key)),
+		row(`caConfigMapRef: {name: ca, key: `+strings.Repeat("a", 254)+`}`, tooLong(atKey, 253)),
+		row(`caConfigMapRef: {name: ca, key: a/b}`, valueRule(atKey, "a/b", key)),
+	}
+}
+
 func providerStatusRefusals() []refusal {
 	return []refusal{
 		wrongStatus(identityProvider, `observedGeneration: 0`, tooSmall("status.observedGeneration", 0, 1)),
 		wrongStatus(identityProvider, `accounts: -1`, tooSmall("status.accounts", -1, 0)),
-		wrongStatus(identityProvider, `conditions: `+numbered(9, condition), tooMany("status.conditions", 9, 8)),
+		wrongStatus(identityProvider, `conditions: `+numbered(17, condition), tooMany("status.conditions", 17, 16)),
 		wrongStatus(identityProvider, `conditions: `+list(2, strings.ReplaceAll(condition, "%d", "0")),
 			duplicate("status.conditions[1]", `{"type":"C0"}`)),
 	}

@@ -47,13 +47,19 @@ var (
 	kinds = []schema.GroupVersionKind{userAccount, passwordPolicy, identityProvider}
 )
 
-// declared makes an object of a kind with a spec from YAML. Of a provider, the YAML is what stands in place of leastProvider.
+// declared makes an object of a kind with a spec from YAML. Of a provider, the YAML is what stands in place of leastProvider, or of
+// leastDirectory where it has the type of one.
 func declared(t *testing.T, kind schema.GroupVersionKind, name, spec string) *unstructured.Unstructured {
 	t.Helper()
 
 	o := object(t, kind, name, "spec", spec)
 	if kind == identityProvider {
-		o.Object["spec"] = over(leastProvider(), child(o.Object, "spec"))
+		spec, least := child(o.Object, "spec"), leastProvider()
+		if kind, _ := spec["type"].(string); kind == "LDAP" || kind == "ActiveDirectory" {
+			least = leastDirectory(kind)
+		}
+
+		o.Object["spec"] = over(least, spec)
 	}
 
 	return o

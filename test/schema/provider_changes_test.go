@@ -20,7 +20,11 @@ type change struct {
 
 // providerChanges are those of fields that cannot be changed. A default may be written out, or left to be one.
 func providerChanges() map[string]change {
-	const entra = `{type: EntraID, oidc: {issuer: "` + contoso + `"}}`
+	const (
+		entra = `{type: EntraID, oidc: {issuer: "` + contoso + `"}}`
+		ldap  = `{type: LDAP, ldap: {users: {idAttribute: employeeNumber}}}`
+		other = `"bindSecretRef":{"name":"a"},"users":{"baseDN":"o=a"}`
+	)
 
 	return map[string]change{
 		"type": {entra, `{"spec":{"type":"OIDC","oidc":{"subjectClaim":"oid"}}}`,
@@ -41,6 +45,23 @@ func providerChanges() map[string]change {
 		"claim, the default is written": {`{}`, `{"spec":{"oidc":{"subjectClaim":"sub"}}}`, nil},
 		"claim, the default is left":    {`oidc: {subjectClaim: sub}`, `{"spec":{"oidc":{"subjectClaim":null}}}`, nil},
 		"claim of Entra, is written":    {entra, `{"spec":{"oidc":{"subjectClaim":"oid"}}}`, nil},
+
+		"from a directory": {`type: LDAP`, `{"spec":{"type":"OIDC","ldap":null,"oidc":{"issuer":"https://a","clientID":"a","clientSecretRef":{"name":"a"}}}}`,
+			[]string{rule("spec.type", immutableType)}},
+		"to a directory": {`{}`, `{"spec":{"type":"LDAP","oidc":null,"ldap":{"servers":["dc1:636"],` + other + `}}}`,
+			[]string{rule("spec.type", immutableType)}},
+		"to another directory, and with it the ID": {`type: ActiveDirectory`, `{"spec":{"type":"LDAP","ldap":{"users":{"baseDN":"o=a"}}}}`,
+			[]string{rule("spec.ldap.users.idAttribute", immutableID), rule("spec.type", immutableType)}},
+		"ID, unset to set":           {`type: LDAP`, `{"spec":{"ldap":{"users":{"idAttribute":"employeeNumber"}}}}`, []string{rule("spec.ldap.users.idAttribute", immutableID)}},
+		"ID, set to unset":           {ldap, `{"spec":{"ldap":{"users":{"idAttribute":null}}}}`, []string{rule("spec.ldap.users.idAttribute", immutableID)}},
+		"ID, set to another":         {ldap, `{"spec":{"ldap":{"users":{"idAttribute":"entryUUID"}}}}`, []string{rule("spec.ldap.users.idAttribute", immutableID)}},
+		"ID of AD, that of any":      {`type: ActiveDirectory`, `{"spec":{"ldap":{"users":{"idAttribute":"entryUUID"}}}}`, []string{rule("spec.ldap.users.idAttribute", immutableID)}},
+		"ID, the default is written": {`type: LDAP`, `{"spec":{"ldap":{"users":{"idAttribute":"entryUUID"}}}}`, nil},
+		"ID, the default is left":    {`{type: ActiveDirectory, ldap: {users: {idAttribute: objectGUID}}}`, `{"spec":{"ldap":{"users":null}}}`, nil},
+		"ID, in other letters":       {ldap, `{"spec":{"ldap":{"users":{"idAttribute":"employeenumber"}}}}`, nil},
+		"everything else of a directory": {`type: LDAP`, `{"spec":{"ldap":{"servers":["ldap2:389"],"tls":{"mode":"StartTLS"},"bindSecretRef":{"name":"b"},
+			"users":{"baseDN":"o=b","filter":"(a=b)","nameAttribute":"cn"},"groups":{"baseDN":"o=b"},
+			"kerberos":{"realm":"A","servicePrincipal":"HTTP/a","keytabSecretRef":{"name":"k"}}}}}`, nil},
 	}
 }
 

@@ -77,6 +77,10 @@ var siblings = map[string]string{
 	"spec.groupMappings.[*].from":     `"to": "a"`,
 	"spec.groupMappings.[*].to":       `"from": "a"`,
 	"spec.oidc.caConfigMapRef.key":    `"name": "a"`,
+
+	"spec.authentication.externalName": `"type": "External", "providerRef": {"name": "a"}`,
+	"spec.ldap.tls.caConfigMapRef.key": `"name": "a"`,
+	"spec.ldap.kerberos.offer":         `"keytabSecretRef": {"name": "a"}`,
 }
 
 // TestAcceptedValuesAreReadable does the same with odd values of the right and of wrong types at every field of every kind.
@@ -85,7 +89,8 @@ func TestAcceptedValuesAreReadable(t *testing.T) {
 		`null`, `true`, `""`, `"a"`, `[]`, `[null]`, `{}`, `0`, `-1`, `1`, `1.0`, `1e0`, `8.0`, `12.0`, `1.5`, `1e2`, `64`, `7168.0`, `35840`, `220000`, `2147483648`,
 		`9223372036854775808`, `1e400`, `-0.0`, `"\ud800"`, `"\u0000"`, `{"a":"b"}`, `{"name":"a"}`, `["a"]`, `[1]`, `[{"name":"a"}]`, `"2026-11-29T01:00:00Z"`, `"2026-11-29t01:00:00z"`,
 		`"Enabled"`, `"Disabled"`, `"Allowed"`, `"Forbidden"`, `"Required"`, `"Never"`, `"Keep"`, `"Local"`, `"Bcrypt"`, `"All"`, `"Active"`, `"Reset"`, `"InitialLogin"`, `"Idle"`, `"ada@example.org"`,
-		`"OIDC"`, `"https://id.example.org"`, `"openid"`, `["openid"]`, `[{"from":"a","to":"b"}]`, `{"from":"a","to":"b"}`, `"sub"`,
+		`"OIDC"`, `"ActiveDirectory"`, `"dc1:636"`, `["dc1:636"]`, `"LDAPS"`, `"o=a"`, `"(a=b)"`, `"objectGUID"`, `"Direct"`, `"EXAMPLE.ORG"`, `"HTTP/a"`, `"Link"`,
+		`"https://id.example.org"`, `"openid"`, `["openid"]`, `[{"from":"a","to":"b"}]`, `{"from":"a","to":"b"}`, `"sub"`,
 	}
 
 	storeEach(t)
@@ -96,7 +101,7 @@ func TestAcceptedValuesAreReadable(t *testing.T) {
 				accepted := 0
 
 				for _, value := range odd {
-					answer, err := dryRun(t, v1alpha1.SchemeGroupVersion.WithKind(kind), part, nested(at, value))
+					answer, err := dryRunOn(t, storedFor(kind, at), v1alpha1.SchemeGroupVersion.WithKind(kind), part, nested(at, value))
 					if err != nil {
 						continue
 					}
@@ -157,13 +162,36 @@ func storeEach(t *testing.T) {
 	for _, kind := range kinds {
 		create(t, declared(t, kind, "stored", "{}"))
 	}
+
+	create(t, declared(t, identityProvider, storedDirectory, `{type: ActiveDirectory, ldap: {kerberos: {keytabSecretRef: {name: a}, realm: A, servicePrincipal: HTTP/a}}}`))
+}
+
+// storedDirectory is the provider that fields of directories can be set on.
+const storedDirectory = "stored-directory"
+
+// storedFor names the stored object of a kind that a field can be set on.
+func storedFor(kind, at string) string {
+	for _, part := range []string{"spec.ldap", "spec.revalidation", "spec.lockout"} {
+		if kind == identityProvider.Kind && (at == part || strings.HasPrefix(at, part+".")) {
+			return storedDirectory
+		}
+	}
+
+	return "stored"
 }
 
 // dryRun has the API server judge what an object's spec or status is to be, in JSON as it is, and returns what it would store.
 func dryRun(t *testing.T, kind schema.GroupVersionKind, part, content string) (*unstructured.Unstructured, error) {
 	t.Helper()
 
-	o := object(t, kind, "stored", "metadata", "{}")
+	return dryRunOn(t, "stored", kind, part, content)
+}
+
+// dryRunOn is dryRun with the object of a name.
+func dryRunOn(t *testing.T, name string, kind schema.GroupVersionKind, part, content string) (*unstructured.Unstructured, error) {
+	t.Helper()
+
+	o := object(t, kind, name, "metadata", "{}")
 	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{%q: %s}`, part, content))
 
 	if part == "status" {

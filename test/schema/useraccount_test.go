@@ -12,6 +12,8 @@ func accountRefusals() []refusal {
 
 		provider = "name must be that of an IdentityProvider: lowercase letters, digits and -"
 		subject  = "subject may only have printable ASCII characters, and no spaces around it"
+		outside  = "externalName must not have control characters, line breaks or characters that turn the direction of writing"
+		spaces   = "externalName must not have spaces around it"
 	)
 
 	external := func(content string, want ...string) refusal {
@@ -19,6 +21,10 @@ func accountRefusals() []refusal {
 	}
 	subjectRow := func(yaml string, want ...string) refusal {
 		return external(`providerRef: {name: contoso}, subject: `+yaml, want...)
+	}
+
+	nameRow := func(yaml string, want ...string) refusal {
+		return external(`providerRef: {name: contoso}, externalName: `+yaml, want...)
 	}
 
 	const long = "aaaaaaaaaaaaaaaa" // 16
@@ -76,6 +82,15 @@ func accountRefusals() []refusal {
 		subjectRow(`"a\tb"`, valueRule("spec.authentication.subject", "a\tb", subject)),
 		subjectRow(`"аda"`, valueRule("spec.authentication.subject", "аda", subject)), // a Cyrillic а
 		subjectRow(`"a\u200b"`, valueRule("spec.authentication.subject", "a\u200b", subject)),
+		wrong(userAccount, `authentication: {type: External, externalName: ada}`, rule("spec.authentication.externalName",
+			"externalName needs providerRef: it is the name of the person in the directory")),
+		nameRow(`""`, tooShort("spec.authentication.externalName", "", 1), valueRule("spec.authentication.externalName", "", spaces)),
+		nameRow(strings.Repeat(long, 16)+`a`, tooLong("spec.authentication.externalName", 256)),
+		nameRow(`" ada"`, valueRule("spec.authentication.externalName", " ada", spaces)),
+		nameRow(`"ada\u00a0"`, valueRule("spec.authentication.externalName", "ada\u00a0", spaces)),
+		nameRow(`"a\tda"`, valueRule("spec.authentication.externalName", "a\tda", outside)),
+		nameRow(`"a\u2028da"`, valueRule("spec.authentication.externalName", "a\u2028da", outside)),
+		nameRow(`"ada\u202ea"`, valueRule("spec.authentication.externalName", "ada\u202ea", outside)),
 		wrong(userAccount, `access: Locked`, unsupported("spec.access", "Locked", "Enabled", "Disabled")),
 		wrongWhole(userAccount, `{startTime: "2026-01-01T00:00:00Z", endTime: "2026-01-01T00:00:00Z"}`,
 			rule("spec.endTime", "endTime must be later than startTime")),
