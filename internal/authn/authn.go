@@ -70,6 +70,8 @@ type Proof struct {
 type Request struct {
 	Account    *v1alpha1.UserAccount
 	Credential account.Credential
+	// CredentialUID is the UID of the Secret that has the credential.
+	CredentialUID string
 	// Provider verifies an External account; nil where there is none, or none that may.
 	Provider *v1alpha1.IdentityProvider
 	// Hashing are the parameters of the policy that applies.

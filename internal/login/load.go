@@ -134,7 +134,7 @@ func (s *Service) chooseVerifier(ctx context.Context, l *loaded) error {
 	if l.verifier == nil {
 		return nil
 	}
-	l.request = authn.Request{Account: l.account, Credential: l.record.Credential}
+	l.request = authn.Request{Account: l.account, Credential: l.record.Credential, CredentialUID: l.record.UID()}
 	if l.account.Spec.Authentication.Type == v1alpha1.AuthenticationExternal {
 		found, err := s.catalog.Provider(ctx, l.account)
 		if err != nil {
