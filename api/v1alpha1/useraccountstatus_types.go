@@ -116,7 +116,7 @@ const (
 )
 
 // StandingReason says why an account is not Active. The login answers account-unavailable with the same words.
-// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;SpecUnreadable;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid;ProviderNotFound;ProviderNotAllowed;ProviderDisabled;SubjectNotDeclared;SubjectConflict
+// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;SpecUnreadable;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid;ProviderNotFound;ProviderNotAllowed;ProviderDisabled;SubjectNotDeclared;SubjectConflict;SubjectMismatch;ExternalPasswordExpired;ExternalMustChange;ExternalDisabled;ExternalAccountExpired;ExternalRestricted;ExternalGone
 type StandingReason string
 
 // The values of StandingReason.

@@ -11,10 +11,15 @@ import (
 // whatever the new password is like. The credential that it returns is to be written, if it differs, whatever the answer.
 // The caller has refused what AttemptLock refuses, before the password was looked at.
 func (r Rules) MayChange(c Credential, p Proven) (Credential, Answer) {
+	if r.isStranger(c, p) {
+		return r.refuseStranger(c, p)
+	}
 	c, answer := r.recordSuccess(c, p)
 	s := r.Standing(c)
 	answer.PasswordExpires = s.PasswordExpires
 	switch {
+	case p.RefusedElsewhere != "" && UnavailableReason(r.Spec, r.Now) == "":
+		answer.Outcome, answer.Reason = Unavailable, p.RefusedElsewhere
 	case r.ChangeForbidden() && UnavailableReason(r.Spec, r.Now) == "":
 		answer.Outcome = ChangeForbidden
 	case s.Standing == v1alpha1.StandingActive && r.tooYoung(c):

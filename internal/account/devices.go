@@ -17,7 +17,8 @@ func (r Rules) AttemptLock(c Credential) Lock {
 
 // device returns the failures of the device that an attempt comes from, which it may have none of yet, and those of the
 // others that count still. It returns false where they are not counted on their own: it is no such device, there is no room
-// for one more, or locks last until an administrator ends them, who has to see the only one there is.
+// for one more, locks last until an administrator ends them, who has to see the only one there is, or the password is kept in a directory, whose own
+// limit all devices share.
 func (r Rules) device(c Credential) (own DeviceFailures, others []DeviceFailures, counted bool) {
 	own.ID = r.Device
 	for _, d := range c.Devices {
@@ -28,7 +29,7 @@ func (r Rules) device(c Credential) (own DeviceFailures, others []DeviceFailures
 			others = append(others, d)
 		}
 	}
-	return own, others, r.Device != "" && r.Policy.LockDuration > 0 && len(others) < MaxDevices
+	return own, others, r.Device != "" && !r.IsExternal() && r.Policy.LockDuration > 0 && len(others) < MaxDevices
 }
 
 // clearFailuresOfOrigin clears the failures that a right password clears. A right password from a device that has logged in

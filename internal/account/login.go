@@ -87,11 +87,15 @@ type Proven struct {
 // that it returns is to be written, if it differs, before the answer is given. The caller has refused what AttemptLock
 // refuses, before a password was looked at.
 func (r Rules) NextStep(c Credential, p Proven) (Credential, Answer) {
-	if p.Asserted && !r.declares(p.External) {
-		return c, Answer{Outcome: Unavailable, Reason: ReasonNotDeclared}
+	if r.isStranger(c, p) {
+		return r.refuseStranger(c, p)
 	}
 	c, answer := r.recordSuccess(c, p)
-	s := r.Standing(c)
+	standing := r
+	if p.Asserted {
+		standing.Policy.MaxFailures, standing.Policy.MaxConsecutiveFailures = 0, 0
+	}
+	s := standing.Standing(c)
 	answer.PasswordExpires = s.PasswordExpires
 	switch s.Standing {
 	case v1alpha1.StandingActive:
@@ -118,7 +122,7 @@ func (r Rules) NextStep(c Credential, p Proven) (Credential, Answer) {
 	if answer.Outcome != Granted {
 		return c, answer
 	}
-	c = recordExternal(c, p.External)
+	c = r.recordExternal(c, p.External)
 	c.UnnotifiedFailures = 0 // The answer has their number.
 	answer.WarnExpiry = answer.GraceLogin || r.expiresSoon(s.PasswordExpires)
 	if r.Now.Sub(c.LastSuccessTime).Abs() >= LastSuccessGrain {
@@ -127,13 +131,14 @@ func (r Rules) NextStep(c Credential, p Proven) (Credential, Answer) {
 	return c, answer
 }
 
-// recordSuccess is what every proof does: requests take effect, failures are cleared, and a password that no longer meets a
+// recordSuccess is what every proof does: requests take effect, failures are cleared, what the directory says of its person is recorded, and a password that no longer meets a
 // policy that is enforced is recorded as one to be changed.
 func (r Rules) recordSuccess(c Credential, p Proven) (Credential, Answer) {
 	c = r.ApplyRequests(c)
 	if !p.Asserted {
 		c = r.clearFailuresOfOrigin(c)
 	}
+	c = r.recordState(c, p)
 	answer := Answer{FailuresBefore: c.UnnotifiedFailures, LastSuccessTime: c.LastSuccessTime}
 	if r.Policy.EnforceExisting && p.Compliance == NotCompliant && c.Password.MustChange == "" {
 		c.Password.MustChange = v1alpha1.MustChangePolicyChanged

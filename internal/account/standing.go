@@ -48,7 +48,7 @@ func (r Rules) classify(c Credential, s Standing) (v1alpha1.Standing, v1alpha1.S
 	case reason != "":
 		return v1alpha1.StandingDisabled, reason
 	case r.IsExternal():
-		return r.classifyExternal(c)
+		return r.classifyExternal(c, s)
 	case c.Password.IsZero():
 		return v1alpha1.StandingNoPassword, v1alpha1.ReasonNoPassword
 	case s.Lock.Locked:

@@ -96,6 +96,7 @@ func (r Rules) Transitions(before, after Credential) []Transition {
 	if !created {
 		c.adoption()
 		c.authentication()
+		c.directory()
 		c.requests()
 		c.acts()
 	}
@@ -152,11 +153,11 @@ func (c *comparison) authentication() {
 	switch {
 	case keepsPassword(c.before) && !keepsPassword(c.after): // It has become External.
 		c.forgotten(false, TransitionByAuthentication, "")
-	case before.IsZero(), before.isSamePerson(after):
+	case before.IsZero(), before.isSameBinding(after):
 	default: // The next person may have logged in by the same write.
 		reason, declared := TransitionByAuthentication, c.rules
 		declared.Provider = Provider{} // Who compares may not have looked it up.
-		if declared.declares(before) {
+		if declared.declaresRecorded(c.before) {
 			reason = TransitionByProvider
 		}
 		c.endSessions(reason, "")

@@ -24,6 +24,8 @@ const (
 	EventLogout Event = "logout"
 	// EventRevocation: all sessions of an account are over.
 	EventRevocation Event = "revocation"
+	// EventLink: an account is bound to an entry of a directory from now on.
+	EventLink Event = "link"
 	// EventAction: an administrator has acted on an account by hand, or was refused.
 	EventAction Event = "action"
 )

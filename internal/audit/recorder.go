@@ -172,6 +172,8 @@ func lineOf(t account.Transition) Line {
 		line.Event = EventLogout
 	case account.SessionsEnded:
 		line.Event = EventRevocation
+	case account.Linked:
+		line.Event = EventLink
 	}
 	return line
 }

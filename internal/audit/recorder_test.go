@@ -342,7 +342,7 @@ func TestDocumentation(t *testing.T) {
 		}
 		events = append(events, line.Event)
 	}
-	for _, event := range []Event{EventAttempt, EventChange, EventReset, EventLock, EventUnlock, EventLogout, EventRevocation, EventAction} {
+	for _, event := range []Event{EventAttempt, EventChange, EventReset, EventLock, EventUnlock, EventLogout, EventRevocation, EventAction, EventLink} {
 		if !slices.Contains(events, event) {
 			t.Errorf("no example of %s", event)
 		}
@@ -350,6 +350,7 @@ func TestDocumentation(t *testing.T) {
 	words := []string{
 		account.TransitionByChange, account.TransitionByReset, account.TransitionByUnlockTime, account.TransitionBySignOutTime,
 		account.TransitionByPerson, account.TransitionByAdministrator, account.TransitionByDeletion, account.TransitionByPolicy, account.TransitionOfDevice,
+		account.TransitionByAuthentication, account.TransitionByProvider, account.TransitionByExternalPassword, account.TransitionByExternalGroups,
 		string(v1alpha1.ReasonAccountDisabled), string(v1alpha1.ReasonAccountEnded),
 		string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures),
 		v1alpha1.ConditionReasonValueInvalid, v1alpha1.ConditionReasonKeyNotFound,
@@ -363,6 +364,8 @@ func TestDocumentation(t *testing.T) {
 		v1alpha1.ReasonAccountDisabled, v1alpha1.ReasonAccountNotStarted, v1alpha1.ReasonAccountEnded, v1alpha1.ReasonSpecUnreadable, v1alpha1.ReasonIdle,
 		v1alpha1.ReasonProviderNotFound, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonProviderDisabled,
 		v1alpha1.ReasonSubjectNotDeclared, v1alpha1.ReasonSubjectConflict,
+		v1alpha1.ReasonExternalPasswordExpired, v1alpha1.ReasonExternalMustChange, v1alpha1.ReasonExternalDisabled, v1alpha1.ReasonExternalAccountExpired,
+		v1alpha1.ReasonExternalRestricted, v1alpha1.ReasonExternalGone,
 	} {
 		words = append(words, string(reason))
 	}

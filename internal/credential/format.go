@@ -62,6 +62,11 @@ const (
 	keyProviderUID = "external.providerUID"
 	keySubject     = "external.subject"
 
+	keyExternalName      = "external.name"
+	keyExternalSetTime   = "external.passwordSetTime"
+	keyExternalState     = "external.state"
+	keyExternalSuspended = "external.suspended"
+
 	keyHandledReset   = "handled.resetTime"
 	keyHandledChange  = "handled.changeRequiredTime"
 	keyHandledUnlock  = "handled.unlockTime"

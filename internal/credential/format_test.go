@@ -53,7 +53,10 @@ func full() account.Credential {
 			ResetTime: minutes(13), AppliedHash: "$2b$12$" + secretText, AppliedPolicyRef: "strong",
 			Rejected: []policy.RequirementID{policy.RequirementMinLength, policy.RequirementHistory}, RejectedPolicy: "abc", Superseded: true,
 		},
-		External:     account.External{ProviderUID: "p1", Subject: "00000000-1111-2222-3333-444444444444", Groups: []string{"Staff A", "staff"}},
+		External: account.External{
+			ProviderUID: "p1", Subject: "00000000-1111-2222-3333-444444444444", Name: "Ada Lovelace", Groups: []string{"Staff A", "staff"},
+			PasswordSetTime: minutes(24), State: v1alpha1.ReasonExternalMustChange, Suspended: true,
+		},
 		OrphanedTime: minutes(14),
 	}
 }
@@ -153,6 +156,8 @@ func TestStoredForm(t *testing.T) {
 		"acted.signOutTime": "2026-03-01T12:22:00.123456789Z", "acted.signOutBy": "keyturn:ops:sam",
 		"acted.changeRequiredTime": "2026-03-01T12:23:00.123456789Z", "acted.changeRequiredBy": "admin",
 		"external.providerUID": "p1", "external.subject": "00000000-1111-2222-3333-444444444444",
+		"external.name": "Ada Lovelace", "external.passwordSetTime": "2026-03-01T12:24:00.123456789Z",
+		"external.state": "ExternalMustChange", "external.suspended": "true",
 	}
 	for key, value := range want {
 		if string(secret.Data[key]) != value {
@@ -231,6 +236,10 @@ func TestMalformed(t *testing.T) {
 		{"too long a subject", "external.subject", strings.Repeat("n", 256)},
 		{"a subject with a newline", "external.subject", "s-1\n"},
 		{"a subject that is not text", "external.subject", "s\xff"},
+		{"too long a name", "external.name", strings.Repeat("n", 257)},
+		{"a name with a newline", "external.name", "ada\n"},
+		{"a name that is not text", "external.name", "ada\xff"},
+		{"what no directory says", "external.state", "AccountDisabled"},
 		{"groups with a newline at their end", annotations + "external-groups", "staff\n"},
 		{"padded base64", "history.salt", "c2FsdA=="},
 		{"empty base64", "history.salt", "\r"},
@@ -256,6 +265,7 @@ func TestMalformed(t *testing.T) {
 		"history.salt", "history.digests", "failures.consecutive", "failures.untold",
 		"password.graceLoginsUsed", "sessions.ended",
 		"acted.resetTime", "acted.unlockTime", "acted.signOutTime", "acted.changeRequiredTime",
+		"external.passwordSetTime", "external.state", "external.suspended",
 	} {
 		rows = append(rows, struct{ name, key, value string }{"not of its form", key, bad})
 	}
@@ -299,11 +309,19 @@ func checkInvalid(t *testing.T, secret *corev1.Secret, names ...string) {
 	}
 }
 
-// TestGroupsOfNobody: groups at a provider that are nobody's cannot be read, since sessions would be given them.
+// TestGroupsOfNobody: groups at a provider that are nobody's cannot be read, since sessions would be given them, and neither can what a directory has
+// said of nobody.
 func TestGroupsOfNobody(t *testing.T) {
 	secret := encoded(least())
 	secret.Annotations[annotationGroups] = "staff"
 	checkInvalid(t, secret, annotationGroups)
+	for key, value := range map[string]string{
+		"external.name": "ada", "external.passwordSetTime": "2026-03-01T12:00:00Z", "external.state": "ExternalGone", "external.suspended": "true",
+	} {
+		secret := encoded(least())
+		secret.Data[key] = []byte(value)
+		checkInvalid(t, secret, key)
+	}
 }
 
 // TestMalformedInSeveralPlaces: the error has the names of all keys that cannot be read.

@@ -116,6 +116,16 @@ func TestStoredCredentials(t *testing.T) {
 				Groups: []string{"5e6f7a8b-1111-4222-8333-9c0d1e2f3a4b", "Staff, all"},
 			},
 		},
+		"directory": {
+			AccountID: "10ffeeddccbbaa998877665544332211", CreatedTime: at(t, "2026-11-30T08:00:00Z"), SessionGeneration: 4,
+			Owner:           account.Owner{Namespace: "acme", Name: "grace", UID: "g-2"},
+			LastSuccessTime: at(t, "2026-11-30T09:00:00Z"),
+			External: account.External{
+				ProviderUID: "5a0f7b1c-2d3e-4f50-8a6b-7c8d9e0f1a2b", Subject: "0c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f", Name: "grace@corp.example.org",
+				Groups: []string{"CN=Staff,DC=corp,DC=example,DC=org"}, PasswordSetTime: at(t, "2026-11-01T07:00:00.1234567Z"),
+				State: v1alpha1.ReasonExternalDisabled, Suspended: true,
+			},
+		},
 		"pbkdf2": {
 			AccountID: "ffeeddccbbaa99887766554433221100", CreatedTime: at(t, "2026-01-01T00:00:00Z"), SessionGeneration: 1,
 			Owner:    account.Owner{Namespace: "default", Name: "alan", UID: "g-1"},
@@ -128,7 +138,7 @@ func TestStoredCredentials(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if hasPassword := name != "external"; hasPassword == read.Password.IsZero() {
+			if hasPassword := name != "external" && name != "directory"; hasPassword == read.Password.IsZero() {
 				t.Errorf("it has a password: %t", !read.Password.IsZero())
 			} else if hasPassword {
 				if right, err := hash.Verify(read.Password.Hash, storedPassword); err != nil || !right {

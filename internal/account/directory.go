@@ -1,0 +1,159 @@
+package account
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// This file holds the rules of accounts whose password is kept in a directory. Such an account is bound to one entry: to that of the subject that it
+// declares or, without one, to that which has its name at the first login. A name can be given to somebody else in the directory, who does not get the
+// account with it.
+
+// Observation is what a directory says about the person of an account, asked by the subject that the account is bound to.
+type Observation struct {
+	// State is why the person may not log in; empty where nothing is in the way.
+	State v1alpha1.StandingReason
+	// Groups of the person, as far as they are mapped, sorted.
+	Groups []string
+	// PasswordSetTime is when the password was set; zero: not known.
+	PasswordSetTime time.Time
+}
+
+// Revalidate records what a directory says about the person of an account between logins. Where the person may not log in any more, has lost a mapped
+// group, or has another password, all sessions end. An observation that says nothing new changes nothing. It has to be about the subject that the
+// credential is bound to: the caller compares that again when another server has written the credential meanwhile.
+func (r Rules) Revalidate(c Credential, o Observation) Credential {
+	c = r.ApplyRequests(c)
+	if !c.External.isEntry() || c.External.Suspended {
+		return c
+	}
+	if o.State == "" && c.External.State == v1alpha1.ReasonSubjectMismatch {
+		o.State = c.External.State // It was asked by the ID, which does not tell whose the name is.
+	}
+	return c.observed(o)
+}
+
+// Mismatched records that the name of the account belongs to another entry of the directory than the one that it is bound to. Nobody can log in by that
+// name then. It ends no sessions: they are the bound person's, who may only have been renamed, and whether that person may still use them is what Revalidate finds
+// out. A state that the directory has given is kept: it says more about the person. Where the account is not bound yet, there is nothing to record.
+func (r Rules) Mismatched(c Credential) Credential {
+	c = r.ApplyRequests(c)
+	if c.External.isEntry() && c.External.State == "" {
+		c.External.State = v1alpha1.ReasonSubjectMismatch
+	}
+	return c
+}
+
+// isStranger tells whether somebody has proven to be another person at the provider than the account's. A password that Keyturn keeps proves the account
+// itself. A directory that refuses the owner of a right password lets nobody in, so it need not say who that is.
+func (r Rules) isStranger(c Credential, p Proven) bool {
+	switch {
+	case p.Asserted:
+	case !r.IsExternal() || !r.Provider.Directory, p.RefusedElsewhere != "" && p.External.IsZero():
+		return false
+	}
+	return !r.isPersonOf(r.ApplyRequests(c), p.External)
+}
+
+// refuseStranger answers a stranger as somebody whom no account declares. A right password of another entry counts as a failure, as it does where the
+// verifier finds out.
+func (r Rules) refuseStranger(c Credential, p Proven) (Credential, Answer) {
+	if !p.Asserted {
+		c = r.Mismatched(r.Failed(c))
+	}
+	return c, Answer{Outcome: Unavailable, Reason: ReasonNotDeclared}
+}
+
+// recordEntry binds the account to the entry of the person who has logged in, or records what is new about that person. To bind it raises the session
+// generation, although there can be no session yet: a server whose watch has not seen that write yet then knows that its state is an older one.
+func (r Rules) recordEntry(c Credential, e External) Credential {
+	if c.External.IsZero() {
+		c.External = External{
+			ProviderUID: e.ProviderUID, Subject: e.Subject, Name: r.externalName(c),
+			Groups: groupsOf(e.Groups), PasswordSetTime: exact(e.PasswordSetTime),
+		}
+		return EndSessions(c)
+	}
+	return c.observed(Observation{Groups: e.Groups, PasswordSetTime: e.PasswordSetTime})
+}
+
+// recordState records whether the directory lets the person log in who has given the right password, or a ticket.
+func (r Rules) recordState(c Credential, p Proven) Credential {
+	if !c.External.isEntry() || !c.External.isSamePerson(p.External) {
+		return c
+	}
+	return c.observed(Observation{State: p.RefusedElsewhere, Groups: c.External.Groups})
+}
+
+// observed records what a directory says about the person to whose entry the account is bound.
+func (c Credential) observed(o Observation) Credential {
+	before := c.External
+	c.External.State = o.State
+	if !slices.Equal(before.Groups, o.Groups) {
+		c.External.Groups = groupsOf(o.Groups)
+	}
+	if t := exact(o.PasswordSetTime); !t.IsZero() && !t.Equal(before.PasswordSetTime) {
+		c.External.PasswordSetTime = t
+	}
+	if endOfEntry(before, c.External) != "" {
+		c = EndSessions(c)
+	}
+	return c
+}
+
+// isSameBinding tells whether an account stays bound to the person that it was bound to, if it was.
+func (e External) isSameBinding(other External) bool {
+	return e.isSamePerson(other) && strings.EqualFold(e.Name, other.Name)
+}
+
+// directory adds what became of the account's person in a directory.
+func (c *comparison) directory() {
+	before, after := c.before.External, c.after.External
+	switch {
+	case !after.isEntry():
+	case !before.isSameBinding(after):
+		c.add(Linked, "")
+		c.raises++ // Nobody had a session that this could end.
+	default:
+		if after.Suspended && !before.Suspended {
+			c.endSessions(TransitionByProvider, "")
+		}
+		if reason := endOfEntry(before, after); reason != "" {
+			c.endSessions(reason, "")
+		}
+	}
+}
+
+const (
+	// Linked: the account is bound to an entry of a directory from now on.
+	Linked TransitionKind = "Linked"
+	// TransitionByExternalPassword (of SessionsEnded): the password was changed in the directory.
+	TransitionByExternalPassword = "ExternalPasswordChanged"
+	// TransitionByExternalGroups (of SessionsEnded): the person has lost a mapped group in the directory.
+	TransitionByExternalGroups = "ExternalGroupLost"
+)
+
+// endOfEntry returns why the sessions of a person end when something new is observed in the directory; empty where they go on.
+func endOfEntry(before, after External) string {
+	switch {
+	case after.State != before.State && after.State != "" && after.State != v1alpha1.ReasonSubjectMismatch:
+		return string(after.State)
+	case !after.PasswordSetTime.Equal(before.PasswordSetTime):
+		return TransitionByExternalPassword
+	case slices.ContainsFunc(before.Groups, func(group string) bool { return !slices.Contains(after.Groups, group) }):
+		return TransitionByExternalGroups
+	default:
+		return ""
+	}
+}
+
+// exact returns an instant as it is read again.
+func exact(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Round(0)
+}
