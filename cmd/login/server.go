@@ -115,7 +115,8 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	metrics.RegisterKeys(b.registry, keys)
 	counts := metrics.New(b.registry, bounded.Running, logins.Waiting)
 	providers := &oidc.Clients{Source: provider.Source{Reader: b.caches.Providers(), Namespace: o.providerNamespace}, Clock: clock.RealClock{}}
-	counts.Providers = metrics.NewProviders(b.registry, accounts.IdentityProviders, providers.Stats)
+	counts.Providers = metrics.NewProviders(b.registry, accounts.IdentityProviders,
+		metrics.ProviderSource{Reasons: metrics.Words(oidc.Reasons()), Stats: providers.Stats})
 	providers.OnRequest = counts.Providers.Request
 	recorder := &audit.Recorder{Log: b.audit, Catalog: accounts, Clock: clock.RealClock{}, Owners: credentials}
 	store.OnWrite = (&transitions.Notifier{

@@ -65,6 +65,18 @@ type ChangeForbiddenError struct {
 
 func (e *ChangeForbiddenError) Error() string { return "password change forbidden: " + e.Reason }
 
+// ProviderError is why an attempt on an account whose password a provider keeps was not granted. It says which provider that is, for metrics and the
+// audit log: the answer to a wrong password must not.
+type ProviderError struct {
+	Provider *v1alpha1.IdentityProvider
+	Cause    error
+}
+
+func (e *ProviderError) Error() string { return "account of an identity provider: " + e.Cause.Error() }
+
+// Unwrap returns the error that the attempt would be refused with if Keyturn kept the password.
+func (e *ProviderError) Unwrap() error { return e.Cause }
+
 // PasswordRejectedError refuses a new password.
 type PasswordRejectedError struct {
 	Results []policy.Result

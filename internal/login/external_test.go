@@ -161,3 +161,43 @@ func TestDirectoryIsNotAskedForOthers(t *testing.T) {
 		t.Errorf("it was asked %d times", d.asked)
 	}
 }
+
+// providerOf returns the name of the provider that a refusal is of; empty for none.
+func providerOf(err error) string {
+	if e, ok := errors.AsType[*login.ProviderError](err); ok {
+		return e.Provider.Name
+	}
+	return ""
+}
+
+// TestRefusalsNameTheProvider, for metrics and the audit log, whatever refuses an account that a provider verifies; and no others.
+func TestRefusalsNameTheProvider(t *testing.T) {
+	const limit = 2
+	w, d, who := withDirectory(t, v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(limit))}})
+	w.decoys()
+	s := w.service(1, 8)
+	for name, answer := range map[string]error{
+		"refused elsewhere": &authn.RefusedElsewhereError{Reason: v1alpha1.ReasonExternalDisabled},
+		"not to be asked":   &authn.UnavailableError{Reason: "Unreachable"},
+		"no answer":         errors.New("no answer"),
+	} {
+		d.answer = func(string) error { return answer }
+		if of := providerOf(must2(s.Login(t.Context(), who, password))); of != "corp" {
+			t.Errorf("%s: the refusal is of the provider %q", name, of)
+		}
+	}
+	d.answer = checks
+	for range limit {
+		if err := must2(s.Login(t.Context(), who, wrong)); !errors.Is(err, login.ErrInvalidCredentials) || providerOf(err) != "corp" {
+			t.Errorf("a wrong password is refused with %v of %q", err, providerOf(err))
+		}
+	}
+	if err := must2(s.Change(t.Context(), who, password, fresh)); providerOf(err) != "corp" {
+		t.Errorf("a locked account is refused with %v of %q", err, providerOf(err))
+	}
+	for _, who := range []login.Who{w.person("ada", v1alpha1.UserAccountSpec{}), {Namespace: team, Username: "nobody"}} {
+		if err := must2(s.Login(t.Context(), who, wrong)); !errors.Is(err, login.ErrInvalidCredentials) || providerOf(err) != "" {
+			t.Errorf("%s is refused with %v of %q", who.Username, err, providerOf(err))
+		}
+	}
+}

@@ -119,7 +119,7 @@ func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, 
 			isFirst := v.version == nil
 			if l.asksElsewhere() || v.provider != nil {
 				if !isFirst {
-					return nil, s.unavailable(errChangedMeanwhile, l)
+					return nil, l.refusal(s.unavailable(errChangedMeanwhile, l))
 				}
 				turn.leave() // However long the answer takes, local passwords do not wait for it.
 			}
@@ -133,24 +133,25 @@ func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, 
 			result, err = s.settle(finish, l, v, decide)
 		}
 		if !errors.Is(err, credential.ErrConflict) {
-			return result, err
+			return result, l.refusal(err)
 		}
 	}
 	return nil, ErrOverloaded
 }
 
 // loadUnlocked loads what decides about an attempt, records the failures that could not be recorded before, and refuses an account
-// that is locked. It returns credential.ErrConflict where another server has written the credential meanwhile.
+// that is locked. It returns credential.ErrConflict where another server has written the credential meanwhile. What was loaded it returns with an error,
+// too, unless that could not be loaded.
 func (s *Service) loadUnlocked(ctx context.Context, t target, live bool) (*loaded, error) {
 	l, err := s.load(ctx, t, live)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.recordPending(ctx, t.key, l); err != nil {
-		return nil, s.unavailable(err, l)
+		return l, s.unavailable(err, l)
 	}
 	if lock := l.rules.AttemptLock(l.rules.ApplyRequests(l.record.Credential)); lock.Locked {
-		return nil, lockedError(lock, l.rules.Now)
+		return l, lockedError(lock, l.rules.Now)
 	}
 	return l, nil
 }
@@ -165,7 +166,10 @@ func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdi
 	case right, errors.Is(err, authn.ErrWrong), errors.Is(err, authn.ErrSubjectMismatch):
 		*v = verdict{
 			version: l.version, right: right, proven: proven, password: proof.Password, failure: l.failure(),
-			mismatch: errors.Is(err, authn.ErrSubjectMismatch), method: proof.Method, provider: l.request.Provider,
+			mismatch: errors.Is(err, authn.ErrSubjectMismatch), method: proof.Method,
+		}
+		if l.asksElsewhere() {
+			v.provider = l.request.Provider
 		}
 		return s.checkIsCurrent(ctx, l, v)
 	case ctx.Err() != nil:

@@ -54,6 +54,14 @@ func (l *loaded) failure() failure {
 // the password may see them.
 func (l *loaded) words() []string { return catalog.SubjectOf(l.account).Words() }
 
+// refusal names the provider of the account in the error of an attempt.
+func (l *loaded) refusal(err error) error {
+	if err == nil || l == nil || l.request.Provider == nil {
+		return err
+	}
+	return &ProviderError{Provider: l.request.Provider, Cause: err}
+}
+
 // load reads what decides about an attempt. For a name that nobody has, it reads a decoy in place of the credential: the attempt then
 // costs as much, is counted and locked alike, and no secret is right. No secret is right either for an account without a password,
 // or one that no verifier is for; its failures are counted in its own credential.
@@ -148,8 +156,9 @@ func (s *Service) chooseVerifier(ctx context.Context, l *loaded) error {
 	return nil
 }
 
-// asksElsewhere tells whether another system is asked about the secret.
-func (l *loaded) asksElsewhere() bool { return l.version != nil && l.request.Provider != nil }
+// asksElsewhere tells whether another system is asked about the secret. A password for an account of a provider that has none is compared with a dummy
+// hash here.
+func (l *loaded) asksElsewhere() bool { return l.verifier != nil && l.request.Provider != nil }
 
 // useDummyHash has the attempt verify a dummy hash, under the policy of the namespace: unknown users cost the same as known ones,
 // and no secret is right.

@@ -123,7 +123,8 @@ type Result struct {
 }
 
 // Login lets somebody in who proves the account by a secret. Errors: ErrInvalidCredentials, TooManyAttemptsError,
-// ChangeRequiredError, AccountUnavailableError, ErrOverloaded, ErrUnavailable, or the context's.
+// ChangeRequiredError, AccountUnavailableError, ErrOverloaded, ErrUnavailable, *authn.UnavailableError, or the context's; of an account that a provider
+// verifies in a *ProviderError.
 func (s *Service) Login(ctx context.Context, who Who, secret string) (*Result, error) {
 	return s.attempt(ctx, who, secret, func(ctx context.Context, l *loaded, p account.Proven) (decision, error) {
 		p.Compliance = s.compliance(ctx, l)

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -11,8 +12,9 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/audit"
-	"github.com/keyturn/keyturn/internal/authn/oidc"
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -24,28 +26,51 @@ var accountResults = []v1alpha1.StandingReason{
 	v1alpha1.ReasonAccountDisabled, v1alpha1.ReasonAccountNotStarted, v1alpha1.ReasonAccountEnded, v1alpha1.ReasonSpecUnreadable, v1alpha1.ReasonIdle,
 	v1alpha1.ReasonProviderNotFound, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonProviderDisabled,
 	v1alpha1.ReasonSubjectNotDeclared, v1alpha1.ReasonSubjectConflict,
+	v1alpha1.ReasonExternalPasswordExpired, v1alpha1.ReasonExternalMustChange, v1alpha1.ReasonExternalDisabled,
+	v1alpha1.ReasonExternalAccountExpired, v1alpha1.ReasonExternalRestricted, v1alpha1.ReasonExternalGone, v1alpha1.ReasonSubjectMismatch,
 }
 
-// providerResults returns the results of an attempt to log in through a provider: granted, a reason of the audit log, or the ID of a
-// problem that has no reason.
-func providerResults() []string {
+// otherResult is the result of an attempt whose reason is none of the known ones. The reasons come from other packages, and must not make series.
+const otherResult = "other"
+
+// ProviderSource is what asks providers of one kind, such as the clients of directories.
+type ProviderSource struct {
+	// Reasons with which it refuses logins.
+	Reasons []string
+	// Stats are those of the providers that it has asked, by name; nil where it has none.
+	Stats func() map[string]outbound.Stats
+}
+
+// Words returns reasons as the texts that ProviderSource has.
+func Words[T ~string](reasons []T) []string {
+	words := make([]string, len(reasons))
+	for i, reason := range reasons {
+		words[i] = string(reason)
+	}
+	return words
+}
+
+// resultsOf returns the results of an attempt to log in through a provider: granted, a reason of the audit log, or the ID of a problem that has no
+// reason.
+func resultsOf(sources []ProviderSource) []string {
 	results := []string{
 		Granted, string(account.ReasonNotDeclared), audit.ReasonAddressThrottled, httpkit.Overloaded, httpkit.Unavailable,
+		httpkit.InvalidCredentials, httpkit.TooManyAttempts, login.External, otherResult,
 	}
-	for _, reason := range oidc.Reasons() {
-		results = append(results, string(reason))
+	results = append(results, Words(accountResults)...)
+	for _, source := range sources {
+		results = append(results, source.Reasons...)
 	}
-	for _, reason := range accountResults {
-		results = append(results, string(reason))
-	}
-	return results
+	slices.Sort(results)
+	return slices.Compact(results)
 }
 
 // Providers has the metrics of logins through identity providers. The series of a provider are there as long as it is declared; those of
 // more than provider.MaxProviders are never there at once. The methods of a nil Providers do nothing.
 type Providers struct {
 	declared func(context.Context) ([]*v1alpha1.IdentityProvider, error)
-	stats    func() map[string]oidc.Stats
+	sources  []ProviderSource
+	results  []string
 
 	attempts      *prometheus.CounterVec
 	durations     *prometheus.HistogramVec
@@ -56,13 +81,13 @@ type Providers struct {
 	named map[string]bool
 }
 
-// NewProviders registers the metrics. declared returns the providers that count, stats those of the clients by the names of providers.
+// NewProviders registers the metrics. declared returns the providers that count.
 func NewProviders(
-	registry prometheus.Registerer, declared func(context.Context) ([]*v1alpha1.IdentityProvider, error), stats func() map[string]oidc.Stats,
+	registry prometheus.Registerer, declared func(context.Context) ([]*v1alpha1.IdentityProvider, error), sources ...ProviderSource,
 ) *Providers {
 	label := []string{"provider"}
 	p := &Providers{
-		declared: declared, stats: stats, named: map[string]bool{},
+		declared: declared, sources: sources, results: resultsOf(sources), named: map[string]bool{},
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "keyturn_provider_attempts_total",
 			Help: "Attempts to log in through an identity provider, by provider and result: granted, the reason of the refusal, or the ID of its problem.",
@@ -85,6 +110,9 @@ func NewProviders(
 func (p *Providers) Attempt(name, result string) {
 	if p == nil {
 		return
+	}
+	if !slices.Contains(p.results, result) {
+		result = otherResult
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +143,7 @@ func (p *Providers) admit(name string) bool {
 	}
 	p.named[name] = true
 	p.durations.WithLabelValues(name)
-	for _, result := range providerResults() {
+	for _, result := range p.results {
 		p.attempts.WithLabelValues(name, result)
 	}
 	return true
@@ -132,6 +160,17 @@ func (p *Providers) forget(declared []*v1alpha1.IdentityProvider) {
 		p.attempts.DeletePartialMatch(of)
 		p.durations.DeletePartialMatch(of)
 	}
+}
+
+// stats returns those of all sources.
+func (p *Providers) stats() map[string]outbound.Stats {
+	all := map[string]outbound.Stats{}
+	for _, source := range p.sources {
+		if source.Stats != nil {
+			maps.Copy(all, source.Stats())
+		}
+	}
+	return all
 }
 
 // Describe implements [prometheus.Collector].

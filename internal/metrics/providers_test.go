@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -21,7 +23,7 @@ import (
 type declaration struct {
 	providers []*v1alpha1.IdentityProvider
 	err       error
-	stats     map[string]oidc.Stats
+	stats     map[string]outbound.Stats
 }
 
 // declare replaces the providers by those of these names.
@@ -37,7 +39,8 @@ func newDeclaration(names ...string) (*declaration, *Providers, *prometheus.Regi
 	d.declare(names...)
 	registry := prometheus.NewPedanticRegistry()
 	p := NewProviders(registry, func(context.Context) ([]*v1alpha1.IdentityProvider, error) { return d.providers, d.err },
-		func() map[string]oidc.Stats { return d.stats })
+		ProviderSource{Reasons: Words(oidc.Reasons()), Stats: func() map[string]outbound.Stats { return d.stats }},
+		ProviderSource{Reasons: []string{"Replay", "Busy"}})
 	return d, p, registry
 }
 
@@ -67,16 +70,16 @@ func TestProvidersAreThereFromTheStart(t *testing.T) {
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
 		t.Errorf("metrics do not lint: %v, %v", problems, err)
 	}
-	want := len(providerResults()) + 3 // Durations, waiting and breaker.
+	want := len(p.results) + 3 // Durations, waiting and breaker.
 	before := series(t, registry)
 	if len(before) != 2 || before["contoso"] != want || before["fabrikam"] != want {
 		t.Fatalf("there are the series %v, want %d of each provider", before, want)
 	}
-	for _, result := range providerResults() {
+	for _, result := range append(slices.Clone(p.results), "what a directory has answered") {
 		p.Attempt("contoso", result)
 	}
 	p.Request("contoso", time.Second)
-	d.stats = map[string]oidc.Stats{"contoso": {Waiting: 3, BreakerOpen: true}, "one-that-is-gone": {Waiting: 9}}
+	d.stats = map[string]outbound.Stats{"contoso": {Waiting: 3, BreakerOpen: true}, "one-that-is-gone": {Waiting: 9}}
 	if after := series(t, registry); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Errorf("there were %v series, and there are %v", before, after)
 	}
@@ -92,8 +95,10 @@ func TestProvidersAreThereFromTheStart(t *testing.T) {
 	`), "keyturn_provider_breaker_open", "keyturn_provider_waiting"); err != nil {
 		t.Error(err)
 	}
-	if got := testutil.ToFloat64(p.attempts.WithLabelValues("contoso", "NotDeclared")); got != 1 {
-		t.Errorf("%v attempts are counted, want 1", got)
+	for result, want := range map[string]float64{"NotDeclared": 1, "Replay": 1, "Busy": 1, otherResult: 2} {
+		if got := testutil.ToFloat64(p.attempts.WithLabelValues("contoso", result)); got != want {
+			t.Errorf("%v attempts are counted as %s, want %v", got, result, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
+	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/throttle"
 	"github.com/keyturn/keyturn/internal/token"
@@ -137,15 +139,32 @@ func (a *Attempts) report(r *http.Request, at attempt, granted *grant, refusal *
 	} else {
 		line.SessionID = granted.claims.SessionID
 	}
-	if by := at.asserted; by != nil {
-		line.Method = string(by.method)
-		if by.provider != nil {
-			line.Provider, line.Subject = by.provider.Name, by.subject
-			a.Metrics.Providers.Attempt(by.provider.Name, cmp.Or(line.Reason, outcome))
-		}
+	by := at.asserted
+	if by == nil {
+		by = verifiedBy(granted, refusal)
+	}
+	line.Method = string(by.method)
+	if by.provider != nil {
+		line.Provider, line.Subject = by.provider.Name, by.subject
+		a.Metrics.Providers.Attempt(by.provider.Name, cmp.Or(line.Reason, outcome))
 	}
 	a.Metrics.Attempt(at.entry, outcome, took)
 	a.Audit.Attempt(r.Context(), line)
+}
+
+// verifiedBy returns the directory that verifies the account of an attempt with a password; nothing where Keyturn keeps the password, or nobody has
+// the name.
+func verifiedBy(granted *grant, refusal *httpkit.Problem) *asserted {
+	var by *v1alpha1.IdentityProvider
+	if refusal == nil {
+		by = granted.Provider
+	} else if e, ok := errors.AsType[*login.ProviderError](refusal.Cause); ok {
+		by = e.Provider
+	}
+	if by == nil || !provider.IsDirectory(by) {
+		return &asserted{}
+	}
+	return &asserted{method: token.LDAP, provider: by}
 }
 
 // runThrottled runs an attempt unless too many from its address have failed. It decides that before anything is looked up, so that

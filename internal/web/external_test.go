@@ -92,9 +92,10 @@ func TestDirectoryAccount(t *testing.T) {
 	handler := web.Handler(d)
 
 	namespace := organisation(t, &v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(2))}})
+	keeper := directoryProvider(t).Name
 	eve := person(t, namespace, "eve", v1alpha1.UserAccountSpec{
 		Authentication: v1alpha1.Authentication{
-			Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: directoryProvider(t).Name}, Subject: "eve",
+			Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: keeper}, Subject: "eve",
 		}, Groups: []string{"editors"},
 	}, func(c *account.Credential) { c.Password = account.Password{} })
 	try := func(path, field, secret string) (answer struct{ Type, Reason, Token string }) {
@@ -163,6 +164,9 @@ func TestDirectoryAccount(t *testing.T) {
 		}
 		if l.Account.UID != string(eve.UID) {
 			t.Errorf("a line about another account: %s", line)
+		}
+		if isAttempt := l.Event == audit.EventAttempt; isAttempt != (l.Provider == keeper && l.Method == "ldap") || l.Subject != "" {
+			t.Errorf("the provider of a line is %q, its method %q and its subject %q: %s", l.Provider, l.Method, l.Subject, line)
 		}
 		outcomes = append(outcomes, fmt.Sprintf("%s %s %s%s", l.Event, l.Outcome, l.Problem, l.Reason))
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,12 +16,19 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/token"
+)
+
+// Reasons of sources that know but one.
+const (
+	reasonOfTicket    = "Replay"
+	reasonOfDirectory = "BaseNotFound"
 )
 
 // unavailableAccounts are the refusals of External accounts, as the rules decide them: for whatever is wrong with the account or its
@@ -71,12 +79,14 @@ func TestResultsOfProvidersAreClosed(t *testing.T) {
 		func(context.Context) ([]*v1alpha1.IdentityProvider, error) {
 			return []*v1alpha1.IdentityProvider{chosen}, nil
 		},
-		func() map[string]oidc.Stats { return nil })
+		metrics.ProviderSource{Reasons: metrics.Words(oidc.Reasons())},
+		metrics.ProviderSource{Reasons: []string{reasonOfTicket, reasonOfDirectory}})
 	before := seriesOf(t, registry)
 
 	refusals := []*httpkit.Problem{tooManyAttempts(time.Minute), httpkit.NewUnavailable("")}
 	refusals[0].Cause = errAddressThrottled
 	causes := append(unavailableAccounts(t),
+		&ticketError{cause: &authn.RefusedTicketError{Reason: reasonOfTicket}}, &authn.UnavailableError{Provider: chosen, Reason: reasonOfDirectory},
 		&notDeclaredError{provider: chosen}, login.ErrUnavailable, login.ErrOverloaded, context.Canceled, context.DeadlineExceeded, errors.New("any other"))
 	for _, reason := range oidc.Reasons() {
 		for _, unavailable := range []bool{true, false} {
@@ -86,6 +96,12 @@ func TestResultsOfProvidersAreClosed(t *testing.T) {
 	for _, cause := range causes {
 		refusals = append(refusals, refusalOf(cause))
 	}
+	for _, reason := range []v1alpha1.StandingReason{
+		v1alpha1.ReasonExternalPasswordExpired, v1alpha1.ReasonExternalMustChange, v1alpha1.ReasonExternalDisabled, v1alpha1.ReasonExternalAccountExpired,
+		v1alpha1.ReasonExternalRestricted, v1alpha1.ReasonExternalGone, v1alpha1.ReasonSubjectMismatch,
+	} {
+		refusals = append(refusals, refusalOf(&login.AccountUnavailableError{Reason: reason, Provider: chosen}))
+	}
 	a := &Attempts{requestSessions: &requestSessions{Metrics: counts}}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, callbackPath+chosen.Name, nil)
 	by := &asserted{method: token.OIDC, provider: chosen, subject: "subject that a provider has made up"}
@@ -94,11 +110,25 @@ func TestResultsOfProvidersAreClosed(t *testing.T) {
 		a.report(r, at, &grant{}, refusal, time.Second)
 	}
 
+	// Those with a password at a directory, and those of nobody there.
+	chosen.Spec.Type = v1alpha1.IdentityProviderLDAP
+	at = attempt{entry: metrics.EntryChange, account: accountName{Namespace: "namespace that a stranger has typed", Username: "name that a stranger has typed"}}
+	for _, cause := range []error{
+		login.ErrInvalidCredentials, &login.TooManyAttemptsError{}, &login.ChangeForbiddenError{Reason: login.External, Provider: chosen},
+		&authn.UnavailableError{Provider: chosen, Reason: reasonOfDirectory},
+	} {
+		refusals = append(refusals, nil)
+		a.report(r, at, nil, refusalOf(&login.ProviderError{Provider: chosen, Cause: cause}), time.Second)
+	}
+	at.entry = metrics.EntryLogin
+	refusals = append(refusals, nil)
+	a.report(r, at, &grant{Result: &login.Result{Provider: chosen}}, nil, time.Second)
+
 	after := seriesOf(t, registry)
 	counted := 0.0
 	for name, value := range after {
-		if _, known := before[name]; !known {
-			t.Errorf("an attempt has made the series %s", name)
+		if _, known := before[name]; !known || value > 0 && strings.Contains(name, `"other"`) {
+			t.Errorf("an attempt has made, or found no other than, the series %s", name)
 		}
 		counted += value
 	}
