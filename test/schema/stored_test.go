@@ -22,11 +22,11 @@ import (
 // TestStoredObjects: objects that an earlier version has stored can be written again, and nothing of them is lost or changed, neither by
 // the API server nor by the types that Keyturn reads them with. The files of testdata/stored are examples of what clusters hold: they are
 // never written anew. They were read from an API server with the definitions of commit 3b1b295, without managedFields; together
-// they have every field of these. Those of identity providers, and of an account that names one, are from the first definitions that had
+// they have every field of these. Those of identity providers and directories, and of accounts that name one, are from the first definitions that had
 // such.
 func TestStoredObjects(t *testing.T) {
 	files, err := filepath.Glob("testdata/stored/*.yaml")
-	if err != nil || len(files) < 11 {
+	if err != nil || len(files) < 14 {
 		t.Fatalf("there are %d files, %v", len(files), err)
 	}
 
