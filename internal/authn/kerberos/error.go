@@ -46,3 +46,11 @@ type Error struct{ Reason Reason }
 
 // Error implements error.
 func (e *Error) Error() string { return "the Kerberos token is refused: " + string(e.Reason) }
+
+// Reasons returns all of them.
+func Reasons() []Reason {
+	return []Reason{
+		NotNegotiate, NTLM, Malformed, WrongService, WrongRealm, WrongKey, WeakEncryption, Invalid, Expired, ClockSkew, Restricted, WrongClient, NoPAC, WrongPAC,
+		Replay, Busy, Internal,
+	}
+}
