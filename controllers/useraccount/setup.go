@@ -170,11 +170,6 @@ func (r *Reconciler) ofSecret(ctx context.Context, secret client.Object) []recon
 	return r.list(ctx, client.InNamespace(secret.GetNamespace()), client.MatchingFields{indexSecret: secret.GetName()})
 }
 
-// ofNamespace enqueues the accounts of a namespace.
-func (r *Reconciler) ofNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
-	return r.list(ctx, client.InNamespace(namespace.GetName()))
-}
-
 // ofDenyList enqueues all accounts if a policy names the ConfigMap as a list of refused passwords.
 func (r *Reconciler) ofDenyList(ctx context.Context, configMap client.Object) []reconcile.Request {
 	policies := &v1alpha1.PasswordPolicyList{}

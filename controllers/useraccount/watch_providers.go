@@ -2,7 +2,6 @@ package useraccount
 
 import (
 	"context"
-	"slices"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -24,8 +23,12 @@ func providerChanged() predicate.Predicate {
 }
 
 // ofProvider enqueues the accounts of a provider. Where there are more providers than count, one that is created or deleted decides about
-// others, so the accounts of all of them are enqueued.
+// others, so the accounts of all of them are enqueued. The limit of wrong passwords of a directory binds all accounts of the namespaces that it allows
+// or did allow, so all accounts are enqueued.
 func (r *Reconciler) ofProvider(ctx context.Context, changed client.Object) []reconcile.Request {
+	if p, ok := changed.(*v1alpha1.IdentityProvider); ok && provider.IsDirectory(p) {
+		return r.list(ctx)
+	}
 	requests := r.list(ctx, catalog.OfProvider(changed.GetName()))
 	providers := &v1alpha1.IdentityProviderList{}
 	if err := r.client.List(ctx, providers, client.UnsafeDisableDeepCopy); err != nil {
@@ -43,7 +46,7 @@ func (r *Reconciler) ofProvider(ctx context.Context, changed client.Object) []re
 	return requests
 }
 
-// subjectChanged passes the events by which an account begins or ceases to declare a subject.
+// subjectChanged passes the events by which an account begins or ceases to declare a subject, or a name in a directory.
 func subjectChanged() predicate.Predicate {
 	return predicate.Or[client.Object](gone.Predicate(), predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
@@ -54,30 +57,38 @@ func subjectChanged() predicate.Predicate {
 	})
 }
 
-// ofSubject enqueues, of the accounts that declare the same subject at the same provider, the first two: the one that has the subject now,
-// and the one that may have had it before. The others stand as before. It is called with an account as it was, and with the same one as it is.
+// ofSubject enqueues the accounts that an account may keep from their person, or does no longer. The others that declare the same stand as before. It is
+// called with an account as it was, and with the same one as it is.
 func (r *Reconciler) ofSubject(ctx context.Context, obj client.Object) []reconcile.Request {
 	a, ok := obj.(*v1alpha1.UserAccount)
-	if !ok || a.Spec.Authentication.ProviderRef == nil || a.Spec.Authentication.Subject == "" {
+	if !ok {
 		return nil
 	}
-	declared := a.Spec.Authentication
-	accounts := &v1alpha1.UserAccountList{}
-	err := r.client.List(ctx, accounts, client.InNamespace(a.Namespace), catalog.OfSubject(declared.ProviderRef.Name, declared.Subject), client.UnsafeDisableDeepCopy)
+	rivals, err := r.catalog.Rivals(ctx, a)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Accounts could not be listed from the cache")
 		return nil
 	}
-	all := make([]*v1alpha1.UserAccount, len(accounts.Items))
-	for i := range accounts.Items {
-		all[i] = &accounts.Items[i]
+	var requests []reconcile.Request
+	for _, rival := range rivals {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(rival)})
+	}
+	return requests
+}
+
+// ofNamespace enqueues the accounts of a namespace whose labels have changed, and those of other namespaces that they may keep from their person in a
+// directory, or do no longer, since by its labels the namespace may use the directory or not.
+func (r *Reconciler) ofNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	accounts := &v1alpha1.UserAccountList{}
+	if err := r.client.List(ctx, accounts, client.InNamespace(namespace.GetName()), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Accounts could not be listed from the cache")
+		return nil
 	}
 	var requests []reconcile.Request
-	for range 2 {
-		if first := provider.FirstOfSubject(all); first != nil {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(first)})
-			all = slices.DeleteFunc(all, func(other *v1alpha1.UserAccount) bool { return other == first })
-		}
+	for i := range accounts.Items {
+		a := &accounts.Items[i]
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(a)})
+		requests = append(requests, r.ofSubject(ctx, a)...)
 	}
 	return requests
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -95,8 +96,15 @@ func (r Rules) addFailure(times []time.Time, locked time.Time) ([]time.Time, tim
 // withinWindow returns a copy of those failures that count still.
 func (r Rules) withinWindow(times []time.Time) []time.Time {
 	var kept []time.Time
+	counts := func(t time.Time) bool { return r.Policy.FailureWindow == 0 || r.Now.Sub(t) < r.Policy.FailureWindow }
+	if r.Policy.ForgetAfterLast {
+		if slices.ContainsFunc(times, counts) {
+			kept = slices.Clone(times)
+		}
+		return kept
+	}
 	for _, t := range times {
-		if r.Policy.FailureWindow == 0 || r.Now.Sub(t) < r.Policy.FailureWindow {
+		if counts(t) {
 			kept = append(kept, t)
 		}
 	}

@@ -15,6 +15,14 @@ func lockout(failures int, window, duration time.Duration, consecutive int) func
 	}
 }
 
+// afterLast has failures forgotten some time after the last of them.
+func afterLast(edit func(*state)) func(*state) {
+	return func(s *state) {
+		edit(s)
+		s.policy.ForgetAfterLast = true
+	}
+}
+
 // TestLockout plays failures at given minutes, and looks at the lock at given minutes.
 func TestLockout(t *testing.T) {
 	minute := func(n int) time.Time { return in(time.Duration(n) * time.Minute) }
@@ -45,6 +53,9 @@ func TestLockout(t *testing.T) {
 		{"in a row goes before", lockout(3, 15*time.Minute, 15*time.Minute, 3), []int{1, 2, 3}, []look{{3, -1, row100}}},
 		{"after a lock that ended all counts anew", lockout(3, 60*time.Minute, 15*time.Minute, 0), []int{1, 2, 3, 20, 21}, []look{free(21)}},
 		{"after a lock that ended, locked again", lockout(3, 60*time.Minute, 15*time.Minute, 0), []int{1, 2, 3, 20, 21, 22}, []look{{22, 37, failures}, free(37)}},
+		{"forgotten after the last one", afterLast(lockout(3, 15*time.Minute, 15*time.Minute, 0)), []int{1, 15, 29}, []look{{29, 44, failures}, free(44)}},
+		{"so long after the last one", afterLast(lockout(3, 15*time.Minute, 15*time.Minute, 0)), []int{1, 15, 30, 44}, []look{free(44)}},
+		{"forgotten after the last one, without a window", afterLast(lockout(3, 0, 15*time.Minute, 0)), []int{1, 5000, 90000}, []look{{90000, 90015, failures}}},
 		{"a clock that goes back a little", lockout(3, 15*time.Minute, 15*time.Minute, 0), []int{5, 4, 3}, []look{{3, 18, failures}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

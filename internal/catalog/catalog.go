@@ -15,6 +15,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 var (
@@ -70,18 +71,30 @@ func (d *Catalog) Account(ctx context.Context, namespace, name string) (*v1alpha
 	return account, nil
 }
 
-// PolicyFor resolves the policy that applies to an account.
+// PolicyFor resolves the policy that applies to an account, with the strictest of its lockout and those of the directories that the namespace may use.
 func (d *Catalog) PolicyFor(ctx context.Context, account *v1alpha1.UserAccount) (policy.Resolution, error) {
+	n, err := d.namespace(ctx, account.Namespace)
+	if err != nil {
+		return policy.Resolution{}, err
+	}
+	return d.policyIn(ctx, n, account)
+}
+
+func (d *Catalog) policyIn(ctx context.Context, n namespace, account *v1alpha1.UserAccount) (policy.Resolution, error) {
 	ref := ""
 	if account.Spec.PolicyRef != nil {
 		ref = account.Spec.PolicyRef.Name
 	}
-	return d.resolve(ctx, account.Namespace, ref)
+	return d.resolve(ctx, n, ref)
 }
 
-// NamespacePolicy resolves the policy of a namespace. One that does not exist has the default policy.
-func (d *Catalog) NamespacePolicy(ctx context.Context, namespace string) (policy.Resolution, error) {
-	return d.resolve(ctx, namespace, "")
+// NamespacePolicy resolves the policy of a namespace, with lockouts as PolicyFor has them. One that does not exist has the default policy.
+func (d *Catalog) NamespacePolicy(ctx context.Context, name string) (policy.Resolution, error) {
+	n, err := d.namespace(ctx, name)
+	if err != nil {
+		return policy.Resolution{}, err
+	}
+	return d.resolve(ctx, n, "")
 }
 
 // HasNamespace tells whether a namespace is known.
@@ -91,16 +104,14 @@ func (d *Catalog) HasNamespace(ctx context.Context, name string) bool {
 	return d.reader.Get(ctx, client.ObjectKey{Name: name}, ns, client.UnsafeDisableDeepCopy) == nil
 }
 
-func (d *Catalog) resolve(ctx context.Context, namespace, ref string) (policy.Resolution, error) {
-	labels, err := d.namespaceLabels(ctx, namespace)
-	if err != nil {
-		return policy.Resolution{}, err
-	}
+func (d *Catalog) resolve(ctx context.Context, n namespace, ref string) (policy.Resolution, error) {
 	list := &v1alpha1.PasswordPolicyList{}
 	if err := d.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return policy.Resolution{}, fmt.Errorf("look up policies: %w", err)
 	}
-	return policy.Resolve(ref, labels, pointers(list.Items)), nil
+	r := policy.Resolve(ref, n.labels, pointers(list.Items))
+	r.Policy = provider.WithLockouts(r.Policy, n.labels, n.providers)
+	return r, nil
 }
 
 // CannotJudge tells whether an error of DenyLists is one that lasts until somebody mends what is declared.

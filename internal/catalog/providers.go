@@ -20,66 +20,46 @@ import (
 // ErrProviderNotFound: there is no such IdentityProvider, or it does not count.
 var ErrProviderNotFound = errors.New("identity provider not found")
 
-// indexProvider is the index of External accounts by the provider that they name, and by the subject there.
-const indexProvider = "spec.authentication.providerRef"
+// namespace is what decides about the accounts of a namespace besides themselves.
+type namespace struct {
+	// labels by which policies and providers choose it, and all providers.
+	labels    map[string]string
+	providers []*v1alpha1.IdentityProvider
+}
 
-// IndexSubjects has a cache index accounts by their provider and their subject there. Provider and AccountOfSubject need it: a catalog that
-// reads from the API server has no index, and neither of them.
-func IndexSubjects(ctx context.Context, indexer client.FieldIndexer) error {
-	err := indexer.IndexField(ctx, &v1alpha1.UserAccount{}, indexProvider, func(obj client.Object) []string {
-		a, ok := obj.(*v1alpha1.UserAccount)
-		if !ok {
-			return nil
-		}
-		return providerKeys(a)
-	})
+func (d *Catalog) namespace(ctx context.Context, name string) (namespace, error) {
+	labels, err := d.namespaceLabels(ctx, name)
 	if err != nil {
-		return fmt.Errorf("index accounts by provider: %w", err)
+		return namespace{}, err
 	}
-	return nil
-}
-
-// providerKeys are the keys of an account in the index. The name of a provider has no slash, so none of a provider is one of a subject.
-func providerKeys(a *v1alpha1.UserAccount) []string {
-	declared := a.Spec.Authentication
-	if declared.Type != v1alpha1.AuthenticationExternal || declared.ProviderRef == nil {
-		return nil
-	}
-	keys := []string{declared.ProviderRef.Name}
-	if declared.Subject != "" {
-		keys = append(keys, subjectKey(declared.ProviderRef.Name, declared.Subject))
-	}
-	return keys
-}
-
-func subjectKey(providerName, subject string) string { return providerName + "/" + subject }
-
-// OfProvider selects the accounts that name a provider, from a cache with the index of IndexSubjects.
-func OfProvider(name string) client.MatchingFields { return client.MatchingFields{indexProvider: name} }
-
-// OfSubject selects the accounts that declare a subject at a provider, from a cache with the index of IndexSubjects.
-func OfSubject(providerName, subject string) client.MatchingFields {
-	return client.MatchingFields{indexProvider: subjectKey(providerName, subject)}
+	all, err := d.allProviders(ctx)
+	return namespace{labels: labels, providers: all}, err
 }
 
 // RulesFor returns the rules for an account at an instant, with the policy and the provider that apply to it, and the policy with the rule
-// by which it was chosen. Only for an External account it looks for a provider.
+// by which it was chosen. The lockout is as PolicyFor has it. Only for an External account it looks for a provider.
 func (d *Catalog) RulesFor(ctx context.Context, a *v1alpha1.UserAccount, now time.Time) (account.Rules, policy.Resolution, error) {
-	resolved, err := d.PolicyFor(ctx, a)
+	n, err := d.namespace(ctx, a.Namespace)
+	if err != nil {
+		return account.Rules{}, policy.Resolution{}, err
+	}
+	resolved, err := d.policyIn(ctx, n, a)
 	if err != nil {
 		return account.Rules{}, policy.Resolution{}, err
 	}
 	rules := account.NewRules(&a.Spec, resolved.Policy, now)
-	found, err := d.Provider(ctx, a)
-	if err != nil {
-		return account.Rules{}, policy.Resolution{}, err
+	if namesProvider(a) {
+		found, err := d.providerIn(ctx, n, a)
+		if err != nil {
+			return account.Rules{}, policy.Resolution{}, err
+		}
+		rules.Provider = ProviderRule(found)
 	}
-	rules.Provider = ProviderRule(found)
 	return rules, resolved, nil
 }
 
 // RulesIn returns the rules for something declared in a namespace to which nobody can log in, such as a name that nobody has: the policy is the
-// namespace's, and there is no provider.
+// namespace's, and there is no provider. The lockout is as strict as that of accounts.
 func (d *Catalog) RulesIn(ctx context.Context, namespace string, spec *v1alpha1.UserAccountSpec, now time.Time) (account.Rules, error) {
 	resolved, err := d.NamespacePolicy(ctx, namespace)
 	if err != nil {
@@ -109,35 +89,42 @@ func ProviderRule(r provider.Resolution) account.Provider {
 // Provider resolves the provider that verifies an account; zero for a Local account, and for one that names none. The provider must not be
 // changed.
 func (d *Catalog) Provider(ctx context.Context, a *v1alpha1.UserAccount) (provider.Resolution, error) {
-	declared := a.Spec.Authentication
-	if declared.Type != v1alpha1.AuthenticationExternal || declared.ProviderRef == nil {
+	if !namesProvider(a) {
 		return provider.Resolution{}, nil
 	}
-	labels, all, err := d.providers(ctx, a.Namespace)
+	n, err := d.namespace(ctx, a.Namespace)
 	if err != nil {
 		return provider.Resolution{}, err
 	}
-	r := provider.Resolve(declared.ProviderRef.Name, labels, all)
-	var ofSubject []*v1alpha1.UserAccount
-	if declared.Subject != "" {
-		if ofSubject, err = d.ofSubject(ctx, a.Namespace, declared.ProviderRef.Name, declared.Subject); err != nil {
-			return provider.Resolution{}, err
-		}
+	return d.providerIn(ctx, n, a)
+}
+
+func (d *Catalog) providerIn(ctx context.Context, n namespace, a *v1alpha1.UserAccount) (provider.Resolution, error) {
+	r := provider.Resolve(a.Spec.Authentication.ProviderRef.Name, n.labels, n.providers)
+	rivals, err := d.rivals(ctx, a, r.Provider)
+	if err != nil {
+		return provider.Resolution{}, err
 	}
-	r.Binding = provider.Bind(a, ofSubject)
+	r.Binding = provider.Bind(a, r.Provider, rivals)
 	if r.Problem == "" {
 		r.Problem, r.Message = r.Binding.Problem, r.Binding.Message
 	}
 	return r, nil
 }
 
+// namesProvider tells whether an account is External and names a provider.
+func namesProvider(a *v1alpha1.UserAccount) bool {
+	declared := a.Spec.Authentication
+	return declared.Type == v1alpha1.AuthenticationExternal && declared.ProviderRef != nil
+}
+
 // OfferedProviders returns the providers that the login page of a namespace offers. They must not be changed.
 func (d *Catalog) OfferedProviders(ctx context.Context, namespace string) ([]*v1alpha1.IdentityProvider, error) {
-	labels, all, err := d.providers(ctx, namespace)
+	n, err := d.namespace(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
-	return provider.Offered(labels, all), nil
+	return provider.Offered(n.labels, n.providers), nil
 }
 
 // IdentityProvider returns a declared provider, which must not be changed. Which namespaces it allows, and whether it is turned off, is for
@@ -166,41 +153,6 @@ func (d *Catalog) IdentityProviders(ctx context.Context) ([]*v1alpha1.IdentityPr
 		}
 	}
 	return counted, nil
-}
-
-// AccountOfSubject returns the account in a namespace that is declared to be a subject at a provider; of several, the one that was created
-// first. It must not be changed. Errors: ErrNotFound, or the reader's.
-func (d *Catalog) AccountOfSubject(ctx context.Context, namespace, providerName, subject string) (*v1alpha1.UserAccount, error) {
-	if subject == "" {
-		return nil, ErrNotFound
-	}
-	ofSubject, err := d.ofSubject(ctx, namespace, providerName, subject)
-	if err != nil {
-		return nil, err
-	}
-	if first := provider.FirstOfSubject(ofSubject); first != nil {
-		return first, nil
-	}
-	return nil, ErrNotFound
-}
-
-func (d *Catalog) ofSubject(ctx context.Context, namespace, providerName, subject string) ([]*v1alpha1.UserAccount, error) {
-	list := &v1alpha1.UserAccountList{}
-	err := d.reader.List(ctx, list, client.InNamespace(namespace), OfSubject(providerName, subject), client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("look up accounts of a subject: %w", err)
-	}
-	return pointers(list.Items), nil
-}
-
-// providers returns all providers, and the labels of a namespace by which they choose it.
-func (d *Catalog) providers(ctx context.Context, namespace string) (map[string]string, []*v1alpha1.IdentityProvider, error) {
-	labels, err := d.namespaceLabels(ctx, namespace)
-	if err != nil {
-		return nil, nil, err
-	}
-	all, err := d.allProviders(ctx)
-	return labels, all, err
 }
 
 func (d *Catalog) allProviders(ctx context.Context) ([]*v1alpha1.IdentityProvider, error) {

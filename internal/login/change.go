@@ -19,15 +19,17 @@ func (s *Service) Change(ctx context.Context, who Who, current, next string) (*R
 		p.Compliance = s.compliance(ctx, l)
 		c, answer := l.rules.MayChange(l.record.Credential, p)
 		d := decision{credential: c, answer: answer}
-		switch answer.Outcome {
-		case account.Granted:
+		switch {
+		case answer.Outcome == account.Granted:
 			return d, s.setPassword(ctx, l, &d, next)
-		case account.ChangeForbidden:
+		case answer.Reason == account.ReasonNotDeclared: // The password is another person's than the account's.
+			d.refusal = ErrInvalidCredentials
+		case answer.Outcome == account.ChangeForbidden:
 			d.refusal = &ChangeForbiddenError{Reason: ChangeForbidden}
 			if l.request.Provider != nil {
 				d.refusal = &ChangeForbiddenError{Reason: External, Provider: l.request.Provider}
 			}
-		case account.TooYoung:
+		case answer.Outcome == account.TooYoung:
 			d.refusal = &ChangeForbiddenError{Reason: PasswordTooYoung, NotBefore: answer.NotBefore}
 		default:
 			d.refusal = &AccountUnavailableError{Reason: answer.Reason, Provider: l.request.Provider}

@@ -172,7 +172,7 @@ func (*Service) nextStep(l *loaded, p account.Proven) decision {
 	d := decision{credential: c, answer: answer}
 	switch {
 	case answer.Outcome == account.Granted:
-	case answer.Reason == account.ReasonNotDeclared: // The account that was found is another person's by now.
+	case answer.Reason == account.ReasonNotDeclared: // The account is another person's than the one who has proven it.
 		d.refusal = ErrInvalidCredentials
 	case answer.Outcome == account.ChangeRequired:
 		d.refusal = &ChangeRequiredError{Reason: answer.MustChange, Requirements: l.rules.Policy.Requirements(), Words: l.words()}

@@ -30,11 +30,13 @@ type Policy struct {
 	EnforceExisting                                   bool
 	MaxFailures                                       int
 	FailureWindow                                     time.Duration // 0: until a login succeeds
-	LockDuration                                      time.Duration // 0: until an administrator acts
-	MaxConsecutiveFailures                            int
-	IdleLock                                          time.Duration
-	Hashing                                           hash.Parameters
-	SessionIdle, SessionMax, SessionRememberMe        time.Duration
+	// ForgetAfterLast has all failures forgotten FailureWindow after the last of them, instead of each by itself.
+	ForgetAfterLast                            bool
+	LockDuration                               time.Duration // 0: until an administrator acts
+	MaxConsecutiveFailures                     int
+	IdleLock                                   time.Duration
+	Hashing                                    hash.Parameters
+	SessionIdle, SessionMax, SessionRememberMe time.Duration
 	// Unreadable names the fields of the PasswordPolicy that cannot be read. Their defaults are here instead. What such a policy asks for
 	// is not known, so no new password may be judged by it.
 	Unreadable []string
@@ -99,6 +101,23 @@ func From(name string, spec *v1alpha1.PasswordPolicySpec) Policy {
 	if spec.ChangeRequiredTime != nil {
 		p.ChangeRequiredTime = spec.ChangeRequiredTime.Time.Time // Zero where it cannot be read.
 	}
+	return p
+}
+
+// WithLockout returns the policy with the stricter of its own lockout and that of a system which keeps passwords itself: the lower number of
+// failures; the longer time until they are forgotten, from the last of them on, as such systems do it; and locks of at least that time. A policy
+// without lockout gets one.
+func (p Policy) WithLockout(maxFailures int, window time.Duration) Policy {
+	if p.MaxFailures == 0 || p.MaxFailures > maxFailures {
+		p.MaxFailures = maxFailures
+	}
+	if p.FailureWindow > 0 {
+		p.FailureWindow = max(p.FailureWindow, window)
+	}
+	if p.LockDuration > 0 {
+		p.LockDuration = max(p.LockDuration, window)
+	}
+	p.ForgetAfterLast = true
 	return p
 }
 

@@ -170,3 +170,34 @@ func TestFrom(t *testing.T) {
 		})
 	}
 }
+
+// TestWithLockout: of two lockouts the stricter counts, in each respect.
+func TestWithLockout(t *testing.T) {
+	const m = time.Minute
+	type lockout struct {
+		failures         int
+		window, duration time.Duration
+	}
+	for _, row := range []struct {
+		own      lockout
+		failures int
+		window   time.Duration
+		want     lockout
+	}{
+		{lockout{10, 15 * m, 15 * m}, 5, 30 * m, lockout{5, 30 * m, 30 * m}},
+		{lockout{3, 60 * m, 90 * m}, 5, 30 * m, lockout{3, 60 * m, 90 * m}},
+		{lockout{0, 15 * m, 15 * m}, 5, 30 * m, lockout{5, 30 * m, 30 * m}},
+		{lockout{10, 0, 15 * m}, 5, 30 * m, lockout{5, 0, 30 * m}},
+		{lockout{10, 15 * m, 0}, 5, 30 * m, lockout{5, 30 * m, 0}},
+	} {
+		p := Default()
+		p.MaxFailures, p.FailureWindow, p.LockDuration = row.own.failures, row.own.window, row.own.duration
+		want := p
+		want.MaxFailures, want.FailureWindow, want.LockDuration, want.ForgetAfterLast = row.want.failures, row.want.window, row.want.duration, true
+		if got := p.WithLockout(row.failures, row.window); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v with %d in %v: %+v", row.own, row.failures, row.window, got)
+		} else if again := got.WithLockout(row.failures, row.window); !reflect.DeepEqual(again, want) {
+			t.Errorf("%+v twice: %+v", row.own, again)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func Resolve(name string, namespaceLabels map[string]string, all []*v1alpha1.Ide
 	case policy.TooManyLabels(all[i].Spec.AllowedNamespaces, namespaceLabels):
 		return Resolution{Provider: all[i], Problem: v1alpha1.ReasonProviderNotAllowed, Message: fmt.Sprintf(
 			"IdentityProvider %q allows namespaces by their labels, and this one has too many to be compared: take labels off the namespace", name)}
-	case !policy.AllowsNamespace(all[i].Spec.AllowedNamespaces, namespaceLabels):
+	case !Allows(all[i], namespaceLabels):
 		return Resolution{Provider: all[i], Problem: v1alpha1.ReasonProviderNotAllowed, Message: fmt.Sprintf(
 			"IdentityProvider %q does not allow this namespace: choose another providerRef, or have it allowed in the provider's allowedNamespaces", name)}
 	case all[i].Spec.Access == v1alpha1.AccessDisabled:
@@ -64,6 +64,11 @@ func Resolve(name string, namespaceLabels map[string]string, all []*v1alpha1.Ide
 			"IdentityProvider %q is turned off: nobody logs in through it until its access is Enabled", name)}
 	}
 	return Resolution{Provider: all[i]}
+}
+
+// Allows tells whether a namespace with these labels may use a provider.
+func Allows(p *v1alpha1.IdentityProvider, namespaceLabels map[string]string) bool {
+	return policy.AllowsNamespace(p.Spec.AllowedNamespaces, namespaceLabels)
 }
 
 // Offered returns the providers that the login page of a namespace with these labels offers, by their display names.
@@ -130,6 +135,18 @@ func LockoutOf(p *v1alpha1.IdentityProvider) Lockout {
 		l.Window = time.Duration(*v.WindowMinutes) * time.Minute
 	}
 	return l
+}
+
+// WithLockouts returns a policy with the strictest of its own lockout and those of the directories that a namespace with these labels may use. It binds
+// every name of the namespace: otherwise the limit would tell whose password is kept where.
+func WithLockouts(p policy.Policy, namespaceLabels map[string]string, all []*v1alpha1.IdentityProvider) policy.Policy {
+	for _, directory := range all {
+		if IsDirectory(directory) && Resolve(directory.Name, namespaceLabels, all).Problem == "" {
+			limit := LockoutOf(directory)
+			p = p.WithLockout(limit.MaxFailures, limit.Window)
+		}
+	}
+	return p
 }
 
 // SubjectClaim returns the claim of the ID token that names the person.

@@ -44,13 +44,66 @@ func TestBind(t *testing.T) {
 		"not declared":                  {account("b", 0, none), nil, v1alpha1.ReasonSubjectNotDeclared, "spec.authentication.subject"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Bind(tt.account, tt.others)
+			got := Bind(tt.account, &v1alpha1.IdentityProvider{}, tt.others)
 			if got.Problem != tt.problem || !strings.Contains(got.Message, tt.message) || (got.Problem == "") != (got.Message == "") {
 				t.Errorf("got %+v", got)
 			}
 		})
 	}
+	if got := Bind(account("b", 0, none), nil, nil); got != (Binding{}) {
+		t.Errorf("at a provider that does not exist: %+v", got)
+	}
 	if got := FirstOfSubject(nil); got != nil {
 		t.Errorf("the subject of nobody is that of %s", got.Name)
+	}
+}
+
+// TestBindInDirectory: a directory needs no subject, and an account of any namespace may have been there first.
+func TestBindInDirectory(t *testing.T) {
+	named := func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = "" }
+	in := func(namespace string) func(*v1alpha1.UserAccount) {
+		return func(a *v1alpha1.UserAccount) { a.Namespace, a.UID = namespace, types.UID(namespace+"/"+a.Name) }
+	}
+	directory := &v1alpha1.IdentityProvider{Spec: v1alpha1.IdentityProviderSpec{Type: v1alpha1.IdentityProviderLDAP}}
+	for name, tt := range map[string]struct {
+		account *v1alpha1.UserAccount
+		others  []*v1alpha1.UserAccount
+		problem v1alpha1.StandingReason
+	}{
+		"alone":                                {account: account("b", 0, named)},
+		"before another":                       {account: account("b", 0, named), others: []*v1alpha1.UserAccount{account("a", time.Second, named, in("x"))}},
+		"after another":                        {account("b", time.Second, named), []*v1alpha1.UserAccount{account("c", 0, in("x"))}, v1alpha1.ReasonSubjectConflict},
+		"at the same time, by namespace":       {account("a", 0, in("y")), []*v1alpha1.UserAccount{account("b", 0, in("x"))}, v1alpha1.ReasonSubjectConflict},
+		"at the same time, first by namespace": {account: account("b", 0, in("x")), others: []*v1alpha1.UserAccount{account("a", 0, in("y"))}},
+	} {
+		got := Bind(tt.account, directory, tt.others)
+		if got.Problem != tt.problem || (got.Problem == "") != (got.Message == "") || strings.Contains(got.Message, "\"x") {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// TestFoldName: names that a directory takes for the same are the same, and others are not.
+func TestFoldName(t *testing.T) {
+	same := [][]string{
+		{"ada", "ADA", "Ada", "a\u00adda", "\u200bada", "\uff21da"},
+		{"ada  lovelace", "Ada Lovelace", "ada\u00a0lovelace"},
+		{"jos\u00e9", "JOS\u00c9", "jose\u0301"},
+		{"stra\u00dfe", "STRASSE"},
+		{"kim", "\u212aim"},
+		{"jose"}, {"ada.lovelace"}, {"ada@corp.example.org"}, {"adalovelace"},
+	}
+	folded := map[string]int{}
+	for i, names := range same {
+		for _, name := range names {
+			f := FoldName(name)
+			if other, known := folded[f]; known && other != i {
+				t.Errorf("%q is taken for %q", name, same[other][0])
+			}
+			if f != FoldName(names[0]) {
+				t.Errorf("%q folds to %q, and %q to %q", name, f, names[0], FoldName(names[0]))
+			}
+			folded[f] = i
+		}
 	}
 }
