@@ -10,12 +10,14 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
-// condition is what one condition has to say; without a reason, the account does not have that condition.
+// condition is what one condition has to say; without a reason, the account does not have that condition. One whose status is unknown is nothing that
+// somebody has to do anything about.
 type condition struct {
 	kind, reason, message string
-	status                bool
+	status, unknown       bool
 }
 
 // setConditions sets all conditions of a status.
@@ -28,8 +30,11 @@ func setConditions(s *scope, status *v1alpha1.UserAccountStatus) {
 			continue
 		}
 		value := metav1.ConditionFalse
-		if c.status {
+		switch {
+		case c.status:
 			value = metav1.ConditionTrue
+		case c.unknown:
+			value = metav1.ConditionUnknown
 		}
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 			Type: c.kind, Status: value, Reason: c.reason, Message: c.message,
@@ -125,13 +130,24 @@ func providerResolved(s *scope) condition {
 	return c
 }
 
-// subjectBound says whether the subject that is declared is this account's.
+// subjectBound says whether the person at the provider is this account's. In a directory that is not known until somebody has logged in.
 func subjectBound(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionSubjectBound}
-	switch binding := s.provider.Binding; {
+	binding, external := s.provider.Binding, s.credential().External
+	switch {
 	case !s.namesProvider():
 	case binding.Problem != "":
 		c.reason, c.message = string(binding.Problem), binding.Message
+	case external.State == v1alpha1.ReasonSubjectMismatch:
+		c.reason = v1alpha1.ConditionReasonSubjectMismatch
+		c.message = fmt.Sprintf("The name %q belongs to another entry of the directory than the one that the account is bound to. If the person has another name there by now, "+
+			"declare that as spec.authentication.externalName. If the account is to be that of the other entry, delete it and create it again.", external.Name)
+	case s.account.Spec.Authentication.Subject == "" && external.IsZero():
+		if s.provider.Provider == nil {
+			break // Whether it has to be declared is not known.
+		}
+		c.unknown, c.reason = true, v1alpha1.ConditionReasonSubjectNotBound
+		c.message = fmt.Sprintf("Nobody has logged in yet. The first login binds the account to the entry of the directory that has the name %q then.", provider.ExternalName(s.account))
 	default:
 		c.status, c.reason = true, v1alpha1.ConditionReasonBound
 		c.message = "The subject at the provider is this account's."
@@ -184,6 +200,7 @@ var stalledReasons = map[string]bool{
 	v1alpha1.ConditionReasonProviderNotAllowed:     true,
 	v1alpha1.ConditionReasonSubjectNotDeclared:     true,
 	v1alpha1.ConditionReasonSubjectConflict:        true,
+	v1alpha1.ConditionReasonSubjectMismatch:        true,
 	v1alpha1.ConditionReasonSecretNotUsable:        true,
 	v1alpha1.ConditionReasonKeyNotFound:            true,
 	v1alpha1.ConditionReasonValueInvalid:           true,
@@ -199,7 +216,7 @@ func ready(all []condition) []condition {
 	}
 	stall := condition{kind: v1alpha1.ConditionStalled}
 	for _, c := range all {
-		if c.reason == "" || c.status {
+		if c.reason == "" || c.status || c.unknown {
 			continue
 		}
 		if summary.status {

@@ -194,8 +194,8 @@ func (r *Reconciler) applyToCredential(ctx context.Context, s *scope) error {
 		return nil
 	}
 	requested := s.rules.ApplyRequests(c)
-	if !c.Password.IsZero() && requested.Password.IsZero() {
-		// A password that is taken away does not come back, so the account has to be External still.
+	if !c.Password.IsZero() && requested.Password.IsZero() || !c.External.IsZero() && requested.External.IsZero() {
+		// Neither a password that is taken away nor the entry that the account was bound to comes back, so the account has to be declared so still.
 		if err := r.ensureCurrent(ctx, s.account); err != nil {
 			return err
 		}
