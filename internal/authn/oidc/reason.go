@@ -122,4 +122,4 @@ func undecided(r Reason, retryAfter time.Duration) *Error {
 }
 
 // notAsked returns the error of a login that may not ask the provider now. Its reasons have the same words.
-func notAsked(r *outbound.Refusal) *Error { return undecided(Reason(r.Reason), r.RetryAfter) }
+func notAsked(r *outbound.RefusalError) *Error { return undecided(Reason(r.Reason), r.RetryAfter) }

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// MaxFailures in a row open a breaker for BreakerPause.
-	MaxFailures  = 5
+	// MaxFailures in a row open a breaker.
+	MaxFailures = 5
+	// BreakerPause is for how long.
 	BreakerPause = 10 * time.Second
 )
 
@@ -29,7 +30,7 @@ type Breaker struct {
 func NewBreaker(c clock.PassiveClock) *Breaker { return &Breaker{clock: c} }
 
 // Enter lets a login ask. It must call leave at its end, when it is let.
-func (b *Breaker) Enter() (leave func(), refusal *Refusal) {
+func (b *Breaker) Enter() (leave func(), refusal *RefusalError) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.failures < MaxFailures {
@@ -47,21 +48,21 @@ func (b *Breaker) Enter() (leave func(), refusal *Refusal) {
 }
 
 // Check tells whether a login would be let in now.
-func (b *Breaker) Check() *Refusal {
+func (b *Breaker) Check() *RefusalError {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.refusal()
 }
 
-func (b *Breaker) refusal() *Refusal {
+func (b *Breaker) refusal() *RefusalError {
 	if b.failures < MaxFailures {
 		return nil
 	}
 	if wait := b.openUntil.Sub(b.clock.Now()); wait > 0 {
-		return &Refusal{Reason: BreakerOpen, RetryAfter: min(wait, BreakerPause)}
+		return &RefusalError{Reason: BreakerOpen, RetryAfter: min(wait, BreakerPause)}
 	}
 	if b.probing {
-		return &Refusal{Reason: BreakerOpen, RetryAfter: soon}
+		return &RefusalError{Reason: BreakerOpen, RetryAfter: soon}
 	}
 	return nil
 }

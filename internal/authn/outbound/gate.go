@@ -19,15 +19,15 @@ const (
 	Canceled Reason = "Canceled"
 )
 
-// Refusal says that a login may not ask a provider now.
-type Refusal struct {
+// RefusalError says that a login may not ask a provider now.
+type RefusalError struct {
 	Reason Reason
 	// RetryAfter is when to try again.
 	RetryAfter time.Duration
 }
 
 // Error implements error.
-func (r *Refusal) Error() string { return "identity provider not asked: " + string(r.Reason) }
+func (r *RefusalError) Error() string { return "identity provider not asked: " + string(r.Reason) }
 
 // Stats of a gate, for metrics.
 type Stats struct {
@@ -44,7 +44,7 @@ type Gate struct {
 }
 
 // Enter waits for a turn, unless the provider does not answer at present. The login must call leave at its end, when it is let in.
-func (g Gate) Enter(ctx context.Context, from netip.Addr) (leave func(), refusal *Refusal) {
+func (g Gate) Enter(ctx context.Context, from netip.Addr) (leave func(), refusal *RefusalError) {
 	if refusal := g.Breaker.Check(); refusal != nil {
 		return nil, refusal
 	}

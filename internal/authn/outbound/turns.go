@@ -33,7 +33,7 @@ type Turns struct {
 type place struct {
 	from netip.Addr
 	// decided gets one value: nil when the login's turn has come, or why it does not come.
-	decided chan *Refusal
+	decided chan *RefusalError
 }
 
 // NewTurns returns the turns of a provider that so many logins ask at once, while so many wait.
@@ -42,7 +42,7 @@ func NewTurns(maxRunning, maxWaiting int) *Turns {
 }
 
 // Take waits for a turn of a client address, which Give gives back. The address may be the zero one, where it does not matter.
-func (t *Turns) Take(ctx context.Context, from netip.Addr) *Refusal {
+func (t *Turns) Take(ctx context.Context, from netip.Addr) *RefusalError {
 	p := t.enter(throttle.Site(from))
 	select {
 	case refusal := <-p.decided:
@@ -53,9 +53,9 @@ func (t *Turns) Take(ctx context.Context, from netip.Addr) *Refusal {
 		return <-p.decided // It was decided at the same moment.
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return &Refusal{Reason: Canceled, RetryAfter: soon}
+		return &RefusalError{Reason: Canceled, RetryAfter: soon}
 	}
-	return &Refusal{Reason: Busy, RetryAfter: soon}
+	return &RefusalError{Reason: Busy, RetryAfter: soon}
 }
 
 // Give gives a turn back. The next one has the address of which the fewest logins ask; of several, the one that has waited longest.
@@ -93,14 +93,14 @@ func (t *Turns) Waiting() int {
 func (t *Turns) enter(from netip.Addr) *place {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := &place{from: from, decided: make(chan *Refusal, 1)}
+	p := &place{from: from, decided: make(chan *RefusalError, 1)}
 	switch {
 	case t.total < t.maxRunning:
 		t.run(p)
 	case len(t.queue) < t.maxWaiting || t.displace(from):
 		t.queue = append(t.queue, p)
 	default:
-		p.decided <- &Refusal{Reason: Busy, RetryAfter: soon}
+		p.decided <- &RefusalError{Reason: Busy, RetryAfter: soon}
 	}
 	return p
 }
@@ -119,7 +119,7 @@ func (t *Turns) displace(from netip.Addr) bool {
 	for _, p := range slices.Backward(t.queue) {
 		if p.from == most {
 			t.remove(p)
-			p.decided <- &Refusal{Reason: Busy, RetryAfter: soon}
+			p.decided <- &RefusalError{Reason: Busy, RetryAfter: soon}
 			break
 		}
 	}

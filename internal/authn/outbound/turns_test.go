@@ -11,7 +11,7 @@ import (
 
 const maxRunning, maxWaiting = 8, 32
 
-func refusedFor(t *testing.T, refusal *Refusal, want Reason) {
+func refusedFor(t *testing.T, refusal *RefusalError, want Reason) {
 	t.Helper()
 	if refusal == nil || refusal.Reason != want || refusal.RetryAfter != soon {
 		t.Errorf("refused for %+v, want %s", refusal, want)
@@ -23,18 +23,18 @@ type crowd struct {
 	t     *testing.T
 	turns *Turns
 	// decided has, for each address, what became of its logins.
-	decided map[string]chan *Refusal
+	decided map[string]chan *RefusalError
 }
 
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
-	return &crowd{t: t, turns: NewTurns(maxRunning, maxWaiting), decided: map[string]chan *Refusal{}}
+	return &crowd{t: t, turns: NewTurns(maxRunning, maxWaiting), decided: map[string]chan *RefusalError{}}
 }
 
 // come has n logins come from an address.
 func (c *crowd) come(ctx context.Context, from string, n int) {
 	if c.decided[from] == nil {
-		c.decided[from] = make(chan *Refusal, 1000)
+		c.decided[from] = make(chan *RefusalError, 1000)
 	}
 	for range n {
 		go func() { c.decided[from] <- c.turns.Take(ctx, netip.MustParseAddr(from)) }()
@@ -124,7 +124,7 @@ func TestTurnAfterHangUp(t *testing.T) {
 		c := newCrowd(t)
 		c.come(t.Context(), ada, maxRunning)
 		ctx, hangUp := context.WithCancel(t.Context())
-		gone := make(chan *Refusal, 1)
+		gone := make(chan *RefusalError, 1)
 		go func() { gone <- c.turns.Take(ctx, netip.MustParseAddr(grace)) }()
 		synctest.Wait()
 		hangUp()

@@ -1,0 +1,119 @@
+package ldap
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+)
+
+// The attributes that are read of a person. Those of a password policy (draft-behera-ldap-password-policy-10) are operational: a directory may keep them to
+// itself.
+const (
+	attrObjectGUID        = "objectGUID"
+	attrSID               = "objectSid"
+	attrSAMAccountName    = "sAMAccountName"
+	attrUserPrincipalName = "userPrincipalName"
+	attrControl           = "userAccountControl"
+	attrComputedControl   = "msDS-User-Account-Control-Computed"
+	attrAccountExpires    = "accountExpires"
+	attrPwdLastSet        = "pwdLastSet"
+
+	attrPwdChangedTime       = "pwdChangedTime"
+	attrPwdAccountLockedTime = "pwdAccountLockedTime"
+	attrPwdEndTime           = "pwdEndTime"
+	attrPwdReset             = "pwdReset"
+
+	attrMember = "member"
+	// noAttributes asks for entries without attributes (RFC 4511, section 4.5.1.8).
+	noAttributes = "1.1"
+)
+
+// inChain is the rule LDAP_MATCHING_RULE_IN_CHAIN of Active Directory, which follows groups of groups.
+const inChain = ":1.2.840.113556.1.4.1941:"
+
+// schema says how people and groups are found in a directory.
+type schema struct {
+	isAD bool
+	// usersBase and groupsBase are empty where they are the domain's of Active Directory.
+	usersBase, groupsBase     string
+	usersFilter, groupsFilter string
+	// nameAttribute is empty where it depends on the name, in Active Directory.
+	nameAttribute, idAttribute string
+	// member is the attribute of groups that is searched, with the rule that follows groups of groups, if there is one.
+	member    string
+	isInChain bool
+}
+
+func schemaOf(p *v1alpha1.IdentityProvider) schema {
+	declared := p.Spec.LDAP
+	groups := v1alpha1.LDAPGroups{}
+	if declared.Groups != nil {
+		groups = *declared.Groups
+	}
+	s := schema{
+		isAD:      p.Spec.Type == v1alpha1.IdentityProviderActiveDirectory,
+		usersBase: declared.Users.BaseDN, groupsBase: groups.BaseDN,
+		member: attrMember, isInChain: groups.Nesting == v1alpha1.LDAPGroupsInChain,
+	}
+	if s.isInChain {
+		s.member += inChain
+	}
+	users, group, name, id := "(objectClass=*)", "(objectClass=groupOfNames)", "uid", "entryUUID"
+	if s.isAD {
+		users, group, name, id = "(sAMAccountType=805306368)", "(objectClass=group)", "", attrObjectGUID
+	}
+	s.usersFilter, s.groupsFilter = cmp.Or(declared.Users.Filter, users), cmp.Or(groups.Filter, group)
+	s.nameAttribute, s.idAttribute = cmp.Or(declared.Users.NameAttribute, name), cmp.Or(declared.Users.IDAttribute, id)
+	return s
+}
+
+// attributes are those that are read of a person.
+func (s schema) attributes() []string {
+	if s.isAD {
+		return []string{
+			s.idAttribute, cmp.Or(s.nameAttribute, attrSAMAccountName), attrControl, attrComputedControl, attrAccountExpires, attrPwdLastSet,
+		}
+	}
+	return []string{s.idAttribute, s.nameAttribute, attrPwdChangedTime, attrPwdAccountLockedTime, attrPwdEndTime, attrPwdReset}
+}
+
+// byName returns the filter of the person with a name.
+func (s schema) byName(name string) string {
+	attribute := s.nameAttribute
+	if attribute == "" {
+		attribute = attrSAMAccountName
+		if strings.Contains(name, "@") {
+			attribute = attrUserPrincipalName
+		}
+	}
+	return s.user("(" + attribute + "=" + ldap.EscapeFilter(name) + ")")
+}
+
+// user returns the filter of those people whom a condition is true of.
+func (s schema) user(condition string) string { return "(&" + s.usersFilter + condition + ")" }
+
+// ofID returns the condition that a person has an ID; false where the text cannot be an ID.
+func (s schema) ofID(id string) (string, bool) {
+	if !s.hasGUID() {
+		return "(" + s.idAttribute + "=" + ldap.EscapeFilter(id) + ")", isSubject(id)
+	}
+	bytes, ok := parseGUID(id)
+	return "(" + s.idAttribute + "=" + escapeBytes(bytes[:]) + ")", ok
+}
+
+// hasGUID tells whether IDs are the bytes of a GUID.
+func (s schema) hasGUID() bool { return strings.EqualFold(s.idAttribute, attrObjectGUID) }
+
+// memberships returns the filter of the groups that a person is in.
+func (s schema) memberships(dn string) string {
+	return "(&" + s.groupsFilter + "(" + s.member + "=" + ldap.EscapeFilter(dn) + "))"
+}
+
+// isFilter tells whether a text is one filter, and nothing besides.
+func isFilter(text string) bool {
+	_, err := ldap.CompileFilter(text)
+	return err == nil
+}

@@ -1,0 +1,161 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/provider"
+	"github.com/keyturn/keyturn/internal/token"
+)
+
+// version is what a password is looked at for: a person of a directory, as they are declared. The subject that a credential is bound to has no part in it: were
+// it another one because of a login at the same moment, the password would be sent again.
+type version struct {
+	providerUID   types.UID
+	name, subject string
+}
+
+// Version implements authn.Verifier.
+func (*Clients) Version(r authn.Request) authn.Version {
+	if r.Provider == nil || r.Account == nil || !provider.IsDirectory(r.Provider) {
+		return nil
+	}
+	return version{providerUID: r.Provider.UID, name: provider.ExternalName(r.Account), subject: r.Account.Spec.Authentication.Subject}
+}
+
+// Verify implements authn.Verifier. The directory is asked for declared names only. From when the password was sent, Verify goes on though ctx ends.
+func (c *Clients) Verify(ctx context.Context, r authn.Request) (authn.Proof, error) {
+	if r.Secret == "" || len(r.Secret) > maxPassword || strings.ContainsRune(r.Secret, 0) {
+		return authn.Proof{}, authn.ErrWrong // A bind with an empty password succeeds for anybody (RFC 4513, section 5.1.2).
+	}
+	v := c.Version(r)
+	if v == nil {
+		return authn.Proof{}, authn.ErrWrong
+	}
+	client, err := c.Of(ctx, r.Provider)
+	if err != nil {
+		return authn.Proof{}, &authn.UnavailableError{Provider: r.Provider, Reason: string(ReasonCredentialsNotFound), Cause: err}
+	}
+	entry, refusal, err := client.verify(ctx, r, c.isOwnedElsewhere)
+	if err != nil {
+		return authn.Proof{}, err
+	}
+	external := account.External{
+		ProviderUID: string(r.Provider.UID), Subject: entry.Subject, Name: provider.ExternalName(r.Account),
+		Groups: entry.Groups, PasswordSetTime: entry.PasswordSetTime, State: refusal,
+	}
+	if refusal != "" {
+		return authn.Proof{}, &authn.RefusedElsewhereError{Reason: refusal, External: external}
+	}
+	return authn.Proof{Method: token.LDAP, Version: v, External: external}, nil
+}
+
+// isOwnedElsewhere tells whether an entry belongs to the credential of another account.
+func (c *Clients) isOwnedElsewhere(r authn.Request, subject string) bool {
+	if c.OwnerOfIdentity == nil {
+		return false
+	}
+	owner, found := c.OwnerOfIdentity(provider.Identity(string(r.Provider.UID), subject))
+	return found && owner != r.CredentialUID
+}
+
+// verify finds the person of an account and asks whether the password is theirs. The reason is why the person may not log in though it is. Errors: those of
+// authn.Verifier.
+func (c *Client) verify(ctx context.Context, r authn.Request, isOwnedElsewhere func(authn.Request, string) bool) (Entry, v1alpha1.StandingReason, error) {
+	var entry Entry
+	var refusal v1alpha1.StandingReason
+	err := c.attempt(ctx, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
+		var err error
+		if entry, err = c.person(ctx, s, c.schema.byName(provider.ExternalName(r.Account))); err != nil {
+			c.warnOfSeveral(err, r)
+			return err
+		}
+		if bound := boundSubject(r); bound != "" && bound != entry.Subject {
+			return authn.ErrSubjectMismatch
+		}
+		if isOwnedElsewhere(r, entry.Subject) {
+			return authn.ErrWrong
+		}
+		if ctx.Err() != nil {
+			return &failure{cause: causeCanceled}
+		}
+		deadline, _ := ctx.Deadline()
+		finish, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		defer cancel()
+		if refusal, err = c.bindPerson(finish, entry.DN, r.Secret); err != nil {
+			return err
+		}
+		if refusal == "" {
+			refusal = entry.State // What the directory says of the entry counts, also where it does not keep people from binding.
+		}
+		groups, failed := c.groupsOf(finish, s, entry.DN)
+		if failed != nil {
+			return failed
+		}
+		entry.Groups = groups
+		return nil
+	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Entry{}, "", authn.ErrWrong
+	case isCanceled(err) && ctx.Err() != nil:
+		return Entry{}, "", ctx.Err()
+	}
+	return entry, refusal, err
+}
+
+func isCanceled(err error) bool {
+	unavailable, ok := errors.AsType[*authn.UnavailableError](err)
+	return ok && unavailable.Reason == string(ReasonCanceled)
+}
+
+// boundSubject returns the subject that an account declares, or that its first login has bound it to; empty before that.
+func boundSubject(r authn.Request) string {
+	if declared := r.Account.Spec.Authentication.Subject; declared != "" {
+		return declared
+	}
+	if bound := r.Credential.External; bound.ProviderUID == string(r.Provider.UID) {
+		return bound.Subject
+	}
+	return ""
+}
+
+// warnOfSeveral tells the log that nobody can log in with a name, since several people have it.
+func (c *Client) warnOfSeveral(err error, r authn.Request) {
+	if errors.Is(err, errSeveral) && c.ambiguous.isDue() {
+		slog.Warn("A name has several entries in a directory, so it lets nobody in", "provider", r.Provider.Name,
+			"namespace", r.Account.Namespace, "account", r.Account.Name)
+	}
+}
+
+// warnPause is how long a warning that repeats is left out.
+const warnPause = time.Minute
+
+// occasionally says when to repeat a warning.
+type occasionally struct {
+	clock clock.PassiveClock
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (o *occasionally) isDue() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.clock.Now()
+	if !o.last.IsZero() && now.Sub(o.last) < warnPause {
+		return false
+	}
+	o.last = now
+	return true
+}
