@@ -13,11 +13,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
-	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/local"
-	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/buildinfo"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/console"
@@ -107,17 +105,15 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	store := &credential.Store{Reader: b.caches.Live(), Writer: b.caches.Live(), Namespace: o.credentialNamespace}
 	bounded := hash.NewBounded(hasher, o.hashes)
 	bounded.Observe = metrics.ObserveHashes(b.registry)
-	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}}
+	asked := newProviders(provider.Source{Reader: b.caches.Providers(), Namespace: o.providerNamespace}, credentials.OwnerOfIdentity)
+	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}, External: asked.directories}
 	logins := login.NewService(login.Options{
 		Catalog: accounts, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,
-		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue, FindAccount: findAccount(accounts),
+		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue, FindAccount: findAccount(accounts), OwnerOfIdentity: credentials.OwnerOfIdentity,
 	})
 	metrics.RegisterKeys(b.registry, keys)
 	counts := metrics.New(b.registry, bounded.Running, logins.Waiting)
-	providers := &oidc.Clients{Source: provider.Source{Reader: b.caches.Providers(), Namespace: o.providerNamespace}, Clock: clock.RealClock{}}
-	counts.Providers = metrics.NewProviders(b.registry, accounts.IdentityProviders,
-		metrics.ProviderSource{Reasons: metrics.Words(oidc.Reasons()), Stats: providers.Stats})
-	providers.OnRequest = counts.Providers.Request
+	counts.Providers = asked.observe(b.registry, accounts)
 	recorder := &audit.Recorder{Log: b.audit, Catalog: accounts, Clock: clock.RealClock{}, Owners: credentials}
 	store.OnWrite = (&transitions.Notifier{
 		Catalog: accounts, Clock: clock.RealClock{}, Listeners: []transitions.Listener{recorder.Transition, counts.Transition},
@@ -135,7 +131,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 		Logins: logins, Catalog: accounts, Sessions: s.sessions, Metrics: counts, UI: b.pages, Cookies: cookies,
 		DefaultNamespace: o.defaultNamespace, ShowOrganization: o.showOrganization,
 		Proxies: b.proxies, Throttle: throttle.New(o.addressFailures, clock.RealClock{}), Audit: recorder,
-		Providers: providers, SendEmail: o.tellEmail, ConsoleHosts: b.consoleHosts, MayListAccounts: administrators.MayList,
+		Providers: asked.oidc, Tickets: asked.tickets, SendEmail: o.tellEmail, ConsoleHosts: b.consoleHosts, MayListAccounts: administrators.MayList,
 	})
 	s.people = withConsole(people, console.Handler(console.Dependencies{
 		Service: administrators, Sessions: s.sessions, Checks: counts, Metrics: actions, UI: b.pages, Cookies: cookies, Proxies: b.proxies, Audit: recorder,
@@ -172,16 +168,5 @@ func (s *server) awaitSync(ctx context.Context) {
 		s.synced.Store(true)
 		debug.FreeOSMemory() // The caches keep little of the objects that were read.
 		slog.Info("Login server knows the accounts")
-	}
-}
-
-// findAccount finds the account that is declared for the subject of an assertion.
-func findAccount(accounts *catalog.Catalog) authn.Finder {
-	return func(ctx context.Context, a authn.Assertion) (*v1alpha1.UserAccount, error) {
-		found, err := accounts.AccountOfSubject(ctx, a.Namespace, a.Provider, a.Subject)
-		if errors.Is(err, catalog.ErrNotFound) {
-			return nil, authn.ErrNoAccount
-		}
-		return found, err
 	}
 }

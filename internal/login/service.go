@@ -39,6 +39,8 @@ type Service struct {
 	verifiers   authn.Verifiers
 	hasher      hash.Hasher
 	findAccount authn.Finder
+	// ownerOfIdentity returns the UID of the credential that is bound to an identity at a provider; nil where nothing is.
+	ownerOfIdentity func(identity string) (credentialUID string, found bool)
 
 	// admission has room for the attempts that are under way and for those that wait: one that would have to wait for long is
 	// refused at once instead.
@@ -87,6 +89,9 @@ type Options struct {
 	Hasher hash.Hasher
 	// FindAccount finds the account of an assertion; nil where no provider asserts anything.
 	FindAccount authn.Finder
+	// OwnerOfIdentity returns the UID of the credential that is bound to an identity (provider.Identity); nil where nothing binds. One entry of a
+	// directory belongs to one account.
+	OwnerOfIdentity func(identity string) (credentialUID string, found bool)
 	// DecoyKey returns the key of the decoys. It is asked for only while there is one: without keys nobody is logged in.
 	DecoyKey func() credential.DecoyKey
 	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait: for the lock of their account, or
@@ -99,7 +104,7 @@ func NewService(o Options) *Service {
 	atOnce := 2*o.Hashes + burst
 	return &Service{
 		catalog: o.Catalog, store: o.Store, clock: o.Clock, watch: o.Watch, decoyKey: o.DecoyKey,
-		verifiers: o.Verifiers, hasher: o.Hasher, findAccount: o.FindAccount,
+		verifiers: o.Verifiers, hasher: o.Hasher, findAccount: o.FindAccount, ownerOfIdentity: o.OwnerOfIdentity,
 		admission: make(chan struct{}, atOnce+max(o.Queue, 0)),
 		slots:     semaphore.NewWeighted(int64(atOnce)),
 	}
@@ -157,6 +162,9 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 		if err != nil {
 			return nil, s.unavailable(err, nil)
 		}
+		if s.isOwnedElsewhere(l, a) {
+			return nil, ErrInvalidCredentials
+		}
 		result, err := s.settle(ctx, l, verdict{right: true, proven: proven, method: a.Method},
 			func(_ context.Context, l *loaded, p account.Proven) (decision, error) { return s.nextStep(l, p), nil })
 		if !errors.Is(err, credential.ErrConflict) {
@@ -164,6 +172,15 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 		}
 	}
 	return nil, ErrOverloaded
+}
+
+// isOwnedElsewhere tells whether the person of an assertion belongs to another account.
+func (s *Service) isOwnedElsewhere(l *loaded, a authn.Assertion) bool {
+	if s.ownerOfIdentity == nil || len(a.Names) == 0 {
+		return false
+	}
+	owner, found := s.ownerOfIdentity(provider.Identity(a.ProviderUID, a.Subject))
+	return found && owner != l.record.UID()
 }
 
 // nextStep asks the rules what follows a proof.

@@ -57,6 +57,9 @@ func newClient(settings *provider.Settings, clk clock.PassiveClock, b bounds) *C
 // Close closes the connections that nobody uses now, and has the others closed when they are no longer used.
 func (c *Client) Close() { c.pool.close() }
 
+// Settings are those that the client was made of. They must not be changed.
+func (c *Client) Settings() *provider.Settings { return c.settings }
+
 // Stats of a client, for metrics.
 type Stats = outbound.Stats
 

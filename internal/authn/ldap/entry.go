@@ -1,7 +1,6 @@
 package ldap
 
 import (
-	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -17,8 +16,8 @@ type Entry struct {
 	DN string
 	// Subject is the ID of the entry.
 	Subject string
-	// Name of the person there.
-	Name string
+	// Names are those by which accounts can declare the person.
+	Names []string
 	// Groups that the person is in, as far as they are mapped: as the mappings have them, sorted.
 	Groups []string
 	// PasswordSetTime is when the password was set; zero: not known.
@@ -43,13 +42,16 @@ func (s schema) parseEntry(e *ldap.Entry, now time.Time) (Entry, bool) {
 	if key, ok := dnKey(e.DN); !ok || key == "" { // A bind with an empty name succeeds for anybody (RFC 4513, section 5.1.1).
 		return Entry{}, false
 	}
-	parsed := Entry{DN: e.DN, Name: first(e, cmp.Or(s.nameAttribute, attrSAMAccountName))}
+	parsed := Entry{DN: e.DN}
 	ids := e.GetEqualFoldRawAttributeValues(s.idAttribute)
 	if len(ids) != 1 {
 		return Entry{}, false
 	}
 	if parsed.Subject = s.subject(ids[0]); parsed.Subject == "" {
 		return Entry{}, false
+	}
+	for _, attribute := range s.nameAttributes() {
+		parsed.Names = append(parsed.Names, e.GetEqualFoldAttributeValues(attribute)...)
 	}
 	if s.isAD {
 		return parsed, parsed.readAccountControl(e, now)

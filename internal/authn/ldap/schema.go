@@ -70,14 +70,21 @@ func schemaOf(p *v1alpha1.IdentityProvider) schema {
 	return s
 }
 
+// nameAttributes are those that have the names of a person.
+func (s schema) nameAttributes() []string {
+	if s.nameAttribute != "" {
+		return []string{s.nameAttribute}
+	}
+	return []string{attrSAMAccountName, attrUserPrincipalName}
+}
+
 // attributes are those that are read of a person.
 func (s schema) attributes() []string {
+	read := append(s.nameAttributes(), s.idAttribute)
 	if s.isAD {
-		return []string{
-			s.idAttribute, cmp.Or(s.nameAttribute, attrSAMAccountName), attrControl, attrComputedControl, attrAccountExpires, attrPwdLastSet,
-		}
+		return append(read, attrControl, attrComputedControl, attrAccountExpires, attrPwdLastSet)
 	}
-	return []string{s.idAttribute, s.nameAttribute, attrPwdChangedTime, attrPwdAccountLockedTime, attrPwdEndTime, attrPwdReset}
+	return append(read, attrPwdChangedTime, attrPwdAccountLockedTime, attrPwdEndTime, attrPwdReset)
 }
 
 // byName returns the filter of the person with a name.
