@@ -20,6 +20,7 @@ import (
 	"github.com/keyturn/keyturn/internal/httpserver"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/stdlog"
+	"github.com/keyturn/keyturn/internal/web"
 )
 
 // maxPeople and maxAPIServers bound the connections of the two ports. A proxy or an API server sends the requests of many people over
@@ -94,6 +95,7 @@ func run(stop context.Context, o *options) error {
 	}
 	defer s.audit.Close()
 	people.Handler, ports.Ready, ports.Metrics = s.people, s.ready, s.registry
+	people.LargeHeaders = &httpserver.LargeHeaders{Enabled: s.takesTickets, For: web.MayHaveTicket}
 	if webhooks != nil {
 		webhooks.Handler = s.webhooks
 		metrics.RegisterCertificate(s.registry, webhooks.CertificateExpires)

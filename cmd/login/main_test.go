@@ -15,9 +15,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/hash/worker"
 	"github.com/keyturn/keyturn/internal/token"
@@ -111,6 +113,7 @@ func TestLifecycle(t *testing.T) {
 	expect(o.healthBindAddress+"/metrics", http.StatusOK, `keyturn_login_attempts_total{door="login",outcome="unavailable"} 1`)
 	expect(o.healthBindAddress+"/metrics", http.StatusOK, "go_goroutines")
 	expect(o.bindAddress+"/metrics", http.StatusNotFound, "not-found")
+	expectTickets(t, o.bindAddress)
 
 	cancel()
 	expect(o.healthBindAddress+"/readyz", http.StatusServiceUnavailable, "stopping")
@@ -122,6 +125,45 @@ func TestLifecycle(t *testing.T) {
 	g.Eventually(ended, 20*time.Second).Should(gomega.Receive(gomega.BeNil()))
 	status, _ := get("http://" + o.bindAddress + "/api/v1/requirements")
 	g.Expect(status).To(gomega.BeZero())
+}
+
+// expectTickets checks that headers as large as those with a ticket are taken from when people of a provider can log in by one, and only where they do.
+func expectTickets(t *testing.T, address string) {
+	t.Helper()
+	g := gomega.NewWithT(t)
+	status := func(path string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, http.NoBody)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		r.Header.Set("Authorization", "Negotiate "+strings.Repeat("t", 60<<10))
+		response, err := http.DefaultClient.Do(r)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		_ = response.Body.Close()
+		return response.StatusCode
+	}
+	const negotiate = "/o/default/login/negotiate"
+	g.Expect(status(negotiate)).To(gomega.Equal(http.StatusRequestHeaderFieldsTooLarge))
+	c, err := client.New(shared.Config(), client.Options{Scheme: scheme(t)})
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(c.Create(t.Context(), &v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: "corp"}, Spec: v1alpha1.IdentityProviderSpec{
+		Type: v1alpha1.IdentityProviderLDAP, DisplayName: "Corp", LDAP: v1alpha1.LDAPSettings{
+			Servers: []string{"ldap.example.org:636"}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: "corp"},
+			Users: v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org"},
+			Kerberos: &v1alpha1.KerberosSettings{
+				KeytabSecretRef: v1alpha1.ProviderSecretReference{Name: "corp-keytab"}, Realm: "EXAMPLE.ORG", ServicePrincipal: "HTTP/login.example.org",
+			},
+		},
+	}})).To(gomega.Succeed())
+	g.Eventually(func() int { return status(negotiate) }, 20*time.Second, 20*time.Millisecond).Should(gomega.Equal(http.StatusForbidden))
+	g.Expect(status("/login")).To(gomega.Equal(http.StatusRequestHeaderFieldsTooLarge))
+}
+
+func scheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	s := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(s); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func makeKeys(t *testing.T, namespace string) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,6 +52,9 @@ type server struct {
 	// people and webhooks are the handlers of the ports.
 	people, webhooks http.Handler
 	registry         *prometheus.Registry
+
+	// identityProviders returns those that count.
+	identityProviders func(context.Context) ([]*v1alpha1.IdentityProvider, error)
 
 	// hasDecoys tells whether the watch has all decoys, which attempts with unknown usernames are counted on.
 	hasDecoys func(context.Context) bool
@@ -123,9 +127,12 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 		return nil, err
 	}
 
-	s := &server{caches: b.caches, audit: b.audit, registry: b.registry, hasDecoys: credentials.HasDecoys, sessions: &sessions.Service{
-		Keys: keys, Credentials: credentials, Accounts: b.caches.Accounts(), Catalog: accounts, Store: store, Clock: clock.RealClock{},
-	}}
+	s := &server{
+		caches: b.caches, audit: b.audit, registry: b.registry, hasDecoys: credentials.HasDecoys, identityProviders: accounts.IdentityProviders,
+		sessions: &sessions.Service{
+			Keys: keys, Credentials: credentials, Accounts: b.caches.Accounts(), Catalog: accounts, Store: store, Clock: clock.RealClock{},
+		},
+	}
 	cookies := httpkit.Cookies{OverHTTP: o.insecureCookies}
 	people := web.Handler(web.Dependencies{
 		Logins: logins, Catalog: accounts, Sessions: s.sessions, Metrics: counts, UI: b.pages, Cookies: cookies,
@@ -161,6 +168,17 @@ func (s *server) ready() error {
 	}
 	s.hadDecoys.Store(true)
 	return s.caches.Health()
+}
+
+// takesTickets tells whether people can log in by a Kerberos ticket at any provider.
+func (s *server) takesTickets() bool {
+	if !s.synced.Load() {
+		return false // The watch would have to be waited for.
+	}
+	declared, err := s.identityProviders(context.Background())
+	return err == nil && slices.ContainsFunc(declared, func(p *v1alpha1.IdentityProvider) bool {
+		return p.Spec.LDAP.Kerberos != nil && p.Spec.Access != v1alpha1.AccessDisabled
+	})
 }
 
 func (s *server) awaitSync(ctx context.Context) {

@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// maxHeaderBytes has room for a session token of 4 KiB and what proxies add.
-const maxHeaderBytes = 16 << 10
-
 // timeouts bound how long a client holds a connection.
 type timeouts struct {
 	// read is for all of a request, from its beginning, and for a TLS handshake. The headers have no limit of their own: it
@@ -24,7 +21,7 @@ type timeouts struct {
 	idle time.Duration
 }
 
-// standardTimeouts are those of every port. A slow client has 16 KiB to send.
+// standardTimeouts are those of every port. A slow client has 16 KiB to send, or a ticket besides.
 var standardTimeouts = timeouts{read: 10 * time.Second, write: 50 * time.Second, idle: 2 * time.Minute}
 
 // Port is an open port of a server.
@@ -34,6 +31,8 @@ type Port struct {
 	// OnCertificate must be set for a port with TLS. It is called with nil when the certificate has been loaded and the port can be
 	// used, and with an error the first time that fails; the server tries again every CertificateInterval.
 	OnCertificate func(error)
+	// LargeHeaders lets some requests to a port without TLS have large headers; nil for none. It must be set before the server runs.
+	LargeHeaders *LargeHeaders
 
 	listener net.Listener
 	// certificate is nil for a port without TLS.
@@ -53,13 +52,20 @@ func (p *Port) CertificateExpires() time.Time { return p.certificate.expires() }
 // prepare makes the HTTP server of the port.
 func (p *Port) prepare(draining *atomic.Bool, t timeouts) {
 	p.server = newHTTPServer(p.closeWhenDraining(draining), t)
-	p.server.ConnState = func(_ net.Conn, state http.ConnState) {
+	p.server.ConnState = func(connection net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
 			p.connections.Add(1)
 		case http.StateClosed, http.StateHijacked:
 			p.connections.Add(-1)
 		}
+		if p.LargeHeaders != nil {
+			p.LargeHeaders.follow(connection, state)
+		}
+	}
+	if p.LargeHeaders != nil {
+		p.LargeHeaders.places = make(chan struct{}, maxLarge)
+		p.server.MaxHeaderBytes, p.server.ConnContext = maxLargeHeaderBytes, withConnection
 	}
 	if p.certificate != nil {
 		// With HTTP/2 a client such as the API server sends everything over one connection, hence to one replica, until that ends.
@@ -74,6 +80,9 @@ func (p *Port) serve() error {
 	if p.certificate != nil {
 		return p.server.ServeTLS(p.listener, "", "")
 	}
+	if p.LargeHeaders != nil {
+		return p.server.Serve(p.LargeHeaders.wrap(p.listener))
+	}
 	return p.server.Serve(p.listener)
 }
 
@@ -83,6 +92,11 @@ func (p *Port) closeWhenDraining(draining *atomic.Bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if draining.Load() || p.crowded() {
 			w.Header().Set("Connection", "close")
+		}
+		if p.LargeHeaders != nil && !p.LargeHeaders.allow(r) {
+			w.Header().Set("Connection", "close")
+			http.Error(w, "The headers are too large.", http.StatusRequestHeaderFieldsTooLarge)
+			return
 		}
 		p.Handler.ServeHTTP(w, r)
 	})

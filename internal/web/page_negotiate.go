@@ -36,6 +36,16 @@ type Tickets interface {
 	Assert(ctx context.Context, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error)
 }
 
+// MayHaveTicket tells whether a request may have a ticket, which can be larger than all other headers may be.
+func MayHaveTicket(r *http.Request) bool {
+	path := r.URL.Path
+	if rest, found := strings.CutPrefix(path, "/o/"); found {
+		_, path, _ = strings.Cut(rest, "/")
+		path = "/" + path
+	}
+	return path == negotiatePath
+}
+
 // offersTickets tells whether people can log in by a ticket at one of these providers.
 func (p *Pages) offersTickets(offered []*v1alpha1.IdentityProvider) bool {
 	return p.Tickets != nil && slices.ContainsFunc(offered, takesTickets)
