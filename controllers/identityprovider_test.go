@@ -17,10 +17,12 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers"
+	"github.com/keyturn/keyturn/controllers/directorysweep"
 	"github.com/keyturn/keyturn/controllers/identityprovider"
 	"github.com/keyturn/keyturn/internal/provider"
 )
@@ -31,6 +33,12 @@ type directory struct {
 	// tests counts the tests of connections. answers has what they wait for, by provider; those of the others succeed.
 	tests   atomic.Int64
 	answers sync.Map // of name to chan error
+	// cached reads from the server's cache, and sweeper is what sweeps directories when a test says so.
+	cached  client.Reader
+	sweeper *directorysweep.Reconciler
+	states  *directorysweep.States
+	metrics *prometheus.Registry
+	people  people
 }
 
 func (d *directory) test(ctx context.Context, settings *provider.Settings) error {
@@ -50,12 +58,12 @@ func (d *directory) test(ctx context.Context, settings *provider.Settings) error
 // directory runs a directory server that sees this world alone. The namespace of the providers is that of the world's own Secrets.
 func (w *world) directory() *directory {
 	w.t.Helper()
-	d := &directory{traffic: &traffic{}}
+	d := &directory{traffic: &traffic{}, states: directorysweep.NewStates(), metrics: prometheus.NewRegistry()}
 	w.operators = append(w.operators, &operator{traffic: d.traffic}) // What it writes is looked at in the end.
 	config := cluster.Config()
 	config.QPS = -1
 	config.Wrap(d.traffic.wrap)
-	caches := identityprovider.CacheOptions(w.system)
+	caches := controllers.DirectoryCacheOptions(w.system, w.credentials)
 	own := labels.SelectorFromSet(w.labels())
 	for kind, options := range caches.ByObject {
 		if _, ok := kind.(*v1alpha1.UserAccount); ok {
@@ -74,9 +82,20 @@ func (w *world) directory() *directory {
 		GracefulShutdownTimeout: &noDelay,
 	})
 	w.must(err)
+	connections := identityprovider.NewConnections(d.test, func(context.Context, *provider.Settings) (identityprovider.DirectoryLockout, error) {
+		return identityprovider.DirectoryLockout{}, nil
+	}, w.clock)
 	w.must(identityprovider.SetupWithManager(ctx, &recordingManager{Manager: mgr, log: w.events}, identityprovider.Options{
-		Namespace: w.system, Test: d.test, Registry: prometheus.NewRegistry(), Clock: w.clock,
+		Namespace: w.system, Connections: connections, Registry: d.metrics, Clock: w.clock, LoginReplicas: 2,
+		CheckKeytab: func(*provider.Settings) *provider.TestError { return nil },
+		Sweep:       d.states.Condition, Swept: d.states.Changed(),
 	}))
+	d.cached = mgr.GetClient()
+	d.sweeper, err = directorysweep.New(ctx, mgr, directorysweep.Options{
+		ProviderNamespace: w.system, CredentialNamespace: w.credentials, Ask: d.people.ask, MayAsk: connections.MayBind,
+		States: d.states, Registry: d.metrics, Clock: w.clock,
+	})
+	w.must(err)
 	running, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(running) }()

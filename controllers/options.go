@@ -39,6 +39,28 @@ func CacheOptions(systemNamespace string) cache.Options {
 	}
 }
 
+// DirectoryCacheOptions are those of the cache of the directory server: the providers; of accounts and namespaces what decides who is looked up where; and of
+// Secrets and ConfigMaps those of the providers' namespace and the credentials, without anything that could tell a password.
+func DirectoryCacheOptions(providerNamespace, credentialNamespace string) cache.Options {
+	namespaces := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
+	return cache.Options{
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.UserAccount{}: {Transform: catalog.TrimAccountForSweep},
+			namespaces:              {Transform: catalog.TrimNamespace},
+			&corev1.ConfigMap{}:     {Namespaces: map[string]cache.Config{providerNamespace: {}}, Transform: catalog.TrimAll},
+			&corev1.Secret{}: {Namespaces: map[string]cache.Config{
+				providerNamespace: {Transform: catalog.TrimAll},
+				credentialNamespace: {
+					Transform:     credential.TrimForSweep,
+					FieldSelector: fields.OneTermEqualSelector("type", string(credential.SecretType)),
+				},
+			}},
+		},
+	}
+}
+
 // SecretCacheOptions are those of the cache of Keyturn's own Secrets, with their content: the credentials and the ring of keys.
 func SecretCacheOptions(scheme *runtime.Scheme, systemNamespace, credentialNamespace string) cache.Options {
 	return cache.Options{

@@ -146,6 +146,9 @@ const (
 	ConditionReasonCurrent = "Current"
 	// ConditionReasonOverdue (SweepCurrent): the accounts could not be looked up, so that sessions of people who left go on.
 	ConditionReasonOverdue = "Overdue"
+	// ConditionReasonMassDisappearance (SweepCurrent): the directory no longer has more than half of the people, all at once. That is taken for a
+	// mistake, such as a base DN that was moved, and nobody counts as gone.
+	ConditionReasonMassDisappearance = "MassDisappearance"
 	// ConditionReasonTooManyProviders (IdentityProvider Ready): there are 32 older ones.
 	ConditionReasonTooManyProviders = "TooManyProviders"
 

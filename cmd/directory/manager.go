@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers"
+	"github.com/keyturn/keyturn/controllers/directorysweep"
 	"github.com/keyturn/keyturn/controllers/identityprovider"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/controllerserver"
@@ -30,16 +32,23 @@ func work(ctx context.Context, config *rest.Config, working *controllerserver.Wo
 	}
 	mgr, err := controllerserver.NewManager(config, controllerserver.Options{
 		Name: "directory", Namespace: o.systemNamespace, LeaderElect: o.leaderElect, MetricsAddress: o.metricsAddress,
-		Scheme: scheme, Cache: identityprovider.CacheOptions(o.providerNamespace), ReconciliationTimeout: reconciliationTimeout,
+		Scheme: scheme, Cache: controllers.DirectoryCacheOptions(o.providerNamespace, o.credentialNamespace), ReconciliationTimeout: reconciliationTimeout,
 	})
 	if err != nil {
 		return err
 	}
 	now := clock.RealClock{}
+	test := func(ctx context.Context, settings *provider.Settings) error { return oidc.New(settings, now).Test(ctx) }
+	lockout := func(context.Context, *provider.Settings) (identityprovider.DirectoryLockout, error) {
+		return identityprovider.DirectoryLockout{}, nil
+	}
+	states := directorysweep.NewStates()
 	err = errors.Join(
 		identityprovider.SetupWithManager(ctx, mgr, identityprovider.Options{
-			Namespace: o.providerNamespace, Registry: metrics.Registry, Clock: now,
-			Test: func(ctx context.Context, settings *provider.Settings) error { return oidc.New(settings, now).Test(ctx) },
+			Namespace: o.providerNamespace, Registry: metrics.Registry, Clock: now, LoginReplicas: o.loginReplicas,
+			Connections: identityprovider.NewConnections(test, lockout, now),
+			CheckKeytab: func(*provider.Settings) *provider.TestError { return nil },
+			Sweep:       states.Condition, Swept: states.Changed(),
 		}),
 		mgr.Add(working),
 	)

@@ -11,10 +11,14 @@ func TestOptions(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		"defaults":           {nil, ""},
-		"other namespaces":   {[]string{"--system-namespace=a", "--provider-namespace=b"}, ""},
-		"no namespace":       {[]string{"--provider-namespace="}, "must not be empty"},
-		"the same namespace": {[]string{"--system-namespace=a", "--provider-namespace=a"}, "must differ"},
+		"defaults":                             {nil, ""},
+		"other namespaces":                     {[]string{"--system-namespace=a", "--provider-namespace=b"}, ""},
+		"no namespace":                         {[]string{"--provider-namespace="}, "must not be empty"},
+		"the same namespace as of credentials": {[]string{"--credential-namespace=keyturn-providers"}, "must differ"},
+		"no namespace of credentials":          {[]string{"--credential-namespace="}, "must not be empty"},
+		"three login servers":                  {[]string{"--login-replicas=3"}, ""},
+		"no login server":                      {[]string{"--login-replicas=0"}, "--login-replicas"},
+		"the same namespace":                   {[]string{"--system-namespace=a", "--provider-namespace=a"}, "must differ"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := &options{}

@@ -22,6 +22,10 @@ var stalledReasons = map[string]bool{
 	v1alpha1.ConditionReasonCertificateNotTrusted: true,
 	v1alpha1.ConditionReasonIssuerMismatch:        true,
 	v1alpha1.ConditionReasonClientRefused:         true,
+	v1alpha1.ConditionReasonBindRefused:           true,
+	v1alpha1.ConditionReasonBaseNotFound:          true,
+	v1alpha1.ConditionReasonSearchFailed:          true,
+	v1alpha1.ConditionReasonKeytabNotUsable:       true,
 }
 
 // project returns the status that a scope amounts to. Of the stored status it keeps the times at which conditions changed.
@@ -31,9 +35,17 @@ func project(s *scope) v1alpha1.IdentityProviderStatus {
 		Accounts:           new(int32(s.accounts)),
 		Conditions:         s.object.DeepCopy().Status.Conditions,
 	}
-	credentials, connection := credentialsFound(s), connected(s)
-	summary := ready(s, credentials, connection)
-	all := []metav1.Condition{credentials, connection, summary}
+	all := []metav1.Condition{credentialsFound(s), connected(s)}
+	if s.object.Spec.LDAP.Kerberos != nil {
+		all = append(all, keytabUsable(s))
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionKeytabUsable)
+	}
+	summary := ready(s, all...)
+	all = append(all, summary)
+	if provider.IsDirectory(s.object) {
+		all = append(all, lockoutMargin(s), sweepCurrent(s))
+	}
 	if summary.Status == metav1.ConditionFalse && stalledReasons[summary.Reason] {
 		stalled := summary
 		stalled.Type, stalled.Status = v1alpha1.ConditionStalled, metav1.ConditionTrue
@@ -56,6 +68,10 @@ func credentialsFound(s *scope) metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, s.settingsError.Reason, s.settingsError.Message
 	case s.tested == nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ConditionReasonPending, "Nothing is looked up before the provider counts: see Ready."
+	case s.keytabError != nil:
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, s.keytabError.Reason, s.keytabError.Message
+	case provider.IsDirectory(s.object):
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ConditionReasonFound, "What the provider names is there, and the password of ldap.bindSecretRef may be sent to ldap.servers."
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ConditionReasonFound, "The Secret may be sent to the host of oidc.issuer."
 	}

@@ -27,7 +27,11 @@ import (
 type Reconciler struct {
 	client      client.Client
 	source      provider.Source
-	connections *connections
+	connections *Connections
+	checkKeytab KeytabFunc
+	sweep       SweepFunc
+	// loginReplicas is how many login servers there are.
+	loginReplicas int
 	// written tracks this controller's writes of providers.
 	written *writetracker.Tracker
 	events  events.EventRecorder
@@ -48,8 +52,22 @@ type scope struct {
 	// before it nothing can be said of the settings.
 	tested   *result
 	untested bool
-	now      time.Time
+	// keytabError is why there is no keytab though one is declared, and keytabFailure why the one that is there cannot be used.
+	keytabError   *provider.SettingsError
+	keytabFailure *provider.TestError
+	// swept is what the sweep says of the provider; nil where it has nothing to say yet.
+	swept *metav1.Condition
+	// loginReplicas is how many login servers there are.
+	loginReplicas int
+	now           time.Time
 }
+
+// KeytabFunc tells why the keytab of a directory cannot be used; nil where it can. It asks no server.
+type KeytabFunc func(*provider.Settings) *provider.TestError
+
+// SweepFunc returns what the sweep has found out about a directory: status, reason and message of the condition SweepCurrent; nil where it has nothing to
+// say yet of the provider as it is declared now.
+type SweepFunc func(*v1alpha1.IdentityProvider) *metav1.Condition
 
 // Reconcile brings one provider's status up to date, and tests its connection if that is due.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -65,7 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !r.written.CaughtUp(req.Name, object.ResourceVersion) {
 		return ctrl.Result{RequeueAfter: writetracker.MaxLag}, nil // The watch of that write enqueues it again, unless the write was lost.
 	}
-	s := &scope{object: object}
+	s := &scope{object: object, loginReplicas: r.loginReplicas}
 	wait, err := r.observe(ctx, s)
 	if err != nil || s.untested {
 		return ctrl.Result{RequeueAfter: wait}, err
@@ -106,6 +124,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (wait time.Duration,
 	if err := r.client.List(ctx, accounts, client.MatchingFields{indexProvider: s.object.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return 0, fmt.Errorf("list accounts that name the provider: %w", err)
 	}
+	if provider.IsDirectory(s.object) {
+		s.swept = r.sweep(s.object)
+	}
 	s.accounts, s.now = len(accounts.Items), r.clock.Now()
 	return wait, nil
 }
@@ -124,6 +145,9 @@ func (r *Reconciler) observeConnection(ctx context.Context, s *scope) (wait time
 		return 0, fmt.Errorf("test the connection: %w", err)
 	}
 	s.tested, s.untested = tested, tested == nil
+	if s.keytabError = settings.KeytabError; s.object.Spec.LDAP.Kerberos != nil && s.keytabError == nil {
+		s.keytabFailure = r.checkKeytab(settings)
+	}
 	return wait, nil
 }
 

@@ -39,7 +39,12 @@ type world struct {
 	// tests and writes count the tests of connections and the writes of a status. outcome is what the tests come to.
 	tests, writes int
 	outcome       error
-	reconciler    *Reconciler
+	// lockout, keytab and swept are what else is observed of a directory.
+	lockout      DirectoryLockout
+	lockoutError error
+	keytab       *provider.TestError
+	swept        *metav1.Condition
+	reconciler   *Reconciler
 }
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
@@ -68,11 +73,24 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 func (w *world) start() {
 	w.reconciler = &Reconciler{
 		client: w.client, source: provider.Source{Reader: w.client, Namespace: provider.DefaultNamespace},
-		connections: newConnections(func(context.Context, *provider.Settings) error {
+		connections: NewConnections(func(context.Context, *provider.Settings) error {
 			w.tests++
 			return w.outcome
-		}, w.clock),
-		written: writetracker.New(), events: w.events, ready: w.gauge, clock: w.clock,
+		}, func(context.Context, *provider.Settings) (DirectoryLockout, error) { return w.lockout, w.lockoutError }, w.clock),
+		checkKeytab:   func(*provider.Settings) *provider.TestError { return w.keytab },
+		sweep:         func(*v1alpha1.IdentityProvider) *metav1.Condition { return w.swept },
+		loginReplicas: 2,
+		written:       writetracker.New(), events: w.events, ready: w.gauge, clock: w.clock,
+	}
+}
+
+// create stores objects.
+func (w *world) create(objects ...client.Object) {
+	w.t.Helper()
+	for _, object := range objects {
+		if err := w.client.Create(w.t.Context(), object); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 
@@ -297,23 +315,5 @@ func TestAccountsAreCountedWithoutATest(t *testing.T) {
 	w.reconcile()
 	if got := *w.provider().Status.Accounts; got != 1 || w.tests != 1 || w.writes != 2 {
 		t.Errorf("%d accounts, %d tests, %d writes", got, w.tests, w.writes)
-	}
-}
-
-// TestAccountsAreTrimmed: of an account nothing is held but which it is, and which provider it names.
-func TestAccountsAreTrimmed(t *testing.T) {
-	full := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "acme", Name: "ada", UID: "1", ResourceVersion: "7", DeletionTimestamp: new(metav1.Now()),
-		Annotations: map[string]string{"a": "b"}, Labels: map[string]string{"a": "b"},
-	}}
-	full.Spec.DisplayName, full.Spec.Authentication.Subject, full.Status.PolicyName = "Ada", "4711", "strong"
-	full.Spec.Authentication.ProviderRef = &v1alpha1.IdentityProviderReference{Name: "contoso"}
-	got, err := trimAccount(full)
-	want := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "acme", Name: "ada", UID: "1", ResourceVersion: "7", DeletionTimestamp: full.DeletionTimestamp,
-	}}
-	want.Spec.Authentication.ProviderRef = full.Spec.Authentication.ProviderRef
-	if err != nil || !equalObjects(got, want) {
-		t.Errorf("left %+v (%v)", got, err)
 	}
 }

@@ -3,6 +3,7 @@ package identityprovider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,17 +12,16 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/controllers/internal/writetracker"
-	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
@@ -36,39 +36,18 @@ const (
 type Options struct {
 	// Namespace of the providers' Secrets and certificates.
 	Namespace string
-	// Test tests a connection.
-	Test TestFunc
+	// Connections are those that are tested.
+	Connections *Connections
+	// CheckKeytab looks at the keytabs of directories.
+	CheckKeytab KeytabFunc
+	// Sweep says what the sweep has found out, and Swept names the providers about which it says something else now.
+	Sweep SweepFunc
+	Swept <-chan event.GenericEvent
+	// LoginReplicas is how many login servers there are.
+	LoginReplicas int
 	// Registry is given the metric.
 	Registry prometheus.Registerer
 	Clock    clock.PassiveClock
-}
-
-// CacheOptions are those of the manager's cache: the providers; of accounts what is counted; and of Secrets and ConfigMaps those of the
-// providers' namespace, and no others.
-func CacheOptions(namespace string) cache.Options {
-	own := map[string]cache.Config{namespace: {}}
-	return cache.Options{
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		ReaderFailOnMissingInformer: true,
-		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.UserAccount{}: {Transform: trimAccount},
-			&corev1.Secret{}:        {Namespaces: own, Transform: catalog.TrimAll},
-			&corev1.ConfigMap{}:     {Namespaces: own, Transform: catalog.TrimAll},
-		},
-	}
-}
-
-// trimAccount leaves of an account which one it is, and which provider it names.
-func trimAccount(obj any) (any, error) {
-	account, ok := obj.(*v1alpha1.UserAccount)
-	if !ok {
-		return obj, nil
-	}
-	trimmed := &v1alpha1.UserAccount{}
-	trimmed.Namespace, trimmed.Name, trimmed.UID = account.Namespace, account.Name, account.UID
-	trimmed.ResourceVersion, trimmed.DeletionTimestamp = account.ResourceVersion, account.DeletionTimestamp
-	trimmed.Spec.Authentication.ProviderRef = account.Spec.Authentication.ProviderRef
-	return trimmed, nil
 }
 
 // SetupWithManager adds the controller to a manager.
@@ -78,8 +57,8 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	r := &Reconciler{
 		client: mgr.GetClient(), source: provider.Source{Reader: mgr.GetClient(), Namespace: o.Namespace},
-		connections: newConnections(o.Test, o.Clock),
-		written:     writetracker.New(), events: mgr.GetEventRecorder("keyturn-directory"), ready: newReadyGauge(o.Registry), clock: o.Clock,
+		connections: o.Connections, checkKeytab: o.CheckKeytab, sweep: o.Sweep, loginReplicas: o.LoginReplicas,
+		written: writetracker.New(), events: mgr.GetEventRecorder("keyturn-directory"), ready: newReadyGauge(o.Registry), clock: o.Clock,
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("identityprovider").
@@ -88,8 +67,9 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		For(&v1alpha1.IdentityProvider{}).
 		Watches(&v1alpha1.IdentityProvider{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(numberChanged())).
 		Watches(&v1alpha1.UserAccount{}, countHandler{}).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
-		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.withConfigMap)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret), builder.WithPredicates(inNamespace(o.Namespace))).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.withConfigMap), builder.WithPredicates(inNamespace(o.Namespace))).
+		WatchesRawSource(source.Channel(o.Swept, &handler.EnqueueRequestForObject{})).
 		Complete(r)
 }
 
@@ -117,6 +97,11 @@ func numberChanged() predicate.Predicate {
 	}
 }
 
+// inNamespace passes the events of one namespace. The server's cache has Secrets of another one as well: the credentials.
+func inNamespace(namespace string) predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(object client.Object) bool { return object.GetNamespace() == namespace })
+}
+
 // all enqueues all providers.
 func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
 	return r.requests(ctx, func(*v1alpha1.IdentityProvider) bool { return true })
@@ -124,14 +109,15 @@ func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Reque
 
 // withSecret enqueues the providers that name a Secret.
 func (r *Reconciler) withSecret(ctx context.Context, secret client.Object) []reconcile.Request {
-	return r.requests(ctx, func(p *v1alpha1.IdentityProvider) bool { return p.Spec.OIDC.ClientSecretRef.Name == secret.GetName() })
+	return r.requests(ctx, func(p *v1alpha1.IdentityProvider) bool {
+		return slices.Contains(provider.SecretNames(p), secret.GetName())
+	})
 }
 
 // withConfigMap enqueues the providers that name a ConfigMap.
 func (r *Reconciler) withConfigMap(ctx context.Context, configMap client.Object) []reconcile.Request {
 	return r.requests(ctx, func(p *v1alpha1.IdentityProvider) bool {
-		ref := p.Spec.OIDC.CAConfigMapRef
-		return ref != nil && ref.Name == configMap.GetName()
+		return slices.Contains(provider.ConfigMapNames(p), configMap.GetName())
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -32,6 +33,22 @@ const (
 // TestFunc tests the connection to a provider, and ends within a few seconds, whatever the provider does. Error: *provider.TestError.
 type TestFunc func(context.Context, *provider.Settings) error
 
+// LockoutFunc reads from a directory at what limit it locks people out itself, and ends within a few seconds. It is asked after a test that succeeded.
+type LockoutFunc func(context.Context, *provider.Settings) (DirectoryLockout, error)
+
+// DirectoryLockout is the limit of a directory itself.
+type DirectoryLockout struct {
+	// Known tells that the directory has told it.
+	Known bool
+	// MaxFailures is how many wrong passwords lock somebody out; 0: no number does.
+	MaxFailures int
+	// Window is how long after the last wrong password the directory forgets them; Forever where only a right password does.
+	Window time.Duration
+}
+
+// Forever is the Window of a directory that never forgets a wrong password by itself.
+const Forever time.Duration = math.MaxInt64
+
 // result is what the last test of a connection came to.
 type result struct {
 	// version of the settings that were tested.
@@ -40,6 +57,8 @@ type result struct {
 	ended time.Time
 	// failure is why the provider cannot be used; nil where it can.
 	failure *provider.TestError
+	// lockout is the limit of the directory as of the last test of these settings that succeeded.
+	lockout DirectoryLockout
 	// failures is how many tests of these settings have failed since the last that did not.
 	failures int
 }
@@ -58,11 +77,12 @@ func (r result) pause() time.Duration {
 	return pause
 }
 
-// connections tests connections, and remembers what the last test of each provider came to. It is safe for concurrent use. A provider is
+// Connections tests connections, and remembers what the last test of each provider came to. It is safe for concurrent use. A provider is
 // tested by one goroutine at a time, as it is reconciled.
-type connections struct {
-	test  TestFunc
-	clock clock.PassiveClock
+type Connections struct {
+	test    TestFunc
+	lockout LockoutFunc
+	clock   clock.PassiveClock
 	// running has one for each test that runs.
 	running chan struct{}
 
@@ -70,14 +90,24 @@ type connections struct {
 	results map[string]result
 }
 
-func newConnections(test TestFunc, c clock.PassiveClock) *connections {
-	return &connections{test: test, clock: c, running: make(chan struct{}, maxRunning), results: map[string]result{}}
+// NewConnections returns connections of which none has been tested.
+func NewConnections(test TestFunc, lockout LockoutFunc, c clock.PassiveClock) *Connections {
+	return &Connections{test: test, lockout: lockout, clock: c, running: make(chan struct{}, maxRunning), results: map[string]result{}}
+}
+
+// MayBind tells whether the account that searches a directory may be used for more than tests: a test of these very settings was made, and the
+// directory did not refuse that account. Each further attempt could lock it.
+func (c *Connections) MayBind(settings *provider.Settings) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, found := c.results[settings.Provider.Name]
+	return found && last.version == settings.Version && (last.failure == nil || last.failure.Reason != v1alpha1.ConditionReasonBindRefused)
 }
 
 // check tests a connection if that is due and there is a place, and returns what the last test of these settings came to and how long the next
 // one waits. It does not wait itself. The result is nil where these settings have not been tested yet, since they have changed so soon
 // after a test, or since there is no place. Error: ctx has ended.
-func (c *connections) check(ctx context.Context, settings *provider.Settings) (*result, time.Duration, error) {
+func (c *Connections) check(ctx context.Context, settings *provider.Settings) (*result, time.Duration, error) {
 	name := settings.Provider.Name
 	c.mu.Lock()
 	last, found := c.results[name]
@@ -99,16 +129,9 @@ func (c *connections) check(ctx context.Context, settings *provider.Settings) (*
 		}
 		return nil, placePause, nil
 	}
-	failure := c.runTest(ctx, settings)
+	next := c.runTest(ctx, settings, last)
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err // What was observed may be the end of this process.
-	}
-	next := result{version: settings.Version, ended: c.clock.Now(), failure: failure}
-	if failure != nil {
-		next.failures = 1
-		if last.version == settings.Version {
-			next.failures += last.failures
-		}
 	}
 	c.mu.Lock()
 	c.results[name] = next
@@ -117,7 +140,22 @@ func (c *connections) check(ctx context.Context, settings *provider.Settings) (*
 }
 
 // runTest tests a connection. What it returns counts only while ctx has not ended.
-func (c *connections) runTest(ctx context.Context, settings *provider.Settings) *provider.TestError {
+func (c *Connections) runTest(ctx context.Context, settings *provider.Settings, last result) result {
+	next := result{version: settings.Version, failure: c.testFailure(ctx, settings)}
+	switch {
+	case next.failure == nil:
+		next.lockout = c.readLockout(ctx, settings)
+	case last.version == settings.Version:
+		next.failures, next.lockout = last.failures+1, last.lockout
+	default:
+		next.failures = 1
+	}
+	next.ended = c.clock.Now()
+	return next
+}
+
+// testFailure tests a connection, and returns why the provider cannot be used.
+func (c *Connections) testFailure(ctx context.Context, settings *provider.Settings) *provider.TestError {
 	err := c.test(ctx, settings)
 	failure, known := errors.AsType[*provider.TestError](err)
 	switch {
@@ -133,8 +171,21 @@ func (c *connections) runTest(ctx context.Context, settings *provider.Settings) 
 	}
 }
 
+// readLockout reads the limit of a directory. That a directory does not tell it is no failure of the test.
+func (c *Connections) readLockout(ctx context.Context, settings *provider.Settings) DirectoryLockout {
+	if !provider.IsDirectory(settings.Provider) {
+		return DirectoryLockout{}
+	}
+	limit, err := c.lockout(ctx, settings)
+	if err != nil {
+		slog.Warn("Lockout limit of a directory could not be read", "provider", settings.Provider.Name, "error", err)
+		return DirectoryLockout{}
+	}
+	return limit
+}
+
 // forget forgets the tests of a provider that is gone. Those of one that cannot be tested as it is declared are remembered, for leastPause.
-func (c *connections) forget(name string) {
+func (c *Connections) forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.results, name)

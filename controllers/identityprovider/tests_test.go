@@ -12,14 +12,16 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/clock"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
-func equalObjects(a, b any) bool { return equality.Semantic.DeepEqual(a, b) }
+// noLockout is the LockoutFunc of directories that do not tell their limit.
+func noLockout(context.Context, *provider.Settings) (DirectoryLockout, error) {
+	return DirectoryLockout{}, nil
+}
 
 // TestConnectionIsTestedAgain: a connection that works is tested every ten minutes. The test that repeats what is known writes nothing. A new
 // process tests at once.
@@ -135,10 +137,10 @@ func TestSettingsThatComeAndGo(t *testing.T) {
 // TestInterruptedTest: a test that ends because the process does says nothing about the provider, and leaves its place.
 func TestInterruptedTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newConnections(func(ctx context.Context, _ *provider.Settings) error {
+		c := NewConnections(func(ctx context.Context, _ *provider.Settings) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}, clock.RealClock{})
+		}, noLockout, clock.RealClock{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, _, err := c.check(ctx, settingsOf("contoso")); !errors.Is(err, context.DeadlineExceeded) || len(c.results) != 0 || len(c.running) != 0 {
@@ -159,12 +161,12 @@ func settingsOf(name string) *provider.Settings {
 func TestFewTestsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := make(chan struct{})
-		c := newConnections(func(_ context.Context, s *provider.Settings) error {
+		c := NewConnections(func(_ context.Context, s *provider.Settings) error {
 			if s.Provider.Name != "known" {
 				<-silent
 			}
 			return nil
-		}, clock.RealClock{})
+		}, noLockout, clock.RealClock{})
 		check := func(name string) (*result, time.Duration) {
 			got, wait, err := c.check(t.Context(), settingsOf(name))
 			if err != nil {
@@ -209,7 +211,7 @@ func TestSilentProviders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const testTakes = 8 * time.Second
 		var running atomic.Int32
-		c := newConnections(func(_ context.Context, s *provider.Settings) error {
+		c := NewConnections(func(_ context.Context, s *provider.Settings) error {
 			if n := running.Add(1); n > maxRunning {
 				t.Errorf("%d are tested at once", n)
 			}
@@ -219,7 +221,7 @@ func TestSilentProviders(t *testing.T) {
 			}
 			<-time.After(testTakes)
 			return &provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
-		}, clock.RealClock{})
+		}, noLockout, clock.RealClock{})
 		began := time.Now()
 		var workers sync.WaitGroup
 		for n := range provider.MaxProviders {

@@ -22,6 +22,22 @@ func TrimAccount(obj any) (any, error) {
 	return obj, nil
 }
 
+// TrimAccountForSweep leaves of an account what the directory server reads: which one it is, how it is verified, and what ends its sessions. Of one
+// that names no provider it leaves which one it is.
+func TrimAccountForSweep(obj any) (any, error) {
+	account, ok := obj.(*v1alpha1.UserAccount)
+	if !ok {
+		return obj, nil
+	}
+	spec := account.Spec
+	trimmed := &v1alpha1.UserAccount{ObjectMeta: identity(account)}
+	if spec.Authentication.ProviderRef != nil {
+		spec.DisplayName, spec.Email, spec.Groups, spec.PolicyRef = "", "", nil, nil
+		trimmed.Spec = spec
+	}
+	return trimmed, nil
+}
+
 // TrimPolicy leaves of a policy's metadata whether it is the default one, and finalizers: the operator takes off its former one, and a
 // patch of finalizers carries all of them. Policies are few, and made by platform teams.
 func TrimPolicy(obj any) (any, error) {

@@ -1,0 +1,495 @@
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/directorysweep"
+	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/provider"
+)
+
+// The tests of this file sweep a directory by hand: each sweep is one call, at the time that the test's clock tells.
+
+// sweepInterval is that of a directory that says nothing about it.
+const sweepInterval = 5 * time.Minute
+
+// passwordSet is when the passwords of people were set.
+var passwordSet = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// people are what a directory says about whom it knows. It is safe for concurrent use.
+type people struct {
+	mu      sync.Mutex
+	known   map[string]directorysweep.Observation
+	failure error
+	// asked has the subjects of each question, and meanwhile is called at each before it is answered.
+	asked     [][]string
+	meanwhile func()
+}
+
+func (p *people) ask(_ context.Context, _ *provider.Settings, subjects []string) (map[string]directorysweep.Observation, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, subjects)
+	found := map[string]directorysweep.Observation{}
+	for _, subject := range subjects {
+		if o, known := p.known[subject]; known {
+			found[subject] = o
+		}
+	}
+	failure := p.failure
+	if p.meanwhile != nil {
+		p.meanwhile()
+	}
+	return found, failure
+}
+
+// set has the directory say something about somebody.
+func (p *people) set(subject string, change func(*directorysweep.Observation)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known = map[string]directorysweep.Observation{}
+	}
+	o, found := p.known[subject]
+	if !found {
+		o = directorysweep.Observation{PasswordSetTime: passwordSet}
+	}
+	change(&o)
+	p.known[subject] = o
+}
+
+// remove takes people out of the directory, and fail has it not answer.
+func (p *people) remove(subjects ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.known, func(subject string, _ directorysweep.Observation) bool { return slices.Contains(subjects, subject) })
+}
+
+func (p *people) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failure = err
+}
+
+func (p *people) questions() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.asked)
+}
+
+// swept is a directory server that sweeps one directory.
+type swept struct {
+	*directory
+	w        *world
+	provider *v1alpha1.IdentityProvider
+}
+
+// sweeping runs a directory server with a directory, whose connection has been tested.
+func (w *world) sweeping(edits ...func(*v1alpha1.IdentityProvider)) *swept {
+	w.t.Helper()
+	d := w.directory()
+	w.secret("corp", "Password-that-searches-"+w.name, func(s *corev1.Secret) {
+		s.Namespace, s.Type = w.system, v1alpha1.SecretTypeLDAPBind
+		s.Data = map[string][]byte{
+			v1alpha1.BindNameKey: []byte("cn=keyturn"), v1alpha1.BindPasswordKey: []byte("Password-that-searches-" + w.name), v1alpha1.ServersKey: []byte("ldap.example.org"),
+		}
+	})
+	p := w.provider("corp", append([]func(*v1alpha1.IdentityProvider){asDirectory}, edits...)...)
+	w.providerIs(p, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded, "Current")
+	return &swept{directory: d, w: w, provider: p}
+}
+
+// asDirectory makes a provider an LDAP directory.
+func asDirectory(p *v1alpha1.IdentityProvider) {
+	p.Spec.Type, p.Spec.OIDC = v1alpha1.IdentityProviderLDAP, v1alpha1.OIDCSettings{}
+	p.Spec.LDAP = v1alpha1.LDAPSettings{
+		Servers: []string{"ldap.example.org:636"}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: "corp"},
+		Users:  v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org"},
+		Groups: &v1alpha1.LDAPGroups{BaseDN: "ou=groups,dc=example,dc=org"},
+	}
+	p.Spec.GroupMappings = []v1alpha1.GroupMapping{{From: "cn=staff", To: "staff"}, {From: "cn=admins", To: "admins"}}
+}
+
+// person creates an account that is bound to somebody of that name in the directory, as after a login: its credential is there, and the directory knows
+// the person.
+func (s *swept) person(name string, edits ...func(*v1alpha1.UserAccount)) *v1alpha1.UserAccount {
+	s.w.t.Helper()
+	a := s.w.account(name, append([]func(*v1alpha1.UserAccount){verifiedBy(s.provider.Name, "s-"+name)}, edits...)...)
+	rules := account.NewRules(&a.Spec, policy.Policy{}, s.w.clock.Now())
+	c := rules.New(account.OwnerOf(a), "id-of-"+name)
+	c.External = account.External{
+		ProviderUID: string(s.provider.UID), Subject: "s-" + name, Name: a.Username(), Groups: []string{"cn=staff"}, PasswordSetTime: passwordSet,
+	}
+	_, err := s.w.store.Create(ctx, credentialName(a), c)
+	s.w.must(err)
+	s.people.set("s-"+name, func(o *directorysweep.Observation) { o.Groups = []string{"cn=staff"} })
+	s.follow(a)
+	return a
+}
+
+// follow waits until the directory server's cache has an account and its credential as they are stored.
+func (s *swept) follow(a *v1alpha1.UserAccount) {
+	s.w.t.Helper()
+	for _, pair := range [][2]client.Object{
+		{&v1alpha1.UserAccount{ObjectMeta: objectMeta(a.Namespace, a.Name)}, &v1alpha1.UserAccount{}},
+		{&corev1.Secret{ObjectMeta: objectMeta(s.w.credentials, credentialName(a))}, &corev1.Secret{}},
+	} {
+		stored, cached := pair[0], pair[1]
+		s.w.must(admin.Get(ctx, keyOf(stored), stored))
+		s.w.g.Eventually(func() string {
+			_ = s.cached.Get(ctx, keyOf(stored), cached) // Until it is there.
+			return cached.GetResourceVersion()
+		}, patience, time.Millisecond).Should(gomega.Equal(stored.GetResourceVersion()))
+	}
+}
+
+// sweep lets time pass, and sweeps if that is due. It returns how long to wait for the next time.
+func (s *swept) sweep(after time.Duration) time.Duration {
+	s.w.t.Helper()
+	s.w.clock.advance(after)
+	result, err := s.sweeper.Reconcile(ctx, ctrl.Request{NamespacedName: keyOf(s.provider)})
+	s.w.must(err)
+	return result.RequeueAfter
+}
+
+// sessions checks by how much the session generation of an account was raised since it was created, and the state that is recorded.
+func (s *swept) sessions(a *v1alpha1.UserAccount, ended int64, state v1alpha1.StandingReason) {
+	s.w.t.Helper()
+	record := s.w.credential(a)
+	if record.SessionGeneration != 1+ended || record.External.State != state {
+		s.w.t.Errorf("%s: sessions ended %d times, state %q; want %d, %q", a.Name, record.SessionGeneration-1, record.External.State, ended, state)
+	}
+}
+
+// status waits until SweepCurrent has a status and a reason, and returns its message.
+func (s *swept) status(status metav1.ConditionStatus, reason string) string {
+	s.w.t.Helper()
+	message := ""
+	s.w.g.Eventually(func() (string, error) {
+		if err := admin.Get(ctx, keyOf(s.provider), s.provider); err != nil {
+			return "", err
+		}
+		if c := meta.FindStatusCondition(s.provider.Status.Conditions, v1alpha1.ConditionSweepCurrent); c != nil {
+			message = c.Message
+		}
+		return conditionIn(s.provider.Status.Conditions, v1alpha1.ConditionSweepCurrent, status, reason), nil
+	}, patience, glance).Should(gomega.BeEmpty())
+	return message
+}
+
+// writes counts the writes of the directory server about accounts.
+func (s *swept) writes(accounts ...*v1alpha1.UserAccount) int {
+	names := make([]string, len(accounts))
+	for i, a := range accounts {
+		names[i] = credentialName(a)
+	}
+	return len(s.traffic.about(names...))
+}
+
+// TestSweepEndsSessions: what the directory says ends sessions once: that somebody is disabled, has another password or lost a group. Nothing else does,
+// and nothing that is known is written again.
+func TestSweepEndsSessions(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada, bob, cleo, dan := s.person("ada"), s.person("bob"), s.person("cleo"), s.person("dan")
+	all := []*v1alpha1.UserAccount{ada, bob, cleo, dan}
+	if next := s.sweep(0); next > sweepInterval || next < sweepInterval*8/10 || s.writes(all...) != 0 {
+		t.Errorf("the next sweep comes after %v, and there were %d writes", next, s.writes(all...))
+	}
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+
+	s.people.set("s-ada", func(o *directorysweep.Observation) { o.State = v1alpha1.ReasonExternalDisabled })
+	s.people.set("s-bob", func(o *directorysweep.Observation) { o.PasswordSetTime = passwordSet.Add(time.Hour) })
+	s.people.set("s-cleo", func(o *directorysweep.Observation) { o.Groups = nil })
+	s.people.set("s-dan", func(o *directorysweep.Observation) { o.Groups = []string{"cn=admins", "cn=staff"} })
+	for range 3 { // It is recorded once.
+		s.sweep(sweepInterval)
+		s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+		s.sessions(bob, 1, "")
+		s.sessions(cleo, 1, "")
+		s.sessions(dan, 0, "")
+		for _, a := range all {
+			s.follow(a)
+		}
+	}
+	if got := w.credential(dan).External.Groups; !slices.Equal(got, []string{"cn=admins", "cn=staff"}) || s.writes(all...) != 4 {
+		t.Errorf("dan has the groups %v, and there were %d writes", got, s.writes(all...))
+	}
+	s.people.set("s-ada", func(o *directorysweep.Observation) { o.State = "" })
+	s.sweep(sweepInterval)
+	s.sessions(ada, 1, "")
+	if statuses := s.traffic.about(s.provider.Name); len(statuses) > 3 {
+		t.Errorf("the status of the directory was written %d times", len(statuses))
+	}
+	const name = "keyturn_provider_sweep_ended_total"
+	if n, err := testutil.GatherAndCount(s.metrics, name); err != nil || n != 3 {
+		t.Errorf("the metric has %d reasons (%v)", n, err)
+	}
+}
+
+// TestGoneTakesTwoAnswers: who is not in an answer may be in the next. Who is in neither of two is gone, and may come back.
+func TestGoneTakesTwoAnswers(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada, bob, cleo := s.person("ada"), s.person("bob"), s.person("cleo")
+	s.people.remove("s-ada", "s-bob")
+	s.sweep(0)
+	s.sessions(ada, 0, "")
+	s.people.set("s-ada", func(o *directorysweep.Observation) { o.Groups = []string{"cn=staff"} })
+	s.people.fail(errors.New("no answer"))
+	s.sweep(sweepInterval) // An answer that is not complete is none.
+	s.sessions(bob, 0, "")
+	s.people.fail(nil)
+	s.sweep(sweepInterval)
+	s.sessions(ada, 0, "")
+	s.sessions(bob, 1, v1alpha1.ReasonExternalGone)
+	s.people.remove("s-ada")
+	s.follow(bob)
+	s.sweep(sweepInterval)
+	s.sessions(ada, 0, "") // It was there in between.
+	s.sessions(bob, 1, v1alpha1.ReasonExternalGone)
+	s.sweep(sweepInterval)
+	s.sessions(ada, 1, v1alpha1.ReasonExternalGone)
+	s.people.set("s-bob", func(o *directorysweep.Observation) { o.Groups = []string{"cn=staff"} })
+	s.sweep(sweepInterval)
+	s.sessions(bob, 1, "")
+	s.sessions(cleo, 0, "")
+	if got := s.writes(ada, bob, cleo); got != 3 {
+		t.Errorf("%d writes", got)
+	}
+}
+
+// TestChangedDirectoryBeginsAnew: what was missing before a change of the declaration says nothing about the directory as it is declared now, which is
+// asked at once.
+func TestChangedDirectoryBeginsAnew(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada := s.person("ada")
+	s.people.remove("s-ada")
+	s.sweep(0)
+	edit(w, s.provider, func(p *v1alpha1.IdentityProvider) { p.Spec.LDAP.Users.BaseDN = "ou=staff,dc=example,dc=org" })
+	w.g.Eventually(func() int64 {
+		w.clock.advance(10 * time.Second)
+		s.sweep(0)
+		return int64(s.people.questions())
+	}, patience, glance).Should(gomega.BeEquivalentTo(2))
+	s.sessions(ada, 0, "")
+	s.sweep(sweepInterval)
+	s.sessions(ada, 1, v1alpha1.ReasonExternalGone)
+}
+
+// TestDirectoryThatDoesNotAnswer: nobody's sessions end. The status says so after two intervals, since when, and once. It is tried again and again meanwhile.
+func TestDirectoryThatDoesNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada := s.person("ada")
+	s.sweep(0)
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+	last := w.clock.Now()
+	s.people.set("s-ada", func(o *directorysweep.Observation) { o.State = v1alpha1.ReasonExternalDisabled })
+	s.people.fail(&provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."})
+	overdue := last.Add(2 * sweepInterval)
+	for next := sweepInterval; w.clock.Now().Before(overdue); next = s.sweep(next) {
+		if c := s.states.Condition(s.provider); c.Reason != v1alpha1.ConditionReasonCurrent {
+			t.Fatalf("%v before two intervals have passed: %+v", overdue.Sub(w.clock.Now()), c)
+		}
+	}
+	message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue)
+	if at := last.UTC().Format(time.RFC3339)[:len("2026-01-02T03:04")]; !strings.Contains(message, at) {
+		t.Errorf("the message does not say since when (%s): %s", at, message)
+	}
+	questions, writes := s.people.questions(), len(s.traffic.about(s.provider.Name))
+	for range 5 {
+		s.sweep(s.sweep(0))
+	}
+	s.sessions(ada, 0, "")
+	if got := len(s.traffic.about(s.provider.Name)); got != writes || s.people.questions() < questions+4 {
+		t.Errorf("%d more writes of the status, %d more questions", got-writes, s.people.questions()-questions)
+	}
+	s.people.fail(nil)
+	s.sweep(sweepInterval)
+	s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+}
+
+// TestMassDisappearance: a directory that no longer has most people was moved rather than emptied. Nobody counts as gone, whatever it answers how often;
+// who is disabled is. When it has them again, those who are really gone are.
+func TestMassDisappearance(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	var all []*v1alpha1.UserAccount
+	for _, name := range strings.Split("abcdefghijkl", "") {
+		all = append(all, s.person(name))
+	}
+	s.sweep(0)
+	s.people.remove("s-a", "s-b", "s-c", "s-d", "s-e", "s-f", "s-g")
+	s.people.set("s-l", func(o *directorysweep.Observation) { o.State = v1alpha1.ReasonExternalDisabled })
+	for range 3 {
+		s.sweep(sweepInterval)
+	}
+	s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonMassDisappearance)
+	for _, a := range all[:11] {
+		s.sessions(a, 0, "")
+	}
+	s.sessions(all[11], 1, v1alpha1.ReasonExternalDisabled)
+
+	for _, name := range []string{"b", "c", "d", "e", "f", "g"} {
+		s.people.set("s-"+name, func(o *directorysweep.Observation) { o.Groups = []string{"cn=staff"} })
+	}
+	s.sweep(sweepInterval)
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+	s.sessions(all[0], 0, "")
+	s.sweep(sweepInterval)
+	s.sessions(all[0], 1, v1alpha1.ReasonExternalGone)
+	if got := s.writes(all...); got != 2 {
+		t.Errorf("%d writes", got)
+	}
+}
+
+// TestLoginDuringASweep: the directory has answered before a person changes the password there and logs in with it. That answer must not end the new session. A
+// failed login meanwhile changes nothing about the person.
+func TestLoginDuringASweep(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada, bob := s.person("ada"), s.person("bob")
+	s.sweep(0)
+	changed := passwordSet.Add(time.Hour)
+	s.people.set("s-ada", func(o *directorysweep.Observation) { o.Groups = []string{"cn=admins", "cn=staff"} })
+	s.people.set("s-bob", func(o *directorysweep.Observation) { o.State = v1alpha1.ReasonExternalDisabled })
+	s.people.meanwhile = func() {
+		s.people.meanwhile = nil
+		w.change(ada, func(_ account.Rules, c account.Credential) account.Credential {
+			c.External.PasswordSetTime = changed
+			c = account.EndSessions(c)
+			return c
+		})
+		w.change(bob, func(_ account.Rules, c account.Credential) account.Credential {
+			c.Failures.Consecutive++
+			return c
+		})
+		o := s.people.known["s-ada"]
+		o.PasswordSetTime = changed
+		s.people.known["s-ada"] = o
+	}
+	s.sweep(sweepInterval)
+	s.sessions(ada, 1, "") // By the login itself.
+	if got := w.credential(ada).External; !slices.Equal(got.Groups, []string{"cn=admins", "cn=staff"}) || !got.PasswordSetTime.Equal(changed) {
+		t.Errorf("ada is %+v", got)
+	}
+	s.sessions(bob, 1, v1alpha1.ReasonExternalDisabled)
+	if w.credential(bob).Failures.Consecutive != 1 {
+		t.Error("the failure is lost")
+	}
+	if last := s.people.asked[len(s.people.asked)-1]; !slices.Equal(last, []string{"s-ada"}) {
+		t.Errorf("asked again about %v", last)
+	}
+}
+
+// TestConflictsAndErrors: a conflict is decided again, and what is wrong with one account does not keep the others from being looked up. A write that
+// fails makes the sweep incomplete, and is made up for.
+func TestConflictsAndErrors(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada, bob, cleo := s.person("ada"), s.person("bob"), s.person("cleo")
+	s.sweep(0)
+	for _, name := range []string{"ada", "bob", "cleo"} {
+		s.people.set("s-"+name, func(o *directorysweep.Observation) { o.State = v1alpha1.ReasonExternalDisabled })
+	}
+	broken := w.credentialSecret(cleo)
+	broken.Data["format"] = []byte("99")
+	w.must(admin.Update(ctx, broken))
+	s.follow(cleo)
+	var once, refused sync.Once
+	s.traffic.intercept = func(r request) verdict {
+		v := pass
+		if r.method == http.MethodPut && r.about(credentialName(ada)) {
+			once.Do(func() {
+				w.change(ada, func(_ account.Rules, c account.Credential) account.Credential {
+					c.Failures.Consecutive = 3
+					return c
+				})
+			})
+		}
+		if r.method == http.MethodPut && r.about(credentialName(bob)) {
+			refused.Do(func() { v = refuse })
+		}
+		return v
+	}
+	next := s.sweep(sweepInterval)
+	s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+	s.sessions(bob, 0, "")
+	if w.credential(ada).Failures.Consecutive != 3 || next > time.Minute {
+		t.Errorf("%d failures are left, the next sweep comes after %v", w.credential(ada).Failures.Consecutive, next)
+	}
+	s.follow(ada)
+	s.sweep(next)
+	s.sessions(bob, 1, v1alpha1.ReasonExternalDisabled)
+}
+
+// TestWhoIsNotAsked: people whose provider may not verify them, or is turned off, have no sessions that the directory could end. Whoever declares another
+// name or subject is not the one who was bound. The directory is not asked while it refuses the account that searches.
+func TestWhoIsNotAsked(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping(func(p *v1alpha1.IdentityProvider) {
+		p.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"external": w.name}}}
+	})
+	s.person("ada")
+	s.person("renamed", func(a *v1alpha1.UserAccount) { a.Spec.Authentication.ExternalName = "other" })
+	s.person("other", func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = "s-of-somebody" })
+	asked := func(want ...string) {
+		t.Helper()
+		s.people.mu.Lock()
+		defer s.people.mu.Unlock()
+		got := slices.Concat(s.people.asked...)
+		s.people.asked = nil
+		if !slices.Equal(got, want) {
+			t.Errorf("asked about %v, want %v", got, want)
+		}
+	}
+	s.sweep(0)
+	asked()
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+	w.label(w.namespace, map[string]string{"external": w.name})
+	w.g.Eventually(func() int {
+		s.sweep(sweepInterval)
+		return s.people.questions()
+	}, patience, glance).Should(gomega.Equal(1))
+	asked("s-ada")
+
+	edit(w, s.provider, func(p *v1alpha1.IdentityProvider) { p.Spec.Access = v1alpha1.AccessDisabled })
+	s.status(metav1.ConditionUnknown, v1alpha1.ConditionReasonPending)
+	s.sweep(sweepInterval)
+	asked()
+	if n, err := testutil.GatherAndCount(s.metrics, "keyturn_provider_sweep_age_seconds"); err != nil || n != 0 {
+		t.Errorf("a directory that is not swept has %d ages (%v)", n, err)
+	}
+
+	answer := make(chan error)
+	s.answers.Store(s.provider.Name, answer)
+	edit(w, s.provider, func(p *v1alpha1.IdentityProvider) { p.Spec.Access = v1alpha1.AccessEnabled })
+	w.clock.advance(time.Minute)
+	answer <- &provider.TestError{Reason: v1alpha1.ConditionReasonBindRefused, Message: "What to do."}
+	w.providerIs(s.provider, metav1.ConditionFalse, v1alpha1.ConditionReasonBindRefused, "Failed")
+	for range 3 {
+		s.sweep(time.Second)
+	}
+	asked()
+}
