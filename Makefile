@@ -48,6 +48,10 @@ run: build control-plane ## Run a local cluster with Keyturn in it (LOCAL_DIR, L
 provider: build oidc-provider ## Run a sample identity provider beside `make run` (the same LOCAL_DIR, LOGIN_ADDR). Ctrl-C ends it.
 	@exec bin/localcluster provider --dir '$(LOCAL_DIR)' --login-address '$(LOGIN_ADDR)'
 
+.PHONY: directory
+directory: build directory-servers ## Run a sample directory beside `make run` (the same LOCAL_DIR, LOGIN_ADDR), as root. Ctrl-C ends it.
+	@exec bin/localcluster directory --dir '$(LOCAL_DIR)' --login-address '$(LOGIN_ADDR)'
+
 .PHONY: build
 build: ## Build the servers and the local cluster's runner into bin.
 	@echo 'Building the servers. The first time, with what they depend on, that takes some minutes ...'

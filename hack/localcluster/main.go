@@ -16,7 +16,7 @@ import (
 	"github.com/keyturn/keyturn/hack/internal/lock"
 )
 
-var errUsage = errors.New("usage: localcluster run|provider|forget [flags], see -help")
+var errUsage = errors.New("usage: localcluster run|provider|directory|forget [flags], see -help")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -59,7 +59,9 @@ func run(ctx context.Context, args []string) error {
 	case args[0] == "run":
 		return runCluster(ctx, s)
 	case args[0] == "provider":
-		return runProvider(ctx, s)
+		return runSample(ctx, s, &openIDProvider{})
+	case args[0] == "directory":
+		return runSample(ctx, s, &domain{})
 	case args[0] == "forget":
 		return forget(s.dir)
 	default:

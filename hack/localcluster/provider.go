@@ -2,222 +2,108 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/keyturn/keyturn/hack/internal/lock"
-	"github.com/keyturn/keyturn/test/controlplane"
-	"github.com/keyturn/keyturn/test/controlplane/process"
 	"github.com/keyturn/keyturn/test/oidcprovider"
 )
 
-// The files of the sample provider in the state folder.
 const (
-	providerFolder          = "provider"
-	providerLockFile        = "provider.lock"
-	directoryKubeconfigFile = "directory.kubeconfig"
-)
-
-const (
+	// providerName is that of the IdentityProvider of make provider.
+	providerName = "contoso"
+	// providerFolder is the folder of the sample provider in the state folder.
+	providerFolder = "provider"
 	// providerPort is the one that the sample provider prefers, so that a browser is asked about its certificate less often.
 	providerPort = 8443
-	// withdrawTimeout is how long it may take to delete what was declared.
-	withdrawTimeout = 30 * time.Second
+	// providedPerson is somebody of the sample provider who gets an account, and refusedPerson somebody who gets none.
+	providedPerson, refusedPerson = "dorothy", "linus"
+	// mappedGroup is what a group of a sample is called in Kubernetes.
+	mappedGroup = "engineers"
 )
 
-var errNoCluster = errors.New("no local cluster is running there: start one with make run, in another terminal")
+// openIDProvider is what make provider shows: a provider that behaves as Entra ID does.
+type openIDProvider struct{ *oidcprovider.Provider }
 
-// sampleProvider is an identity provider beside a running local cluster, with what declares it there.
-type sampleProvider struct {
-	settings settings
-	// config is that of an administrator of the cluster.
-	config    *rest.Config
-	provider  *oidcprovider.Provider
-	directory *process.Process
-	// ended is called with the reason when a process ends on its own.
-	ended context.CancelCauseFunc
-}
+func (p *openIDProvider) name() string { return providerName }
 
-// runProvider starts a sample provider and the directory server beside the local cluster that runs with these settings, declares the
-// provider and an account there, and says what to try. It takes all of it back when ctx ends, or when one of the processes does.
-func runProvider(ctx context.Context, s settings) (err error) {
-	if s.loginURL, err = baseURL(s.loginAddress); err != nil {
-		return err
-	}
-
-	if s.dir, err = filepath.Abs(s.dir); err != nil {
-		return fmt.Errorf("finding the state folder: %w", err)
-	}
-
-	if err := mustRun(s.dir); err != nil {
-		return err
-	}
-
-	held, err := lock.Try(filepath.Join(s.dir, providerLockFile))
-	if err != nil {
-		return fmt.Errorf("make provider is running already on %s: %w", s.dir, err)
-	}
-	defer held.Release()
-
-	ctx, ended := context.WithCancelCause(ctx)
-	p := &sampleProvider{settings: s, ended: ended}
-
-	if p.config, err = clientcmd.BuildConfigFromFlags("", filepath.Join(s.dir, kubeconfigFile)); err != nil {
-		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
-	}
-
-	p.config.QPS = -1 // It looks often whether something is ready.
-
-	defer func() { err = errors.Join(err, p.stop(context.WithoutCancel(ctx))) }()
-
-	if err := p.start(ctx); err != nil {
-		return reason(ctx, err)
-	}
-
-	text, err := p.introduction()
-	if err != nil {
-		return err
-	}
-
-	say("%s", text)
-	<-ctx.Done()
-
-	return reason(ctx, nil)
-}
-
-// mustRun fails if no local cluster runs on the folder.
-func mustRun(dir string) error {
-	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("%s: %w", dir, errNoCluster)
-	}
-
-	held, err := lock.Try(filepath.Join(dir, lockFile))
-
-	switch {
-	case errors.Is(err, lock.ErrHeld):
-		return nil
-	case err != nil:
-		return err
-	default:
-		return errors.Join(fmt.Errorf("%s: %w", dir, errNoCluster), held.Release())
-	}
-}
-
-func (p *sampleProvider) start(ctx context.Context) (err error) {
+func (p *openIDProvider) start(ctx context.Context, s settings) (err error) {
 	say("Starting the sample provider. The first time, it is installed from the npm registry ...")
 
-	dir := filepath.Join(p.settings.dir, providerFolder)
+	dir := filepath.Join(s.dir, providerFolder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making the folder of the sample provider: %w", err)
 	}
 
-	p.provider, err = oidcprovider.Start(ctx, oidcprovider.Options{
-		Dir: dir, Port: providerPort, RedirectURIs: []string{p.settings.loginURL + "/login/callback/" + providerName},
+	p.Provider, err = oidcprovider.Start(ctx, oidcprovider.Options{
+		Dir: dir, Port: providerPort, RedirectURIs: []string{s.loginURL + "/login/callback/" + providerName},
 	})
-	if err != nil {
-		return err
-	}
 
-	p.watch(p.provider.Done(), p.provider.Err)
-
-	// A run that was killed has left its provider, whose issuer cannot be changed.
-	if err := p.withdraw(ctx); err != nil {
-		return err
-	}
-
-	if err := p.startDirectory(ctx); err != nil {
-		return err
-	}
-
-	say("Declaring the IdentityProvider %s and the account %s in %s", providerName, providedPerson, sampleOrganisation)
-
-	return p.declare(ctx)
+	return err
 }
 
-// startDirectory applies what the directory server needs, and starts it under the token of its ServiceAccount.
-func (p *sampleProvider) startDirectory(ctx context.Context) error {
-	say("Starting the directory server")
+func (p *openIDProvider) done() <-chan struct{} { return p.Done() }
+func (p *openIDProvider) err() error            { return p.Err() }
+func (p *openIDProvider) stop()                 { p.Stop() }
 
-	if err := p.applyDirectory(ctx); err != nil {
-		return err
-	}
-
-	config, err := controlplane.TokenFor(ctx, p.config, systemNamespace, "keyturn-directory")
+func (p *openIDProvider) declarations() ([]*unstructured.Unstructured, error) {
+	person, err := oidcprovider.SamplePerson(providedPerson)
 	if err != nil {
-		return err
+		return nil, err
 	}
 
-	kubeconfig := filepath.Join(p.settings.dir, directoryKubeconfigFile)
-	if err := controlplane.WriteKubeconfig(kubeconfig, config); err != nil {
-		return err
-	}
-
-	port, err := controlplane.FreePort(0)
-	if err != nil {
-		return err
-	}
-
-	health := controlplane.Address(port)
-
-	p.directory, err = process.Start(process.Command{
-		Name: "directory", Path: filepath.Join(p.settings.root, "bin", "directory"),
-		Args:    []string{"--kubeconfig=" + kubeconfig, "--health-probe-bind-address=" + health},
-		LogFile: filepath.Join(p.settings.dir, "logs", "directory.log"),
-	})
-	if err != nil {
-		return err
-	}
-
-	p.watch(p.directory.Done(), p.directory.Err)
-
-	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("after %s", readyTimeout))
-	defer cancel()
-
-	return p.directory.WaitReady(ctx, process.HTTPReady(&http.Client{Timeout: 5 * time.Second}, "http://"+health+"/readyz"))
+	return []*unstructured.Unstructured{
+		newObject("v1", "ConfigMap", providerNamespace, providerName+"-ca", map[string]any{"data": map[string]any{"ca.crt": string(p.CA())}}),
+		newObject("v1", "Secret", providerNamespace, providerName+"-client", map[string]any{
+			"type":       "accounts.keyturn.dev/oidc-client",
+			"stringData": map[string]any{"clientSecret": p.ClientSecret(), "servers": p.Server()},
+		}),
+		identityProvider(providerName, map[string]any{
+			"type":              "EntraID",
+			"displayName":       "Contoso",
+			"passwordChangeURL": p.PasswordChangeURL(),
+			"oidc": map[string]any{
+				"issuer":          p.EntraIssuer(),
+				"clientID":        oidcprovider.ClientID,
+				"clientSecretRef": map[string]any{"name": providerName + "-client"},
+				"caConfigMapRef":  map[string]any{"name": providerName + "-ca"},
+			},
+			"groupMappings": []any{map[string]any{"from": oidcprovider.EngineersGroup, "to": mappedGroup}},
+		}),
+		externalAccount(person.Username, person.Name, map[string]any{
+			"type": "External", "providerRef": map[string]any{"name": providerName}, "subject": person.ObjectID,
+		}),
+	}, nil
 }
 
-// watch calls ended when a process ends. While stop ends it, that has no effect any more.
-func (p *sampleProvider) watch(done <-chan struct{}, err func() error) {
-	go func() {
-		<-done
-		p.ended(err())
-	}()
-}
-
-// stop takes back what was declared and ends what was started.
-func (p *sampleProvider) stop(ctx context.Context) error {
-	p.ended(nil) // From here on it is expected that processes end.
-
-	if p.provider == nil {
-		return nil
-	}
-
-	say("\nTaking the sample provider back ...")
-
-	ctx, cancel := context.WithTimeout(ctx, withdrawTimeout)
-	defer cancel()
-
-	if p.directory != nil {
-		p.directory.Stop(stopGrace)
-	}
-
-	p.provider.Stop()
-
-	err := p.withdraw(ctx)
-
+func (p *openIDProvider) introduction(s settings) (string, error) {
+	provided, err := oidcprovider.SamplePerson(providedPerson)
 	if err != nil {
-		return fmt.Errorf("the IdentityProvider %s and what belongs to it are still in the cluster, until make provider runs again: %w",
-			providerName, err)
+		return "", err
 	}
 
-	say("Ended. The cluster is as it was.")
+	refused, err := oidcprovider.SamplePerson(refusedPerson)
+	if err != nil {
+		return "", err
+	}
 
-	return nil
+	return fmt.Sprintf(`
+The sample provider is ready. It behaves as Microsoft documents Entra ID, and is not Entra ID.
+Open %[1]s and choose "Log in with Contoso". A browser warns of its certificate, which no public authority has signed:
+in Chromium, choose Advanced and then Proceed, or give it %[2]s as an authority.
+  %[3]s / %[4]s has an account, whose password cannot be changed here: %[1]s/change-password
+  %[5]s / %[6]s has none: the page shows what an administrator has to declare
+
+Try next, in another terminal:
+  export KUBECONFIG=%[7]s
+  kubectl get identityproviders
+  kubectl get useraccount %[3]s -n %[8]s -o yaml
+  kubectl patch identityprovider %[9]s --type=merge -p '{"spec":{"access":"Disabled"}}'
+
+Ctrl-C ends it and deletes the IdentityProvider and the account of %[3]s.`,
+		s.loginURL, filepath.Join(s.dir, providerFolder, "ca.crt"),
+		provided.Username, provided.Password, refused.Username, refused.Password,
+		quote(filepath.Join(s.dir, kubeconfigFile)), sampleOrganisation, providerName), nil
 }

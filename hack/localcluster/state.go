@@ -77,7 +77,8 @@ func forget(dir string) error {
 	defer held.Release()
 
 	names := append([]string{
-		stateFile, kubeconfigFile, personKubeconfigFile, providerFolder, providerLockFile, directoryKubeconfigFile,
+		stateFile, kubeconfigFile, personKubeconfigFile, providerFolder, domainFolder, kerberosConfigFile,
+		sampleLockFile, directoryKubeconfigFile,
 	}, ownedByControlPlane...)
 	for _, s := range servers() {
 		names = append(names, s.kubeconfigFile())

@@ -104,7 +104,7 @@ func (d *ActiveDirectory) prepare() error {
 		}
 	}
 
-	files := map[string]string{d.configFile(): d.config(), d.kerberosConfigFile(): kerberosConfig(Realm, d.address+":88")}
+	files := map[string]string{d.configFile(): d.config(), d.kerberosConfigFile(): d.KerberosConfig()}
 	for path, content := range files {
 		if err := controlplane.WriteFile(path, []byte(content)); err != nil {
 			return err
@@ -169,6 +169,14 @@ func (d *ActiveDirectory) Done() <-chan struct{} {
 	return d.process.Done()
 }
 
+// Err is how the server has ended. It must be called after Done is closed.
+func (d *ActiveDirectory) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	return d.process.Err()
+}
+
 // Server is the host and the port of LDAPS.
 func (d *ActiveDirectory) Server() string { return net.JoinHostPort(d.address, "636") }
 
@@ -188,6 +196,9 @@ func (d *ActiveDirectory) path(parts ...string) string {
 
 func (d *ActiveDirectory) configFile() string         { return filepath.Join(d.dir, "smb.conf") }
 func (d *ActiveDirectory) kerberosConfigFile() string { return filepath.Join(d.dir, "krb5.conf") }
+
+// KerberosConfig is the krb5.conf for clients of the domain.
+func (d *ActiveDirectory) KerberosConfig() string { return kerberosConfig(Realm, d.address+":88") }
 
 // config has the server open the ports of LDAP and Kerberos on its own address only, and none of a file server.
 func (d *ActiveDirectory) config() string {

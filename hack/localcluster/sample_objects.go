@@ -14,20 +14,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/test/controlplane"
-	"github.com/keyturn/keyturn/test/oidcprovider"
 )
 
 const (
-	// providerName is that of the IdentityProvider.
-	providerName = "contoso"
 	// providerNamespace is the namespace of the providers' Secrets and certificates.
 	providerNamespace = "keyturn-providers"
-	// providedPerson is somebody of the sample provider who gets an account, and refusedPerson somebody who gets none.
-	providedPerson, refusedPerson = "dorothy", "linus"
-	// mappedGroup is what a group of the provider is called in Kubernetes.
-	mappedGroup = "engineers"
-	// providerLabel is on all that make provider makes: nothing else is changed or deleted.
-	providerLabel = "keyturn.dev/make-provider"
+	// sampleLabel is on all that a sample makes: nothing else is changed or deleted.
+	sampleLabel = "keyturn.dev/sample"
 )
 
 // newObject makes an object of a kind with further fields.
@@ -43,40 +36,24 @@ func newObject(apiVersion, kind, namespace, name string, fields map[string]any) 
 
 const keyturnVersion = "accounts.keyturn.dev/v1alpha1"
 
-// declarations are the objects that declare the sample provider and an account, in the order in which they are applied.
-func declarations(p *oidcprovider.Provider, person oidcprovider.Person) []*unstructured.Unstructured {
-	identityProvider := newObject(keyturnVersion, "IdentityProvider", "", providerName, map[string]any{"spec": map[string]any{
-		"type":              "EntraID",
-		"displayName":       "Contoso",
-		"passwordChangeURL": p.PasswordChangeURL(),
-		"allowedNamespaces": map[string]any{"from": "Selector", "selector": map[string]any{
-			"matchLabels": map[string]any{"kubernetes.io/metadata.name": sampleOrganisation},
-		}},
-		"oidc": map[string]any{
-			"issuer":          p.EntraIssuer(),
-			"clientID":        oidcprovider.ClientID,
-			"clientSecretRef": map[string]any{"name": providerName + "-client"},
-			"caConfigMapRef":  map[string]any{"name": providerName + "-ca"},
-		},
-		"groupMappings": []any{map[string]any{"from": oidcprovider.EngineersGroup, "to": mappedGroup}},
-	}})
-	// It goes when the sample provider ends, whatever accounts name it then.
-	identityProvider.SetAnnotations(map[string]string{"accounts.keyturn.dev/deletion": "Allowed"})
+// identityProvider makes an IdentityProvider for the sample organisation.
+func identityProvider(name string, spec map[string]any) *unstructured.Unstructured {
+	spec["allowedNamespaces"] = map[string]any{"from": "Selector", "selector": map[string]any{
+		"matchLabels": map[string]any{"kubernetes.io/metadata.name": sampleOrganisation},
+	}}
 
-	return labelled(
-		newObject("v1", "ConfigMap", providerNamespace, providerName+"-ca", map[string]any{"data": map[string]any{"ca.crt": string(p.CA())}}),
-		newObject("v1", "Secret", providerNamespace, providerName+"-client", map[string]any{
-			"type":       "accounts.keyturn.dev/oidc-client",
-			"stringData": map[string]any{"clientSecret": p.ClientSecret(), "servers": p.Server()},
-		}),
-		identityProvider,
-		newObject(keyturnVersion, "UserAccount", sampleOrganisation, person.Username, map[string]any{"spec": map[string]any{
-			"displayName": person.Name,
-			"authentication": map[string]any{
-				"type": "External", "providerRef": map[string]any{"name": providerName}, "subject": person.ObjectID,
-			},
-		}}),
-	)
+	o := newObject(keyturnVersion, "IdentityProvider", "", name, map[string]any{"spec": spec})
+	// It goes when the sample ends, whatever accounts name it then.
+	o.SetAnnotations(map[string]string{"accounts.keyturn.dev/deletion": "Allowed"})
+
+	return o
+}
+
+// externalAccount makes an account of the sample organisation.
+func externalAccount(username, displayName string, authentication map[string]any) *unstructured.Unstructured {
+	return newObject(keyturnVersion, "UserAccount", sampleOrganisation, username, map[string]any{"spec": map[string]any{
+		"displayName": displayName, "authentication": authentication,
+	}})
 }
 
 func labelled(objects ...*unstructured.Unstructured) []*unstructured.Unstructured {
@@ -86,14 +63,14 @@ func labelled(objects ...*unstructured.Unstructured) []*unstructured.Unstructure
 			labels = map[string]string{}
 		}
 
-		labels[providerLabel] = "true"
+		labels[sampleLabel] = "true"
 		o.SetLabels(labels)
 	}
 
 	return objects
 }
 
-// isForeign tells whether the cluster has an object of this kind and name that make provider has not made.
+// isForeign tells whether the cluster has an object of this kind and name that no sample has made.
 func isForeign(ctx context.Context, reader client.Reader, o *unstructured.Unstructured) (bool, error) {
 	live := o.DeepCopy()
 
@@ -103,28 +80,28 @@ func isForeign(ctx context.Context, reader client.Reader, o *unstructured.Unstru
 	case err != nil:
 		return false, fmt.Errorf("reading %s %s: %w", o.GetKind(), o.GetName(), err)
 	default:
-		return live.GetLabels()[providerLabel] == "", nil
+		return live.GetLabels()[sampleLabel] == "", nil
 	}
 }
 
 // isGone tells whether an error says that an object is not there, or its kind.
 func isGone(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
 
-// directoryObjects are those of config/directory that the directory server needs and that config/default lacks.
-func (p *sampleProvider) directoryObjects(ctx context.Context) ([]*unstructured.Unstructured, error) {
+// directoryServerObjects are those of config/directory that the directory server needs and that config/default lacks.
+func (p *sample) directoryServerObjects(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	objects, err := controlplane.Kustomize(ctx, filepath.Join(p.settings.root, "config", "directory"))
 
 	return labelled(objects...), err
 }
 
-// applyDirectory applies what the directory server needs, but for what somebody else has applied.
-func (p *sampleProvider) applyDirectory(ctx context.Context) error {
+// applyDirectoryServer applies what the directory server needs, but for what somebody else has applied.
+func (p *sample) applyDirectoryServer(ctx context.Context) error {
 	reader, err := client.New(p.config, client.Options{})
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
 
-	objects, err := p.directoryObjects(ctx)
+	objects, err := p.directoryServerObjects(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,9 +124,16 @@ func (p *sampleProvider) applyDirectory(ctx context.Context) error {
 	return nil
 }
 
-// declare applies the declarations, and waits until the provider is ready and the account can log in.
-func (p *sampleProvider) declare(ctx context.Context) error {
-	person, err := oidcprovider.SamplePerson(providedPerson)
+// declarations are those of the provider, with the label of samples.
+func (p *sample) declarations() ([]*unstructured.Unstructured, error) {
+	objects, err := p.provider.declarations()
+
+	return labelled(objects...), err
+}
+
+// declare applies the declarations, and waits until the provider is ready and the accounts can log in.
+func (p *sample) declare(ctx context.Context) error {
+	objects, err := p.declarations()
 	if err != nil {
 		return err
 	}
@@ -159,10 +143,9 @@ func (p *sampleProvider) declare(ctx context.Context) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 
-	objects := declarations(p.provider, person)
 	for _, o := range objects {
 		if foreign, err := isForeign(ctx, reader, o); err != nil || foreign {
-			return cmp.Or(err, fmt.Errorf("%s %s is there already, and not from make provider: delete it, or do without make provider",
+			return cmp.Or(err, fmt.Errorf("%s %s is there already, and not from this sample: delete it, or do without the sample",
 				o.GetKind(), o.GetName()))
 		}
 	}
@@ -203,12 +186,10 @@ func unready(ctx context.Context, reader client.Reader, objects []*unstructured.
 			return "", fmt.Errorf("reading %s %s: %w", o.GetKind(), o.GetName(), err)
 		}
 
-		standing, _, _ := unstructured.NestedString(live.Object, "status", "standing")
-
 		switch {
-		case o.GetKind() == "UserAccount" && standing != "Active":
-			return fmt.Sprintf("the account %s has the standing %q", o.GetName(), standing), nil
-		case o.GetKind() == "IdentityProvider" && !isReady(live):
+		case o.GetKind() == "UserAccount" && !isTrue(live, "ProviderResolved"):
+			return fmt.Sprintf("the IdentityProvider of the account %s is not resolved", o.GetName()), nil
+		case o.GetKind() == "IdentityProvider" && !isTrue(live, "Ready"):
 			return fmt.Sprintf("the IdentityProvider %s is not ready", o.GetName()), nil
 		}
 	}
@@ -216,32 +197,36 @@ func unready(ctx context.Context, reader client.Reader, objects []*unstructured.
 	return "", nil
 }
 
-func isReady(o *unstructured.Unstructured) bool {
+// isTrue tells whether an object has a condition that is true.
+func isTrue(o *unstructured.Unstructured, conditionType string) bool {
 	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 
 	return slices.ContainsFunc(conditions, func(condition any) bool {
 		fields, _ := condition.(map[string]any)
 
-		return fields["type"] == "Ready" && fields["status"] == "True"
+		return fields["type"] == conditionType && fields["status"] == "True"
 	})
 }
 
-// withdraw deletes what declare and startDirectory apply, and waits until it is gone. What is not there is no error, and
+// withdraw deletes what declare and startDirectoryServer apply, and waits until it is gone. What is not there is no error, and
 // what others have made stays.
-func (p *sampleProvider) withdraw(ctx context.Context) error {
+func (p *sample) withdraw(ctx context.Context) error {
 	cluster, err := client.New(p.config, client.Options{})
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
 
-	directory, err := p.directoryObjects(ctx)
+	server, err := p.directoryServerObjects(ctx)
 	if err != nil {
 		return err
 	}
 
-	objects := append(directory, declarations(p.provider, oidcprovider.Person{Username: providedPerson})...)
+	declared, err := p.declarations()
+	if err != nil {
+		return err
+	}
 
-	for _, o := range slices.Backward(objects) {
+	for _, o := range slices.Backward(append(server, declared...)) {
 		if err := deleteAndWait(ctx, cluster, o); err != nil {
 			return fmt.Errorf("deleting %s %s: %w", o.GetKind(), o.GetName(), err)
 		}
