@@ -77,13 +77,6 @@ type attempt struct {
 	login func(context.Context, login.Who) (*login.Result, error)
 }
 
-// asserted is who says who a person is, how, and, once that is known, the subject.
-type asserted struct {
-	method   token.Method
-	provider *v1alpha1.IdentityProvider
-	subject  string
-}
-
 // grant is the result of an attempt that succeeded.
 type grant struct {
 	*login.Result

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/keyturn/keyturn/internal/httpkit"
@@ -11,56 +10,8 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
 	"github.com/keyturn/keyturn/internal/token"
-	"github.com/keyturn/keyturn/internal/ui"
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
-
-// loginPage is what the login page shows.
-type loginPage struct {
-	accountFields
-	Password ui.PasswordField
-	// Action and ChangeForm are where the form and the dialog are posted to, Back is where Cancel leads.
-	Action, Change, ChangeForm, Back string
-	ReturnTo                         string
-	Remember                         bool
-	// Prompt: the page asks for the password of somebody who is logged in.
-	Prompt        bool
-	Notice, Error string
-	// NoticeLink goes with the notice; nil for none.
-	NoticeLink *ui.Link
-	Dialog     *changeDialog
-	// Providers are other ways to log in. Again, where there is one, is the only way.
-	Providers []providerLink
-	Again     *providerLink
-}
-
-// changeDialog says why the password must be changed.
-type changeDialog struct {
-	Reason string
-	// Rules and Words are hidden fields for the change page (see encodeRules and encodeWords).
-	Rules, Words string
-}
-
-// newLoginPage returns the page with an account filled in.
-func (p *Pages) newLoginPage(r *http.Request, to string, name accountName) *loginPage {
-	fields := p.accountFields(r, name)
-	return &loginPage{
-		accountFields: fields,
-		Password: ui.PasswordField{
-			Text: fields.Text, ID: "password", Label: fields.Text.Say("password"), Autocomplete: "current-password",
-		},
-		Action: sibling(r, "/login", ""), Back: sibling(r, "/login", to),
-		ChangeForm: sibling(r, "/change-password", ""), Change: sibling(r, "/change-password", to),
-		ReturnTo: to,
-	}
-}
-
-// sessionHere returns the session of a request; false where there is none, or where it is of another organisation than the address names.
-func (p *Pages) sessionHere(w http.ResponseWriter, r *http.Request) (sessions.Session, bool) {
-	organization := organizationOf(r)
-	found, err := p.session(w, r)
-	return found, err == nil && (organization == "" || organization == found.Account.Namespace)
-}
 
 func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	to := returnTo(r.URL.Query())
@@ -158,20 +109,4 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 		landing = withReturnTo("/continue", to)
 	}
 	http.Redirect(w, r, landing, http.StatusSeeOther) //nolint:gosec // returnTo keeps to this host
-}
-
-func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginPage, refusal *httpkit.Problem) {
-	refusal.SetHeaders(w)
-	if refusal.ID == httpkit.ChangeRequired {
-		page.Dialog = &changeDialog{Reason: page.Text.Say(reasonKey("dialog.", refusal.Reason))}
-		if required, ok := errors.AsType[*login.ChangeRequiredError](refusal.Cause); ok {
-			page.Dialog.Rules, page.Dialog.Words = encodeRules(required.Requirements), encodeWords(required.Words)
-		}
-	} else {
-		page.Error = p.UI.ProblemText(page.Text, refusal, page.textPages("login")...)
-		if refusal.ID == httpkit.InvalidCredentials {
-			page.Password.MarkWrong()
-		}
-	}
-	p.UI.Render(w, r, refusal.Status, "login", page)
 }

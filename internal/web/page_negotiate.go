@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/authn"
@@ -19,23 +18,6 @@ import (
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
-const (
-	// negotiatePath asks the browser for the ticket that the computer has (RFC 4559).
-	negotiatePath = "/login/negotiate"
-	// negotiatedCookie tells that this browser was asked for a ticket, or that its person has logged out: it is not asked again by itself.
-	negotiatedCookie = "keyturn-negotiated"
-	// loggedOutLasts is how long a browser is not asked after a logout, unless its person logs in by a ticket before.
-	loggedOutLasts = 30 * 24 * time.Hour
-	// negotiateScheme begins the headers of this login.
-	negotiateScheme = "Negotiate"
-)
-
-// Tickets says whose a ticket is. Errors: *authn.RefusedTicketError, *authn.UnavailableError; with any other it cannot be known.
-type Tickets interface {
-	// Assert looks at a ticket that a browser has sent to one of several providers of an organisation, which is the one of the assertion.
-	Assert(ctx context.Context, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error)
-}
-
 // MayHaveTicket tells whether a request may have a ticket, which can be larger than all other headers may be.
 func MayHaveTicket(r *http.Request) bool {
 	path := r.URL.Path
@@ -44,20 +26,6 @@ func MayHaveTicket(r *http.Request) bool {
 		path = "/" + path
 	}
 	return path == negotiatePath
-}
-
-// offersTickets tells whether people can log in by a ticket at one of these providers.
-func (p *Pages) offersTickets(offered []*v1alpha1.IdentityProvider) bool {
-	return p.Tickets != nil && slices.ContainsFunc(offered, takesTickets)
-}
-
-func takesTickets(p *v1alpha1.IdentityProvider) bool { return p.Spec.LDAP.Kerberos != nil }
-
-// triesTickets tells whether the login page asks the browser for a ticket by itself: once, and not after a logout.
-func (p *Pages) triesTickets(r *http.Request, offered []*v1alpha1.IdentityProvider) bool {
-	return p.Tickets != nil && p.Get(r, negotiatedCookie) == "" && slices.ContainsFunc(offered, func(found *v1alpha1.IdentityProvider) bool {
-		return takesTickets(found) && found.Spec.LDAP.Kerberos.Offer == v1alpha1.KerberosAutomatic
-	})
 }
 
 // negotiate asks the browser for a ticket, and logs in its person. The page of another site must not do that: a person would be logged in without

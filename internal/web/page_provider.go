@@ -21,7 +21,6 @@ import (
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/token"
-	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
 // settingsTimeout is how long a login waits for the watch of what goes with providers.
@@ -118,11 +117,6 @@ func (w withoutReferrer) WriteHeader(status int) {
 // Unwrap is for http.ResponseController.
 func (w withoutReferrer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// notOffered refuses a provider that the organisation does not allow, or that does not exist, or is turned off.
-func notOffered() *httpkit.Problem {
-	return httpkit.NewProblem(http.StatusNotFound, httpkit.NotFound, httpkit.Message{Key: "problem." + httpkit.NotFound + ".provider"})
-}
-
 // finishAtProvider logs in the person whom a provider has sent back.
 func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 	w = withoutReferrer{w}
@@ -155,21 +149,6 @@ func (p *Pages) finishAtProvider(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.enter(w, r, granted, f.ReturnTo)
-}
-
-// enter starts the session of a login without a password, and leads to where the person wanted to go.
-func (p *Pages) enter(w http.ResponseWriter, r *http.Request, granted *grant, to string) {
-	httpkit.SetOutcome(w, metrics.Granted)
-	p.startSession(w, r, granted)
-	p.rememberLoginFor(w, r, to, granted.claims)
-	landing := "/"
-	switch {
-	case len(warnings(granted.Answer)) > 0:
-		landing = homeAddress(to)
-	case to != "":
-		landing = withReturnTo("/continue", to)
-	}
-	returnto.Redirect(w, landing)
 }
 
 // isAnswerTo tells whether the parameters of a callback have the state of a flow: only the browser that began the flow has it.
@@ -213,11 +192,6 @@ func (a *assertedAttempt) login(ctx context.Context, _ login.Who) (*login.Result
 	return result, nil
 }
 
-// notDeclaredPage tells a person who is not declared what to hand on.
-type notDeclaredPage struct {
-	Provider, ProviderName, Organization, Subject, Back string
-}
-
 // refuseAsserted shows why a person is not logged in.
 func (p *Pages) refuseAsserted(w http.ResponseWriter, r *http.Request, a *assertedAttempt, refusal *httpkit.Problem, back string) {
 	if refusal.ID != httpkit.NotDeclared {
@@ -225,12 +199,4 @@ func (p *Pages) refuseAsserted(w http.ResponseWriter, r *http.Request, a *assert
 		return
 	}
 	p.showNotDeclared(w, r, refusal, a.asserted, a.flow.Namespace, back)
-}
-
-// showNotDeclared tells a person who has proven who they are, and whom nobody has declared, what to hand on.
-func (p *Pages) showNotDeclared(w http.ResponseWriter, r *http.Request, refusal *httpkit.Problem, by asserted, organization, back string) {
-	refusal.SetHeaders(w)
-	p.UI.Render(w, r, refusal.Status, "not-declared", notDeclaredPage{
-		Provider: by.provider.Spec.DisplayName, ProviderName: by.provider.Name, Organization: organization, Subject: by.subject, Back: back,
-	})
 }
