@@ -52,9 +52,9 @@ func (p *Pages) negotiate(w http.ResponseWriter, r *http.Request) {
 	}
 	page := p.newLoginPage(r, to, p.rememberedAccount(r))
 	page.Providers = p.providerLinks(r, organization, to, false)
-	p.Set(w, negotiatedCookie, "1", 0)
 	ticket, sent := ticketOf(r)
 	if !sent {
+		p.Set(w, negotiatedCookie, "1", 0)
 		// A browser without a ticket shows the form.
 		w.Header().Set("WWW-Authenticate", negotiateScheme)
 		p.UI.Render(w, r, http.StatusUnauthorized, "login", page)
@@ -72,8 +72,10 @@ func (p *Pages) negotiate(w http.ResponseWriter, r *http.Request) {
 		p.Drop(w, negotiatedCookie)
 		p.enter(w, r, granted, to)
 	case refusal.ID == httpkit.NotDeclared:
+		p.Set(w, negotiatedCookie, "1", 0)
 		p.showNotDeclared(w, r, refusal, by, organization, back)
 	default:
+		p.Set(w, negotiatedCookie, "1", 0)
 		p.refuseLogin(w, r, page, refusal)
 	}
 }
