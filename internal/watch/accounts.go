@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/catalog"
 )
 
@@ -46,6 +47,17 @@ func (a *Accounts) Account(_ context.Context, namespace, name string) (*v1alpha1
 	default:
 		return nil, errAccountsUnknown
 	}
+}
+
+// mayExist tells whether an account exists, or may exist as far as the watch knows.
+func (a *Accounts) mayExist(owner account.Owner) bool {
+	synced := a.synced()
+	found, _, err := a.watched.GetByKey(owner.Namespace + "/" + owner.Name)
+	named, ok := found.(*v1alpha1.UserAccount)
+	if err != nil || !ok {
+		return err != nil || !synced
+	}
+	return named.DeletionTimestamp == nil && account.OwnerOf(named) == owner
 }
 
 // InNamespace returns the accounts of a namespace, in no order; of all namespaces, where it is empty. The caller must not change them.

@@ -206,7 +206,7 @@ func (c *Caches) Accounts() *Accounts { return c.accounts }
 
 // Credentials returns the metadata of credentials.
 func (c *Caches) Credentials() *Credentials {
-	return newCredentials(c.sessions, c.health.err, c.objects, c.live, c.options.Credentials)
+	return newCredentials(c.sessions, c.accounts, c.health.err, c.objects, c.live, c.options.Credentials)
 }
 
 // Keys returns the key ring.

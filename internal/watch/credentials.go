@@ -33,6 +33,7 @@ var ErrBusy = errors.New("credentials were looked up too often: try again in a f
 // Credentials reads the metadata of credentials, from their watch and sometimes live.
 type Credentials struct {
 	watched      *sessionIndex
+	accounts     *Accounts
 	health       func() error
 	cached, live client.Reader
 	namespace    string
@@ -46,9 +47,9 @@ type Credentials struct {
 	missing map[string]struct{}
 }
 
-func newCredentials(watched *sessionIndex, health func() error, cached, live client.Reader, namespace string) *Credentials {
+func newCredentials(watched *sessionIndex, accounts *Accounts, health func() error, cached, live client.Reader, namespace string) *Credentials {
 	return &Credentials{
-		watched: watched, health: health, cached: cached, live: live, namespace: namespace,
+		watched: watched, accounts: accounts, health: health, cached: cached, live: live, namespace: namespace,
 		liveLists: rate.NewLimiter(rate.Every(liveListInterval), liveListBurst),
 	}
 }
@@ -107,6 +108,17 @@ func (c *Credentials) Owner(ctx context.Context, name string) (account.Owner, bo
 	}
 	session, err := credential.SessionOf(found)
 	return session.Owner, err == nil
+}
+
+// OwnerOfIdentity returns the UID of the credential that is bound to somebody at a provider (provider.Identity), as far as the watch knows; false where
+// there is none. A credential whose account is gone binds nobody: it is kept for the case that the account is restored.
+func (c *Credentials) OwnerOfIdentity(identity string) (credentialUID string, found bool) {
+	for _, session := range c.watched.ofIdentity(identity) {
+		if c.accounts.mayExist(session.Owner) {
+			return session.CredentialUID, true
+		}
+	}
+	return "", false
 }
 
 // watchedMetadata returns the metadata of the credential with a name as the watch has it. It must not be changed.

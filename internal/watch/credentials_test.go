@@ -47,7 +47,7 @@ func credentialOf(uid, generation string) *metav1.PartialObjectMetadata {
 
 // indexWith returns an index to which a watch has added credentials with these UIDs.
 func indexWith(uids ...string) *sessionIndex {
-	index := &sessionIndex{byUID: map[types.UID]indexedSession{}}
+	index := emptySessionIndex()
 	for _, uid := range uids {
 		index.OnAdd(credentialOf(uid, "3"), true)
 	}
@@ -81,7 +81,7 @@ func TestSessionIndex(t *testing.T) {
 // before it.
 func TestCredentialThatTheWatchDoesNotHave(t *testing.T) {
 	live := &stubReader{credentials: []string{"a", "b"}}
-	c := newCredentials(indexWith("a"), healthy, nil, live, "keyturn-credentials")
+	c := newCredentials(indexWith("a"), nil, healthy, nil, live, "keyturn-credentials")
 	long, justNow := time.Now().Add(-time.Hour), time.Now()
 	for _, step := range []struct {
 		uid    string
@@ -115,7 +115,7 @@ func TestCredentialThatTheWatchDoesNotHave(t *testing.T) {
 // after a restore from a backup.
 func TestCredentialOfALiveList(t *testing.T) {
 	watched, live := indexWith(), &stubReader{credentials: []string{"deleted"}}
-	c := newCredentials(watched, healthy, nil, live, "keyturn-credentials")
+	c := newCredentials(watched, nil, healthy, nil, live, "keyturn-credentials")
 	live.afterRead = func() {
 		watched.OnAdd(credentialOf("deleted", "3"), false)
 		watched.OnDelete(credentialOf("deleted", "3"))
@@ -135,7 +135,7 @@ func TestCredentialOfALiveList(t *testing.T) {
 
 func TestCredentialWhileTheAPIServerIsDown(t *testing.T) {
 	down := errors.New("down")
-	c := newCredentials(indexWith(), healthy, nil, &stubReader{err: down}, "keyturn-credentials")
+	c := newCredentials(indexWith(), nil, healthy, nil, &stubReader{err: down}, "keyturn-credentials")
 	for range 2 {
 		if _, err := c.Session(t.Context(), "a", time.Now().Add(-time.Hour)); !errors.Is(err, down) {
 			t.Errorf("answered %v, want the API server's error: the credential may exist", err)
@@ -145,7 +145,7 @@ func TestCredentialWhileTheAPIServerIsDown(t *testing.T) {
 
 // TestCredentialsOfStaleWatches: neither a session nor a name is answered from watches that may be out of date.
 func TestCredentialsOfStaleWatches(t *testing.T) {
-	c := newCredentials(indexWith("a"), func() error { return credential.ErrStale }, nil, &stubReader{}, "keyturn-credentials")
+	c := newCredentials(indexWith("a"), nil, func() error { return credential.ErrStale }, nil, &stubReader{}, "keyturn-credentials")
 	if _, err := c.Session(t.Context(), "a", time.Now()); !errors.Is(err, credential.ErrStale) {
 		t.Errorf("session: %v", err)
 	}
