@@ -2,6 +2,7 @@ package directories
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/keyturn/keyturn/test/controlplane"
 	"github.com/keyturn/keyturn/test/controlplane/process"
+	"github.com/keyturn/keyturn/test/directories/internal/certificates"
 )
 
 // The domain that StartActiveDirectory runs.
@@ -42,7 +44,8 @@ type ActiveDirectory struct {
 	dir, address string
 	// short is a folder with a link to dir. Each start makes another.
 	short        string
-	certificates *certificates
+	certificates *certificates.Certificates
+	files        certificates.Files
 	logs         *logs
 	entries
 
@@ -66,12 +69,16 @@ func StartActiveDirectory(ctx context.Context, dir string, options Options) (*Ac
 
 	d := &ActiveDirectory{dir: dir, address: address, logs: &logs{dir: dir, name: "samba"}}
 
-	if d.certificates, err = makeCertificates(dir, DomainController, net.ParseIP(address), time.Now()); err != nil {
+	if d.certificates, err = certificates.Make(DomainController, net.ParseIP(address), time.Now()); err != nil {
+		return nil, err
+	}
+
+	if d.files, err = d.certificates.Write(dir); err != nil {
 		return nil, err
 	}
 
 	d.entries = entries{nameAttributes: []string{accountName}, administrator: &administrator{
-		url: "ldaps://" + d.Server(), name: DomainAdministrator, password: DomainAdministratorPassword, certificates: d.certificates, base: DomainDN,
+		url: "ldaps://" + d.Server(), name: DomainAdministrator, password: DomainAdministratorPassword, tls: d.TLS(), base: DomainDN,
 	}}
 
 	if err := copyDomain(ctx, filepath.Join(dir, "domain")); err != nil {
@@ -187,7 +194,10 @@ func (d *ActiveDirectory) StartTLSServer() string { return net.JoinHostPort(d.ad
 func (d *ActiveDirectory) Address() string { return d.address }
 
 // CA is the certificate that the server's is signed by, in PEM.
-func (d *ActiveDirectory) CA() []byte { return d.certificates.authority }
+func (d *ActiveDirectory) CA() []byte { return d.certificates.Authority }
+
+// TLS is how a client connects that trusts the server.
+func (d *ActiveDirectory) TLS() *tls.Config { return d.certificates.Client() }
 
 // path is a short one of a file in the server's folder.
 func (d *ActiveDirectory) path(parts ...string) string {
@@ -217,9 +227,9 @@ func (d *ActiveDirectory) config() string {
 		"pid directory = " + d.path("domain", "run"),
 		"ncalrpc dir = " + d.path("domain", "ncalrpc"),
 		"binddns dir = " + d.path("domain", "bind-dns"),
-		"tls cafile = " + d.certificates.authorityFile,
-		"tls certfile = " + d.certificates.certificateFile,
-		"tls keyfile = " + d.certificates.keyFile,
+		"tls cafile = " + d.files.Authority,
+		"tls certfile = " + d.files.Certificate,
+		"tls keyfile = " + d.files.Key,
 		"log level = " + logLevels,
 	}
 

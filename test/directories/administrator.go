@@ -2,6 +2,7 @@ package directories
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -21,7 +22,7 @@ var ErrNoEntry = errors.New("the directory has no entry of that name")
 type administrator struct {
 	url            string
 	name, password string
-	certificates   *certificates
+	tls            *tls.Config
 	// base is the DN under which everything is.
 	base string
 
@@ -50,7 +51,7 @@ func (a *administrator) do(operation func(*ldap.Conn) error) error {
 }
 
 func (a *administrator) connect() error {
-	connection, err := ldap.DialURL(a.url, ldap.DialWithTLSConfig(a.certificates.client()),
+	connection, err := ldap.DialURL(a.url, ldap.DialWithTLSConfig(a.tls),
 		ldap.DialWithDialer(&net.Dialer{Timeout: operationTimeout}))
 	if err != nil {
 		return fmt.Errorf("connecting to the directory: %w", err)

@@ -2,6 +2,7 @@ package directories
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/keyturn/keyturn/test/controlplane"
 	"github.com/keyturn/keyturn/test/controlplane/process"
+	"github.com/keyturn/keyturn/test/directories/internal/certificates"
 )
 
 // The directory that StartSlapd runs.
@@ -43,7 +45,8 @@ const (
 type Slapd struct {
 	dir             string
 	port, portLDAPS int
-	certificates    *certificates
+	certificates    *certificates.Certificates
+	files           certificates.Files
 	logs            *logs
 	entries
 
@@ -74,12 +77,16 @@ func StartSlapd(ctx context.Context, dir string, options Options) (*Slapd, error
 		return nil, err
 	}
 
-	if d.certificates, err = makeCertificates(dir, SlapdHost, net.IPv4(127, 0, 0, 1), time.Now()); err != nil {
+	if d.certificates, err = certificates.Make(SlapdHost, net.IPv4(127, 0, 0, 1), time.Now()); err != nil {
+		return nil, err
+	}
+
+	if d.files, err = d.certificates.Write(dir); err != nil {
 		return nil, err
 	}
 
 	d.entries = entries{nameAttributes: []string{"uid", "cn"}, administrator: &administrator{
-		url: "ldaps://" + d.Server(), name: SlapdAdministrator, password: SlapdAdministratorPassword, certificates: d.certificates, base: SlapdDN,
+		url: "ldaps://" + d.Server(), name: SlapdAdministrator, password: SlapdAdministratorPassword, tls: d.TLS(), base: SlapdDN,
 	}}
 
 	if err := os.MkdirAll(d.path("entries"), 0o700); err != nil {
@@ -160,7 +167,10 @@ func (d *Slapd) Server() string { return controlplane.Address(d.portLDAPS) }
 func (d *Slapd) StartTLSServer() string { return controlplane.Address(d.port) }
 
 // CA is the certificate that the server's is signed by, in PEM.
-func (d *Slapd) CA() []byte { return d.certificates.authority }
+func (d *Slapd) CA() []byte { return d.certificates.Authority }
+
+// TLS is how a client connects that trusts the server.
+func (d *Slapd) TLS() *tls.Config { return d.certificates.Client() }
 
 func (d *Slapd) path(name string) string { return filepath.Join(d.dir, name) }
 
@@ -178,9 +188,9 @@ func (d *Slapd) config() string {
 		"moduleload memberof",
 		"pidfile " + quote(d.path("slapd.pid")),
 		"argsfile " + quote(d.path("slapd.args")),
-		"TLSCACertificateFile " + quote(d.certificates.authorityFile),
-		"TLSCertificateFile " + quote(d.certificates.certificateFile),
-		"TLSCertificateKeyFile " + quote(d.certificates.keyFile),
+		"TLSCACertificateFile " + quote(d.files.Authority),
+		"TLSCertificateFile " + quote(d.files.Certificate),
+		"TLSCertificateKeyFile " + quote(d.files.Key),
 		"security simple_bind=128",
 		"database mdb",
 		"maxsize 67108864",

@@ -1,0 +1,2 @@
+// Package certificates makes an authority and the certificate of one server on this machine, for tests.
+package certificates
