@@ -26,23 +26,28 @@ type connection struct {
 	idleTimer *time.Timer
 }
 
-// dial connects to the first server that can be reached.
+// dial connects to the first server that can be reached. Where none can, it tells of the first.
 func (c *Client) dial(ctx context.Context) (*connection, *failure) {
-	var failed *failure
+	var firstFailed *failure
 	for _, server := range c.servers.order() {
 		began := c.clock.Now()
-		var connected *connection
-		connected, failed = c.dialServer(ctx, server)
+		connected, failed := c.dialServer(ctx, server)
 		c.tellRequest(c.clock.Since(began))
 		if failed == nil {
 			return connected, nil
 		}
-		if failed.cause == causeCanceled || ctx.Err() != nil {
+		if failed.cause == causeCanceled {
 			return nil, failed
+		}
+		if firstFailed == nil {
+			firstFailed = failed
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		c.servers.noteDown(server)
 	}
-	return nil, failed
+	return nil, firstFailed
 }
 
 // dialServer connects to a server, encrypted.

@@ -87,6 +87,14 @@ func (s schema) attributes() []string {
 	return append(read, attrPwdChangedTime, attrPwdAccountLockedTime, attrPwdEndTime, attrPwdReset)
 }
 
+// stateAttributes are those without which it is not known whether a person may log in, for people to read.
+func (s schema) stateAttributes() string {
+	if s.isAD {
+		return strings.Join([]string{s.idAttribute, attrControl, attrComputedControl, attrAccountExpires, attrPwdLastSet}, ", ")
+	}
+	return s.idAttribute
+}
+
 // byName returns the filter of the person with a name.
 func (s schema) byName(name string) string {
 	attribute := s.nameAttribute

@@ -13,6 +13,8 @@ type budget struct{ bytes, elements int }
 var (
 	// ofBind is for the answer to a bind, ofPerson for one person, ofGroups for the groups of a person.
 	ofBind, ofPerson, ofGroups = budget{16 << 10, 500}, budget{64 << 10, 2_000}, budget{384 << 10, 10_000}
+	// ofPeople is for up to a thousand people, and ofMembers for the members of a group.
+	ofPeople, ofMembers = budget{1 << 20, 50_000}, budget{maxMessage + 64<<10, 150_000}
 	// idle is for what comes without being asked for.
 	idle = budget{4 << 10, 100}
 )

@@ -1,0 +1,172 @@
+package ldap
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// This file reads the groups of many people: a search or a few for each group that is mapped, however many people there are. Which entries are members is
+// the same as of one person (groupsOf): a group counts if it is below the base of groups and their filter is true of it. Without groups of groups, its
+// attribute member is read. With them, those people are searched for in whose memberOf it is, by the rule of Active Directory: that
+// is the same relation, seen from the other end.
+
+const (
+	// pageSize is how many people a search with pages asks for at once. Active Directory gives no more than 1,000.
+	pageSize = 1000
+	// maxPieces of one group are read: pages, or ranges of members.
+	maxPieces = 1000
+)
+
+// readGroups fills in the mapped groups of people, by their IDs.
+func (c *Client) readGroups(ctx context.Context, s *searcher, people map[string]Entry) *failure {
+	if len(c.mappings) == 0 || len(people) == 0 {
+		return nil
+	}
+	base, failed := c.base(ctx, s, c.schema.groupsBase)
+	if failed != nil {
+		return failed
+	}
+	baseKey, _ := dnKey(base)
+	ids := make(map[string]string, len(people))
+	for id, entry := range people {
+		key, _ := dnKey(entry.DN) // parseEntry has checked it.
+		ids[key] = id
+	}
+	for key, names := range c.mappings {
+		if !isBelow(key, baseKey) {
+			continue
+		}
+		add := func(id string) {
+			if entry, ok := people[id]; ok {
+				entry.Groups = append(slices.Clip(entry.Groups), names...)
+				people[id] = entry
+			}
+		}
+		read := c.readMembers
+		if c.schema.isInChain {
+			read = c.searchMembers
+		}
+		if failed := read(ctx, s, names[0], ids, add); failed != nil {
+			return failed
+		}
+	}
+	for id, entry := range people {
+		slices.Sort(entry.Groups)
+		entry.Groups = slices.Compact(entry.Groups)
+		people[id] = entry
+	}
+	return nil
+}
+
+// group reads an attribute of a group; nil where there is no such group.
+func (c *Client) group(ctx context.Context, s *searcher, dn, attribute string) (*ldap.Entry, *failure) {
+	request := searchRequest(dn, ldap.ScopeBaseObject, 1, c.bounds.operation, c.schema.groupsFilter, []string{attribute})
+	result, failed := s.search(ctx, ofMembers, request)
+	if failed != nil && failed.cause == causeResult {
+		switch failed.code {
+		case ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultReferral: // A login finds no such group either.
+			return nil, nil
+		}
+	}
+	if failed != nil || len(result.Entries) == 0 {
+		return nil, failed
+	}
+	return result.Entries[0], nil
+}
+
+// readMembers reads the attribute member of a group, in ranges where the directory gives it so.
+func (c *Client) readMembers(ctx context.Context, s *searcher, dn string, ids map[string]string, add func(id string)) *failure {
+	attribute := attrMember
+	for range maxPieces {
+		group, failed := c.group(ctx, s, dn, attribute)
+		if failed != nil || group == nil {
+			return failed
+		}
+		values, next, ok := membersOf(group)
+		if !ok {
+			return &failure{cause: causeUnusable}
+		}
+		for _, value := range values {
+			if key, ok := dnKey(value); ok && ids[key] != "" {
+				add(ids[key])
+			}
+		}
+		if next == 0 {
+			return nil
+		}
+		attribute = fmt.Sprintf("%s;range=%d-*", attrMember, next)
+	}
+	return &failure{cause: causeUnusable}
+}
+
+// memberRange is the name of an attribute with a range of members ([MS-ADTS], section 3.1.1.3.1.3.3).
+var memberRange = regexp.MustCompile(`(?i)^member;range=([0-9]{1,9})-([0-9]{1,9}|\*)$`)
+
+// membersOf returns the members in an answer, and the number of the first one that is to be asked for next; 0 where there are no more.
+func membersOf(group *ldap.Entry) (values []string, next int, ok bool) {
+	for _, a := range group.Attributes {
+		found := memberRange.FindStringSubmatch(a.Name)
+		if found == nil {
+			if strings.EqualFold(a.Name, attrMember) {
+				values = append(values, a.Values...)
+			}
+			continue
+		}
+		if next != 0 {
+			return nil, 0, false
+		}
+		values = append(values, a.Values...)
+		if found[2] == "*" {
+			continue
+		}
+		from, _ := strconv.Atoi(found[1])
+		to, _ := strconv.Atoi(found[2])
+		if to < from {
+			return nil, 0, false
+		}
+		next = to + 1
+	}
+	return values, next, true
+}
+
+// searchMembers searches for the people in a group, and in groups of it.
+func (c *Client) searchMembers(ctx context.Context, s *searcher, dn string, _ map[string]string, add func(id string)) *failure {
+	group, failed := c.group(ctx, s, dn, noAttributes)
+	if failed != nil || group == nil {
+		return failed
+	}
+	base, failed := c.base(ctx, s, c.schema.usersBase)
+	if failed != nil {
+		return failed
+	}
+	filter := c.schema.user("(" + attrMemberOf + inChain + "=" + ldap.EscapeFilter(group.DN) + ")")
+	request := searchRequest(base, ldap.ScopeWholeSubtree, 0, c.bounds.operation, filter, []string{c.schema.idAttribute})
+	page := ldap.NewControlPaging(pageSize)
+	request.Controls = []ldap.Control{page}
+	for range maxPieces {
+		result, failed := s.search(ctx, ofPeople, request)
+		if failed != nil {
+			return failed
+		}
+		for _, e := range result.Entries {
+			for _, id := range e.GetEqualFoldRawAttributeValues(c.schema.idAttribute) {
+				add(c.schema.subject(id))
+			}
+		}
+		answered, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+		if !ok || len(answered.Cookie) == 0 {
+			return nil
+		}
+		page.SetCookie(answered.Cookie)
+	}
+	return &failure{cause: causeUnusable}
+}
+
+// attrMemberOf lists the groups of an entry.
+const attrMemberOf = "memberOf"
