@@ -8,11 +8,11 @@ import (
 	"github.com/keyturn/keyturn/internal/provider"
 )
 
-// FuzzVerify: whatever a browser sends, nothing panics, and nobody but alice gets in.
+// FuzzVerify: whatever a browser sends, nothing panics, and nobody but alice gets in. The committed inputs have tokens that are accepted, and
+// tokens of Samba and of MIT Kerberos.
 func FuzzVerify(f *testing.F) {
-	i := issue()
 	for _, seed := range [][]byte{
-		i.spnego(), i.gss(), decode(ntlmNegotiate), negTokenInit(decode(ntlmNegotiate), mechNTLM), negTokenInit(nil, mechKerberos),
+		negTokenInit(nil, mechKerberos),
 		gssToken(mechKerberos, unhex(f, testdata.MarshaledKRB5ap_req)), {0xa1, 0x07, 0x30, 0x05, 0xa0, 0x03, 0x0a, 0x01, 0x01}, {0x60, 0x80},
 	} {
 		f.Add(seed)
@@ -28,9 +28,7 @@ func FuzzVerify(f *testing.F) {
 
 // FuzzDecrypted: whatever is in a ticket and an authenticator that are encrypted with the right keys, nothing panics.
 func FuzzDecrypted(f *testing.F) {
-	i := issue()
 	session := keyOf("session", aesKind)
-	f.Add(i.ticketPart(session), i.authenticator())
 	f.Add(unhex(f, testdata.MarshaledKRB5enc_tkt_part), unhex(f, testdata.MarshaledKRB5authenticator))
 	f.Add(unhex(f, testdata.MarshaledKRB5enc_tkt_partOptionalsNULL), unhex(f, testdata.MarshaledKRB5authenticatorOptionalsNULL))
 	keys := keytabOf(f, password, 3, 18)
@@ -45,7 +43,6 @@ func FuzzDecrypted(f *testing.F) {
 
 // FuzzPAC: whatever is in a PAC, signed or not, nothing panics.
 func FuzzPAC(f *testing.F) {
-	f.Add(issue().pac.bytes(), logonInfo(1105))
 	f.Add(unhex(f, testdata.MarshaledPAC_AD_WIN2K_PAC), unhex(f, testdata.MarshaledPAC_Kerb_Validation_Info_MS))
 	f.Add([]byte{}, unhex(f, testdata.MarshaledPAC_Kerb_Validation_Info_Trust))
 	k := key{encryption: aesKind, value: keyOf(password, aesKind), usable: true}
@@ -64,7 +61,6 @@ func FuzzPAC(f *testing.F) {
 
 // FuzzKeytab: whatever is in a Secret, nothing panics, and an error has none of it.
 func FuzzKeytab(f *testing.F) {
-	f.Add(keytabFile(f, service, realm, password, 1, 17, 18, 23))
 	f.Add(unhex(f, testdata.KEYTAB_SYSHTTP_TEST_GOKRB5))
 	f.Add([]byte{5, 2, 0x80, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, content []byte) {

@@ -19,8 +19,8 @@ const (
 // encrypted authenticator: AES with a MAC has one ciphertext for each plaintext, so nobody without the session key can make another one
 // of the same content. Each replica has its own, so that a token which is caught on its way is taken once by each of the others.
 //
-// The library has such a memory as well. It is not used: it has no bound, it lets two that come at the same moment through, and it writes
-// to its map without the lock that it reads it with.
+// The library has such a memory as well. It is not used: it has no bound, accepts both of two tokens that come at the same moment, and forgets
+// a token five minutes after it came, although one from a clock that is ahead is accepted for longer.
 type seen struct {
 	mu      sync.Mutex
 	tokens  map[[sha256.Size]byte]seenToken
