@@ -44,24 +44,31 @@ func listenLarge(t *testing.T, s *Server, enabled bool) *largePort {
 	return p
 }
 
+// answer to a request.
+type answer struct {
+	status           int
+	closed           bool
+	retryAfter, text string
+}
+
 // answerTo sends a request with these numbers of bytes in a ticket, in cookies and in the body, and returns the answer.
-func answerTo(connection net.Conn, path string, ticket, cookies, body int) (*http.Response, string, error) {
+func answerTo(connection net.Conn, path string, ticket, cookies, body int) (answer, error) {
 	_ = connection.SetDeadline(time.Now().Add(slowBound))
 	_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nCookie: %s\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s",
 		path, strings.Repeat("c", cookies), strings.Repeat("t", ticket), body, strings.Repeat("b", body))
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	text, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	if response.StatusCode == http.StatusRequestHeaderFieldsTooLarge {
 		err = nil // The standard library resets the connection of a client that it has refused.
 	}
-	return response, string(text), err
+	return answer{status: response.StatusCode, closed: response.Close, retryAfter: response.Header.Get("Retry-After"), text: string(text)}, err
 }
 
 // TestLargeHeaders: only where they are enabled, at the addresses that need them, and of a ticket alone.
@@ -93,12 +100,12 @@ func TestLargeHeaders(t *testing.T) {
 			t.Run(name+", "+at.name, func(t *testing.T) {
 				connection := dial(t, at.port)
 				defer func() { _ = connection.Close() }()
-				response, text, err := answerTo(connection, row.path, row.ticket, row.cookies, 0)
-				if err != nil || response.StatusCode != at.want || response.Close != (at.want != 200) {
-					t.Fatalf("the answer is %+v %q, %v", response, text, err)
+				got, err := answerTo(connection, row.path, row.ticket, row.cookies, 0)
+				if err != nil || got.status != at.want || got.closed != (at.want != 200) {
+					t.Fatalf("the answer is %+v, %v", got, err)
 				}
-				if want := fmt.Sprintf("%d and 0", row.ticket); at.want == 200 && text != want {
-					t.Errorf("the handler was given %s, want %s", text, want)
+				if want := fmt.Sprintf("%d and 0", row.ticket); at.want == 200 && got.text != want {
+					t.Errorf("the handler was given %s, want %s", got.text, want)
 				}
 			})
 		}
@@ -117,14 +124,14 @@ func TestLargeHeadersOnOneConnection(t *testing.T) {
 		if i%4 == 3 {
 			path, ticket = ticketPath, 60<<10
 		}
-		response, text, err := answerTo(connection, path, ticket, 100, 40<<10)
-		if want := fmt.Sprintf("%d and %d", ticket, 40<<10); err != nil || response.StatusCode != http.StatusOK || text != want {
-			t.Fatalf("request %d: %+v %q, %v", i, response, text, err)
+		got, err := answerTo(connection, path, ticket, 100, 40<<10)
+		if want := fmt.Sprintf("%d and %d", ticket, 40<<10); err != nil || got.status != http.StatusOK || got.text != want {
+			t.Fatalf("request %d: %+v, %v", i, got, err)
 		}
 	}
 	port.enabled.Store(false)
-	if response, _, err := answerTo(connection, ticketPath, 60<<10, 100, 0); err != nil || response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("when they are not enabled any more: %+v, %v", response, err)
+	if got, err := answerTo(connection, ticketPath, 60<<10, 100, 0); err != nil || got.status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("when they are not enabled any more: %+v, %v", got, err)
 	}
 	gomega.NewWithT(t).Eventually(func() int { return len(port.LargeHeaders.places) }, slowBound, time.Millisecond).Should(gomega.BeZero())
 }
@@ -153,7 +160,7 @@ func TestMostLargeHeaders(t *testing.T) {
 	for range maxLarge - stalled {
 		connection := connect()
 		go func() {
-			_, _, err := answerTo(connection, ticketPath+"/waits", 60<<10, 100, 0)
+			_, err := answerTo(connection, ticketPath+"/waits", 60<<10, 100, 0)
 			answers <- err
 		}()
 	}
@@ -164,12 +171,12 @@ func TestMostLargeHeaders(t *testing.T) {
 		_, _ = fmt.Fprintf(connect(), "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s", ticketPath, strings.Repeat("t", 30<<10))
 	}
 	g.Eventually(taken, slowBound, time.Millisecond).Should(gomega.Equal(maxLarge))
-	response, _, err := answerTo(connect(), ticketPath, 60<<10, 100, 0)
-	if err != nil || response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
-		t.Errorf("one too many: %+v, %v", response, err)
+	got, err := answerTo(connect(), ticketPath, 60<<10, 100, 0)
+	if err != nil || got.status != http.StatusServiceUnavailable || got.retryAfter == "" {
+		t.Errorf("one too many: %+v, %v", got, err)
 	}
-	if response, _, err := answerTo(connect(), "/", 100, 100, 0); err != nil || response.StatusCode != http.StatusOK {
-		t.Errorf("one with small headers: %+v, %v", response, err)
+	if got, err := answerTo(connect(), "/", 100, 100, 0); err != nil || got.status != http.StatusOK {
+		t.Errorf("one with small headers: %+v, %v", got, err)
 	}
 	g.Eventually(taken, slowBound, time.Millisecond).Should(gomega.Equal(maxLarge-stalled), "who goes on sending too long loses the place")
 	close(port.release)
@@ -179,8 +186,8 @@ func TestMostLargeHeaders(t *testing.T) {
 		}
 	}
 	g.Eventually(taken, slowBound, time.Millisecond).Should(gomega.BeZero())
-	if response, _, err := answerTo(connect(), ticketPath, 60<<10, 100, 0); err != nil || response.StatusCode != http.StatusOK {
-		t.Errorf("afterwards: %+v, %v", response, err)
+	if got, err := answerTo(connect(), ticketPath, 60<<10, 100, 0); err != nil || got.status != http.StatusOK {
+		t.Errorf("afterwards: %+v, %v", got, err)
 	}
 }
 
@@ -192,8 +199,8 @@ func TestLargeHeadersWhileDraining(t *testing.T) {
 	waiting, idle, refused := dial(t, port.Port), dial(t, port.Port), dial(t, port.Port)
 	answered := make(chan string, 1)
 	go func() {
-		_, text, err := answerTo(waiting, ticketPath+"/waits", 60<<10, 100, 0)
-		answered <- fmt.Sprint(text, " ", err)
+		got, err := answerTo(waiting, ticketPath+"/waits", 60<<10, 100, 0)
+		answered <- fmt.Sprint(got.text, " ", err)
 	}()
 	<-port.entered
 	for _, connection := range []net.Conn{idle, refused} {
@@ -201,7 +208,7 @@ func TestLargeHeadersWhileDraining(t *testing.T) {
 		if connection == refused {
 			path = "/login"
 		}
-		if _, _, err := answerTo(connection, path, 60<<10, 100, 0); err != nil {
+		if _, err := answerTo(connection, path, 60<<10, 100, 0); err != nil {
 			t.Error(err)
 		}
 	}
