@@ -18,7 +18,7 @@ type accountView struct {
 	Address                          string
 	Username, Name, Namespace, Email string
 	DisplayName, Policy              string
-	Provider, Subject                string
+	Provider, Subject, ExternalName  string
 	Groups                           []string
 	Standing, Reason, Class          string
 	IsOwn, IsExternal, HasCredential bool
@@ -48,7 +48,7 @@ func newAccountView(t *ui.Text, d *administration.Details) *accountView {
 	view := &accountView{
 		Address: addressOf(target, ""), Username: answer.Username, Name: a.Name, Namespace: a.Namespace, Email: answer.Email,
 		DisplayName: answer.DisplayName, Groups: answer.Groups, Policy: d.Policy.Name,
-		Provider: answer.Provider, Subject: answer.Subject,
+		Provider: answer.Provider, Subject: answer.Subject, ExternalName: answer.ExternalName,
 		Standing: standingText(t, answer.Standing), Reason: reasonText(t, answer.Standing, answer.Reason), Class: standingClass(answer.Standing),
 		IsOwn: d.IsOwn, IsExternal: a.Spec.Authentication.Type == v1alpha1.AuthenticationExternal, HasCredential: d.HasCredential,
 		Set: ui.NewInstant(t, answer.PasswordSetAt), Expires: ui.NewInstant(t, answer.PasswordExpiresAt),

@@ -16,9 +16,10 @@ type accountAnswer struct {
 	DisplayName string   `json:"displayName"`
 	Email       string   `json:"email"`
 	Groups      []string `json:"groups"`
-	// Provider verifies the person of an External account, whom it names by Subject.
-	Provider string `json:"provider,omitempty"`
-	Subject  string `json:"subject,omitempty"`
+	// Provider verifies the person of an External account, whom it names by Subject. A directory has them by ExternalName, where that is not the username.
+	Provider     string `json:"provider,omitempty"`
+	Subject      string `json:"subject,omitempty"`
+	ExternalName string `json:"externalName,omitempty"`
 	// Standing and the fields below are those of the UserAccount's status.
 	Standing          v1alpha1.Standing         `json:"standing"`
 	Reason            v1alpha1.StandingReason   `json:"reason,omitempty"`
@@ -35,8 +36,8 @@ func declared(a *v1alpha1.UserAccount) accountAnswer {
 	answer := accountAnswer{
 		Namespace: a.Namespace, Name: a.Name, Username: a.Username(), DisplayName: a.Spec.DisplayName, Email: a.Spec.Email, Groups: a.Spec.Groups,
 	}
-	if ref := a.Spec.Authentication.ProviderRef; ref != nil {
-		answer.Provider, answer.Subject = ref.Name, a.Spec.Authentication.Subject
+	if by := a.Spec.Authentication; by.ProviderRef != nil {
+		answer.Provider, answer.Subject, answer.ExternalName = by.ProviderRef.Name, by.Subject, by.ExternalName
 	}
 	if answer.Groups == nil {
 		answer.Groups = []string{} // In JSON an empty list, not null.

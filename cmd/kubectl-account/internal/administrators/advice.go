@@ -16,8 +16,9 @@ var (
 	stepStart       = step{"", "The account is valid from spec.startTime on: change it there, where it is declared."}
 	stepEnd         = step{"", "The account was valid until spec.endTime: change it there, where it is declared."}
 	stepElsewhere   = step{"", "The password is kept elsewhere, and is reset and changed there."}
-	stepProvider    = step{"", "Name a provider in spec.authentication.providerRef, and the person's subject there, to let the person log in."}
+	stepProvider    = step{"", "Name a provider in spec.authentication.providerRef, and the person's subject there or, in a directory, externalName, to let the person log in."}
 	stepProviderOn  = step{"", "Nobody can log in through the provider until its spec.access is Enabled: kubectl get identityproviders"}
+	stepDirectory   = step{"", "The directory that keeps the password says so, and it ends when the directory says otherwise: see to it there."}
 	stepByCondition = step{"", "The lines above that name a condition say what is wrong and how to mend it."}
 	stepWait        = step{"", "The operator has not looked at the account yet: kubectl get deployment -n keyturn-system keyturn-operator"}
 )
@@ -48,6 +49,13 @@ var stepsByReason = map[v1alpha1.StandingReason][]step{
 	v1alpha1.ReasonProviderDisabled:           {stepProviderOn},
 	v1alpha1.ReasonSubjectNotDeclared:         {stepByCondition},
 	v1alpha1.ReasonSubjectConflict:            {stepByCondition},
+	v1alpha1.ReasonSubjectMismatch:            {stepByCondition},
+	v1alpha1.ReasonExternalPasswordExpired:    {stepDirectory},
+	v1alpha1.ReasonExternalMustChange:         {stepDirectory},
+	v1alpha1.ReasonExternalDisabled:           {stepDirectory},
+	v1alpha1.ReasonExternalAccountExpired:     {stepDirectory},
+	v1alpha1.ReasonExternalRestricted:         {stepDirectory},
+	v1alpha1.ReasonExternalGone:               {stepDirectory},
 	v1alpha1.ReasonCredentialNotFound:         {stepByCondition},
 	v1alpha1.ReasonUsernameNotAccepted:        {stepByCondition},
 	v1alpha1.ReasonCredentialInvalid:          {stepByCondition},
@@ -60,7 +68,7 @@ func nextSteps(a *account) []string {
 	switch {
 	case a.Status.Standing == "":
 		steps = []step{stepWait}
-	case isExternal && a.Status.StandingReason == v1alpha1.ReasonIdle:
+	case isExternal && a.Status.Standing == v1alpha1.StandingLocked:
 		steps = []step{stepUnlock}
 	case isExternal && !known:
 		steps = []step{stepSignOut, stepElsewhere}
