@@ -200,12 +200,15 @@ func TestOperator(t *testing.T) {
 	askServiceAccount(t, "keyturn-operator", allowed, slices.Concat(neither, refused))
 }
 
-// TestDirectoryServer: it reads what other servers answer. So it can neither become somebody here, nor hand out a password.
+// TestDirectoryServer: it reads what other servers answer. So it can neither become somebody here, nor hand out a password: what it may change in a
+// credential is in TestDirectoryServerChangesNoPassword.
 func TestDirectoryServer(t *testing.T) {
 	allowed := []question{
 		{readVerb, accounts, "useraccounts", wholeCluster, ""},
 		{readVerb, accounts, "identityproviders", wholeCluster, ""},
 		{"patch", accounts, "identityproviders/status", wholeCluster, ""},
+		{readVerb, "", "namespaces", wholeCluster, ""},
+		{readVerb + " update", "", "secrets", credentials, ""},
 		{readVerb, "", "secrets", providers, ""},
 		{readVerb, "", "configmaps", providers, ""},
 		{"create patch", "events.k8s.io", "events", "default", ""},
@@ -215,13 +218,12 @@ func TestDirectoryServer(t *testing.T) {
 		{"create", reviewGroup, "subjectaccessreviews", wholeCluster, ""},
 	}
 	refused := []question{
-		{anyVerb, "", "secrets", credentials, ""},
+		{"create patch delete deletecollection", "", "secrets", credentials, ""},
 		{anyVerb, "", "secrets", tenant, ""},
 		{anyVerb, "", "secrets", system, ""},
 		{anyVerb, "", "secrets", system, "keyturn-signing-keys"},
 		{anyVerb, "", "secrets", wholeCluster, ""},
 		{anyVerb, "", "configmaps", system, ""},
-		{anyVerb, "", "namespaces", wholeCluster, ""},
 		{writeVerb, accounts, "useraccounts", tenant, ""},
 		{"get update patch", accounts, "useraccounts/status", tenant, ""},
 		{anyVerb, accounts, "passwordpolicies", wholeCluster, ""},
@@ -277,6 +279,7 @@ func TestNothingElse(t *testing.T) {
 	}
 	directory := []string{
 		"[get list watch] [accounts.keyturn.dev] [useraccounts identityproviders] []",
+		"[get list watch] [] [namespaces] []",
 		"[patch] [accounts.keyturn.dev] [identityproviders/status] []",
 		"[create patch] [events.k8s.io] [events] []",
 		"[create] [authentication.k8s.io] [tokenreviews] []",
@@ -295,7 +298,8 @@ func TestNothingElse(t *testing.T) {
 		{"login server, providers", "keyturn-login", providers,
 			append(slices.Clone(everyone), "[get list watch] [] [secrets configmaps] []")},
 		{"directory server, any namespace", "keyturn-directory", "bystander", directory},
-		{"directory server, credentials", "keyturn-directory", credentials, slices.Clone(directory)},
+		{"directory server, credentials", "keyturn-directory", credentials,
+			append(slices.Clone(directory), "[get list watch update] [] [secrets] []")},
 		{"directory server, providers", "keyturn-directory", providers,
 			append(slices.Clone(directory), "[get list watch] [] [secrets configmaps] []")},
 		{"directory server, system", "keyturn-directory", system, append(slices.Clone(directory),
