@@ -52,12 +52,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err == nil {
 		err = s.run(ctx)
 	}
-	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctrl.Result{}, nil // This process ends, or leads no more.
 	}
 	ended := r.clock.Now()
 	if err != nil {
-		return ctrl.Result{RequeueAfter: r.fail(p.Name, of, err, ended)}, nil
+		slog.Warn("People of a directory could not be looked up", "provider", p.Name, "error", err, "lastComplete", of.since())
+		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, ended)}, nil
 	}
 	next := max(r.jitter(of.interval)-ended.Sub(now), 0)
 	r.states.succeeded(p.Name, of, s.missing, s.mass, next, ended)
@@ -88,16 +89,4 @@ func (r *Reconciler) swept(ctx context.Context, name string) (*v1alpha1.Identity
 	default:
 		return p, 0, nil
 	}
-}
-
-// fail notes why a sweep has failed, and returns how long to wait.
-func (r *Reconciler) fail(name string, of *state, err error, now time.Time) time.Duration {
-	reason := "Error"
-	if failure, ok := errors.AsType[*provider.TestError](err); ok {
-		reason = failure.Reason
-	} else if failure, ok := errors.AsType[*provider.SettingsError](err); ok {
-		reason = failure.Reason
-	}
-	slog.Warn("People of a directory could not be looked up", "provider", name, "reason", reason, "error", err, "lastComplete", of.since())
-	return r.states.failed(name, of, reason == v1alpha1.ConditionReasonBindRefused, now)
 }

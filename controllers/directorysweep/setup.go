@@ -36,7 +36,7 @@ const (
 type Observation = account.Observation
 
 // AskFunc asks a directory about people, by the subjects that their accounts are bound to. The answer is complete: whoever is not in it, the directory
-// does not have. Error: *provider.TestError, or another one that is for the log.
+// does not have. An error is for the log.
 type AskFunc func(ctx context.Context, settings *provider.Settings, subjects []string) (map[string]Observation, error)
 
 // Options are those of the controller.

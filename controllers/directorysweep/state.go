@@ -17,7 +17,7 @@ const (
 	// firstPause is how long the next sweep waits after one that failed. Each further failure doubles it, up to maxPause or the interval, whichever
 	// is shorter: the directory has not been asked for the people then, and they wait.
 	firstPause = 15 * time.Second
-	// maxPause is the longest pause, also after a refused bind, whatever the interval is: each bind could lock the account that searches.
+	// maxPause is the longest pause.
 	maxPause = 10 * time.Minute
 	// holdPause is how long a sweep waits that may not begin, until it looks again whether it may. The directory is not asked for that.
 	holdPause = 5 * time.Second
@@ -99,17 +99,14 @@ func (s *States) forget(name string) {
 }
 
 // failed notes that a sweep has failed, and returns how long to wait: until the next one is due, or until it is to be said that it is overdue.
-func (s *States) failed(name string, of *state, refused bool, now time.Time) time.Duration {
+func (s *States) failed(name string, of *state, now time.Time) time.Duration {
 	s.mu.Lock()
 	of.failures++
 	pause := firstPause
 	for range of.failures - 1 {
 		pause = min(2*pause, maxPause)
 	}
-	if !refused {
-		pause = min(pause, of.interval)
-	}
-	of.due = now.Add(pause)
+	of.due = now.Add(min(pause, of.interval))
 	s.mu.Unlock()
 	return s.waitOverdue(name, of, now)
 }
