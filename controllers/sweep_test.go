@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -132,17 +134,32 @@ func asDirectory(p *v1alpha1.IdentityProvider) {
 // the person.
 func (s *swept) person(name string, edits ...func(*v1alpha1.UserAccount)) *v1alpha1.UserAccount {
 	s.w.t.Helper()
-	a := s.w.account(name, append([]func(*v1alpha1.UserAccount){verifiedBy(s.provider.Name, "s-"+name)}, edits...)...)
+	a, err := s.bind(name, edits...)
+	s.w.must(err)
+	s.follow(a)
+	return a
+}
+
+// bind is person, without waiting for the directory server's cache. Several goroutines may call it.
+func (s *swept) bind(name string, edits ...func(*v1alpha1.UserAccount)) (*v1alpha1.UserAccount, error) {
+	a := &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.w.namespace, Name: name, Labels: s.w.labels()}}
+	verifiedBy(s.provider.Name, "")(a)
+	for _, edit := range edits {
+		edit(a)
+	}
+	if err := admin.Create(ctx, a); err != nil {
+		return nil, err
+	}
 	rules := account.NewRules(&a.Spec, policy.Policy{}, s.w.clock.Now())
 	c := rules.New(account.OwnerOf(a), "id-of-"+name)
 	c.External = account.External{
 		ProviderUID: string(s.provider.UID), Subject: "s-" + name, Name: a.Username(), Groups: []string{"cn=staff"}, PasswordSetTime: passwordSet,
 	}
-	_, err := s.w.store.Create(ctx, credentialName(a), c)
-	s.w.must(err)
+	if _, err := s.w.store.Create(ctx, credentialName(a), c); err != nil {
+		return nil, err
+	}
 	s.people.set("s-"+name, func(o *directorysweep.Observation) { o.Groups = []string{"cn=staff"} })
-	s.follow(a)
-	return a
+	return a, nil
 }
 
 // follow waits until the directory server's cache has an account and its credential as they are stored.
@@ -209,7 +226,8 @@ func (s *swept) writes(accounts ...*v1alpha1.UserAccount) int {
 func TestSweepEndsSessions(t *testing.T) {
 	w := newWorld(t)
 	s := w.sweeping()
-	ada, bob, cleo, dan := s.person("ada"), s.person("bob"), s.person("cleo"), s.person("dan")
+	ada, bob, cleo := s.person("ada"), s.person("bob"), s.person("cleo")
+	dan := s.person("dan", verifiedBy(s.provider.Name, "s-dan")) // Declares whom the others were bound to.
 	all := []*v1alpha1.UserAccount{ada, bob, cleo, dan}
 	if next := s.sweep(0); next > sweepInterval || next < sweepInterval*8/10 || s.writes(all...) != 0 {
 		t.Errorf("the next sweep comes after %v, and there were %d writes", next, s.writes(all...))
@@ -301,9 +319,9 @@ func TestDirectoryThatDoesNotAnswer(t *testing.T) {
 	w := newWorld(t)
 	s := w.sweeping()
 	ada := s.person("ada")
+	last := w.clock.Now()
 	s.sweep(0)
 	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
-	last := w.clock.Now()
 	s.people.set("s-ada", func(o *directorysweep.Observation) { o.State = v1alpha1.ReasonExternalDisabled })
 	s.people.fail(&provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."})
 	overdue := last.Add(2 * sweepInterval)
@@ -312,6 +330,7 @@ func TestDirectoryThatDoesNotAnswer(t *testing.T) {
 			t.Fatalf("%v before two intervals have passed: %+v", overdue.Sub(w.clock.Now()), c)
 		}
 	}
+	s.sweep(time.Minute)
 	message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue)
 	if at := last.UTC().Format(time.RFC3339)[:len("2026-01-02T03:04")]; !strings.Contains(message, at) {
 		t.Errorf("the message does not say since when (%s): %s", at, message)
@@ -492,4 +511,42 @@ func TestWhoIsNotAsked(t *testing.T) {
 		s.sweep(time.Second)
 	}
 	asked()
+}
+
+// TestSweepOfThousands: a sweep of many people of whom the directory says nothing new asks once, reads no credential from the API server and writes nothing.
+func TestSweepOfThousands(t *testing.T) {
+	const number = 10_000
+	w := newWorld(t)
+	s := w.sweeping()
+	writers := &errgroup.Group{}
+	writers.SetLimit(16)
+	for n := range number {
+		writers.Go(func() error {
+			_, err := s.bind(fmt.Sprintf("person-%05d", n))
+			return err
+		})
+	}
+	w.must(writers.Wait())
+	s.w.g.Eventually(func() int {
+		secrets := &corev1.SecretList{}
+		w.must(s.cached.List(ctx, secrets, client.InNamespace(w.credentials), client.UnsafeDisableDeepCopy))
+		accounts := &v1alpha1.UserAccountList{}
+		w.must(s.cached.List(ctx, accounts, client.InNamespace(w.namespace), client.UnsafeDisableDeepCopy))
+		return min(len(secrets.Items), len(accounts.Items))
+	}, patience, glance).Should(gomega.Equal(number))
+
+	s.status(metav1.ConditionUnknown, v1alpha1.ConditionReasonPending)
+	writes, reads := len(s.traffic.about(w.credentials)), s.traffic.credentialReads()
+	for range 2 {
+		began := time.Now()
+		s.sweep(sweepInterval)
+		t.Logf("a sweep of %d people took %v", number, time.Since(began))
+	}
+	if got := len(s.people.asked); got != 2 || len(s.people.asked[0]) != number {
+		t.Errorf("%d questions, the first about %d people", got, len(s.people.asked[0]))
+	}
+	if written, read := len(s.traffic.about(w.credentials))-writes, s.traffic.credentialReads()-reads; written != 0 || read != 0 {
+		t.Errorf("%d writes and %d reads of credentials", written, read)
+	}
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
 }

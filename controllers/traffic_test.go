@@ -137,6 +137,19 @@ func (t *traffic) accountReads() int {
 	return n
 }
 
+// credentialReads counts the live reads of single credentials so far.
+func (t *traffic) credentialReads() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, p := range t.contents {
+		if strings.Contains(p, "/secrets/account-") {
+			n++
+		}
+	}
+	return n
+}
+
 // lose has the reads of a path fail from now on; "" ends that.
 func (t *traffic) lose(path string) {
 	t.mu.Lock()
