@@ -69,36 +69,3 @@ func (c *Client) entries(ctx context.Context, s *searcher, ids []string, found m
 	}
 	return nil
 }
-
-// LockoutThreshold returns how many wrong passwords in a row lock somebody out of the directory; 0: no number does. It is false where the directory does not
-// tell, as LDAP directories never do. A policy that holds for some people only (fine-grained password policies of Active Directory) is not looked at. Error:
-// *authn.UnavailableError.
-func (c *Client) LockoutThreshold(ctx context.Context) (threshold int, isKnown bool, err error) {
-	if !c.schema.isAD {
-		return 0, false, nil
-	}
-	err = c.attempt(ctx, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
-		domain, failed := c.base(ctx, s, "")
-		if failed != nil {
-			return failed
-		}
-		request := searchRequest(domain, ldap.ScopeBaseObject, 1, c.bounds.operation, "(objectClass=*)", []string{attrLockoutThreshold})
-		result, failed := s.search(ctx, ofPerson, request)
-		if failed != nil {
-			return failed
-		}
-		if len(result.Entries) != 1 {
-			return nil
-		}
-		n, ok := number(result.Entries[0], attrLockoutThreshold, -1)
-		if !ok {
-			return &failure{cause: causeUnusable}
-		}
-		threshold, isKnown = int(max(n, 0)), n >= 0
-		return nil
-	})
-	return threshold, isKnown, err
-}
-
-// attrLockoutThreshold of the domain is after how many wrong passwords Active Directory locks an account.
-const attrLockoutThreshold = "lockoutThreshold"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/authn"
@@ -211,8 +212,8 @@ func TestActiveDirectoryIdentities(t *testing.T) {
 	if _, err := client.Find(t.Context(), BySID, sid+"9"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the SID of nobody: %v", err)
 	}
-	must(t, server.SetLockout(directories.Lockout{Threshold: 7}))
-	if threshold, isKnown, err := client.LockoutThreshold(t.Context()); err != nil || !isKnown || threshold != 7 {
-		t.Errorf("the threshold is %d, %t, %v", threshold, isKnown, err)
+	must(t, server.SetLockout(directories.Lockout{Threshold: 7, Window: 10 * time.Minute}))
+	if limit, err := client.Lockout(t.Context()); err != nil || limit != (Lockout{Known: true, MaxFailures: 7, Window: 10 * time.Minute}) {
+		t.Errorf("the limit is %+v (%v)", limit, err)
 	}
 }
