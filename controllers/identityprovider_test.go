@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -87,7 +87,7 @@ func (w *world) directory() *directory {
 	}, w.clock)
 	w.must(identityprovider.SetupWithManager(ctx, &recordingManager{Manager: mgr, log: w.events}, identityprovider.Options{
 		Namespace: w.system, Connections: connections, Registry: d.metrics, Clock: w.clock, LoginReplicas: 2,
-		CheckKeytab: func(*provider.Settings) *provider.TestError { return nil },
+		CheckKeytab: func(*provider.Settings) error { return nil },
 		Sweep:       d.states.Condition, Swept: d.states.Changed(),
 	}))
 	d.cached = mgr.GetClient()

@@ -16,7 +16,7 @@ import (
 	"github.com/keyturn/keyturn/controllers"
 	"github.com/keyturn/keyturn/controllers/directorysweep"
 	"github.com/keyturn/keyturn/controllers/identityprovider"
-	"github.com/keyturn/keyturn/internal/authn/oidc"
+	"github.com/keyturn/keyturn/internal/authn/ldap"
 	"github.com/keyturn/keyturn/internal/controllerserver"
 	"github.com/keyturn/keyturn/internal/provider"
 )
@@ -38,18 +38,23 @@ func work(ctx context.Context, config *rest.Config, working *controllerserver.Wo
 		return err
 	}
 	now := clock.RealClock{}
-	test := func(ctx context.Context, settings *provider.Settings) error { return oidc.New(settings, now).Test(ctx) }
-	lockout := func(context.Context, *provider.Settings) (identityprovider.DirectoryLockout, error) {
-		return identityprovider.DirectoryLockout{}, nil
+	asked := &asker{clock: now, directories: &ldap.Clients{
+		Source: provider.Source{Reader: mgr.GetClient(), Namespace: o.providerNamespace}, Clock: now,
+	}}
+	connections, states := identityprovider.NewConnections(asked.test, asked.lockout, now), directorysweep.NewStates()
+	sweep, err := directorysweep.New(ctx, mgr, directorysweep.Options{
+		ProviderNamespace: o.providerNamespace, CredentialNamespace: o.credentialNamespace, Registry: metrics.Registry, Clock: now,
+		Ask: asked.lookUp, MayAsk: connections.MayBind, States: states,
+	})
+	if err != nil {
+		return fmt.Errorf("set up sweep: %w", err)
 	}
-	states := directorysweep.NewStates()
 	err = errors.Join(
 		identityprovider.SetupWithManager(ctx, mgr, identityprovider.Options{
 			Namespace: o.providerNamespace, Registry: metrics.Registry, Clock: now, LoginReplicas: o.loginReplicas,
-			Connections: identityprovider.NewConnections(test, lockout, now),
-			CheckKeytab: func(*provider.Settings) *provider.TestError { return nil },
-			Sweep:       states.Condition, Swept: states.Changed(),
+			Connections: connections, CheckKeytab: checkKeytab, Sweep: states.Condition, Swept: states.Changed(),
 		}),
+		sweep.SetupWithManager(mgr),
 		mgr.Add(working),
 	)
 	if err != nil {

@@ -62,8 +62,8 @@ type scope struct {
 	now           time.Time
 }
 
-// KeytabFunc tells why the keytab of a directory cannot be used; nil where it can. It asks no server.
-type KeytabFunc func(*provider.Settings) *provider.TestError
+// KeytabFunc tells why the keytab of a directory cannot be used; nil where it can. It asks no server. Error: *provider.TestError.
+type KeytabFunc func(*provider.Settings) error
 
 // SweepFunc returns what the sweep has found out about a directory: status, reason and message of the condition SweepCurrent; nil where it has nothing to
 // say yet of the provider as it is declared now.
@@ -146,7 +146,7 @@ func (r *Reconciler) observeConnection(ctx context.Context, s *scope) (wait time
 	}
 	s.tested, s.untested = tested, tested == nil
 	if s.keytabError = settings.KeytabError; s.object.Spec.LDAP.Kerberos != nil && s.keytabError == nil {
-		s.keytabFailure = r.checkKeytab(settings)
+		s.keytabFailure = keytabFailure(r.checkKeytab(settings))
 	}
 	return wait, nil
 }

@@ -42,7 +42,7 @@ type world struct {
 	// lockout, keytab and swept are what else is observed of a directory.
 	lockout      DirectoryLockout
 	lockoutError error
-	keytab       *provider.TestError
+	keytab       error
 	swept        *metav1.Condition
 	reconciler   *Reconciler
 }
@@ -77,7 +77,7 @@ func (w *world) start() {
 			w.tests++
 			return w.outcome
 		}, func(context.Context, *provider.Settings) (DirectoryLockout, error) { return w.lockout, w.lockoutError }, w.clock),
-		checkKeytab:   func(*provider.Settings) *provider.TestError { return w.keytab },
+		checkKeytab:   func(*provider.Settings) error { return w.keytab },
 		sweep:         func(*v1alpha1.IdentityProvider) *metav1.Condition { return w.swept },
 		loginReplicas: 2,
 		written:       writetracker.New(), events: w.events, ready: w.gauge, clock: w.clock,

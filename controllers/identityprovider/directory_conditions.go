@@ -1,6 +1,7 @@
 package identityprovider
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +26,17 @@ func keytabUsable(s *scope) metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ConditionReasonKeytabUsable, "The keytab has a key of ldap.kerberos.servicePrincipal."
 	}
 	return c
+}
+
+// keytabFailure returns why a keytab cannot be used; nil without an error.
+func keytabFailure(err error) *provider.TestError {
+	if failure, ok := errors.AsType[*provider.TestError](err); ok {
+		return failure
+	}
+	if err != nil { // Its text is for nobody else: it may have to do with the content.
+		return &provider.TestError{Reason: v1alpha1.ConditionReasonKeytabNotUsable, Message: "The keytab cannot be read. Export it again, and put the file into the Secret as it is."}
+	}
+	return nil
 }
 
 // lockoutMargin returns the condition LockoutMargin, without times.

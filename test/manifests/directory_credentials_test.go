@@ -125,8 +125,10 @@ func TestDirectoryServerChangesNoPassword(t *testing.T) {
 	})
 
 	for what, change := range map[string]func(*corev1.Secret){
-		"a password":                         func(s *corev1.Secret) { s.Data["password.hash"] = []byte("$argon2id$v=19$m=64,t=1,p=1$c2FsdA$aGFzaA") },
-		"what was handed out":                func(s *corev1.Secret) { s.Data["reset.appliedHash"] = []byte("$argon2id$v=19$m=64,t=1,p=1$c2FsdA$aGFzaA") },
+		"a password": func(s *corev1.Secret) { s.Data["password.hash"] = []byte("$argon2id$v=19$m=64,t=1,p=1$c2FsdA$aGFzaA") },
+		"what was handed out": func(s *corev1.Secret) {
+			s.Data["reset.appliedHash"] = []byte("$argon2id$v=19$m=64,t=1,p=1$c2FsdA$aGFzaA")
+		},
 		"who it is at the directory":         func(s *corev1.Secret) { s.Data["external.subject"] = []byte("s-2") },
 		"the name in the directory":          func(s *corev1.Secret) { s.Data["external.name"] = []byte("somebody") },
 		"another directory":                  func(s *corev1.Secret) { s.Data["external.providerUID"] = []byte("other") },

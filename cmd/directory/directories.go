@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+
+	"github.com/keyturn/keyturn/controllers/directorysweep"
+	"github.com/keyturn/keyturn/controllers/identityprovider"
+	"github.com/keyturn/keyturn/internal/authn/kerberos"
+	"github.com/keyturn/keyturn/internal/authn/ldap"
+	"github.com/keyturn/keyturn/internal/authn/oidc"
+	"github.com/keyturn/keyturn/internal/provider"
+
+	"k8s.io/utils/clock"
+)
+
+// asker asks providers. Tests and sweeps of a directory share its client, and with it what is known of a refused bind.
+type asker struct {
+	directories *ldap.Clients
+	clock       clock.PassiveClock
+}
+
+// test tests the connection to a provider.
+func (a *asker) test(ctx context.Context, settings *provider.Settings) error {
+	if !provider.IsDirectory(settings.Provider) {
+		return oidc.New(settings, a.clock).Test(ctx)
+	}
+	client, err := a.directories.Of(ctx, settings.Provider)
+	if err != nil {
+		return err
+	}
+	return client.Test(ctx)
+}
+
+// lockout reads at what limit a directory locks people out itself.
+func (a *asker) lockout(ctx context.Context, settings *provider.Settings) (identityprovider.DirectoryLockout, error) {
+	client, err := a.directories.Of(ctx, settings.Provider)
+	if err != nil {
+		return identityprovider.DirectoryLockout{}, err
+	}
+	limit, err := client.Lockout(ctx)
+	return identityprovider.DirectoryLockout(limit), err
+}
+
+// lookUp asks a directory about people.
+func (a *asker) lookUp(ctx context.Context, settings *provider.Settings, subjects []string) (map[string]directorysweep.Observation, error) {
+	client, err := a.directories.Of(ctx, settings.Provider)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := client.Entries(ctx, subjects)
+	if err != nil {
+		return nil, err
+	}
+	observed := make(map[string]directorysweep.Observation, len(entries))
+	for subject, e := range entries {
+		observed[subject] = directorysweep.Observation{State: e.State, Groups: e.Groups, PasswordSetTime: e.PasswordSetTime}
+	}
+	return observed, nil
+}
+
+// checkKeytab tells why the keytab of a directory cannot be used.
+func checkKeytab(settings *provider.Settings) error {
+	keytab, err := kerberos.Parse(settings.Keytab)
+	if err != nil {
+		return err
+	}
+	declared := settings.Provider.Spec.LDAP.Kerberos
+	return keytab.Check(declared.ServicePrincipal, declared.Realm)
+}
