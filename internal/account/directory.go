@@ -115,7 +115,8 @@ func (c *comparison) directory() {
 	switch {
 	case !after.isEntry():
 	case !before.isSameBinding(after):
-		c.add(Linked, "")
+		linked := c.add(Linked, "")
+		linked.ProviderUID, linked.Subject = after.ProviderUID, after.Subject
 		c.raises++ // Nobody had a session that this could end.
 	default:
 		if after.Suspended && !before.Suspended {

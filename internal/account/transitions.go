@@ -66,6 +66,8 @@ type Transition struct {
 	Reason  string
 	Session string
 	Until   time.Time
+	// ProviderUID and Subject of Linked: whose the account is from now on.
+	ProviderUID, Subject string
 	// By is the administrator who did it by hand, by the name in Kubernetes: of PasswordReset, and of the Unlocked and SessionsEnded
 	// that come with it or were done alone. Empty where nobody did it by hand.
 	By string

@@ -60,17 +60,17 @@ type Line struct {
 	Verb string `json:"verb,omitempty"`
 	// Omitted is how many refusals of the same actor before this line have none.
 	Omitted int `json:"omitted,omitempty"`
-	// Door is the endpoint that an attempt came to: login, password for a change, or oidc for the answer of a provider.
+	// Door is the endpoint that an attempt came to: login, password for a change, oidc for the answer of a provider, or kerberos for a ticket.
 	Door string `json:"door,omitempty"`
 	// Problem is the ID of the problem that a refused attempt was answered with.
 	Problem string `json:"problem,omitempty"`
 	// Reason is a word of the API of UserAccounts or of docs/audit.md.
 	Reason string `json:"reason,omitempty"`
-	// Provider is the name of the IdentityProvider that was asked who somebody is, and Method how, such as oidc; empty where a password
-	// was given.
+	// Provider is the name of the IdentityProvider that was asked who somebody is, or keeps the password of the account, and Method how, such as oidc or
+	// ldap; empty where Keyturn keeps the password.
 	Provider string `json:"provider,omitempty"`
 	Method   string `json:"method,omitempty"`
-	// Subject is how the provider names a person for whom no account is declared, ready to be declared.
+	// Subject is how the provider names a person for whom no account is declared, ready to be declared; of a link, whose the account is from now on.
 	Subject string  `json:"subject,omitempty"`
 	Account Account `json:"account"`
 	// Actor is the administrator who did it by hand, by the name in Kubernetes, such as keyturn:acme:ada.

@@ -37,9 +37,11 @@ type Attempt struct {
 	Problem, Reason string
 	// SessionID of the session that was granted.
 	SessionID string
-	// Provider that was asked, Method how, and Subject as it names the person; empty where a password was given. The subject is written where
-	// no account is declared for it.
-	Provider, Method, Subject string
+	// Provider that was asked and Method how; empty where Keyturn was given a password that it keeps.
+	Provider, Method string
+	// Subject as the provider names the person, where no password was given. It is written where it is nobody's. Account is whose it is, where that is known.
+	Subject string
+	Account *v1alpha1.UserAccount
 }
 
 // Attempt writes the line of an attempt.
@@ -51,9 +53,12 @@ func (r *Recorder) Attempt(ctx context.Context, a Attempt) {
 		Event: EventAttempt, Outcome: OutcomeRefused, Door: a.Door, Problem: a.Problem, Reason: a.Reason, SessionID: a.SessionID,
 		Provider: a.Provider, Method: a.Method,
 	}
-	if a.Provider == "" || a.Username != "" { // With both, kubectl begins another session of an account.
+	switch {
+	case a.Account != nil:
+		line.Account = newAccount(account.OwnerOf(a.Account), a.Account)
+	case a.Provider == "" || a.Username != "": // With both, a directory keeps the password, or kubectl begins another session of an account.
 		line.Account = r.accountOf(ctx, a.Namespace, a.Username)
-	} else {
+	default:
 		line.Account, line.Subject = r.accountOfSubject(ctx, a)
 	}
 	if a.Granted {
@@ -151,12 +156,27 @@ func (r *Recorder) Transition(ctx context.Context, t account.Transition, a *v1al
 	}
 	line := lineOf(t)
 	line.Account = newAccount(t.Owner, a)
+	if t.Kind == account.Linked {
+		line.Provider = r.providerOf(ctx, t, a)
+	}
 	r.write(ctx, line)
+}
+
+// providerOf returns the name of the provider at which an account was bound; empty where it was declared anew since, or cannot be looked up.
+func (r *Recorder) providerOf(ctx context.Context, t account.Transition, a *v1alpha1.UserAccount) string {
+	if a == nil || a.Spec.Authentication.ProviderRef == nil {
+		return ""
+	}
+	found, err := r.Catalog.IdentityProvider(ctx, a.Spec.Authentication.ProviderRef.Name)
+	if err != nil || string(found.UID) != t.ProviderUID {
+		return ""
+	}
+	return found.Name
 }
 
 // lineOf returns the line of a transition, without the account.
 func lineOf(t account.Transition) Line {
-	line := Line{Outcome: OutcomeDone, Reason: t.Reason, SessionID: t.Session, Until: t.Until, Actor: t.By}
+	line := Line{Outcome: OutcomeDone, Reason: t.Reason, SessionID: t.Session, Subject: t.Subject, Until: t.Until, Actor: t.By}
 	switch t.Kind {
 	case account.PasswordChanged:
 		line.Event = EventChange

@@ -21,6 +21,8 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/authn/ldap"
+	"github.com/keyturn/keyturn/internal/authn/negotiate"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/credential"
@@ -75,7 +77,8 @@ func newWorld(t *testing.T) *world {
 	if err := catalog.IndexSubjects(t.Context(), index); err != nil {
 		t.Fatal(err)
 	}
-	c := index.WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, w.account, atProvider).Build()
+	declared := &v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: "contoso", UID: "uid-of-contoso"}}
+	c := index.WithObjects(declared, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, w.account, atProvider).Build()
 	w.owners = map[string]account.Owner{credential.Name("acme", "ada.l"): account.OwnerOf(w.account)}
 	w.recorder = &Recorder{
 		Log: newLog(w.to, "login", prometheus.NewRegistry()), Catalog: catalog.New(c, "system"), Owners: w,
@@ -197,6 +200,73 @@ func TestAttemptThroughAProvider(t *testing.T) {
 				t.Errorf("lines are\n%s\nwant\n%s", got, want)
 			}
 		})
+	}
+}
+
+// TestAttemptAtADirectory: the line names the account whose password the directory keeps, and nothing of a name that nobody has. That of a ticket names the
+// account that was found, which need not declare the subject.
+func TestAttemptAtADirectory(t *testing.T) {
+	ada := &v1alpha1.UserAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "ada", UID: "u1"}, Spec: v1alpha1.UserAccountSpec{Username: "Ada.L"},
+	}
+	for name, row := range map[string]struct {
+		attempt Attempt
+		want    string
+	}{
+		"a wrong password": {
+			Attempt{Door: "login", Namespace: "acme", Username: "ADA.L", Provider: "contoso", Method: "ldap", Problem: "invalid-credentials"},
+			`"attempt","outcome":"refused","door":"login","problem":"invalid-credentials","provider":"contoso","method":"ldap",` + about,
+		},
+		"nobody's name": {
+			Attempt{Door: "login", Namespace: "acme", Username: "hunter2", Problem: "invalid-credentials"},
+			`"attempt","outcome":"refused","door":"login","problem":"invalid-credentials","account":{"namespace":"acme"}`,
+		},
+		"a ticket": {
+			Attempt{Door: "kerberos", Namespace: "acme", Subject: "s-1", Account: ada, Provider: "contoso", Method: "kerberos", Granted: true, SessionID: "S1"},
+			`"attempt","outcome":"granted","door":"kerberos","provider":"contoso","method":"kerberos",` + about + `,"sessionID":"S1"`,
+		},
+		"a ticket of nobody": {
+			Attempt{Door: "kerberos", Namespace: "acme", Subject: "s-1", Provider: "contoso", Method: "kerberos", Problem: "not-declared", Reason: "NotDeclared"},
+			`"attempt","outcome":"refused","door":"kerberos","problem":"not-declared","reason":"NotDeclared","provider":"contoso","method":"kerberos","subject":"s-1","account":{"namespace":"acme"}`,
+		},
+		"a ticket that nobody can read": {
+			Attempt{Door: "kerberos", Namespace: "acme", Method: "kerberos", Problem: "provider-refused", Reason: "WrongKey"},
+			`"attempt","outcome":"refused","door":"kerberos","problem":"provider-refused","reason":"WrongKey","method":"kerberos","account":{"namespace":"acme"}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.recorder.Attempt(request(t), row.attempt)
+			if got, want := w.lines(), []string{begin + row.want + end}; !slices.Equal(got, want) {
+				t.Errorf("lines are\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestLink: the line says at which provider an account was bound, and to which subject; not the provider, if the account names another one by now.
+func TestLink(t *testing.T) {
+	for uid, asked := range map[string]string{"uid-of-contoso": `"provider":"contoso",`, "uid-of-another": ""} {
+		w := newWorld(t)
+		eve, err := w.recorder.Catalog.Account(t.Context(), "acme", "eve")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules := account.NewRules(&eve.Spec, policy.Default(), now)
+		record, err := w.store.Create(t.Context(), credential.Name("acme", "eve"), rules.New(account.OwnerOf(eve), "a1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := record.Credential
+		bound.External = account.External{ProviderUID: uid, Subject: "subject-of-eve", Name: "eve"}
+		bound.SessionGeneration++
+		if _, err := w.store.Update(request(t), record, bound); err != nil {
+			t.Fatal(err)
+		}
+		want := begin + `"link","outcome":"done",` + asked + `"subject":"subject-of-eve","account":{"namespace":"acme","name":"eve","uid":"u2","username":"eve"}` + end
+		if got := w.lines(); !slices.Equal(got, []string{want}) {
+			t.Errorf("lines are\n%s\nwant\n%s", got, want)
+		}
 	}
 }
 
@@ -355,11 +425,16 @@ func TestDocumentation(t *testing.T) {
 		string(v1alpha1.ReasonTooManyFailures), string(v1alpha1.ReasonTooManyConsecutiveFailures),
 		v1alpha1.ConditionReasonValueInvalid, v1alpha1.ConditionReasonKeyNotFound,
 		"keyturn_audit_lines_written_total", "keyturn_audit_lines_dropped_total", ReasonAddressThrottled,
-		string(account.ReasonNotDeclared), "provider", "method", "subject", "oidc",
+		string(account.ReasonNotDeclared), "provider", "method", "subject", "oidc", "ldap", "kerberos",
+		string(v1alpha1.ReasonSubjectMismatch),
 	}
 	for _, reason := range oidc.Reasons() {
 		words = append(words, string(reason))
 	}
+	for _, reason := range ldap.Reasons() {
+		words = append(words, string(reason))
+	}
+	words = append(words, negotiate.Reasons()...)
 	for _, reason := range []v1alpha1.StandingReason{
 		v1alpha1.ReasonAccountDisabled, v1alpha1.ReasonAccountNotStarted, v1alpha1.ReasonAccountEnded, v1alpha1.ReasonSpecUnreadable, v1alpha1.ReasonIdle,
 		v1alpha1.ReasonProviderNotFound, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonProviderDisabled,

@@ -65,10 +65,11 @@ type ChangeForbiddenError struct {
 
 func (e *ChangeForbiddenError) Error() string { return "password change forbidden: " + e.Reason }
 
-// ProviderError is why an attempt on an account whose password a provider keeps was not granted. It says which provider that is, for metrics and the
-// audit log: the answer to a wrong password must not.
+// ProviderError is why an attempt on an account that a provider verifies was not granted. It says which these are, for metrics and the audit log: the
+// answer to a wrong password must not.
 type ProviderError struct {
 	Provider *v1alpha1.IdentityProvider
+	Account  *v1alpha1.UserAccount
 	Cause    error
 }
 

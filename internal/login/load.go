@@ -54,12 +54,12 @@ func (l *loaded) failure() failure {
 // the password may see them.
 func (l *loaded) words() []string { return catalog.SubjectOf(l.account).Words() }
 
-// refusal names the provider of the account in the error of an attempt.
+// refusal names the account and its provider in the error of an attempt.
 func (l *loaded) refusal(err error) error {
 	if err == nil || l == nil || l.request.Provider == nil {
 		return err
 	}
-	return &ProviderError{Provider: l.request.Provider, Cause: err}
+	return &ProviderError{Provider: l.request.Provider, Account: l.account, Cause: err}
 }
 
 // load reads what decides about an attempt. For a name that nobody has, it reads a decoy in place of the credential: the attempt then

@@ -167,8 +167,12 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 		}
 		result, err := s.settle(ctx, l, verdict{right: true, proven: proven, method: a.Method},
 			func(_ context.Context, l *loaded, p account.Proven) (decision, error) { return s.nextStep(l, p), nil })
-		if !errors.Is(err, credential.ErrConflict) {
-			return result, err
+		switch {
+		case errors.Is(err, credential.ErrConflict):
+		case errors.Is(err, ErrInvalidCredentials): // It is not the person's account.
+			return nil, err
+		default:
+			return result, l.refusal(err)
 		}
 	}
 	return nil, ErrOverloaded

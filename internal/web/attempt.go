@@ -139,10 +139,24 @@ func (a *Attempts) report(r *http.Request, at attempt, granted *grant, refusal *
 	line.Method = string(by.method)
 	if by.provider != nil {
 		line.Provider, line.Subject = by.provider.Name, by.subject
+		if by.subject != "" {
+			line.Account = accountOf(granted, refusal)
+		}
 		a.Metrics.Providers.Attempt(by.provider.Name, cmp.Or(line.Reason, outcome))
 	}
 	a.Metrics.Attempt(at.entry, outcome, took)
 	a.Audit.Attempt(r.Context(), line)
+}
+
+// accountOf returns the account of an attempt that a provider has decided; nil where that is nobody's.
+func accountOf(granted *grant, refusal *httpkit.Problem) *v1alpha1.UserAccount {
+	if refusal == nil {
+		return granted.Account
+	}
+	if e, ok := errors.AsType[*login.ProviderError](refusal.Cause); ok {
+		return e.Account
+	}
+	return nil
 }
 
 // verifiedBy returns the directory that verifies the account of an attempt with a password; nothing where Keyturn keeps the password, or nobody has

@@ -107,7 +107,7 @@ func TestResultsOfProvidersAreClosed(t *testing.T) {
 	by := &asserted{method: token.OIDC, provider: chosen, subject: "subject that a provider has made up"}
 	at := attempt{entry: metrics.EntryOIDC, account: accountName{Namespace: "namespace that a stranger has typed"}, asserted: by}
 	for _, refusal := range append(refusals, nil) {
-		a.report(r, at, &grant{}, refusal, time.Second)
+		a.report(r, at, &grant{Result: &login.Result{}}, refusal, time.Second)
 	}
 
 	// Those with a password at a directory, and those of nobody there.
