@@ -110,11 +110,11 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	store := &credential.Store{Reader: b.caches.Live(), Writer: b.caches.Live(), Namespace: o.credentialNamespace}
 	bounded := hash.NewBounded(hasher, o.hashes)
 	bounded.Observe = metrics.ObserveHashes(b.registry)
-	asked := newProviders(provider.Source{Reader: b.caches.Providers(), Namespace: o.providerNamespace}, nil)
+	asked := newProviders(provider.Source{Reader: b.caches.Providers(), Namespace: o.providerNamespace}, credentials.OwnerOfIdentity)
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}, External: asked.directories}
 	logins := login.NewService(login.Options{
 		Catalog: accounts, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,
-		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue, FindAccount: findAccount(accounts),
+		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue, FindAccount: findAccount(accounts), OwnerOfIdentity: credentials.OwnerOfIdentity,
 	})
 	metrics.RegisterKeys(b.registry, keys)
 	counts := metrics.New(b.registry, bounded.Running, logins.Waiting)
