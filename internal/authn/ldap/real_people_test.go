@@ -206,7 +206,7 @@ func TestActiveDirectoryIdentities(t *testing.T) {
 	sid, err := server.SID("ada")
 	must(t, err)
 	found, err := client.Find(t.Context(), BySID, sid)
-	if err != nil || found.Name != "ada" {
+	if err != nil || found.Names[0] != "ada" {
 		t.Errorf("the SID %s is of %+v (%v)", sid, found, err)
 	}
 	if _, err := client.Find(t.Context(), BySID, sid+"9"); !errors.Is(err, ErrNotFound) {
