@@ -8,7 +8,7 @@
 //
 // The cryptography and the format of keytabs are those of github.com/jcmturner/gokrb5, which nobody maintains. It is imported here and
 // nowhere else, and gets nothing that was not cut to size before; messages are read with golang.org/x/crypto/cryptobyte. A panic becomes
-// the reason Internal. Nothing here waits or starts a goroutine, and a token has at most 64 KiB, so that each takes a millisecond or so.
+// the reason Internal. Nothing here waits or starts a goroutine, and a token has at most 64 KiB, so that each takes well under a millisecond.
 //
 // No error of this package has a name, a key, a token or text of the library.
 //

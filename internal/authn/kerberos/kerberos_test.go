@@ -226,23 +226,35 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// BenchmarkVerify: what a token costs that is accepted, and the most expensive ones that somebody without a ticket can make.
 func BenchmarkVerify(b *testing.B) {
-	r := request(keytabOf(b, password, 3, 18, 17), nil)
-	v := verifier()
-	tokens := make([][]byte, 64)
-	for b.Loop() {
-		b.StopTimer()
-		v.seen = seen{}
-		for n := range tokens {
-			tokens[n] = token()
-		}
-		b.StartTimer()
-		for _, t := range tokens {
-			r.Token = t
-			if _, err := v.Verify(b.Context(), r); err != nil {
-				b.Fatal(err)
-			}
-		}
+	large := func(i *issued) {
+		i.conditions = []authorizationData{ifRelevant(authorizationData{97, make([]byte, 44<<10)})}
 	}
-	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(tokens)), "µs/token")
+	forged := func(i *issued) { i.password = "guessed"; large(i) }
+	four := &Keytab{}
+	for n := range maxTried {
+		four.keys = append(four.keys, key{service, realm, aesKind, uint32(n), make([]byte, 32), true})
+	}
+	for _, bb := range []struct {
+		name   string
+		keytab *Keytab
+		token  []byte
+		reason Reason
+	}{
+		{"accepted", keytabOf(b, password, 3, 18, 17), token(), ""},
+		{"accepted, 45 KiB", keytabOf(b, password, 3, 18, 17), token(large), ""},
+		{"forged, 45 KiB, four keys", four, token(forged), WrongKey},
+		{"NTLM", four, decode(ntlmNegotiate), NTLM},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			v := verifier()
+			for b.Loop() {
+				v.seen.tokens = nil // It has been seen.
+				if _, err := v.Verify(b.Context(), request(bb.keytab, bb.token)); reasonOf(err) != bb.reason {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -17,7 +17,7 @@ const (
 
 // seen remembers tokens for as long as they would be accepted, and refuses more where it has no room. It knows them by a hash of the
 // encrypted authenticator: AES with a MAC has one ciphertext for each plaintext, so nobody without the session key can make another one
-// of the same content. Each replica has its own, so that a token which is caught on its way is taken once by each of the others.
+// of the same content. Each replica has its own, so that a token which is caught on its way is taken once by each of the others, and by one that was restarted since.
 //
 // The library has such a memory as well. It is not used: it has no bound, accepts both of two tokens that come at the same moment, and forgets
 // a token five minutes after it came, although one from a clock that is ahead is accepted for longer.

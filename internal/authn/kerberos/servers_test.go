@@ -101,6 +101,11 @@ func TestActiveDirectory(t *testing.T) {
 	if got, err := v.Verify(t.Context(), r); err != nil || got.SID != sid {
 		t.Errorf("another token of the same ticket: %+v, %v", got, err)
 	}
+	// A name in another case is another principal of the same person.
+	r.Token = browser(t, must[directories.Ticket](t)(d.Ticket(t.Context(), "ADA", "Tulip+7/ada")))
+	if got, err := v.Verify(t.Context(), r); err != nil || got != (Ticket{"ADA", directories.Realm, sid}) {
+		t.Errorf("of the name in another case: %+v, %v", got, err)
+	}
 	// Somebody who is disabled keeps the ticket: the directory must be asked.
 	if err := d.Disable("Ada"); err != nil {
 		t.Fatal(err)
