@@ -59,8 +59,10 @@ func (a answer) read(isAD bool) (refusal v1alpha1.StandingReason, err error) {
 		return v1alpha1.ReasonExternalPasswordExpired, nil
 	case a.code == ldap.LDAPResultSuccess:
 		return "", nil
-	case a.code != ldap.LDAPResultInvalidCredentials:
+	case isTemporary(a.code):
 		return "", &failure{cause: causeResult, code: a.code}
+	case a.code != ldap.LDAPResultInvalidCredentials: // A referral, for example: whether the password is right is not known.
+		return "", &failure{cause: causeUnusable, code: a.code}
 	case isAD:
 		return readMessage(a.message)
 	default:

@@ -87,21 +87,6 @@ func TestActiveDirectoryGroups(t *testing.T) {
 	checkGroups(t, below, "ada")
 }
 
-// TestActiveDirectoryManyMembers: a group with more members than a domain controller tells at once (1,500) has all of them in a sweep.
-func TestActiveDirectoryManyMembers(t *testing.T) {
-	server, d := startActiveDirectory(t)
-	must(t, server.AddUser(directories.Person{Username: "ada", Password: rightPassword}))
-	must(t, server.AddGroup("engineers"))
-	var names []string
-	for i := range 1600 {
-		names = append(names, fmt.Sprintf("filler-%d", i))
-		must(t, server.AddGroup(names[i]))
-	}
-	must(t, server.AddMembers("engineers", append(names, "ada")...))
-	d = d.withGroups("", v1alpha1.LDAPGroupsDirect, "CN=engineers,"+directories.DomainUsersDN)
-	checkGroups(t, d, "ada", "CN=engineers,"+directories.DomainUsersDN)
-}
-
 // renamer is a directory whose people can be renamed and deleted.
 type renamer interface {
 	AddUser(p directories.Person) error
