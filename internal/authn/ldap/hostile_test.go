@@ -127,7 +127,7 @@ func TestHostile(t *testing.T) {
 			})
 		}, false, "wrong", 0},
 		"gone between search and bind": {func(f *fakeServer) {
-			onPerson(f, func(c *fakeConn) { c.answerSearch("(uid=ada)"); f.listener.Close() })
+			onPerson(f, func(c *fakeConn) { f.listener.Close(); c.answerSearch("(uid=ada)") })
 		}, false, "unavailable: Unreachable", 0},
 		"reset at the bind": {func(f *fakeServer) { onBind(f, func(c *fakeConn) { c.Close() }) }, false, "unavailable: Unreachable", 1},
 		"slow at the bind":  {func(f *fakeServer) { onBind(f, func(c *fakeConn) { hang(c) }) }, false, "unavailable: Timeout", 1},
