@@ -355,7 +355,7 @@ func TestMassDisappearance(t *testing.T) {
 	w := newWorld(t)
 	s := w.sweeping()
 	var all []*v1alpha1.UserAccount
-	for _, name := range strings.Split("abcdefghijkl", "") {
+	for name := range strings.SplitSeq("abcdefghijkl", "") {
 		all = append(all, s.person(name))
 	}
 	s.sweep(0)
