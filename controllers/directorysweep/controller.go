@@ -28,6 +28,7 @@ type Reconciler struct {
 	mayAsk       func(*provider.Settings) bool
 	states       *States
 	metrics      *sweepMetrics
+	durations    durationGauge
 	clock        clock.PassiveClock
 	// jitter changes an interval a little.
 	jitter func(time.Duration) time.Duration
@@ -60,9 +61,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		slog.Warn("People of a directory could not be looked up", "provider", p.Name, "error", err, "lastComplete", of.since())
 		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, ended)}, nil
 	}
-	next := max(r.jitter(of.interval)-ended.Sub(now), 0)
-	r.states.succeeded(p.Name, of, s.missing, s.mass, next, ended)
-	return ctrl.Result{RequeueAfter: max(next, time.Millisecond)}, nil
+	due := now.Add(r.jitter(of.interval))
+	r.states.succeeded(p.Name, of, s, ended, due)
+	r.durations.set(p.Name, ended.Sub(now))
+	return ctrl.Result{RequeueAfter: max(due.Sub(ended), time.Millisecond)}, nil
+}
+
+// forget drops what is known of a directory that is not swept any more.
+func (r *Reconciler) forget(name string) {
+	r.states.forget(name)
+	r.durations.forget(name)
 }
 
 // swept returns a provider whose people are to be looked up; nil where that is not so, and then how long to wait until it may be: another provider may
@@ -71,7 +79,7 @@ func (r *Reconciler) swept(ctx context.Context, name string) (*v1alpha1.Identity
 	p, err := r.catalog.IdentityProvider(ctx, name)
 	switch {
 	case errors.Is(err, catalog.ErrProviderNotFound):
-		r.states.forget(name)
+		r.forget(name)
 		found := &v1alpha1.IdentityProvider{}
 		err := r.reader.Get(ctx, client.ObjectKey{Name: name}, found, client.UnsafeDisableDeepCopy)
 		if client.IgnoreNotFound(err) != nil {
@@ -84,7 +92,7 @@ func (r *Reconciler) swept(ctx context.Context, name string) (*v1alpha1.Identity
 	case err != nil:
 		return nil, 0, err
 	case !provider.IsDirectory(p) || p.Spec.Access == v1alpha1.AccessDisabled:
-		r.states.forget(name)
+		r.forget(name)
 		return nil, 0, nil
 	default:
 		return p, 0, nil

@@ -71,7 +71,8 @@ func New(ctx context.Context, mgr ctrl.Manager, o Options) (*Reconciler, error) 
 		source:  provider.Source{Reader: mgr.GetClient(), Namespace: o.ProviderNamespace},
 		cached:  &credential.Store{Reader: shared{mgr.GetClient()}, Namespace: o.CredentialNamespace},
 		live:    &credential.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.CredentialNamespace},
-		ask:     o.Ask, mayAsk: o.MayAsk, states: o.States, metrics: newMetrics(o.Registry, o.States, o.Clock), clock: o.Clock, jitter: jitter,
+		ask:     o.Ask, mayAsk: o.MayAsk, states: o.States, metrics: newMetrics(o.Registry, o.States, o.Clock), durations: newDurationGauge(o.Registry),
+		clock: o.Clock, jitter: jitter,
 	}, nil
 }
 

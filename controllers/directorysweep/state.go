@@ -143,12 +143,12 @@ func (of *state) since() time.Time {
 	return of.completed
 }
 
-// succeeded notes a sweep that is complete. mass tells that the directory did not have most people, so that nobody counts as gone.
-func (s *States) succeeded(name string, of *state, missing map[string]bool, mass bool, next time.Duration, now time.Time) {
+// succeeded notes a sweep that is complete, and when the next one is due.
+func (s *States) succeeded(name string, of *state, done *sweep, now, due time.Time) {
 	s.mu.Lock()
-	of.completed, of.due, of.failures, of.missing = now, now.Add(next), 0, missing
+	of.completed, of.due, of.failures, of.missing = now, due, 0, done.missing
 	s.mu.Unlock()
-	if mass {
+	if done.mass {
 		s.say(name, of, metav1.ConditionFalse, v1alpha1.ConditionReasonMassDisappearance, "The directory no longer has more than half of the people whose accounts are bound to it, "+
 			"all at once. That is taken for a mistake: nobody counts as gone, and their sessions go on. If people were moved in the directory, correct ldap.users.baseDN and filter. "+
 			"If they are gone, delete their accounts. The log of keyturn-directory has the numbers.")

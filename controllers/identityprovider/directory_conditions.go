@@ -18,7 +18,9 @@ import (
 func keytabUsable(s *scope) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionKeytabUsable}
 	switch {
-	case s.tested == nil || s.keytabError != nil:
+	case s.keytabError != nil:
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, s.keytabError.Reason, s.keytabError.Message
+	case s.tested == nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ConditionReasonPending, "The keytab is not looked at before the credentials are there."
 	case s.keytabFailure != nil:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, s.keytabFailure.Reason, s.keytabFailure.Message

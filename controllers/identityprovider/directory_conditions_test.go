@@ -83,7 +83,7 @@ func TestConditionsOfADirectory(t *testing.T) {
 		},
 		"no keytab": {
 			func(_ *world, _ *v1alpha1.IdentityProvider, _, keytab *corev1.Secret) { keytab.Name = "another" },
-			map[string]string{found: "False SecretNotFound", "Connected": "True Connected", keytab: "Unknown Pending", "Ready": "False SecretNotFound", "Stalled": ""},
+			map[string]string{found: "False SecretNotFound", "Connected": "True Connected", keytab: "False SecretNotFound", "Ready": "False SecretNotFound", "Stalled": ""},
 		},
 		"keytab of another service": {
 			func(w *world, _ *v1alpha1.IdentityProvider, _, _ *corev1.Secret) {
