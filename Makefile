@@ -112,7 +112,7 @@ pictures: control-plane browser oidc-provider ## Take the pictures of the README
 	cp .screenshots/README-external-change-refused.png docs/pictures/external-change-refused.png
 
 .PHONY: bench
-bench: control-plane build ## Measure what the design budgets.
+bench: control-plane build directory-servers ## Measure what the design budgets.
 	go run ./test/bench
 
 .PHONY: fuzz

@@ -203,8 +203,9 @@ func TestResetOne(t *testing.T) {
 
 // TestAskedPart: without flags everything is measured.
 func TestAskedPart(t *testing.T) {
-	if chosenPart(false, false, false) != everything || chosenPart(true, false, false) != onlyChecks ||
-		chosenPart(false, true, false) != onlyConsole || chosenPart(false, false, true) != onlyDirectory {
+	if chosenPart(false, false, false, false) != everything || chosenPart(true, false, false, false) != onlyChecks ||
+		chosenPart(false, true, false, false) != onlyConsole || chosenPart(false, false, true, false) != onlyDirectory ||
+		chosenPart(false, false, false, true) != onlySweep {
 		t.Error("a flag chooses another part than its own")
 	}
 }

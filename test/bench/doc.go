@@ -8,6 +8,7 @@
 //	go run ./test/bench           # all of it, about a quarter of an hour
 //	go run ./test/bench -checks   # session checks and TokenReviews only, two minutes
 //	go run ./test/bench -console  # the console only, five minutes
+//	go run ./test/bench -sweep    # the sweep of a directory only, five minutes
 //	go run ./test/bench -quick    # a tenth of the accounts and short rounds: shows that it works, the figures are noise
 //
 // It runs in the root of the repository, and ends and removes all that it started. It judges and reports; it fixes

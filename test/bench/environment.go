@@ -202,7 +202,7 @@ func (e *environment) pids() (map[string][]int, error) {
 // stop ends what runs, in reverse order, and removes everything.
 func (e *environment) stop() error {
 	e.cancel(nil) // from here on an end is no news
-	for _, name := range slices.Backward([]string{operator, login, childHandler}) {
+	for _, name := range slices.Backward([]string{operator, login, directory, childHandler}) {
 		if e.servers[name] != nil {
 			e.stopServer(name)
 		}

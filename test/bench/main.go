@@ -38,16 +38,20 @@ type scale struct {
 	// another password.
 	listed, resets int
 	look           time.Duration
+	// swept is how many people of a directory are looked up.
+	swept int
 }
 
 var (
 	full = scale{
 		accounts: 1000, idle: time.Minute, rounds: 12, round: 5 * time.Second, checkRounds: 15, checks: time.Second,
 		revocations: 1000, flood: time.Minute, reviews: 10 * time.Second, listed: budgetedAccounts, resets: 50, look: time.Minute,
+		swept: budgetedAccounts,
 	}
 	short = scale{
 		accounts: 100, idle: 5 * time.Second, rounds: 2, round: 2 * time.Second, checkRounds: 3, checks: time.Second,
 		revocations: 40, flood: 5 * time.Second, reviews: 2 * time.Second, listed: 1000, resets: 5, look: 5 * time.Second,
+		swept: 500,
 	}
 )
 
@@ -61,6 +65,7 @@ func main() {
 	checks := flag.Bool("checks", false, "Measure session checks and TokenReviews only")
 	administration := flag.Bool("console", false, "Measure the console only")
 	directory := flag.Bool("directory", false, "Measure only what a directory that hangs does to local logins")
+	sweep := flag.Bool("sweep", false, "Measure only how the people of a directory are looked up")
 	flag.Parse()
 	log.SetLogger(logr.Discard()) // what clients have to say comes back as errors
 	s := full
@@ -69,7 +74,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, s, chosenPart(*checks, *administration, *directory))
+	err := run(ctx, s, chosenPart(*checks, *administration, *directory, *sweep))
 	stop()
 	exit(err)
 }
@@ -93,9 +98,10 @@ const (
 	onlyChecks
 	onlyConsole
 	onlyDirectory
+	onlySweep
 )
 
-func chosenPart(checks, administration, directory bool) part {
+func chosenPart(checks, administration, directory, sweep bool) part {
 	switch {
 	case checks:
 		return onlyChecks
@@ -103,6 +109,8 @@ func chosenPart(checks, administration, directory bool) part {
 		return onlyConsole
 	case directory:
 		return onlyDirectory
+	case sweep:
+		return onlySweep
 	default:
 		return everything
 	}
@@ -120,9 +128,11 @@ func (e *environment) steps(p part) []func(context.Context) error {
 	case onlyDirectory:
 		e.scale.accounts = clients
 		return append(begin, e.measureAccounts, e.choosePasswords, e.measureBesideDirectory)
+	case onlySweep:
+		return append(begin, e.measureSweep)
 	default:
 		return append(begin, e.measureAccounts, e.measureIdle, e.measureRestart, e.choosePasswords, e.measureLogins, e.measureChecks,
-			e.measureTokenReviews, e.measureBesideDirectory, e.measureRevocations, e.measureFlood, e.measureConsole)
+			e.measureTokenReviews, e.measureBesideDirectory, e.measureRevocations, e.measureFlood, e.measureConsole, e.measureSweep)
 	}
 }
 
@@ -135,8 +145,10 @@ func (r *results) report(s scale, p part) (rows []row, notes string) {
 		return r.console.rows(), r.console.String()
 	case onlyDirectory:
 		return r.besideDirectory.rows(), ""
+	case onlySweep:
+		return r.swept.rows(), ""
 	default:
-		return slices.Concat(r.rows(s), r.checkRows(), r.console.rows(), r.besideDirectory.rows()), r.notes(s) + r.checkNotes() + r.console.String()
+		return slices.Concat(r.rows(s), r.checkRows(), r.console.rows(), r.besideDirectory.rows(), r.swept.rows()), r.notes(s) + r.checkNotes() + r.console.String()
 	}
 }
 

@@ -52,6 +52,8 @@ type results struct {
 	console administered
 	// besideDirectory is what a directory that hangs does to local logins.
 	besideDirectory besideDirectory
+	// swept is what looking up the people of a directory takes.
+	swept swept
 }
 
 // row is one line of the table.
