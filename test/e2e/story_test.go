@@ -222,6 +222,7 @@ func TestKubectlExplains(t *testing.T) {
 		"useraccounts.status.standing":         "how the account stands",
 		"passwordpolicies.spec.lockout":        "when failed logins lock an account",
 		"identityproviders.spec.groupMappings": "A group that is not mapped counts for nothing",
+		"identityproviders.spec.ldap.servers":  "a password is sent to one of them, once",
 	} {
 		explained := strings.Join(strings.Fields(mustKubectl(t, "explain", field)), " ")
 		if !strings.Contains(explained, want) {
