@@ -173,13 +173,16 @@ func (s *States) say(name string, of *state, status metav1.ConditionStatus, reas
 	}
 }
 
-// ages returns how long ago each directory was last swept completely; since it was first to be where it never was.
-func (s *States) ages(now time.Time) map[string]time.Duration {
+// times are how long ago a directory was last swept completely, since it was first to be where it never was, and how often it is to be.
+type times struct{ age, interval time.Duration }
+
+// times returns those of each directory.
+func (s *States) times(now time.Time) map[string]times {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ages := make(map[string]time.Duration, len(s.byName))
+	all := make(map[string]times, len(s.byName))
 	for name, found := range s.byName {
-		ages[name] = now.Sub(found.since())
+		all[name] = times{age: now.Sub(found.since()), interval: found.interval}
 	}
-	return ages
+	return all
 }

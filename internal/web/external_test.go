@@ -165,12 +165,13 @@ func TestDirectoryAccount(t *testing.T) {
 		if l.Account.UID != string(eve.UID) {
 			t.Errorf("a line about another account: %s", line)
 		}
-		if isAttempt := l.Event == audit.EventAttempt; isAttempt != (l.Provider == keeper && l.Method == "ldap") || l.Subject != "" {
-			t.Errorf("the provider of a line is %q, its method %q and its subject %q: %s", l.Provider, l.Method, l.Subject, line)
+		want := map[audit.Event]string{audit.EventAttempt: keeper + " ldap ", audit.EventLink: keeper + "  eve"}[l.Event]
+		if got := strings.Join([]string{l.Provider, l.Method, l.Subject}, " "); strings.TrimSpace(got) != strings.TrimSpace(want) {
+			t.Errorf("provider, method and subject of a line are %q, want %q: %s", got, want, line)
 		}
 		outcomes = append(outcomes, fmt.Sprintf("%s %s %s%s", l.Event, l.Outcome, l.Problem, l.Reason))
 	}
-	want := "attempt granted , attempt refused account-unavailableExternalMustChange, attempt refused password-change-forbiddenExternal, " +
+	want := "link done , attempt granted , attempt refused account-unavailableExternalMustChange, attempt refused password-change-forbiddenExternal, " +
 		"attempt refused invalid-credentials, lock done TooManyFailures, attempt refused invalid-credentials, attempt refused too-many-attempts"
 	if got := strings.Join(outcomes, ", "); got != want || len(leaksIn(string(lines))) > 0 {
 		t.Errorf("the audit log is\n%s\nwant\n%s", got, want)
