@@ -54,7 +54,7 @@ func (p *Pages) negotiate(w http.ResponseWriter, r *http.Request) {
 	page.Providers = p.providerLinks(r, organization, to, false)
 	ticket, sent := ticketOf(r)
 	if !sent {
-		p.Set(w, negotiatedCookie, "1", 0)
+		p.noteNegotiated(w, r)
 		// A browser without a ticket shows the form.
 		w.Header().Set("WWW-Authenticate", negotiateScheme)
 		p.UI.Render(w, r, http.StatusUnauthorized, "login", page)
@@ -72,10 +72,10 @@ func (p *Pages) negotiate(w http.ResponseWriter, r *http.Request) {
 		p.Drop(w, negotiatedCookie)
 		p.enter(w, r, granted, to)
 	case refusal.ID == httpkit.NotDeclared:
-		p.Set(w, negotiatedCookie, "1", 0)
+		p.noteNegotiated(w, r)
 		p.showNotDeclared(w, r, refusal, by, organization, back)
 	default:
-		p.Set(w, negotiatedCookie, "1", 0)
+		p.noteNegotiated(w, r)
 		p.refuseLogin(w, r, page, refusal)
 	}
 }
@@ -93,14 +93,26 @@ func ticketOf(r *http.Request) (ticket []byte, sent bool) {
 	return ticket, true
 }
 
+// askedAbout returns the provider that has decided about a ticket; nil where that is none of several.
+func askedAbout(offered []*v1alpha1.IdentityProvider, assertion authn.Assertion, err error) *v1alpha1.IdentityProvider {
+	if e, ok := errors.AsType[*authn.UnavailableError](err); ok {
+		return e.Provider
+	}
+	if i := slices.IndexFunc(offered, func(found *v1alpha1.IdentityProvider) bool { return found.Name == assertion.Provider }); i >= 0 {
+		return offered[i]
+	}
+	if len(offered) == 1 {
+		return offered[0]
+	}
+	return nil
+}
+
 // acceptTicket asks whose a ticket is, and the login service for a session.
 func (p *Pages) acceptTicket(
 	ctx context.Context, namespace string, offered []*v1alpha1.IdentityProvider, ticket []byte, by *asserted,
 ) (*login.Result, error) {
 	assertion, err := p.Tickets.Assert(ctx, offered, ticket)
-	if i := slices.IndexFunc(offered, func(found *v1alpha1.IdentityProvider) bool { return found.Name == assertion.Provider }); i >= 0 {
-		by.provider, by.subject = offered[i], assertion.Subject
-	}
+	by.provider, by.subject = askedAbout(offered, assertion, err), assertion.Subject
 	if refused, ok := errors.AsType[*authn.RefusedTicketError](err); ok {
 		return nil, &ticketError{cause: refused}
 	}

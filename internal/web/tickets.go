@@ -34,6 +34,13 @@ func (p *Pages) offersTickets(offered []*v1alpha1.IdentityProvider) bool {
 
 func takesTickets(p *v1alpha1.IdentityProvider) bool { return p.Spec.LDAP.Kerberos != nil }
 
+// noteNegotiated notes that the browser was asked for a ticket. What is noted about a logout lasts longer, and stays.
+func (p *Pages) noteNegotiated(w http.ResponseWriter, r *http.Request) {
+	if p.Get(r, negotiatedCookie) == "" {
+		p.Set(w, negotiatedCookie, "1", 0)
+	}
+}
+
 // triesTickets tells whether the login page asks the browser for a ticket by itself: once, and not after a logout.
 func (p *Pages) triesTickets(r *http.Request, offered []*v1alpha1.IdentityProvider) bool {
 	return p.Tickets != nil && p.Get(r, negotiatedCookie) == "" && slices.ContainsFunc(offered, func(found *v1alpha1.IdentityProvider) bool {
