@@ -158,7 +158,7 @@ func TestSlapdLockout(t *testing.T) {
 
 	const threshold = 3
 
-	must(t, d.SetLockout(directories.Lockout{Threshold: threshold, Duration: time.Second, Window: time.Hour}))
+	must(t, d.SetLockout(directories.Lockout{Threshold: threshold, Duration: time.Hour, Window: time.Hour}))
 	must(t, d.AddUser(person("ada")))
 
 	for i := range threshold {
@@ -178,6 +178,7 @@ func TestSlapdLockout(t *testing.T) {
 		t.Errorf("the right password of a locked entry is answered %s", got)
 	}
 
+	must(t, d.SetLockout(directories.Lockout{Threshold: threshold, Duration: time.Second, Window: time.Hour}))
 	eventually(t, "the lock ends", func() bool { return bindWithPolicy(t, c, personDN("ada"), password) == answer{} })
 }
 
