@@ -110,8 +110,8 @@ func TestSlapdConnection(t *testing.T) {
 	checkTests(t, d, server.StartTLSServer(), vary{"taken for Active Directory", func(d *directory) {
 		d.provider.Spec.Type, d.provider.Spec.LDAP.Users.BaseDN, d.provider.Spec.LDAP.Groups = v1alpha1.IdentityProviderActiveDirectory, "", nil
 	}, "BaseNotFound", "Active Directory"})
-	if threshold, isKnown, err := newClientOf(t, d).LockoutThreshold(t.Context()); threshold != 0 || isKnown || err != nil {
-		t.Errorf("the threshold is %d, %t, %v", threshold, isKnown, err)
+	if limit, err := newClientOf(t, d).Lockout(t.Context()); limit.Known || err != nil {
+		t.Errorf("the limit is %+v, %v", limit, err)
 	}
 }
 
