@@ -220,10 +220,11 @@ func (c *fakeConn) entry(dn string, attributes ...string) {
 	c.send(operation)
 }
 
-// shortBounds are for servers that do not answer.
-func shortBounds() bounds {
-	return bounds{connect: 300 * time.Millisecond, operation: 300 * time.Millisecond, attempt: 2 * time.Second}
-}
+// longBounds are for servers that answer, and shortBounds for those that do not, on a machine that has other things to do.
+var (
+	longBounds  = bounds{connect: time.Minute, operation: time.Minute, attempt: time.Minute}
+	shortBounds = bounds{connect: time.Second, operation: time.Second, attempt: time.Minute}
+)
 
 // asker asks fake servers about ada.
 type asker struct {
@@ -247,7 +248,7 @@ func newAsker(t *testing.T, servers ...*fakeServer) asker {
 	}
 	clk := testingclock.NewFakePassiveClock(noon)
 	settings := &provider.Settings{Provider: p, BindName: serviceDN, BindPassword: provider.NewSecret(servicePassword), Roots: roots}
-	c := newClient(settings, clk, shortBounds())
+	c := newClient(settings, clk, longBounds)
 	t.Cleanup(c.Close)
 	return asker{Client: c, clock: clk}
 }

@@ -169,6 +169,9 @@ func TestHostile(t *testing.T) {
 			other.raw = func(net.Conn) bool { return false } // It makes no connection, so that all of them are to the first.
 			tt.prepare(f)
 			a := newAsker(t, f, other)
+			if tt.want == "unavailable: Timeout" {
+				a.bounds = shortBounds
+			}
 			if tt.startTLS {
 				a.settings.Provider.Spec.LDAP.TLS.Mode = v1alpha1.LDAPTLSStart
 			}
@@ -344,7 +347,6 @@ func TestBounded(t *testing.T) {
 	release := make(chan struct{})
 	f.search = func(*fakeConn, string) bool { <-release; return false }
 	a := newAsker(t, f)
-	a.bounds = bounds{connect: time.Minute, operation: time.Minute, attempt: time.Minute}
 	outcomes := make(chan string, 100)
 	for range maxRunning + maxWaiting {
 		go func() { outcomes <- a.ask(t, rightPassword) }()
