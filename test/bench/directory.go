@@ -61,16 +61,20 @@ func (e *environment) measureBesideDirectory(ctx context.Context) (err error) {
 	for i, p := range e.clients() {
 		requests[i] = p.login
 	}
-	for i := range e.scale.rounds {
+	for i := range e.scale.rounds + 1 { // Alone first and last, so that each round beside the directory is between two others.
 		alone, err := load(ctx, address, requests, e.scale.round)
 		if err != nil {
 			return fmt.Errorf("logging in: %w", err)
+		}
+		b.alone = append(b.alone, alone)
+		if i == e.scale.rounds {
+			break
 		}
 		beside, err := e.logInBeside(ctx, address, requests, waiting)
 		if err != nil {
 			return err
 		}
-		b.alone, b.beside = append(b.alone, alone), append(b.beside, beside)
+		b.beside = append(b.beside, beside)
 		say("Round %d of %d: %.1f logins/s, then %.1f beside a directory that hangs", i+1, e.scale.rounds, alone.Rate, beside.Rate)
 	}
 	return nil
