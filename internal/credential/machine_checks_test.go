@@ -43,6 +43,7 @@ func (m *machine) check() {
 		m.fatal("the password in force is %q, want %q", got, m.model.current)
 	}
 	m.checkExternal(c)
+	m.checkSessions(c)
 	applied := r.ApplyRequests(c)
 	m.checkRequests(r, c, applied)
 	if again := r.ApplyRequests(applied); !again.Equal(applied) {
@@ -197,7 +198,9 @@ func TestMachine(t *testing.T) {
 					t.Logf("again with: go test -run TestMachine -machine-seed %d", seed)
 				}
 			})
-			newMachine(t, &choices{bytes: randomBytes(seed, 2000)}).run()
+			m := newMachine(t, &choices{bytes: randomBytes(seed, 2000)})
+			m.isInDirectory = seed%2 == 0
+			m.run()
 		})
 		if !ok || *machineSeed != 0 {
 			return
@@ -212,6 +215,21 @@ func randomBytes(seed uint64, n int) []byte {
 		b[i] = byte(source.Uint32())
 	}
 	return b
+}
+
+// FuzzMachineInDirectory runs a machine whose account begins in the directory, with the bytes of a fuzzer.
+func FuzzMachineInDirectory(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(randomBytes(seed, 300))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 4000 {
+			t.Skip("long enough")
+		}
+		m := newMachine(t, &choices{bytes: b})
+		m.isInDirectory = true
+		m.run()
+	})
 }
 
 // FuzzMachine runs a machine with the bytes of a fuzzer.

@@ -1,26 +1,49 @@
 package credential
 
 import (
-	"slices"
+	"reflect"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// declareAuthentication has the administrator say who verifies the person: Keyturn, or a provider where the person has a subject; and the
-// platform team turn that provider on or off.
+// declareAuthentication has the administrator say who verifies the person: Keyturn, or a provider where the person has a subject or, in a directory, a
+// name; and the platform team turn that provider on or off.
 func (m *machine) declareAuthentication() {
 	a, p := &m.account.Spec.Authentication, &m.provider
 	*a, *p = v1alpha1.Authentication{Type: v1alpha1.AuthenticationLocal}, account.Provider{}
-	if m.choose.below(3) > 0 {
+	switch m.choose.below(6) {
+	case 0, 1:
+	case 2:
 		a.Type, a.Subject = v1alpha1.AuthenticationExternal, pick(m.choose, "s-1", "s-2", "")
 		a.ProviderRef = &v1alpha1.IdentityProviderReference{Name: "corp"}
 		*p = account.Provider{UID: pick(m.choose, "p1", "p1", "p2"), Problem: pick(m.choose, "", "", "", v1alpha1.ReasonProviderDisabled)}
 		if a.Subject == "" {
 			p.Problem = v1alpha1.ReasonSubjectNotDeclared
 		}
+	default:
+		a.Type, a.ProviderRef = v1alpha1.AuthenticationExternal, &v1alpha1.IdentityProviderReference{Name: "directory"}
+		a.Subject, a.ExternalName = pick(m.choose, "", "", "", "", "e-1"), pick(m.choose, "", "", "Ada", "eve")
+		*p = account.Provider{UID: pick(m.choose, "d1", "d1", "d1", "d2"), Directory: true}
+		m.troubleProvider()
 	}
 	m.logf("declared %+v at %+v", *a, *p)
+}
+
+// troubleProvider has a directory be turned off or on, not be found, or be another account's.
+func (m *machine) troubleProvider() {
+	p := &m.provider
+	if !m.isExternal() || m.account.Spec.Authentication.ProviderRef.Name != "directory" {
+		return
+	}
+	if p.UID == "" {
+		p.UID, p.Directory = "d1", true
+	}
+	p.Problem = pick(m.choose, "", "", "", v1alpha1.ReasonProviderDisabled, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonSubjectConflict, v1alpha1.ReasonProviderNotFound)
+	if p.Problem == v1alpha1.ReasonProviderNotFound {
+		p.UID, p.Directory = "", false
+	}
+	m.logf("the provider is %+v", *p)
 }
 
 func (m *machine) isExternal() bool {
@@ -29,6 +52,10 @@ func (m *machine) isExternal() bool {
 
 // loginAtProvider has a provider say that somebody is there, mostly whom the account declares; again after a conflict.
 func (m *machine) loginAtProvider() {
+	if m.isExternal() && m.account.Spec.Authentication.ProviderRef.Name == "directory" {
+		m.loginAtDirectory()
+		return
+	}
 	e := account.External{ProviderUID: m.provider.UID, Subject: m.account.Spec.Authentication.Subject}
 	if e.Subject == "" || m.choose.chance(4) {
 		e = account.External{ProviderUID: pick(m.choose, "p1", "p2"), Subject: pick(m.choose, "s-1", "s-2")}
@@ -97,7 +124,10 @@ func (m *machine) modelAuthentication(of *model) {
 		of.current, of.history = "", nil
 		of.clearFailures()
 	}
-	if !m.isDeclared(of.external) || m.provider.Problem != "" {
+	switch isBarred := m.provider.Problem != ""; {
+	case of.external.Name != "" && m.isStillDeclared(of.external):
+		of.external.Suspended = isBarred
+	case of.external.Name != "" || isBarred || !m.isDeclared(of.external):
 		of.external = account.External{}
 	}
 }
@@ -110,19 +140,23 @@ func (m *machine) wantAuthentication(want *account.Credential) {
 		want.Password, want.History = account.Password{}, account.History{}
 		want.UnnotifiedFailures += want.Failures.Consecutive
 		want.Failures = account.Failures{}
-	case want.External.ProviderUID != "" && (!m.isDeclared(want.External) || m.provider.Problem != ""):
+	case want.External.Name != "" && m.isStillDeclared(want.External):
+		was := want.External.Suspended
+		if want.External.Suspended = m.provider.Problem != ""; was || !want.External.Suspended {
+			return
+		}
+	case want.External.Name != "", want.External.ProviderUID != "" && (!m.isDeclared(want.External) || m.provider.Problem != ""):
 		want.External = account.External{}
 	default:
 		return
 	}
-	want.SessionGeneration++
-	want.EndedSessions, want.Devices = nil, nil
+	wantNoSessions(want)
 }
 
 // checkExternal checks who is recorded to have logged in at a provider.
 func (m *machine) checkExternal(c account.Credential) {
 	got, want := c.External, m.model.external
-	if got.ProviderUID != want.ProviderUID || got.Subject != want.Subject || !slices.Equal(got.Groups, want.Groups) {
+	if !reflect.DeepEqual(got, want) {
 		m.fatal("recorded is %+v, want %+v", got, want)
 	}
 	if got.ProviderUID != "" && !c.Password.IsZero() {

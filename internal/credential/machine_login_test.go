@@ -102,11 +102,14 @@ func (m *machine) fail(a *attempt) bool {
 	if len(c.Devices) > account.MaxDevices || m.policy.LockDuration == 0 && len(c.Devices) > len(a.c.Devices) {
 		m.fatal("%d devices are kept", len(c.Devices))
 	}
+	if m.isExternal() && len(c.Devices) > len(a.c.Devices) {
+		m.fatal("the failures of a device are counted apart, though the password is in a directory")
+	}
 	if !m.write(a.read, c) {
 		return false
 	}
 	m.modelRequests(a.c, a.rules)
-	m.model.failures++
+	m.modelFailure(a.rules, c)
 	return true
 }
 

@@ -52,9 +52,9 @@ func (m *machine) reconcile() bool {
 		return false
 	}
 	m.modelRequests(before, r)
-	next.failures, next.unreported = m.model.failures, m.model.unreported
+	next.failures, next.unreported, next.chain = m.model.failures, m.model.unreported, m.model.chain
 	if identity == account.IdentityCreate || identity == account.IdentityReplace {
-		next.failures, next.unreported = 0, 0
+		next.failures, next.unreported, next.chain = 0, 0, nil
 	}
 	m.model = next
 	if set != "" {

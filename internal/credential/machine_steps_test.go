@@ -17,7 +17,12 @@ func (m *machine) run() {
 		m.writeSecret, m.request, m.request, m.changePolicy, m.declare, m.operator, m.operator, m.operator,
 		m.saveBackup, m.restoreCredential, m.restoreAccount, m.recreateAccount,
 		m.actByHand, m.actByHand, m.crash,
-		m.declareAuthentication, m.loginAtProvider, m.loginAtProvider,
+		m.declareAuthentication, m.loginAtProvider, m.loginAtProvider, m.loginAtProvider,
+		m.changeDirectory, m.changeDirectory, m.revalidate, m.revalidate, m.troubleProvider,
+	}
+	if m.isInDirectory {
+		m.beginInDirectory()
+		steps = m.directorySteps()
 	}
 	for !m.choose.done() {
 		steps[m.choose.below(len(steps))]()
@@ -78,7 +83,8 @@ func (m *machine) request() {
 
 // changePolicy has the platform team edit one rule of the policy.
 func (m *machine) changePolicy() {
-	p := &m.policy
+	p := &m.declaredPolicy
+	defer func() { m.policy = m.declaredPolicy.WithLockout(directoryFailures, directoryWindow) }()
 	minutes, days := time.Minute, 24*time.Hour
 	switch m.choose.below(13) {
 	case 0:

@@ -67,11 +67,12 @@ func pick[T any](c *choices, from ...T) T { return from[c.below(len(from))] }
 
 // model is the account as the test expects it to be. It is saved in a backup along with the credential.
 type model struct {
-	current    string   // password in force; "" where there is none
-	applied    string   // password of the Secret that was last applied; "" where none was
-	history    []string // passwords that were set since the policy keeps a history, the newest first
-	failures   int      // failed logins since the last right password, unlock or reset
-	unreported int      // failed logins before those that no login has reported yet
+	current    string      // password in force; "" where there is none
+	applied    string      // password of the Secret that was last applied; "" where none was
+	history    []string    // passwords that were set since the policy keeps a history, the newest first
+	chain      []time.Time // failed logins of which none is forgotten before the next, and that no device has counted apart
+	failures   int         // failed logins since the last right password, unlock or reset
+	unreported int         // failed logins before those that no login has reported yet
 
 	// external is who has last logged in at a provider.
 	external account.External
@@ -93,10 +94,18 @@ type machine struct {
 
 	now     time.Time
 	account *v1alpha1.UserAccount
-	policy  policy.Policy
+	// policy that is in force: declaredPolicy with the lockout of the directory that the namespace may use.
+	policy, declaredPolicy policy.Policy
 	// provider is that of an External account.
 	provider account.Provider
 	lax      bool // the policy accepts passwords that begin with "!"
+
+	// directory has a person for each name, people is how many have come later, and sessions are those that were granted to any of them.
+	directory map[string]*entry
+	people    int
+	sessions  []session
+	// isInDirectory has the account begin in the directory, and mostly that happens which concerns it.
+	isInDirectory bool
 
 	stored  *corev1.Secret // the credential; nil where there is none
 	version int            // resource version of the last write
@@ -121,13 +130,20 @@ type backup struct {
 }
 
 func newMachine(t *testing.T, choose *choices) *machine {
-	m := &machine{t: t, choose: choose, now: now, plaintexts: map[hash.Encoded]string{}}
+	m := &machine{t: t, choose: choose, now: now, plaintexts: map[hash.Encoded]string{}, directory: newDirectory()}
 	m.account = &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "org", Name: "ada"}}
 	m.account.Spec.Password = &v1alpha1.PasswordSpec{SecretRef: &v1alpha1.PasswordSecretReference{Name: "ada", Key: "password"}}
 	m.account.UID, m.account.CreationTimestamp = m.uid(), metav1.NewTime(now)
-	m.policy = policy.Policy{ChangeOnInitialLogin: true, ChangeOnReset: true, MaxFailures: 3, FailureWindow: 15 * time.Minute, LockDuration: 15 * time.Minute, MaxConsecutiveFailures: 8}
+	m.declaredPolicy = policy.Policy{ChangeOnInitialLogin: true, ChangeOnReset: true, MaxFailures: 3, FailureWindow: 15 * time.Minute, LockDuration: 15 * time.Minute, MaxConsecutiveFailures: 8}
+	m.policy = m.declaredPolicy.WithLockout(directoryFailures, directoryWindow)
 	return m
 }
+
+// directoryFailures and directoryWindow are the lockout of the directory.
+const (
+	directoryFailures = 4
+	directoryWindow   = 30 * time.Minute
+)
 
 func (m *machine) uid() types.UID {
 	m.uids++
@@ -240,8 +256,8 @@ func (m *machine) interfere() {
 	if m.choose.below(2) == 0 && m.isOwner(c) && !c.Password.IsZero() && !r.Lock(r.ApplyRequests(c)).Locked {
 		m.logf("interfere: a wrong password elsewhere")
 		m.modelRequests(c, r)
-		m.model.failures++
 		c = r.Failed(c)
+		m.modelFailure(r, c)
 	} else {
 		m.logf("interfere: requests handled elsewhere")
 		m.modelRequests(c, r)
@@ -265,7 +281,27 @@ func (m *machine) modelRequests(c account.Credential, r account.Rules) {
 }
 
 // clearFailures clears the failures; the next login still has to report them.
-func (e *model) clearFailures() { e.unreported, e.failures = e.unreported+e.failures, 0 }
+func (e *model) clearFailures() {
+	e.unreported, e.failures, e.chain = e.unreported+e.failures, 0, nil
+}
+
+// modelFailure does to the model what a failed login does, and checks that the directory's limit is not exceeded: as long as the failures are not forgotten
+// there, no more of them are made here.
+func (m *machine) modelFailure(r account.Rules, after account.Credential) {
+	m.model.failures++
+	if r.Device != "" && !m.isExternal() {
+		return
+	}
+	chain := slices.Clone(m.model.chain)
+	if n := len(chain); n > 0 && r.Now.Sub(chain[n-1]) >= directoryWindow {
+		chain = nil
+	}
+	chain = append(chain, r.Now)
+	m.model.chain = chain
+	if isLocked := r.Lock(after).Locked; len(chain) > directoryFailures || len(chain) == directoryFailures && !isLocked {
+		m.fatal("after the failures %v it is locked: %t, with %+v under %d, %v, %v", chain, isLocked, after.Failures, m.policy.MaxFailures, m.policy.FailureWindow, m.policy.LockDuration)
+	}
+}
 
 // isOwner reports whether the account is the owner of a credential.
 func (m *machine) isOwner(c account.Credential) bool {
