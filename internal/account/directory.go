@@ -47,12 +47,12 @@ func (r Rules) Mismatched(c Credential) Credential {
 	return c
 }
 
-// isStranger tells whether somebody has proven to be another person at the provider than the account's. A password that Keyturn keeps proves the account
-// itself. A directory that refuses the owner of a right password lets nobody in, so it need not say who that is.
+// isStranger tells whether somebody has proven to be another person at the provider than the account's. A password that says nothing of a person there, as
+// one that Keyturn keeps, proves the account itself. A directory that refuses the owner of a right password lets nobody in, so it need not say who that is.
 func (r Rules) isStranger(c Credential, p Proven) bool {
 	switch {
 	case p.Asserted:
-	case !r.IsExternal() || !r.Provider.Directory, p.RefusedElsewhere != "" && p.External.IsZero():
+	case p.External.IsZero() && (!r.Provider.Directory || p.RefusedElsewhere != ""):
 		return false
 	}
 	return !r.isPersonOf(r.ApplyRequests(c), p.External)

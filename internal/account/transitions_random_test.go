@@ -13,8 +13,8 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-// TestTransitionsReportAll: in any order of what can happen, each raise of the session generation is reported once, each password
-// that is set, each lock that begins; and a write that does none of it reports nothing.
+// TestTransitionsReportAll: in any order of what can happen, each raise of the session generation is reported once, also where the account is bound to
+// an entry of a directory, each password that is set, each lock that begins; and a write that does none of it reports nothing.
 func TestTransitionsReportAll(t *testing.T) {
 	for seed := range uint64(300) {
 		choose := rand.New(rand.NewPCG(seed, 0))
@@ -47,7 +47,7 @@ func TestTransitionsReportAll(t *testing.T) {
 			}
 			locks := r.Lock(after).Locked && !r.Lock(before).Locked
 			switch {
-			case int64(count(account.SessionsEnded)) != after.SessionGeneration-before.SessionGeneration:
+			case int64(count(account.SessionsEnded, account.Linked)) != after.SessionGeneration-before.SessionGeneration:
 				t.Fatalf("seed %d, step %d: generation %d to %d, reported %q", seed, step, before.SessionGeneration, after.SessionGeneration, words(got))
 			case count(account.PasswordChanged, account.PasswordReset) != set:
 				t.Fatalf("seed %d, step %d: %d passwords set, reported %q", seed, step, set, words(got))
@@ -149,10 +149,46 @@ func randomAuthentication(choose *rand.Rand) (v1alpha1.Authentication, account.P
 	if choose.IntN(2) == 0 {
 		return v1alpha1.Authentication{Type: v1alpha1.AuthenticationLocal}, account.Provider{}
 	}
+	if choose.IntN(2) == 0 {
+		provider := account.Provider{UID: []string{"d1", "d2"}[choose.IntN(2)], Directory: true}
+		provider.Problem = []v1alpha1.StandingReason{"", "", v1alpha1.ReasonProviderDisabled}[choose.IntN(3)]
+		return v1alpha1.Authentication{
+			Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: "directory"},
+			Subject: []string{"", "", "e-1"}[choose.IntN(3)], ExternalName: []string{"", "Ada", "eve"}[choose.IntN(3)],
+		}, provider
+	}
 	return v1alpha1.Authentication{
 		Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: "corp"},
 		Subject: []string{"s-1", "s-2"}[choose.IntN(2)],
 	}, account.Provider{UID: []string{"p1", "p2"}[choose.IntN(2)]}
+}
+
+// randomPerson returns somebody in a directory, as it says at a login.
+func randomPerson(choose *rand.Rand, r account.Rules) account.Proven {
+	return account.Proven{
+		Asserted:         choose.IntN(3) == 0,
+		RefusedElsewhere: []v1alpha1.StandingReason{"", "", v1alpha1.ReasonExternalDisabled}[choose.IntN(3)],
+		External: account.External{
+			ProviderUID: r.Provider.UID, Subject: []string{"e-1", "e-1", "e-2"}[choose.IntN(3)], Name: []string{"ada", "eve"}[choose.IntN(2)],
+			Groups: randomGroups(choose), PasswordSetTime: randomSetTime(choose),
+		},
+	}
+}
+
+func randomGroups(choose *rand.Rand) []string {
+	return [][]string{nil, {"staff"}, {"admins", "staff"}}[choose.IntN(3)]
+}
+
+func randomSetTime(choose *rand.Rand) time.Time {
+	return []time.Time{{}, ago(day), ago(time.Hour)}[choose.IntN(3)]
+}
+
+// randomObservation returns what a look into a directory says.
+func randomObservation(choose *rand.Rand) account.Observation {
+	return account.Observation{
+		State:  []v1alpha1.StandingReason{"", "", v1alpha1.ReasonExternalDisabled, v1alpha1.ReasonExternalGone}[choose.IntN(4)],
+		Groups: randomGroups(choose), PasswordSetTime: randomSetTime(choose),
+	}
 }
 
 // must returns the credential that an operation by hand has succeeded with.
@@ -169,7 +205,19 @@ func randomWrite(choose *rand.Rand, r account.Rules, c account.Credential, step 
 	locked := r.AttemptLock(r.ApplyRequests(c)).Locked
 	by := []string{"keyturn:org:grace", "keyturn:ops:sam"}[choose.IntN(2)]
 	isLocal := !r.IsExternal()
-	switch choose.IntN(13) {
+	switch choose.IntN(17) {
+	case 13, 14:
+		if p := randomPerson(choose, r); p.Asserted || !locked {
+			c, _ = r.NextStep(c, p)
+		}
+		return c, 0, 0
+	case 15:
+		return r.Revalidate(c, randomObservation(choose)), 0, 0
+	case 16:
+		if !locked {
+			c = r.Mismatched(r.Failed(c))
+		}
+		return c, 0, 0
 	case 8:
 		if isLocal {
 			return must(r.ResetByHand(c, by, encoded, account.Digests{})), 1, 0
