@@ -69,7 +69,7 @@ func (c *Client) bindService(ctx context.Context, conn *connection) *failure {
 	case c.binding <- struct{}{}:
 		defer func() { <-c.binding }()
 	case <-ctx.Done():
-		return &failure{cause: causeTimeout}
+		return ended(ctx)
 	}
 	if failed := c.refused.check(); failed != nil {
 		return failed

@@ -87,7 +87,7 @@ func (c *Client) verify(ctx context.Context, r authn.Request, isOwnedElsewhere f
 			return authn.ErrWrong
 		}
 		if ctx.Err() != nil {
-			return &failure{cause: causeCanceled}
+			return ended(ctx)
 		}
 		deadline, _ := ctx.Deadline()
 		finish, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
@@ -112,6 +112,14 @@ func (c *Client) verify(ctx context.Context, r authn.Request, isOwnedElsewhere f
 		return Entry{}, "", ctx.Err()
 	}
 	return entry, refusal, err
+}
+
+// ended says why a context has ended.
+func ended(ctx context.Context) *failure {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return &failure{cause: causeCanceled}
+	}
+	return &failure{cause: causeTimeout}
 }
 
 func isCanceled(err error) bool {
