@@ -204,7 +204,7 @@ func TestSweepIsComplete(t *testing.T) {
 			}
 			return filter == "(objectClass=groupOfNames)"
 		},
-		"reset": func(c *fakeConn, _ string) bool { c.Close(); return true },
+		"reset": func(c *fakeConn, _ string) bool { _ = c.Close(); return true },
 	} {
 		f := newFakeServer(t)
 		f.search = search

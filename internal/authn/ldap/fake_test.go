@@ -97,7 +97,7 @@ func (f *fakeServer) dropAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.conns {
-		c.Close()
+		_ = c.Close()
 	}
 	f.conns = nil
 }
@@ -123,7 +123,7 @@ func (f *fakeServer) bindsOf(name string) int {
 }
 
 func (f *fakeServer) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if f.raw != nil && !f.raw(conn) {
 		return
 	}

@@ -31,6 +31,7 @@ func hang(c net.Conn) {
 
 // TestHostile: whatever a server does, an attempt ends in time with a reason, and the password is sent at most once.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	isPerson := func(filter string) bool { return !strings.Contains(filter, "member") }
 	onPerson := func(f *fakeServer, do func(*fakeConn)) {
 		f.search = func(c *fakeConn, filter string) bool {
@@ -101,7 +102,7 @@ func TestHostile(t *testing.T) {
 		}, false, "unavailable: AnswerUnusable", 0},
 		"slow": {func(f *fakeServer) { onPerson(f, func(c *fakeConn) { hang(c) }) }, false, "unavailable: Timeout", 0},
 		"reset in the middle of an entry": {func(f *fakeServer) {
-			onPerson(f, func(c *fakeConn) { _, _ = c.Write([]byte("\x30\x7f\x02")); c.Close() })
+			onPerson(f, func(c *fakeConn) { _, _ = c.Write([]byte("\x30\x7f\x02")); _ = c.Close() })
 		}, false, "unavailable: Unreachable", 0},
 		"referral": {func(f *fakeServer) {
 			onPerson(f, func(c *fakeConn) { c.result(ldap.ApplicationSearchResultDone, ldap.LDAPResultReferral, planted) })
@@ -129,7 +130,7 @@ func TestHostile(t *testing.T) {
 		"gone between search and bind": {func(f *fakeServer) {
 			onPerson(f, func(c *fakeConn) { f.listener.Close(); c.answerSearch("(uid=ada)") })
 		}, false, "unavailable: Unreachable", 0},
-		"reset at the bind": {func(f *fakeServer) { onBind(f, func(c *fakeConn) { c.Close() }) }, false, "unavailable: Unreachable", 1},
+		"reset at the bind": {func(f *fakeServer) { onBind(f, func(c *fakeConn) { _ = c.Close() }) }, false, "unavailable: Unreachable", 1},
 		"slow at the bind":  {func(f *fakeServer) { onBind(f, func(c *fakeConn) { hang(c) }) }, false, "unavailable: Timeout", 1},
 		"busy at the bind": {func(f *fakeServer) {
 			onBind(f, func(c *fakeConn) { c.result(ldap.ApplicationBindResponse, ldap.LDAPResultBusy, planted) })
@@ -190,7 +191,7 @@ func TestNoSecondServer(t *testing.T) {
 	first, second := newFakeServer(t), newFakeServer(t)
 	first.bind = func(c *fakeConn, name string) bool {
 		if name == adaDN {
-			c.Close()
+			_ = c.Close()
 		}
 		return name == adaDN
 	}
@@ -235,7 +236,7 @@ func TestBreakerOpens(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if silent {
-			c.Close()
+			_ = c.Close()
 		}
 		return silent
 	}
