@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/test/directories"
@@ -133,12 +134,18 @@ func checkIdentities(t *testing.T, server renamer, d directory) {
 
 	must(t, server.RenameUser("ada", "countess"))
 	check("the former name", bound, "wrong", 0)
-	renamed := d.request("countess", rightPassword)
+	renamed := d.request("Countess", rightPassword)
 	renamed.Credential.External = bound.Credential.External
+	renamed.Credential.External.Name = "countess"
 	check("the new name", renamed, "right", 1, "countess")
 
 	must(t, server.AddUser(directories.Person{Username: "ada", Password: rightPassword}))
 	check("another person with the name", bound, "mismatch", 0, "ada")
+	anew := d.request("countess", rightPassword)
+	anew.Credential.External = account.External{ProviderUID: string(d.provider.UID), Subject: "of another entry", Name: "grace"}
+	check("an account that is declared anew by another name", anew, "right", 1, "countess")
+	anew.Credential.External.Name = "COUNTESS"
+	check("the same name in other letters", anew, "mismatch", 0, "countess")
 	declared := d.request("ada", rightPassword)
 	declared.Account.Spec.Authentication.Subject = proof.External.Subject
 	check("another person than the declared one", declared, "mismatch", 0, "ada")

@@ -132,10 +132,11 @@ func boundSubject(r authn.Request) string {
 	if declared := r.Account.Spec.Authentication.Subject; declared != "" {
 		return declared
 	}
-	if bound := r.Credential.External; bound.ProviderUID == string(r.Provider.UID) {
-		return bound.Subject
+	bound := r.Credential.External
+	if bound.ProviderUID != string(r.Provider.UID) || !strings.EqualFold(bound.Name, provider.ExternalName(r.Account)) {
+		return "" // The account is declared anew, to be of another provider or name: the rules unbind it.
 	}
-	return ""
+	return bound.Subject
 }
 
 // warnOfSeveral tells the log that nobody can log in with a name, since several people have it.
