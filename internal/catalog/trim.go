@@ -25,17 +25,14 @@ func TrimAccount(obj any) (any, error) {
 // TrimAccountForSweep leaves of an account what the directory server reads: which one it is, how it is verified, and what ends its sessions. Of one
 // that names no provider it leaves which one it is.
 func TrimAccountForSweep(obj any) (any, error) {
-	account, ok := obj.(*v1alpha1.UserAccount)
-	if !ok {
-		return obj, nil
+	if account, ok := obj.(*v1alpha1.UserAccount); ok {
+		account.ObjectMeta, account.Status = identity(account), v1alpha1.UserAccountStatus{}
+		if account.Spec.Authentication.ProviderRef == nil {
+			account.Spec = v1alpha1.UserAccountSpec{}
+		}
+		account.Spec.DisplayName, account.Spec.Email, account.Spec.Groups, account.Spec.PolicyRef = "", "", nil, nil
 	}
-	spec := account.Spec
-	trimmed := &v1alpha1.UserAccount{ObjectMeta: identity(account)}
-	if spec.Authentication.ProviderRef != nil {
-		spec.DisplayName, spec.Email, spec.Groups, spec.PolicyRef = "", "", nil, nil
-		trimmed.Spec = spec
-	}
-	return trimmed, nil
+	return obj, nil
 }
 
 // TrimPolicy leaves of a policy's metadata whether it is the default one, and finalizers: the operator takes off its former one, and a

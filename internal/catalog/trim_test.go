@@ -36,6 +36,15 @@ func TestTrim(t *testing.T) {
 		}
 		return m
 	}
+	declared := func(providerName string) v1alpha1.UserAccountSpec {
+		spec := v1alpha1.UserAccountSpec{
+			DisplayName: "plaintext", Email: "plaintext", Groups: []string{"plaintext"}, PolicyRef: &v1alpha1.PolicyReference{Name: "plaintext"}, Access: v1alpha1.AccessDisabled,
+		}
+		if providerName != "" {
+			spec.Authentication = v1alpha1.Authentication{Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: providerName}}
+		}
+		return spec
+	}
 	held := &v1alpha1.PasswordPolicy{ObjectMeta: full()}
 	held.Finalizers = []string{"one"}
 	labelled := full()
@@ -48,7 +57,9 @@ func TestTrim(t *testing.T) {
 		trim   func(any) (any, error)
 		want   string
 	}{
-		"account": {&v1alpha1.UserAccount{ObjectMeta: full()}, TrimAccount, `"annotations":{"accounts.keyturn.dev/initialized":"true"}`},
+		"account":               {&v1alpha1.UserAccount{ObjectMeta: full()}, TrimAccount, `"annotations":{"accounts.keyturn.dev/initialized":"true"}`},
+		"account for the sweep": {&v1alpha1.UserAccount{ObjectMeta: full(), Spec: declared("corp")}, TrimAccountForSweep, `"authentication":{"type":"External","providerRef":{"name":"corp"}},"access":"Disabled"}`},
+		"account without a provider, for the sweep": {&v1alpha1.UserAccount{ObjectMeta: full(), Spec: declared("")}, TrimAccountForSweep, `"deletionTimestamp":"2026-03-01T12:00:00Z"}}`},
 		"policy": {
 			held, TrimPolicy, `"annotations":{"accounts.keyturn.dev/is-default-policy":"true"},"finalizers":["one"]`,
 		},
