@@ -23,7 +23,7 @@ func servers() []server {
 	return []server{
 		{"operator", "keyturn-operator", "Keyturn's operator: user accounts for Kubernetes, declared in YAML", true},
 		{"login", "keyturn-login", "Keyturn's login server: people log in to accounts that are declared in Kubernetes", true},
-		{"directory", "keyturn-directory", "Keyturn's directory server: asks identity providers whether they can be used", false},
+		{"directory", "keyturn-directory", "Keyturn's directory server: asks identity providers whether they can be used, and who has left", false},
 	}
 }
 

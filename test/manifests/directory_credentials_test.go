@@ -149,6 +149,23 @@ func TestDirectoryServerChangesNoPassword(t *testing.T) {
 		})
 	}
 
+	t.Run("a credential that is bound to nobody", func(t *testing.T) {
+		local := bound
+		local.External = account.External{}
+		record, err := store.Create(t.Context(), credential.Name(tenant, "local"), local)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if err := tryChange(t, "keyturn-directory", record.Name(), func(s *corev1.Secret) { delete(s.Data, "failures.lockedTime") }); !apierrors.IsForbidden(err) {
+			t.Errorf("the directory server unlocks it: %v", err)
+		}
+
+		if err := store.Delete(t.Context(), record); err != nil {
+			t.Error(err)
+		}
+	})
+
 	for _, other := range []string{"keyturn-login", "keyturn-operator"} {
 		if err := tryChange(t, other, name, func(s *corev1.Secret) { s.Data["external.subject"] = []byte("s-2") }); err != nil {
 			t.Errorf("%s may change a credential: %v", other, err)
