@@ -47,10 +47,10 @@ func (p *providers) observe(registry prometheus.Registerer, accounts *catalog.Ca
 }
 
 // findAccount finds the account that is declared for the person of an assertion.
-func findAccount(accounts *catalog.Catalog) authn.Finder {
+func (p *providers) findAccount(accounts *catalog.Catalog) authn.Finder {
 	return func(ctx context.Context, a authn.Assertion) (*v1alpha1.UserAccount, error) {
 		if len(a.Names) > 0 {
-			return findAccountOfEntry(ctx, accounts, a)
+			return p.findAccountOfEntry(ctx, accounts, a)
 		}
 		found, err := accounts.AccountOfSubject(ctx, a.Namespace, a.Provider, a.Subject)
 		if errors.Is(err, catalog.ErrNotFound) {
@@ -60,8 +60,10 @@ func findAccount(accounts *catalog.Catalog) authn.Finder {
 	}
 }
 
-// findAccountOfEntry finds the account of an entry of a directory. One that is bound to another entry is refused later, by its credential.
-func findAccountOfEntry(ctx context.Context, accounts *catalog.Catalog, a authn.Assertion) (*v1alpha1.UserAccount, error) {
+// findAccountOfEntry finds the account of an entry of a directory: of several, the one that was created first. One that does not declare a subject is found by its
+// name, and then the directory has to find that very entry by the name, as it would for a password: the other names of an entry, such as a userPrincipalName, are
+// not unique. An account that is bound to another entry is refused later, by its credential.
+func (p *providers) findAccountOfEntry(ctx context.Context, accounts *catalog.Catalog, a authn.Assertion) (*v1alpha1.UserAccount, error) {
 	found, err := accounts.AccountsOfEntry(ctx, a.Namespace, a.Provider, a.Subject, slices.Clone(a.Names))
 	switch {
 	case err != nil:
@@ -69,5 +71,21 @@ func findAccountOfEntry(ctx context.Context, accounts *catalog.Catalog, a authn.
 	case len(found) == 0:
 		return nil, authn.ErrNoAccount
 	}
-	return found[0], nil
+	account := found[0]
+	if account.Spec.Authentication.Subject != "" {
+		return account, nil
+	}
+	declared, err := accounts.IdentityProvider(ctx, a.Provider)
+	if err != nil {
+		return nil, err
+	}
+	directory, err := p.directories.Of(ctx, declared)
+	if err != nil {
+		return nil, err
+	}
+	person, err := directory.Find(ctx, ldap.ByName, provider.ExternalName(account))
+	if errors.Is(err, ldap.ErrNotFound) || err == nil && person.Subject != a.Subject {
+		return nil, authn.ErrNoAccount
+	}
+	return account, err
 }

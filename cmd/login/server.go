@@ -114,7 +114,7 @@ func newServer(ctx context.Context, config *rest.Config, hasher hash.Hasher, o *
 	verifiers := authn.Verifiers{Local: &local.Verifier{Hasher: bounded}, External: asked.directories}
 	logins := login.NewService(login.Options{
 		Catalog: accounts, Store: store, Clock: clock.RealClock{}, Watch: credentials, Verifiers: verifiers, Hasher: bounded,
-		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue, FindAccount: findAccount(accounts), OwnerOfIdentity: credentials.OwnerOfIdentity,
+		DecoyKey: keys.DecoyKey, Hashes: o.hashes, Queue: o.hashQueue, FindAccount: asked.findAccount(accounts), OwnerOfIdentity: credentials.OwnerOfIdentity,
 	})
 	metrics.RegisterKeys(b.registry, keys)
 	counts := metrics.New(b.registry, bounded.Running, logins.Waiting)

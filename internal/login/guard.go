@@ -43,7 +43,10 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 	began := time.Now()
 	t := target{who: who, key: lockKey{credential: name}}
 	if known != nil {
-		t.exists, t.key.device = true, who.deviceFor(known.UID, known.Generation)
+		t.exists, t.isElsewhere = true, s.isElsewhere(ctx, known.Owner)
+		if !t.isElsewhere { // Where another system counts failures as well, all devices count together.
+			t.key.device = who.deviceFor(known.UID, known.Generation)
+		}
 	}
 	result, err := s.admit(ctx, t, secret, decide)
 	if errors.Is(err, errDeviceEnded) {
@@ -64,7 +67,7 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 // floods the account from elsewhere does not keep them waiting.
 func (s *Service) admit(ctx context.Context, t target, secret string, decide decideFunc) (*Result, error) {
 	turn := &turn{service: s}
-	if !turn.enter() {
+	if !turn.enter(t.isElsewhere) {
 		return nil, ErrOverloaded
 	}
 	defer turn.leave()
@@ -131,6 +134,10 @@ func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, 
 		if err == nil {
 			l.password = v.password
 			result, err = s.settle(finish, l, v, decide)
+			if v.provider != nil && errors.Is(err, ErrInvalidCredentials) {
+				// Where many hashes wait, a refusal takes as long as that of a password which is kept here.
+				_ = s.verifiers.VerifyDummy(finish, l.rules.Policy.Hashing, secret)
+			}
 		}
 		if !errors.Is(err, credential.ErrConflict) {
 			return result, l.refusal(err)

@@ -18,8 +18,8 @@ type target struct {
 	who Who
 	// key has the name of the credential and, where the attempt comes from a device that has logged in before, its ID.
 	key lockKey
-	// exists: there is a credential of the name, as far as the watch knows.
-	exists bool
+	// exists: there is a credential of the name, as far as the watch knows. isElsewhere: it is of an account whose password another system keeps.
+	exists, isElsewhere bool
 }
 
 // errDeviceEnded: the device no longer counts as one that has logged in before, which the watch does not know yet. The attempt has
@@ -154,6 +154,15 @@ func (s *Service) chooseVerifier(ctx context.Context, l *loaded) error {
 	}
 	l.version = l.verifier.Version(l.request)
 	return nil
+}
+
+// isElsewhere tells whether the owner of a credential has its password elsewhere, as far as the cache knows.
+func (s *Service) isElsewhere(ctx context.Context, owner account.Owner) bool {
+	if owner.Name == "" {
+		return false
+	}
+	a, err := s.catalog.Account(ctx, owner.Namespace, owner.Name)
+	return err == nil && a.Spec.Authentication.Type == v1alpha1.AuthenticationExternal
 }
 
 // asksElsewhere tells whether another system is asked about the secret. A password for an account of a provider that has none is compared with a dummy

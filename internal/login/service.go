@@ -44,7 +44,9 @@ type Service struct {
 
 	// admission has room for the attempts that are under way and for those that wait: one that would have to wait for long is
 	// refused at once instead.
-	admission    chan struct{}
+	admission chan struct{}
+	// elsewhere is the same for attempts whose password another system keeps: where that is slow, local passwords do not wait.
+	elsewhere    chan struct{}
 	accountLocks accountLocks
 	// slots bound the attempts that are under way, of which there are underWay. An attempt loads the credential when it has its
 	// slot, so that what it loads is fresh.
@@ -74,6 +76,8 @@ type Known struct {
 	// UID of its Secret, and its session generation.
 	UID        string
 	Generation int64
+	// Owner of the credential; zero for a decoy.
+	Owner account.Owner
 }
 
 // Options of a service.
@@ -105,8 +109,8 @@ func NewService(o Options) *Service {
 	return &Service{
 		catalog: o.Catalog, store: o.Store, clock: o.Clock, watch: o.Watch, decoyKey: o.DecoyKey,
 		verifiers: o.Verifiers, hasher: o.Hasher, findAccount: o.FindAccount, ownerOfIdentity: o.OwnerOfIdentity,
-		admission: make(chan struct{}, atOnce+max(o.Queue, 0)),
-		slots:     semaphore.NewWeighted(int64(atOnce)),
+		admission: make(chan struct{}, atOnce+max(o.Queue, 0)), elsewhere: make(chan struct{}, atOnce+max(o.Queue, 0)),
+		slots: semaphore.NewWeighted(int64(atOnce)),
 	}
 }
 

@@ -12,18 +12,25 @@ var errChangedMeanwhile = errors.New("the account was declared anew while its pa
 
 // turn is the place of an attempt among all of them: it is admitted, then under way, and leaves once.
 type turn struct {
-	service         *Service
-	admitted, begun bool
+	service *Service
+	// admission is where the attempt was admitted; nil before, and once it has left.
+	admission chan struct{}
+	begun     bool
 }
 
-// enter admits an attempt; false where too many wait already.
-func (t *turn) enter() bool {
-	select {
-	case t.service.admission <- struct{}{}:
-		t.admitted = true
-	default:
+// enter admits an attempt, whose password may be elsewhere; false where too many wait already.
+func (t *turn) enter(isElsewhere bool) bool {
+	admission := t.service.admission
+	if isElsewhere {
+		admission = t.service.elsewhere
 	}
-	return t.admitted
+	select {
+	case admission <- struct{}{}:
+		t.admission = admission
+		return true
+	default:
+		return false
+	}
 }
 
 // begin waits for a slot. The error is the context's.
@@ -43,9 +50,9 @@ func (t *turn) leave() {
 		t.service.underWay.Add(-1)
 		t.service.freeSlot()
 	}
-	if t.admitted {
-		t.admitted = false
-		<-t.service.admission
+	if t.admission != nil {
+		<-t.admission
+		t.admission = nil
 	}
 }
 

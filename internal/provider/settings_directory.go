@@ -51,7 +51,23 @@ func (s Source) parseBindSecret(p *v1alpha1.IdentityProvider, secret *corev1.Sec
 				"If it is right, add it to the key %s of the Secret.", i+1, name, v1alpha1.ServersKey)
 		}
 	}
+	if host := p.Spec.LDAP.TLS.ServerName; host != "" && !settings.allowsServerName(host) {
+		return nil, settingsError(v1alpha1.ConditionReasonServerNotAllowed, "The host of ldap.tls.serverName is not among those that Secret %q may be sent to. "+
+			"If it is right, add it to the key %s of the Secret, as a host without a port.", name, v1alpha1.ServersKey)
+	}
 	return settings, nil
+}
+
+// allowsServerName tells whether the Secret may be sent to the host that the certificates of the servers are of, whatever its port. Otherwise who edits the
+// provider, and can lead connections elsewhere, could have it sent to a host with a certificate of its own name.
+func (s *Settings) allowsServerName(name string) bool {
+	return isASCII(name) && slices.ContainsFunc(s.Servers, func(allowed string) bool {
+		host, _, err := net.SplitHostPort(allowed)
+		if err != nil {
+			host = allowed // It has no port, but the usual one.
+		}
+		return host == strings.ToLower(name)
+	})
 }
 
 // allowsDirectoryServer tells whether the Secret may be sent to a server, which is HOST:PORT.

@@ -85,9 +85,11 @@ func (c *Credentials) Known(ctx context.Context, name string) (*login.Known, err
 	if err != nil {
 		return nil, fmt.Errorf("look up credential: %w", err)
 	}
-	return &login.Known{
-		Version: found.ResourceVersion, UID: string(found.UID), Generation: credential.GenerationOf(found),
-	}, nil
+	known := &login.Known{Version: found.ResourceVersion, UID: string(found.UID), Generation: credential.GenerationOf(found)}
+	if session, err := credential.SessionOf(found); err == nil {
+		known.Owner = session.Owner
+	}
+	return known, nil
 }
 
 // HasDecoys tells whether the watch has all decoys for unknown usernames, which the operator makes.

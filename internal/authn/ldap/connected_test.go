@@ -46,17 +46,22 @@ func checkTests(t *testing.T, d directory, startTLSServer string, others ...vary
 		{"as it is declared", func(*directory) {}, "", ""},
 		{"StartTLS", func(d *directory) {
 			d.provider.Spec.LDAP.TLS.Mode, d.provider.Spec.LDAP.Servers = v1alpha1.LDAPTLSStart, []string{startTLSServer}
-			d.secret.Data["servers"] = []byte(startTLSServer)
+			d.secret.Data["servers"] = append(d.secret.Data["servers"], " "+startTLSServer...)
 		}, "", ""},
 		{"another authority", func(d *directory) {
 			d.ca = []byte(otherAuthority(t))
 		}, "CertificateNotTrusted", "authority that is not known"},
-		{"another name", users(func(l *v1alpha1.LDAPSettings) { l.TLS.ServerName = "evil.example.org" }), "CertificateNotTrusted", "for another name"},
+		{"another name", func(d *directory) {
+			d.provider.Spec.LDAP.TLS.ServerName = "other.example.org"
+			d.secret.Data["servers"] = append(d.secret.Data["servers"], " other.example.org"...)
+		}, "CertificateNotTrusted", "for another name"},
 		{"LDAPS on the port of StartTLS", func(d *directory) {
-			d.provider.Spec.LDAP.Servers, d.secret.Data["servers"] = []string{startTLSServer}, []byte(startTLSServer)
+			d.provider.Spec.LDAP.Servers = []string{startTLSServer}
+			d.secret.Data["servers"] = append(d.secret.Data["servers"], " "+startTLSServer...)
 		}, "DialFailed", startTLSServer},
 		{"nobody listens", func(d *directory) {
-			d.provider.Spec.LDAP.Servers, d.secret.Data["servers"] = []string{"127.0.0.1:1"}, []byte("127.0.0.1:1")
+			d.provider.Spec.LDAP.Servers = []string{"127.0.0.1:1"}
+			d.secret.Data["servers"] = append(d.secret.Data["servers"], " 127.0.0.1:1"...)
 		}, "DialFailed", "127.0.0.1:1 cannot be reached"},
 		{"another password", func(d *directory) { d.secret.Data["password"] = []byte("wrong") }, "BindRefused", "account of the Secret"},
 		{"no base", users(func(l *v1alpha1.LDAPSettings) { l.Users.BaseDN = "ou=nowhere," + base(l) }), "BaseNotFound", "ldap.users.baseDN"},

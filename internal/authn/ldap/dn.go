@@ -2,13 +2,13 @@ package ldap
 
 import (
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/go-ldap/ldap/v3"
 )
 
-// dnKey returns a text that is the same for two distinguished names if these are equal as such, whatever their letters' case; false where a
+// dnKey returns a text that is the same for two distinguished names if these are equal as such, whatever the case of their ASCII letters; false where a
 // text is none.
 func dnKey(text string) (string, bool) {
 	dn, err := ldap.ParseDN(text)
@@ -19,10 +19,10 @@ func dnKey(text string) (string, bool) {
 	for _, rdn := range dn.RDNs {
 		var parts []string
 		for _, a := range rdn.Attributes {
-			parts = append(parts, fold(a.Type)+"\x01"+fold(a.Value))
+			parts = append(parts, strconv.Quote(fold(a.Type))+strconv.Quote(fold(a.Value)))
 		}
 		slices.Sort(parts)
-		key.WriteString(strings.Join(parts, "\x02"))
+		key.WriteString(strings.Join(parts, "+"))
 		key.WriteByte(0)
 	}
 	return key.String(), true
@@ -31,13 +31,13 @@ func dnKey(text string) (string, bool) {
 // isBelow tells whether an entry is a base, or below it.
 func isBelow(key, base string) bool { return key == base || strings.HasSuffix(key, "\x00"+base) }
 
-// fold returns the same text for texts that differ in the case of letters only.
+// fold returns the same text for texts that differ in the case of ASCII letters only. Directories fold more, but not all the same: letters beyond ASCII have to be written
+// as the directory has them, so that a group whose name only looks like that of a mapping, such as one with a Kelvin sign for a K, is another group.
 func fold(text string) string {
 	return strings.Map(func(r rune) rune {
-		for next := unicode.SimpleFold(r); ; next = unicode.SimpleFold(next) {
-			if next <= r {
-				return next
-			}
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
 		}
+		return r
 	}, text)
 }

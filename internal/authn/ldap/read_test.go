@@ -238,11 +238,12 @@ func TestNames(t *testing.T) {
 	const name = "CN=Größe\\, On Call+OU=X,DC=Corp,DC=Test"
 	key, _ := dnKey(name)
 	for other, want := range map[string]bool{
-		"ou=x + cn=GRÖSSE\\2c on call, dc=corp,dc=test": false, // ß and SS are not the same.
-		"ou=x+cn=GRÖßE\\2c on call, dc=corp,dc=test":    true,
-		"ou=x+cn=gröẞe\\2C on call;dc=CORP;dc=test":     true,
-		"cn=Größe\\, On Call,DC=Corp,DC=Test":           false,
-		"DC=Test,DC=Corp,CN=Größe\\, On Call+OU=X":      false,
+		"ou=x + cn=GRÖSSE\\2c on call, dc=corp,dc=test":  false, // ß and SS are not the same.
+		"ou=x+cn=GRößE\\2c on call, dc=corp,dc=test":     true,
+		"ou=x+cn=grÖße\\2C on call;dc=CORP;dc=test":      false, // Letters beyond ASCII are as the directory has them.
+		"ou=x+cn=größe\\2C on call;dc=\u212Aorp;dc=test": false,
+		"cn=Größe\\, On Call,DC=Corp,DC=Test":            false,
+		"DC=Test,DC=Corp,CN=Größe\\, On Call+OU=X":       false,
 	} {
 		if got, ok := dnKey(other); !ok || (got == key) != want {
 			t.Errorf("%s is the same as %s: %t (%t)", other, name, !want, ok)

@@ -46,7 +46,7 @@ func declare(kind v1alpha1.IdentityProviderType, server, serverName, bindName st
 		provider: p, ca: ca,
 		secret: &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: provider.DefaultNamespace, Name: "corp"}, Type: v1alpha1.SecretTypeLDAPBind,
-			Data: map[string][]byte{"username": []byte(bindName), "password": []byte(servicePassword), "servers": []byte(server)},
+			Data: map[string][]byte{"username": []byte(bindName), "password": []byte(servicePassword), "servers": []byte(server + " " + serverName)},
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -104,6 +105,9 @@ func (t *Tickets) assertBy(ctx context.Context, p *v1alpha1.IdentityProvider, ti
 	}
 	if err != nil {
 		return assertion, err
+	}
+	if !isAD && !slices.Contains(person.Names, verified.Principal) { // To a KDC, principals that differ in the case of letters are different people.
+		return assertion, &authn.RefusedTicketError{Reason: ReasonNotFound}
 	}
 	assertion.Subject, assertion.Names, assertion.Groups = person.Subject, person.Names, person.Groups
 	assertion.PasswordSetTime, assertion.State = person.PasswordSetTime, person.State
