@@ -143,9 +143,9 @@ func TestRefusalsTakeWholeGrains(t *testing.T) {
 				p.Spec.Type, p.Spec.AllowedNamespaces.From = v1alpha1.IdentityProviderLDAP, row.allowed
 				w.update(p)
 				w.decoys()
-				d.answer = func(string) error { time.Sleep(row.directory); return authn.ErrWrong }
+				d.answer = func(string) error { <-time.After(row.directory); return authn.ErrWrong }
 				ada, s := w.person("ada", v1alpha1.UserAccountSpec{}), w.service(1, 8)
-				w.on(nil, func() error { time.Sleep(row.server); return nil })
+				w.on(nil, func() error { <-time.After(row.server); return nil })
 				for _, one := range []struct {
 					who  login.Who
 					want time.Duration
