@@ -40,7 +40,7 @@ const (
 	// sweeps are measured, after a first one.
 	sweeps = 2
 	// sweepBudget is how long the directory may work for one, and sweepMemoryBudgetMiB the memory that the server may have: its limit as it is deployed.
-	sweepBudget, sweepMemoryBudgetMiB = 5 * time.Second, 256
+	sweepBudget, sweepMemoryBudgetMiB = 5 * time.Second, 384
 	// sweepTimeout is how long one is waited for: the interval is a minute.
 	sweepTimeout = 3 * time.Minute
 )
@@ -240,7 +240,7 @@ func (e *environment) startDirectory(ctx context.Context) (*metrics, error) {
 		return nil, err
 	}
 	p, err := process.Start(process.Command{
-		Name: directory, Path: filepath.Join(e.dir, directory), LogFile: filepath.Join(e.dir, directory+".log"), Env: append(os.Environ(), "GOMEMLIMIT=192MiB"),
+		Name: directory, Path: filepath.Join(e.dir, directory), LogFile: filepath.Join(e.dir, directory+".log"), Env: append(os.Environ(), "GOMEMLIMIT=256MiB"),
 		Args: []string{
 			"--kubeconfig=" + kubeconfig, "--leader-elect",
 			"--metrics-bind-address=" + controlplane.Address(own), "--health-probe-bind-address=" + controlplane.Address(health),
