@@ -114,13 +114,13 @@ func (w *world) sweeping(edits ...func(*v1alpha1.IdentityProvider)) *swept {
 			v1alpha1.BindNameKey: []byte("cn=keyturn"), v1alpha1.BindPasswordKey: []byte("Password-that-searches-" + w.name), v1alpha1.ServersKey: []byte("ldap.example.org"),
 		}
 	})
-	p := w.provider("corp", append([]func(*v1alpha1.IdentityProvider){asDirectory}, edits...)...)
+	p := w.provider("corp", append([]func(*v1alpha1.IdentityProvider){asSweptDirectory}, edits...)...)
 	w.providerIs(p, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded, "Current")
 	return &swept{directory: d, w: w, provider: p}
 }
 
-// asDirectory makes a provider an LDAP directory.
-func asDirectory(p *v1alpha1.IdentityProvider) {
+// asSweptDirectory makes a provider an LDAP directory.
+func asSweptDirectory(p *v1alpha1.IdentityProvider) {
 	p.Spec.Type, p.Spec.OIDC = v1alpha1.IdentityProviderLDAP, v1alpha1.OIDCSettings{}
 	p.Spec.LDAP = v1alpha1.LDAPSettings{
 		Servers: []string{"ldap.example.org:636"}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: "corp"},
