@@ -40,6 +40,8 @@ type UnavailableError struct {
 	Provider *v1alpha1.IdentityProvider
 	// Reason is one word for metrics, the audit log and people, such as Timeout.
 	Reason string
+	// Sent tells that the secret was sent, so that the other system may have counted a failure.
+	Sent bool
 	// RetryAfter is when another attempt makes sense; zero: not known.
 	RetryAfter time.Duration
 	// Cause is for the log. It holds nothing of a secret, and nothing that the other system has answered.
