@@ -13,7 +13,7 @@ import (
 )
 
 // What a verifier refuses a secret with. Every other error, and *UnavailableError, means that it cannot be known whether the secret is right: the
-// login is refused, and nothing is counted.
+// login is refused, and nothing is counted unless the secret was sent elsewhere (UnavailableError.Sent).
 var (
 	// ErrWrong: the secret is wrong. It counts as a failure.
 	ErrWrong = errors.New("the secret is wrong")

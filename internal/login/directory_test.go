@@ -69,6 +69,66 @@ func TestHangingDirectory(t *testing.T) {
 	}
 }
 
+// TestWaitingForADirectory: attempts on accounts of a directory that hangs wait for their accounts' locks, and take no place of a local login meanwhile,
+// whatever room there is.
+func TestWaitingForADirectory(t *testing.T) {
+	const accounts, each = 8, 5 // As many as may be on one account at once. A replica with one hash and no queue admits ten.
+	w, h := newWorld(t, v1alpha1.PasswordPolicySpec{}), &hanging{asked: make(chan string), released: make(chan struct{})}
+	w.external = h
+	w.provider("corp")
+	s := w.service(1, 0)
+	results := make(chan error, accounts*each)
+	for i := range accounts {
+		who := w.person(fmt.Sprintf("eve-%d", i), withSubject(fmt.Sprintf("s-%d", i)), func(c *account.Credential) { c.Password = account.Password{} })
+		for range each {
+			go func() { results <- must2(s.Login(t.Context(), who, password)) }()
+		}
+	}
+	answered := 0
+	for refused := false; !refused; { // Until there is no room for more of them.
+		select {
+		case <-h.asked:
+		case err := <-results:
+			answered++
+			if refused = errors.Is(err, login.ErrOverloaded); !refused {
+				t.Fatalf("a login of the directory: %v", err)
+			}
+		}
+	}
+	if _, err := s.Login(t.Context(), w.person("ada", v1alpha1.UserAccountSpec{}), password); err != nil {
+		t.Errorf("a local login: %v", err)
+	}
+	close(h.released)
+	for answered < accounts*each {
+		select {
+		case <-h.asked:
+		case <-results:
+			answered++
+		}
+	}
+}
+
+// TestUnansweredPasswordsCount: where a password was sent and the directory has not said whether it is right, it may have counted there. It counts here too,
+// although the answer is that it cannot be known.
+func TestUnansweredPasswordsCount(t *testing.T) {
+	const limit = 2
+	w, d, who := withDirectory(t, v1alpha1.PasswordPolicySpec{Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(limit))}})
+	d.answer = func(string) error { return &authn.UnavailableError{Reason: "Timeout", Sent: true} }
+	s := w.service(1, 8)
+	for i := range limit {
+		if e, ok := errors.AsType[*authn.UnavailableError](must2(s.Login(t.Context(), who, wrong))); !ok || e.Reason != "Timeout" {
+			t.Errorf("attempt %d: %v", i, e)
+		}
+	}
+	d.answer = checks
+	if _, ok := errors.AsType[*login.TooManyAttemptsError](must2(s.Login(t.Context(), who, password))); !ok {
+		t.Error("the account is not locked")
+	}
+	if d.asked != limit {
+		t.Errorf("the directory was asked %d times, want %d", d.asked, limit)
+	}
+}
+
 // withSubject declares an account of the directory that is a subject's.
 func withSubject(subject string) v1alpha1.UserAccountSpec {
 	spec := external

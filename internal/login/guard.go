@@ -179,11 +179,21 @@ func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdi
 			v.provider = l.request.Provider
 		}
 		return s.checkIsCurrent(ctx, l, v)
+	case wasSent(err):
+		// The other system may have counted it. It counts here as well: otherwise guesses at a system that does not answer would lock people out of it.
+		*v = verdict{version: l.version, failure: l.failure(), provider: l.request.Provider}
+		return s.unavailable(err, l)
 	case ctx.Err() != nil:
 		return ctx.Err() // Nobody waits any more, and the secret was not looked at.
 	default:
 		return s.unavailable(err, l)
 	}
+}
+
+// wasSent tells whether a secret was sent to another system that has not said whether it is right.
+func wasSent(err error) bool {
+	unavailable, ok := errors.AsType[*authn.UnavailableError](err)
+	return ok && unavailable.Sent
 }
 
 // checkIsCurrent returns credential.ErrConflict if the watch knows that the credential was written while a right secret was verified: a

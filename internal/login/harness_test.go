@@ -251,6 +251,9 @@ func (w *world) Known(ctx context.Context, name string) (*login.Known, error) {
 		return nil, err
 	}
 	known := &login.Known{Version: watched, UID: string(secret.UID), Generation: credential.GenerationOf(&secret.ObjectMeta)}
+	if session, err := credential.SessionOf(&secret.ObjectMeta); err == nil {
+		known.Owner = session.Owner
+	}
 	if watched == "" {
 		known.Version = secret.ResourceVersion
 	}
