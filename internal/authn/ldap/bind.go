@@ -115,7 +115,8 @@ func (c *connection) bind(ctx context.Context, name, password string, controls [
 	return a, failed
 }
 
-// bindPerson asks whether a password is that of an entry, once, over a connection of its own. Errors: authn.ErrWrong, or a failure.
+// bindPerson asks whether a password is that of an entry, once, over a connection of its own. Errors: authn.ErrWrong, or a failure,
+// which tells whether the password was sent: the directory may have counted it as wrong then.
 func (c *Client) bindPerson(ctx context.Context, dn, password string) (v1alpha1.StandingReason, error) {
 	conn, failed := c.dial(ctx)
 	if failed != nil {
@@ -128,7 +129,12 @@ func (c *Client) bindPerson(ctx context.Context, dn, password string) (v1alpha1.
 	}
 	said, failed := conn.bind(ctx, dn, password, controls)
 	if failed != nil {
+		failed.sent = conn.stream.wasUsed() // The connection has served nothing else.
 		return "", failed
 	}
-	return said.read(c.schema.isAD)
+	refusal, err := said.read(c.schema.isAD)
+	if unclear, ok := errors.AsType[*failure](err); ok {
+		unclear.sent = true
+	}
+	return refusal, err
 }

@@ -80,6 +80,9 @@ func outcome(err error) string {
 		return string(refused.Reason)
 	}
 	if unavailable, ok := errors.AsType[*authn.UnavailableError](err); ok {
+		if unavailable.Sent {
+			return "unavailable, sent: " + unavailable.Reason
+		}
 		return "unavailable: " + unavailable.Reason
 	}
 	switch {

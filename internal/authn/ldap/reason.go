@@ -75,6 +75,8 @@ type failure struct {
 	server string
 	// retryAfter is when another attempt makes sense; zero: not known.
 	retryAfter time.Duration
+	// sent tells that the password of a person was sent, and that the directory has not said whether it is right.
+	sent bool
 }
 
 // Error implements error.
@@ -125,5 +127,5 @@ func (c *Client) unavailable(f *failure) *authn.UnavailableError {
 	if after == 0 {
 		after = outbound.BreakerPause
 	}
-	return &authn.UnavailableError{Provider: c.settings.Provider, Reason: string(f.reason()), RetryAfter: after, Cause: f}
+	return &authn.UnavailableError{Provider: c.settings.Provider, Reason: string(f.reason()), Sent: f.sent, RetryAfter: after, Cause: f}
 }

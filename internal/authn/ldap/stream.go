@@ -30,6 +30,8 @@ type stream struct {
 	left budget
 	ber  elements
 	err  error
+	// hasWritten: something was sent, or at least a part of it.
+	hasWritten bool
 }
 
 // allow begins an answer.
@@ -44,6 +46,13 @@ func (s *stream) failed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
+}
+
+// wasUsed tells whether anything may have been sent.
+func (s *stream) wasUsed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hasWritten
 }
 
 // Read implements [net.Conn].
@@ -62,6 +71,9 @@ func (s *stream) Read(into []byte) (int, error) {
 
 // Write implements [net.Conn].
 func (s *stream) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	s.hasWritten = true // Before it is known whether all of it was sent: who closes the connection meanwhile does not wait for that.
+	s.mu.Unlock()
 	n, err := s.Conn.Write(text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
