@@ -67,21 +67,26 @@ func (r Rules) refuseStranger(c Credential, p Proven) (Credential, Answer) {
 	return c, Answer{Outcome: Unavailable, Reason: ReasonNotDeclared}
 }
 
-// recordEntry binds the account to the entry of the person who has logged in, or records what is new about that person. To bind it raises the session
+// recordEntry binds the account to the entry of the person who has given the right password or ticket, whatever the directory says of that person, or records
+// what is new about the person. To bind it raises the session
 // generation, although there can be no session yet: a server whose watch has not seen that write yet then knows that its state is an older one.
-func (r Rules) recordEntry(c Credential, e External) Credential {
+func (r Rules) recordEntry(c Credential, e External, state v1alpha1.StandingReason) Credential {
 	if c.External.IsZero() {
 		c.External = External{
 			ProviderUID: e.ProviderUID, Subject: e.Subject, Name: r.externalName(c),
-			Groups: groupsOf(e.Groups), PasswordSetTime: exact(e.PasswordSetTime),
+			Groups: groupsOf(e.Groups), PasswordSetTime: exact(e.PasswordSetTime), State: state,
 		}
 		return EndSessions(c)
 	}
 	return c.observed(Observation{Groups: e.Groups, PasswordSetTime: e.PasswordSetTime})
 }
 
-// recordState records whether the directory lets the person log in who has given the right password, or a ticket.
+// recordState records whether the directory lets the person log in who has given the right password, or a ticket. One whom it refuses is bound as well, so that the
+// account's status says why.
 func (r Rules) recordState(c Credential, p Proven) Credential {
+	if p.RefusedElsewhere != "" && c.External.IsZero() && r.Provider.Directory && r.isPersonOf(c, p.External) {
+		c = r.recordEntry(c, p.External, p.RefusedElsewhere)
+	}
 	if !c.External.isEntry() || !c.External.isSamePerson(p.External) {
 		return c
 	}
@@ -142,7 +147,7 @@ func endOfEntry(before, after External) string {
 	switch {
 	case after.State != before.State && after.State != "" && after.State != v1alpha1.ReasonSubjectMismatch:
 		return string(after.State)
-	case !after.PasswordSetTime.Equal(before.PasswordSetTime):
+	case !before.PasswordSetTime.IsZero() && !after.PasswordSetTime.Equal(before.PasswordSetTime): // One that becomes known says nothing: the search account may read more by now.
 		return TransitionByExternalPassword
 	case slices.ContainsFunc(before.Groups, func(group string) bool { return !slices.Contains(after.Groups, group) }):
 		return TransitionByExternalGroups

@@ -185,7 +185,11 @@ func TestRefusedByDirectory(t *testing.T) {
 			c.External.State = v1alpha1.ReasonExternalGone
 			ended(c)
 		}},
-		"before the first login": {edits(inDirectory), refused(false, v1alpha1.ReasonExternalMustChange), func(*account.Credential) {}},
+		"before the first login": {edits(inDirectory), refused(false, v1alpha1.ReasonExternalMustChange), func(c *account.Credential) {
+			c.External = entry
+			c.External.State = v1alpha1.ReasonExternalMustChange
+			ended(c)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := begin(row.edits...)
@@ -258,9 +262,8 @@ func TestRevalidate(t *testing.T) {
 			ended(c)
 		}},
 		"an unknown password": {edits(bound), is(func(o *account.Observation) { o.PasswordSetTime = time.Time{} }), nothing},
-		"the first known password": {edits(bound, func(s *state) { s.c.External.PasswordSetTime = time.Time{} }), is(), func(c *account.Credential) {
+		"the first known time of a password": {edits(bound, func(s *state) { s.c.External.PasswordSetTime = time.Time{} }), is(), func(c *account.Credential) {
 			c.External.PasswordSetTime = ago(day)
-			ended(c)
 		}},
 		"a lost group": {edits(bound), is(func(o *account.Observation) { o.Groups = []string{"a"} }), func(c *account.Credential) {
 			c.External.Groups = []string{"a"}

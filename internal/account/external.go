@@ -166,7 +166,7 @@ func (r Rules) recordExternal(c Credential, e External) Credential {
 	case e.IsZero():
 		return c
 	case r.Provider.Directory:
-		return r.recordEntry(c, e)
+		return r.recordEntry(c, e, "")
 	}
 	if !c.External.isSamePerson(e) || !slices.Equal(c.External.Groups, e.Groups) {
 		c.External = External{ProviderUID: e.ProviderUID, Subject: e.Subject, Groups: groupsOf(e.Groups)}
