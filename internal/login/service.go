@@ -131,6 +131,14 @@ type Result struct {
 	ProvenTime time.Time
 }
 
+// Groups are those of the account, and the mapped ones that the person has at the provider. They must not be changed.
+func (r *Result) Groups() []string {
+	if r.Provider == nil {
+		return r.Account.Spec.Groups
+	}
+	return provider.MapGroups(r.Provider, r.Account.Spec.Groups, r.Record.External.Groups)
+}
+
 // Login lets somebody in who proves the account by a secret. Errors: ErrInvalidCredentials, TooManyAttemptsError,
 // ChangeRequiredError, AccountUnavailableError, ErrOverloaded, ErrUnavailable, *authn.UnavailableError, or the context's; of an account that a provider
 // verifies in a *ProviderError.

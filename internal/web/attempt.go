@@ -98,7 +98,7 @@ func (a *Attempts) serve(w http.ResponseWriter, r *http.Request, at attempt) {
 	a.rememberDevice(w, granted.claims, granted.devices)
 	httpkit.WriteJSON(w, http.StatusOK, "application/json", &sessionAnswer{
 		Token: granted.signed.Text(), TokenType: "Bearer", ExpiresAt: granted.claims.ExpiresTime,
-		Account:           accountAnswerOf(granted.Account, granted.Account.Spec.Groups),
+		Account:           accountAnswerOf(granted.Account, granted.Groups()),
 		PasswordExpiresAt: granted.Answer.PasswordExpires,
 		Warnings:          warnings(granted.Answer),
 	})
