@@ -56,7 +56,8 @@ In Chromium, choose "Sign in with Windows"; nothing is typed there. kinit asks f
   export KRB5_CONFIG=%[4]s KRB5CCNAME=FILE:/tmp/keyturn-ticket
   kinit %[1]s@%[5]s
   chromium --auth-server-allowlist=%[3]s --user-data-dir=/tmp/keyturn-chromium http://%[3]s%[6]s/login
-As root, Chromium needs --no-sandbox as well. Without the ticket, after kdestroy and a new start of the browser, the same choice shows the form.
+As root, Chromium needs --no-sandbox as well. In a new profile it shows the form first: it finds Kerberos only after a server has asked for a ticket.
+Choose "Sign in with Windows" again. Without the ticket, after kdestroy and a new start of the browser, the same choice shows the form.
 `,
 		normalPerson, quote(filepath.Join(s.dir, personKubeconfigFile)), signInHost,
 		quote(filepath.Join(s.dir, kerberosConfigFile)), directories.Realm, port)
