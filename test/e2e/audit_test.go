@@ -61,11 +61,12 @@ func (l *auditLine) wellFormed() error {
 		return fmt.Errorf("time %s", l.Time)
 	case l.Server != "login" && l.Server != "operator":
 		return fmt.Errorf("server %q", l.Server)
-	case !slices.Contains([]string{"attempt", "change", "reset", "lock", "unlock", "logout", "revocation", "action"}, l.Event):
+	case !slices.Contains([]string{"attempt", "change", "reset", "lock", "unlock", "logout", "revocation", "action", "link"}, l.Event):
 		return fmt.Errorf("event %q", l.Event)
-	case attempt != (l.Door != ""), attempt && l.Door != "login" && l.Door != "password" && l.Door != "oidc" && l.Door != "kubectl":
+	case attempt != (l.Door != ""), attempt && l.Door != "login" && l.Door != "password" && l.Door != "oidc" && l.Door != "kubectl" && l.Door != "kerberos":
 		return fmt.Errorf("door %q", l.Door)
-	case l.Door == "oidc" && l.Provider == "", (l.Provider == "") != (l.Method == ""), l.Subject != "" && l.Problem != "not-declared":
+	case l.Door == "oidc" && l.Provider == "", l.Event != "link" && (l.Provider == "") != (l.Method == ""),
+		l.Event == "link" && (l.Provider == "" || l.Subject == ""), l.Event != "link" && l.Subject != "" && l.Problem != "not-declared":
 		return fmt.Errorf("door %q, provider %q, method %q, problem %q, subject %q", l.Door, l.Provider, l.Method, l.Problem, l.Subject)
 	case attempt != (l.Outcome != "done") && l.Event != "reset" && !action, action && l.Outcome == "granted":
 		return fmt.Errorf("outcome %q", l.Outcome)

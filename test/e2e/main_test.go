@@ -85,6 +85,7 @@ func (s suite) Run() int {
 	login.kill()
 	console.kill()
 	endSampleProvider()
+	endSampleDirectories()
 
 	if invalid := invalidDocuments(); invalid != "" {
 		fmt.Fprintln(os.Stderr, "--- INVALID HTML:", invalid)
