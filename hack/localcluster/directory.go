@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -105,8 +106,11 @@ func (d *domain) populate(ctx context.Context) (err error) {
 		}
 	}
 
+	// The domain locks people out for wrong passwords, as most do: later than Keyturn does.
+	lockout := directories.Lockout{Threshold: 10, Duration: 30 * time.Minute, Window: 30 * time.Minute}
+
 	return errors.Join(
-		d.AddGroup(directGroup, normalPerson), d.AddGroup(nestedGroup, directGroup),
+		d.SetLockout(lockout), d.AddGroup(directGroup, normalPerson), d.AddGroup(nestedGroup, directGroup),
 		d.Disable(disabledPerson), d.MustChangePassword(mustChangePerson), d.ExpirePassword(expiredPerson),
 	)
 }
