@@ -21,8 +21,8 @@ type loginPage struct {
 	// Prompt: the page asks for the password of somebody who is logged in.
 	Prompt        bool
 	Notice, Error string
-	// NoticeLink goes with the notice; nil for none.
-	NoticeLink *ui.Link
+	// NoticeLink goes with the notice, and ErrorLink with the error; nil for none.
+	NoticeLink, ErrorLink *ui.Link
 	Dialog     *changeDialog
 	// Providers are other ways to log in. Again, where there is one, is the only way.
 	Providers []providerLink
@@ -66,6 +66,9 @@ func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginP
 		}
 	} else {
 		page.Error = p.UI.ProblemText(page.Text, refusal, page.textPages("login")...)
+		if unavailable, ok := errors.AsType[*login.AccountUnavailableError](refusal.Cause); ok && refusal.PasswordChangeURL != "" {
+			page.ErrorLink = keeperAt(unavailable.Provider).linkTo(page.Text)
+		}
 		if refusal.ID == httpkit.InvalidCredentials {
 			page.Password.MarkWrong()
 		}
