@@ -220,8 +220,7 @@ func newOpenLDAPAt(t *testing.T, d *directories.Slapd) *corp {
 func newDirectory(t *testing.T, d directory, kind v1alpha1.IdentityProviderType, bindName string) *corp {
 	t.Helper()
 
-	name := "corp-" + strings.ToLower(rand.Text()[:6])
-	noteName(name)
+	name := "corp-" + strings.ToLower(rand.Text()[:6]) // It may be in metrics, which names of accounts and organisations may not.
 
 	return &corp{t: t, name: name, directory: d, bindName: bindName, spec: v1alpha1.IdentityProviderSpec{
 		Type: kind, DisplayName: "Corp", PasswordChangeURL: passwordChangeURL,
@@ -309,10 +308,16 @@ func (c *corp) serves(organisations ...*organisation) {
 // credentials are the Secrets and the certificates that the IdentityProvider names.
 func (c *corp) credentials() []client.Object {
 	m := metav1.ObjectMeta{Namespace: providerNamespace, Name: c.name}
+	mayBeSentTo := c.spec.LDAP.Servers
+
+	if name := c.spec.LDAP.TLS.ServerName; name != "" {
+		mayBeSentTo = append([]string{name}, mayBeSentTo...)
+	}
+
 	objects := []client.Object{
 		&corev1.Secret{ObjectMeta: m, Type: v1alpha1.SecretTypeLDAPBind, Data: map[string][]byte{
 			v1alpha1.BindNameKey: []byte(c.bindName), v1alpha1.BindPasswordKey: []byte(searcherPassword()),
-			v1alpha1.ServersKey: []byte(strings.Join(c.spec.LDAP.Servers, "\n")),
+			v1alpha1.ServersKey: []byte(strings.Join(mayBeSentTo, "\n")),
 		}},
 		&corev1.ConfigMap{ObjectMeta: m, Data: map[string]string{"ca.crt": string(c.CA())}},
 	}
