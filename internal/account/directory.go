@@ -100,7 +100,7 @@ func (c Credential) observed(o Observation) Credential {
 	if !slices.Equal(before.Groups, o.Groups) {
 		c.External.Groups = groupsOf(o.Groups)
 	}
-	if t := exact(o.PasswordSetTime); !t.IsZero() && !t.Equal(before.PasswordSetTime) {
+	if t := exact(o.PasswordSetTime); t.After(before.PasswordSetTime) { // An earlier time is of a server that has not heard of the last change yet.
 		c.External.PasswordSetTime = t
 	}
 	if endOfEntry(before, c.External) != "" {

@@ -10,6 +10,9 @@ const maxWaiting = 4
 
 // accountLocks let attempts on one account go one at a time in this process.
 type accountLocks struct {
+	// queue has room for the attempts that wait for a lock, whatever account it is of.
+	queue chan struct{}
+
 	mu   sync.Mutex
 	used map[lockKey]*accountLock
 }
@@ -24,9 +27,17 @@ type accountLock struct {
 	users int
 }
 
-// acquire waits for a lock and returns the function that releases it. It refuses with TooManyAttemptsError where too many wait
-// already, and returns the context's error when the caller has gone.
-func (l *accountLocks) acquire(ctx context.Context, key lockKey) (release func(), err error) {
+// heldLock is a lock that an attempt holds.
+type heldLock struct {
+	// release releases the lock.
+	release func()
+	// leaveQueue gives back the place of an attempt that had to wait; nil where it had not.
+	leaveQueue func()
+}
+
+// acquire waits for a lock. It refuses with TooManyAttemptsError where too many wait for it already, with ErrOverloaded where too many wait for all of them,
+// and returns the context's error when the caller has gone.
+func (l *accountLocks) acquire(ctx context.Context, key lockKey) (held heldLock, err error) {
 	l.mu.Lock()
 	if l.used == nil {
 		l.used = map[lockKey]*accountLock{}
@@ -38,17 +49,31 @@ func (l *accountLocks) acquire(ctx context.Context, key lockKey) (release func()
 	}
 	if lock.users > maxWaiting {
 		l.mu.Unlock()
-		return nil, &TooManyAttemptsError{RetryAfter: retrySoon}
+		return heldLock{}, &TooManyAttemptsError{RetryAfter: retrySoon}
 	}
 	lock.users++
 	l.mu.Unlock()
 
+	release := func() { <-lock.held; l.leave(key, lock) }
 	select {
 	case lock.held <- struct{}{}:
-		return func() { <-lock.held; l.leave(key, lock) }, nil
-	case <-ctx.Done():
+		return heldLock{release: release}, nil
+	default:
+	}
+	select {
+	case l.queue <- struct{}{}:
+	default:
 		l.leave(key, lock)
-		return nil, ctx.Err()
+		return heldLock{}, ErrOverloaded
+	}
+	leaveQueue := sync.OnceFunc(func() { <-l.queue })
+	select {
+	case lock.held <- struct{}{}:
+		return heldLock{release: release, leaveQueue: leaveQueue}, nil
+	case <-ctx.Done():
+		leaveQueue()
+		l.leave(key, lock)
+		return heldLock{}, ctx.Err()
 	}
 }
 

@@ -70,13 +70,13 @@ func TestHangingDirectory(t *testing.T) {
 }
 
 // TestWaitingForADirectory: attempts on accounts of a directory that hangs wait for their accounts' locks, and take no place of a local login meanwhile,
-// whatever room there is.
+// however many they are.
 func TestWaitingForADirectory(t *testing.T) {
-	const accounts, each = 8, 5 // As many as may be on one account at once. A replica with one hash and no queue admits ten.
+	const accounts, each, queue = 8, 5, 16 // More than a replica with one hash at once and so short a queue has room for.
 	w, h := newWorld(t, v1alpha1.PasswordPolicySpec{}), &hanging{asked: make(chan string), released: make(chan struct{})}
 	w.external = h
 	w.provider("corp")
-	s := w.service(1, 0)
+	s := w.service(1, queue)
 	results := make(chan error, accounts*each)
 	for i := range accounts {
 		who := w.person(fmt.Sprintf("eve-%d", i), withSubject(fmt.Sprintf("s-%d", i)), func(c *account.Credential) { c.Password = account.Password{} })
@@ -84,13 +84,13 @@ func TestWaitingForADirectory(t *testing.T) {
 			go func() { results <- must2(s.Login(t.Context(), who, password)) }()
 		}
 	}
-	answered := 0
-	for refused := false; !refused; { // Until there is no room for more of them.
+	asking, refused := 0, 0
+	for asking < accounts || refused < accounts*(each-1)-queue { // One of each account asks the directory, and as many wait as may.
 		select {
 		case <-h.asked:
+			asking++
 		case err := <-results:
-			answered++
-			if refused = errors.Is(err, login.ErrOverloaded); !refused {
+			if refused++; !errors.Is(err, login.ErrOverloaded) {
 				t.Fatalf("a login of the directory: %v", err)
 			}
 		}
@@ -99,11 +99,13 @@ func TestWaitingForADirectory(t *testing.T) {
 		t.Errorf("a local login: %v", err)
 	}
 	close(h.released)
-	for answered < accounts*each {
+	for answered := refused; answered < accounts*each; {
 		select {
 		case <-h.asked:
-		case <-results:
-			answered++
+		case err := <-results:
+			if answered++; err != nil {
+				t.Errorf("a login of the directory: %v", err)
+			}
 		}
 	}
 }

@@ -40,11 +40,10 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 	if err != nil {
 		return nil, s.unavailable(err, nil)
 	}
-	began := time.Now()
-	t := target{who: who, key: lockKey{credential: name}}
+	t := target{who: who, key: lockKey{credential: name}, began: time.Now()}
 	if known != nil {
-		t.exists, t.isElsewhere = true, s.isElsewhere(ctx, known.Owner)
-		if !t.isElsewhere { // Where another system counts failures as well, all devices count together.
+		t.exists = true
+		if !s.isElsewhere(ctx, known.Owner) { // Where another system counts failures as well, all devices count together.
 			t.key.device = who.deviceFor(known.UID, known.Generation)
 		}
 	}
@@ -53,33 +52,36 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 		t.key.device = "" // Begin again, as an attempt from anywhere.
 		result, err = s.admit(ctx, t, secret, decide)
 	}
-	if errors.Is(err, ErrInvalidCredentials) {
-		s.delayRefusal(ctx, who.Namespace, began)
-	}
 	if s.apiServerFailing.Load() && (errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)) {
 		return nil, ErrUnavailable // Not overload: the attempts wait for an API server that does not answer.
 	}
 	return result, err
 }
 
-// admit runs an attempt when it is its turn: it refuses at once where too many wait already, and else waits for the lock of the
-// account, then for one of the slots. Attempts from a device that has logged in before have a lock of their own: somebody who
-// floods the account from elsewhere does not keep them waiting.
+// admit runs an attempt when it is its turn: it waits for the lock of the account, then for one of the slots, and is refused at once where too many wait
+// already. Attempts from a device that has logged in before have a lock of their own: somebody who floods the account from elsewhere does not keep them
+// waiting. What waits for a lock takes no place of those that wait for a slot: a directory that is slow keeps the locks of its accounts for long. A refusal keeps the lock until it
+// is answered, so that of several attempts on a name each is answered in a time of its own, wherever its password is.
 func (s *Service) admit(ctx context.Context, t target, secret string, decide decideFunc) (*Result, error) {
-	turn := &turn{service: s}
-	if !turn.enter(t.isElsewhere) {
-		return nil, ErrOverloaded
-	}
-	defer turn.leave()
-	release, err := s.accountLocks.acquire(ctx, t.key)
+	held, err := s.accountLocks.acquire(ctx, t.key)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer held.release()
+	turn := &turn{service: s}
+	if err := turn.enter(ctx, held); err != nil {
+		return nil, err
+	}
+	defer turn.leave()
 	if err := turn.begin(ctx); err != nil {
 		return nil, err
 	}
-	return s.run(ctx, t, turn, secret, decide)
+	result, err := s.run(ctx, t, turn, secret, decide)
+	turn.leave()
+	if errors.Is(err, ErrInvalidCredentials) {
+		s.delayRefusal(ctx, t.who.Namespace, t.began)
+	}
+	return result, err
 }
 
 // verdict is what the verifier said about the secret of an attempt. It holds for one version of what the secret was compared with.

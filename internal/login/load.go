@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
@@ -18,8 +19,10 @@ type target struct {
 	who Who
 	// key has the name of the credential and, where the attempt comes from a device that has logged in before, its ID.
 	key lockKey
-	// exists: there is a credential of the name, as far as the watch knows. isElsewhere: it is of an account whose password another system keeps.
-	exists, isElsewhere bool
+	// exists: there is a credential of the name, as far as the watch knows.
+	exists bool
+	// began is when the attempt did.
+	began time.Time
 }
 
 // errDeviceEnded: the device no longer counts as one that has logged in before, which the watch does not know yet. The attempt has

@@ -44,9 +44,7 @@ type Service struct {
 
 	// admission has room for the attempts that are under way and for those that wait: one that would have to wait for long is
 	// refused at once instead.
-	admission chan struct{}
-	// elsewhere is the same for attempts whose password another system keeps: where that is slow, local passwords do not wait.
-	elsewhere    chan struct{}
+	admission    chan struct{}
 	accountLocks accountLocks
 	// slots bound the attempts that are under way, of which there are underWay. An attempt loads the credential when it has its
 	// slot, so that what it loads is fresh.
@@ -98,8 +96,8 @@ type Options struct {
 	OwnerOfIdentity func(identity string) (credentialUID string, found bool)
 	// DecoyKey returns the key of the decoys. It is asked for only while there is one: without keys nobody is logged in.
 	DecoyKey func() credential.DecoyKey
-	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait: for the lock of their account, or
-	// for others that are under way.
+	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for the lock of their account, and as many for others that are
+	// under way.
 	Hashes, Queue int
 }
 
@@ -109,13 +107,16 @@ func NewService(o Options) *Service {
 	return &Service{
 		catalog: o.Catalog, store: o.Store, clock: o.Clock, watch: o.Watch, decoyKey: o.DecoyKey,
 		verifiers: o.Verifiers, hasher: o.Hasher, findAccount: o.FindAccount, ownerOfIdentity: o.OwnerOfIdentity,
-		admission: make(chan struct{}, atOnce+max(o.Queue, 0)), elsewhere: make(chan struct{}, atOnce+max(o.Queue, 0)),
-		slots: semaphore.NewWeighted(int64(atOnce)),
+		admission:    make(chan struct{}, atOnce+max(o.Queue, 0)),
+		accountLocks: accountLocks{queue: make(chan struct{}, max(o.Queue, 0))},
+		slots:        semaphore.NewWeighted(int64(atOnce)),
 	}
 }
 
 // Waiting returns how many attempts wait: for the lock of their account, or for others that are under way.
-func (s *Service) Waiting() int { return max(len(s.admission)-int(s.underWay.Load()), 0) }
+func (s *Service) Waiting() int {
+	return max(len(s.admission)-int(s.underWay.Load()), 0) + len(s.accountLocks.queue)
+}
 
 // Result is a login that was granted.
 type Result struct {

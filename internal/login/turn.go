@@ -12,24 +12,29 @@ var errChangedMeanwhile = errors.New("the account was declared anew while its pa
 
 // turn is the place of an attempt among all of them: it is admitted, then under way, and leaves once.
 type turn struct {
-	service *Service
-	// admission is where the attempt was admitted; nil before, and once it has left.
-	admission chan struct{}
-	begun     bool
+	service         *Service
+	admitted, begun bool
 }
 
-// enter admits an attempt, whose password may be elsewhere; false where too many wait already.
-func (t *turn) enter(isElsewhere bool) bool {
-	admission := t.service.admission
-	if isElsewhere {
-		admission = t.service.elsewhere
+// enter admits an attempt, or refuses it with ErrOverloaded where too many wait already. One that has waited for the lock of its account is not refused in
+// the end: it keeps its place there until it is admitted. The error may be the context's.
+func (t *turn) enter(ctx context.Context, held heldLock) error {
+	if held.leaveQueue == nil {
+		select {
+		case t.service.admission <- struct{}{}:
+			t.admitted = true
+			return nil
+		default:
+			return ErrOverloaded
+		}
 	}
+	defer held.leaveQueue()
 	select {
-	case admission <- struct{}{}:
-		t.admission = admission
-		return true
-	default:
-		return false
+	case t.service.admission <- struct{}{}:
+		t.admitted = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -50,9 +55,9 @@ func (t *turn) leave() {
 		t.service.underWay.Add(-1)
 		t.service.freeSlot()
 	}
-	if t.admission != nil {
-		<-t.admission
-		t.admission = nil
+	if t.admitted {
+		t.admitted = false
+		<-t.service.admission
 	}
 }
 

@@ -10,6 +10,12 @@ import (
 	"github.com/keyturn/keyturn/internal/web/returnto"
 )
 
+// isOwnStart tells whether a login without a password was begun by a page of this host, or by the person alone.
+func isOwnStart(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "same-origin" || site == "none"
+}
+
 // enter starts the session of a login without a password, and leads to where the person wanted to go.
 func (p *Pages) enter(w http.ResponseWriter, r *http.Request, granted *grant, to string) {
 	httpkit.SetOutcome(w, metrics.Granted)

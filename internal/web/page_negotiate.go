@@ -33,7 +33,7 @@ func MayHaveTicket(r *http.Request) bool {
 func (p *Pages) negotiate(w http.ResponseWriter, r *http.Request) {
 	to, organization := returnTo(r.URL.Query()), p.organization(r)
 	back := sibling(r, "/login", to)
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "same-origin" && site != "none" {
+	if !isOwnStart(r) {
 		p.UI.ShowProblem(w, r, httpkit.NewProblem(http.StatusForbidden, httpkit.CrossOrigin, httpkit.Message{Key: "problem." + httpkit.CrossOrigin + ".provider"}), "", back)
 		return
 	}

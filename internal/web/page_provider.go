@@ -39,7 +39,7 @@ func (p *Pages) beginAtProvider(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	to := returnTo(query)
 	back := sibling(r, "/login", to)
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "same-origin" && site != "none" {
+	if !isOwnStart(r) {
 		p.UI.ShowProblem(w, r, httpkit.NewProblem(http.StatusForbidden, httpkit.CrossOrigin, httpkit.Message{Key: "problem." + httpkit.CrossOrigin + ".provider"}), "", back)
 		return
 	}
