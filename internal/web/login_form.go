@@ -23,7 +23,7 @@ type loginPage struct {
 	Notice, Error string
 	// NoticeLink goes with the notice, and ErrorLink with the error; nil for none.
 	NoticeLink, ErrorLink *ui.Link
-	Dialog     *changeDialog
+	Dialog                *changeDialog
 	// Providers are other ways to log in. Again, where there is one, is the only way.
 	Providers []providerLink
 	Again     *providerLink
