@@ -34,19 +34,24 @@ type people struct {
 	mu      sync.Mutex
 	known   map[string]directorysweep.Observation
 	failure error
+	// unreadable are those whose entries cannot be read, and groupsFailure is why the groups cannot be.
+	unreadable    map[string]bool
+	groupsFailure string
 	// asked has the subjects of each question, and meanwhile is called at each before it is answered.
 	asked     [][]string
 	meanwhile func()
 }
 
-func (p *people) ask(_ context.Context, _ *provider.Settings, subjects []string) (map[string]directorysweep.Observation, error) {
+func (p *people) ask(_ context.Context, _ *provider.Settings, subjects []string) (directorysweep.Answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, subjects)
-	found := map[string]directorysweep.Observation{}
+	found := directorysweep.Answer{Observed: map[string]directorysweep.Observation{}, Unreadable: map[string]bool{}, GroupsFailure: p.groupsFailure}
 	for _, subject := range subjects {
-		if o, known := p.known[subject]; known {
-			found[subject] = o
+		if o, known := p.known[subject]; known && p.unreadable[subject] {
+			found.Unreadable[subject] = true
+		} else if known {
+			found.Observed[subject] = o
 		}
 	}
 	failure := p.failure
@@ -82,6 +87,22 @@ func (p *people) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.failure = err
+}
+
+// hide has the directory hide what it knows of people, and hideGroups the members of groups.
+func (p *people) hide(subjects ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unreadable = map[string]bool{}
+	for _, subject := range subjects {
+		p.unreadable[subject] = true
+	}
+}
+
+func (p *people) hideGroups(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.groupsFailure = why
 }
 
 func (p *people) questions() int {

@@ -42,20 +42,20 @@ func (a *asker) lockout(ctx context.Context, settings *provider.Settings) (ident
 }
 
 // lookUp asks a directory about people.
-func (a *asker) lookUp(ctx context.Context, settings *provider.Settings, subjects []string) (map[string]directorysweep.Observation, error) {
+func (a *asker) lookUp(ctx context.Context, settings *provider.Settings, subjects []string) (directorysweep.Answer, error) {
 	client, err := a.directories.Of(ctx, settings.Provider)
 	if err != nil {
-		return nil, err
+		return directorysweep.Answer{}, err
 	}
-	entries, err := client.Entries(ctx, subjects)
+	people, err := client.Entries(ctx, subjects)
 	if err != nil {
-		return nil, err
+		return directorysweep.Answer{}, err
 	}
-	observed := make(map[string]directorysweep.Observation, len(entries))
-	for subject, e := range entries {
+	observed := make(map[string]directorysweep.Observation, len(people.Entries))
+	for subject, e := range people.Entries {
 		observed[subject] = directorysweep.Observation{State: e.State, Groups: e.Groups, PasswordSetTime: e.PasswordSetTime}
 	}
-	return observed, nil
+	return directorysweep.Answer{Observed: observed, Unreadable: people.Unreadable, GroupsFailure: string(people.GroupsFailure)}, nil
 }
 
 // checkKeytab tells why the keytab of a directory cannot be used.

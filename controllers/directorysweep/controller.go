@@ -49,7 +49,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err == nil && !r.mayAsk(settings) {
 		return ctrl.Result{RequeueAfter: r.states.hold(p.Name, of, now)}, nil
 	}
-	s := &sweep{Reconciler: r, provider: p, settings: settings, missedBefore: of.missing, missing: map[string]bool{}}
+	s := &sweep{Reconciler: r, provider: p, settings: settings, missedBefore: of.missing, missing: map[string]bool{}, unread: unread{before: of.unreadable}}
 	if err == nil {
 		err = s.run(ctx)
 	}
@@ -61,8 +61,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		slog.Warn("People of a directory could not be looked up", "provider", p.Name, "error", err, "lastComplete", of.since())
 		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, ended)}, nil
 	}
-	due := now.Add(r.jitter(of.interval))
+	due, groupsUnread := now.Add(r.jitter(of.interval)), of.groupsUnread
 	r.states.succeeded(p.Name, of, s, ended, due)
+	s.logUnread(groupsUnread)
 	r.durations.set(p.Name, ended.Sub(now))
 	return ctrl.Result{RequeueAfter: max(due.Sub(ended), time.Millisecond)}, nil
 }

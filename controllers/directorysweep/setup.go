@@ -37,7 +37,7 @@ type Observation = account.Observation
 
 // AskFunc asks a directory about people, by the subjects that their accounts are bound to. The answer is complete: whoever is not in it, the directory
 // does not have. An error is for the log.
-type AskFunc func(ctx context.Context, settings *provider.Settings, subjects []string) (map[string]Observation, error)
+type AskFunc func(ctx context.Context, settings *provider.Settings, subjects []string) (Answer, error)
 
 // Options are those of the controller.
 type Options struct {

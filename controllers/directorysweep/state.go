@@ -75,6 +75,12 @@ type state struct {
 	failures int
 	// missing are the subjects that the last complete answer did not have, and that are not recorded as gone.
 	missing map[string]bool
+	// unreadable are the subjects of whom the last complete answer could not tell what the directory says. unreadSince is since when complete answers have not told
+	// everything; zero where the last one did.
+	unreadable  map[string]bool
+	unreadSince time.Time
+	// groupsUnread tells that the last complete answer could not tell who is in the mapped groups.
+	groupsUnread bool
 	// condition is SweepCurrent; nil where there is nothing to say yet.
 	condition *metav1.Condition
 }
@@ -147,6 +153,13 @@ func (of *state) since() time.Time {
 func (s *States) succeeded(name string, of *state, done *sweep, now, due time.Time) {
 	s.mu.Lock()
 	of.completed, of.due, of.failures, of.missing = now, due, 0, done.missing
+	of.unreadable, of.groupsUnread = done.unread.people, done.unread.groups != ""
+	switch {
+	case !done.unread.isSomething():
+		of.unreadSince = time.Time{}
+	case of.unreadSince.IsZero():
+		of.unreadSince = now
+	}
 	s.mu.Unlock()
 	if done.mass {
 		s.say(name, of, metav1.ConditionFalse, v1alpha1.ConditionReasonMassDisappearance, "The directory no longer has more than half of the people whose accounts are bound to it, "+
@@ -154,7 +167,15 @@ func (s *States) succeeded(name string, of *state, done *sweep, now, due time.Ti
 			"If they are gone, delete their accounts. The log of keyturn-directory has the numbers.")
 		return
 	}
-	s.say(name, of, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, "People who are disabled in the directory, or gone, lose their sessions.")
+	const current = "People who are disabled in the directory, or gone, lose their sessions."
+	switch {
+	case !done.unread.isSomething():
+		s.say(name, of, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current)
+	case now.Sub(of.unreadSince) < 2*of.interval:
+		s.say(name, of, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current+" "+done.unread.message())
+	default:
+		s.say(name, of, metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete, done.unread.message())
+	}
 }
 
 // say sets the condition of a directory, and has it written if it has changed.
@@ -171,18 +192,4 @@ func (s *States) say(name string, of *state, status metav1.ConditionStatus, reas
 	case s.changed <- event.GenericEvent{Object: &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
 	default: // Nobody has received for long. Whoever does reconciles each provider every ten minutes as well.
 	}
-}
-
-// times are how long ago a directory was last swept completely, since it was first to be where it never was, and how often it is to be.
-type times struct{ age, interval time.Duration }
-
-// times returns those of each directory.
-func (s *States) times(now time.Time) map[string]times {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[string]times, len(s.byName))
-	for name, found := range s.byName {
-		all[name] = times{age: now.Sub(found.since()), interval: found.interval}
-	}
-	return all
 }

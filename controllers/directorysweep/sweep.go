@@ -39,6 +39,8 @@ type sweep struct {
 	missedBefore, missing map[string]bool
 	// mass tells that the directory no longer has most of the people, so that nobody counts as gone.
 	mass bool
+	// unread is what the answer could not tell.
+	unread unread
 }
 
 // person is an account that is bound to somebody in the directory, and its credential as it was read before the directory was asked.
@@ -62,14 +64,15 @@ func (s *sweep) run(ctx context.Context) error {
 		if len(people) == 0 {
 			return nil
 		}
-		observed, err := s.ask(ctx, s.settings, subjectsOf(people))
+		answer, err := s.ask(ctx, s.settings, subjectsOf(people))
 		if err != nil {
 			return fmt.Errorf("ask the directory: %w", err)
 		}
 		if round == 0 {
-			s.noteMissing(people, observed)
+			s.noteMissing(people, answer)
+			s.noteUnread(people, answer)
 		}
-		if people, err = s.recordAll(ctx, people, observed); err != nil {
+		if people, err = s.recordAll(ctx, people, answer); err != nil {
 			return err
 		}
 	}
@@ -146,14 +149,15 @@ func (p *person) rules(now time.Time) account.Rules {
 func (p *person) isGone() bool { return p.record.External.State == v1alpha1.ReasonExternalGone }
 
 // noteMissing notes who is not in the answer, and whether these are too many to be true.
-func (s *sweep) noteMissing(people []*person, observed map[string]Observation) {
+// Who cannot be read is there.
+func (s *sweep) noteMissing(people []*person, answer Answer) {
 	expected := 0
 	for _, who := range people {
 		if who.isGone() {
 			continue
 		}
 		expected++
-		if _, found := observed[who.subject()]; !found {
+		if _, found := answer.Observed[who.subject()]; !found && !answer.Unreadable[who.subject()] {
 			s.missing[who.subject()] = true
 		}
 	}
@@ -166,8 +170,14 @@ func (s *sweep) noteMissing(people []*person, observed map[string]Observation) {
 }
 
 // observe returns what the directory says about somebody; false where that does not count yet.
-func (s *sweep) observe(who *person, observed map[string]Observation) (Observation, bool) {
-	o, found := observed[who.subject()]
+func (s *sweep) observe(who *person, answer Answer) (Observation, bool) {
+	if answer.Unreadable[who.subject()] {
+		return Observation{}, false
+	}
+	o, found := answer.Observed[who.subject()]
+	if found && answer.GroupsFailure != "" {
+		o.Groups = who.record.External.Groups
+	}
 	if found {
 		return o, true
 	}
@@ -175,13 +185,13 @@ func (s *sweep) observe(who *person, observed map[string]Observation) (Observati
 }
 
 // recordAll records what the directory says about people. It returns those about whom it has to be asked again.
-func (s *sweep) recordAll(ctx context.Context, people []*person, observed map[string]Observation) (again []*person, err error) {
+func (s *sweep) recordAll(ctx context.Context, people []*person, answer Answer) (again []*person, err error) {
 	var mu sync.Mutex
 	var failures []error
 	writers := &errgroup.Group{}
 	writers.SetLimit(maxWriters)
 	for _, who := range people {
-		o, counts := s.observe(who, observed)
+		o, counts := s.observe(who, answer)
 		// Most often nothing has changed, and then nothing is read or written.
 		if !counts || who.rules(s.clock.Now()).Revalidate(who.record.Credential, o).Equal(who.record.Credential) {
 			continue

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-ldap/ldap/v3"
-
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/test/directories"
@@ -158,63 +156,5 @@ func TestTimeOfATest(t *testing.T) {
 	err := a.Test(t.Context())
 	if refusal, ok := errors.AsType[*provider.TestError](err); !ok || refusal.Reason != v1alpha1.ConditionReasonDialFailed || !strings.Contains(refusal.Message, f.address()) {
 		t.Errorf("the test ends with %v", err)
-	}
-}
-
-// TestMembersInRanges: all members of a group count, however many answers the directory takes to tell them.
-func TestMembersInRanges(t *testing.T) {
-	f := newFakeServer(t)
-	var asked []string
-	f.search = func(c *fakeConn, filter string) bool {
-		if filter != "(objectClass=groupOfNames)" {
-			return false
-		}
-		asked = append(asked, filter)
-		switch len(asked) {
-		case 1:
-			c.entry("cn=staff,ou=groups,dc=example,dc=org", "member", "", "member;range=0-1", "uid=bob,dc=example,dc=org|not a name")
-		default:
-			c.entry("cn=staff,ou=groups,dc=example,dc=org", "member;range=2-*", strings.ToUpper(adaDN))
-		}
-		c.result(ldap.ApplicationSearchResultDone, 0, "")
-		return true
-	}
-	entries, err := newAsker(t, f).Entries(t.Context(), []string{adaID})
-	if err != nil || len(entries) != 1 || len(entries[adaID].Groups) != 1 || len(asked) != 2 {
-		t.Errorf("the sweep finds %+v (%v) in %d answers", entries, err, len(asked))
-	}
-}
-
-// TestSweepIsComplete: where an answer is missing, or not to be used, nobody counts as gone.
-func TestSweepIsComplete(t *testing.T) {
-	for name, search := range map[string]func(c *fakeConn, filter string) bool{
-		"size limit": func(c *fakeConn, _ string) bool {
-			c.result(ldap.ApplicationSearchResultDone, ldap.LDAPResultSizeLimitExceeded, planted)
-			return true
-		},
-		"an entry that was not asked for": func(c *fakeConn, _ string) bool {
-			c.entry("uid=bob,dc=example,dc=org", "entryUUID", "bob")
-			c.result(ldap.ApplicationSearchResultDone, 0, "")
-			return true
-		},
-		"an entry twice": func(c *fakeConn, _ string) bool {
-			c.entry(adaDN, "entryUUID", adaID)
-			c.entry("uid=other,dc=example,dc=org", "entryUUID", adaID)
-			c.result(ldap.ApplicationSearchResultDone, 0, "")
-			return true
-		},
-		"groups refused": func(c *fakeConn, filter string) bool {
-			if filter == "(objectClass=groupOfNames)" {
-				c.result(ldap.ApplicationSearchResultDone, ldap.LDAPResultInsufficientAccessRights, planted)
-			}
-			return filter == "(objectClass=groupOfNames)"
-		},
-		"reset": func(c *fakeConn, _ string) bool { _ = c.Close(); return true },
-	} {
-		f := newFakeServer(t)
-		f.search = search
-		if entries, err := newAsker(t, f).Entries(t.Context(), []string{adaID}); err == nil || entries != nil || strings.Contains(err.Error(), planted) {
-			t.Errorf("%s: %+v, %v", name, entries, err)
-		}
 	}
 }

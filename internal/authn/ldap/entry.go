@@ -43,11 +43,7 @@ func (s schema) parseEntry(e *ldap.Entry, now time.Time) (Entry, bool) {
 		return Entry{}, false
 	}
 	parsed := Entry{DN: e.DN}
-	ids := e.GetEqualFoldRawAttributeValues(s.idAttribute)
-	if len(ids) != 1 {
-		return Entry{}, false
-	}
-	if parsed.Subject = s.subject(ids[0]); parsed.Subject == "" {
+	if parsed.Subject = s.idOf(e); parsed.Subject == "" {
 		return Entry{}, false
 	}
 	for _, attribute := range s.nameAttributes() {
@@ -57,6 +53,15 @@ func (s schema) parseEntry(e *ldap.Entry, now time.Time) (Entry, bool) {
 		return parsed, parsed.readAccountControl(e, now)
 	}
 	return parsed, parsed.readPasswordPolicy(e, now)
+}
+
+// idOf returns the text of the ID of an entry; empty where it has none, or several, or one that no account can declare.
+func (s schema) idOf(e *ldap.Entry) string {
+	ids := e.GetEqualFoldRawAttributeValues(s.idAttribute)
+	if len(ids) != 1 {
+		return ""
+	}
+	return s.subject(ids[0])
 }
 
 // subject returns the text of an ID; empty where no account can declare it.

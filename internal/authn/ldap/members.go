@@ -23,7 +23,7 @@ const (
 	maxPieces = 1000
 )
 
-// readGroups fills in the mapped groups of people, by their IDs.
+// readGroups fills in the mapped groups of people, by the keys of their IDs.
 func (c *Client) readGroups(ctx context.Context, s *searcher, people map[string]Entry) *failure {
 	if len(c.mappings) == 0 || len(people) == 0 {
 		return nil
@@ -36,7 +36,7 @@ func (c *Client) readGroups(ctx context.Context, s *searcher, people map[string]
 	ids := make(map[string]string, len(people))
 	for id, entry := range people {
 		key, _ := dnKey(entry.DN) // parseEntry has checked it.
-		ids[key] = id
+		ids[key] = id             // No two of them have one name (leaveOutSharedNames).
 	}
 	for key, names := range c.mappings {
 		if !isBelow(key, baseKey) {
@@ -156,7 +156,7 @@ func (c *Client) searchMembers(ctx context.Context, s *searcher, dn string, _ ma
 		}
 		for _, e := range result.Entries {
 			for _, id := range e.GetEqualFoldRawAttributeValues(c.schema.idAttribute) {
-				add(c.schema.subject(id))
+				add(c.schema.key(c.schema.subject(id)))
 			}
 		}
 		answered, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)

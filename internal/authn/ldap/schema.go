@@ -21,6 +21,7 @@ const (
 	attrAccountExpires    = "accountExpires"
 	attrPwdLastSet        = "pwdLastSet"
 
+	attrEntryUUID            = "entryUUID"
 	attrPwdChangedTime       = "pwdChangedTime"
 	attrPwdAccountLockedTime = "pwdAccountLockedTime"
 	attrPwdEndTime           = "pwdEndTime"
@@ -61,7 +62,7 @@ func schemaOf(p *v1alpha1.IdentityProvider) schema {
 	if s.isInChain {
 		s.member += inChain
 	}
-	users, group, name, id := "(objectClass=*)", "(objectClass=groupOfNames)", "uid", "entryUUID"
+	users, group, name, id := "(objectClass=*)", "(objectClass=groupOfNames)", "uid", attrEntryUUID
 	if s.isAD {
 		users, group, name, id = "(sAMAccountType=805306368)", "(objectClass=group)", "", attrObjectGUID
 	}
@@ -79,8 +80,12 @@ func (s schema) nameAttributes() []string {
 }
 
 // attributes are those that are read of a person.
-func (s schema) attributes() []string {
-	read := append(s.nameAttributes(), s.idAttribute)
+func (s schema) attributes() []string { return append(s.nameAttributes(), s.sweepAttributes()...) }
+
+// sweepAttributes are those that are read of many people. Names are not among them: nobody needs them there, and whoever may write their own could make an
+// answer about others too long.
+func (s schema) sweepAttributes() []string {
+	read := []string{s.idAttribute}
 	if s.isAD {
 		return append(read, attrControl, attrComputedControl, attrAccountExpires, attrPwdLastSet)
 	}
@@ -117,6 +122,15 @@ func (s schema) ofID(id string) (string, bool) {
 	}
 	bytes, ok := parseGUID(id)
 	return "(" + s.idAttribute + "=" + escapeBytes(bytes[:]) + ")", ok
+}
+
+// key returns the canonical form of an ID: two texts that are the same ID for the directory have the same. An entryUUID is a number (RFC 4530), whatever the
+// case of its digits; the text of an objectGUID is canonical, and so is any other ID, for all that is known of it.
+func (s schema) key(id string) string {
+	if strings.EqualFold(s.idAttribute, attrEntryUUID) {
+		return strings.ToLower(id)
+	}
+	return id
 }
 
 // hasGUID tells whether IDs are the bytes of a GUID.
