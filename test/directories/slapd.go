@@ -202,6 +202,7 @@ func (d *Slapd) config() string {
 		"dbnosync",
 		"index objectClass,uid,cn,member,entryUUID eq",
 		"access to attrs=userPassword by self write by anonymous auth by * none",
+		"access to filter=(" + attributeHidden + "=" + hidden + ") attrs=entryUUID by users search",
 		"access to * by users read by anonymous auth",
 		"overlay memberof",
 		// Members who are renamed or deleted are so in their groups, too.

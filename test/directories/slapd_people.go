@@ -54,6 +54,14 @@ func (d *Slapd) RenameUser(username, to string) error {
 	return d.administrator.rename(dn, "uid="+ldap.EscapeDN(to))
 }
 
+// attributeHidden has the value hidden of people whose entryUUID can be searched for, but not read.
+const attributeHidden, hidden = "employeeType", "hidden"
+
+// HideID keeps everybody but the administrator from reading the ID of a person.
+func (d *Slapd) HideID(username string) error {
+	return d.SetAttribute(username, attributeHidden, hidden)
+}
+
 // SetPassword sets a password, and with it the time at which it was set. Nobody has to change it.
 func (d *Slapd) SetPassword(username, password string) error {
 	return errors.Join(d.SetAttribute(username, "userPassword", password), d.SetAttribute(username, attributeReset))
