@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -49,14 +50,17 @@ func wrongFilter(field string) *provider.TestError {
 		"in a value are written \\2a, \\28 and \\29.", field)
 }
 
-// testUsers looks for a person.
+// testedPeople are looked at by a test of the connection.
+const testedPeople = 10
+
+// testUsers looks for a few people. One of them has to be of use: what is wrong with one entry, which the directory may happen to show first, concerns nobody else.
 func (c *Client) testUsers(ctx context.Context, s *searcher) *provider.TestError {
 	base, refusal := c.testBase(ctx, s, "users", c.schema.usersBase)
 	if refusal != nil {
 		return refusal
 	}
-	request := searchRequest(base, ldap.ScopeWholeSubtree, 1, c.bounds.operation, c.schema.user("("+c.schema.idAttribute+"=*)"), c.schema.attributes())
-	result, failed := s.search(ctx, ofPerson, request)
+	request := searchRequest(base, ldap.ScopeWholeSubtree, testedPeople, c.bounds.operation, c.schema.user("("+c.schema.idAttribute+"=*)"), c.schema.sweepAttributes())
+	result, failed := s.search(ctx, ofPeople, request)
 	if failed != nil && (failed.cause != causeResult || failed.code != ldap.LDAPResultSizeLimitExceeded) {
 		return searchError(failed, "people (ldap.users)")
 	}
@@ -64,8 +68,12 @@ func (c *Client) testUsers(ctx context.Context, s *searcher) *provider.TestError
 		return testError(v1alpha1.ConditionReasonSearchFailed, "The directory shows nobody below the base of people of whom ldap.users.filter is true and who has the attribute %s. "+
 			"Check the filter, the attribute, and that the account of the Secret may read people.", c.schema.idAttribute)
 	}
-	if _, ok := c.schema.parseEntry(result.Entries[0], c.clock.Now()); !ok {
-		return testError(v1alpha1.ConditionReasonSearchFailed, "A person whom the directory shows cannot be used. Check that %s has one value, in printable ASCII characters, "+
+	isUsable := func(e *ldap.Entry) bool {
+		_, ok := c.schema.parseEntry(e, c.clock.Now())
+		return ok
+	}
+	if !slices.ContainsFunc(result.Entries, isUsable) {
+		return testError(v1alpha1.ConditionReasonSearchFailed, "None of the people whom the directory shows can be used. Check that %s has one value, in printable ASCII characters, "+
 			"that is the person's ID, and that the account of the Secret may read %s.", c.schema.idAttribute, c.schema.stateAttributes())
 	}
 	return nil

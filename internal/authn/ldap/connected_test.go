@@ -147,6 +147,26 @@ func newClientOf(t *testing.T, d directory) *Client {
 	return client
 }
 
+// TestOneUnreadableEntry: an entry that the directory happens to show first, and that cannot be read, does not make a test fail; that none can be does.
+func TestOneUnreadableEntry(t *testing.T) {
+	for shown, want := range map[string]bool{adaDN: true, "ada": false} {
+		f := newFakeServer(t)
+		f.search = func(c *fakeConn, filter string) bool {
+			switch filter {
+			case "(objectClass=*)":
+				c.entry(directories.SlapdDN)
+			case "(&(objectClass=*)(entryUUID=*))":
+				c.entry(bobDN)
+				c.entry(shown, "entryUUID", adaID)
+			}
+			return c.finish()
+		}
+		if err := newAsker(t, f).Test(t.Context()); (err == nil) != want {
+			t.Errorf("%s is shown, and the test ends with %v", shown, err)
+		}
+	}
+}
+
 // TestTimeOfATest: a server that says nothing does not keep a test for long.
 func TestTimeOfATest(t *testing.T) {
 	f := newFakeServer(t)
