@@ -24,7 +24,7 @@ func asDirectory(p *v1alpha1.IdentityProvider) {
 func (w *world) inDirectory(a *v1alpha1.UserAccount, p *v1alpha1.IdentityProvider, decide func(account.Rules, account.Credential) account.Credential) {
 	w.t.Helper()
 	w.change(a, func(rules account.Rules, c account.Credential) account.Credential {
-		rules.Provider = account.Provider{UID: string(p.UID), Directory: true}
+		rules.Provider = account.Provider{UID: string(p.UID), Directory: true, Mapped: p.Spec.GroupMappings}
 		return decide(rules, c)
 	})
 }

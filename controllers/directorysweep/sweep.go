@@ -129,7 +129,9 @@ func (s *sweep) personOf(ctx context.Context, a *v1alpha1.UserAccount, store *cr
 	case err != nil:
 		return nil, err
 	}
-	who := &person{account: a, rule: catalog.ProviderRule(found), record: record}
+	rule := catalog.ProviderRule(found)
+	rule.Mapped = s.provider.Spec.GroupMappings // The directory is asked about these, though they may have changed meanwhile.
+	who := &person{account: a, rule: rule, record: record}
 	// A declaration that has changed unbinds the account: the operator records that.
 	if now := who.rules(s.clock.Now()).ApplyRequests(record.Credential).External; now.ProviderUID != string(s.provider.UID) || now.Subject != record.External.Subject {
 		return nil, nil

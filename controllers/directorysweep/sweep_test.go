@@ -35,7 +35,7 @@ func TestPolicyDoesNotMatter(t *testing.T) {
 		} {
 			under := func(p policy.Policy) account.Credential {
 				rules := account.NewRules(spec, p, now)
-				rules.Provider = account.Provider{UID: "corp", Directory: true}
+				rules.Provider = account.Provider{UID: "corp", Directory: true, Mapped: []v1alpha1.GroupMapping{{From: "a"}, {From: "b"}}}
 				return rules.Revalidate(bound, o)
 			}
 			without := under(policy.Policy{})

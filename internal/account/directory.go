@@ -33,7 +33,7 @@ func (r Rules) Revalidate(c Credential, o Observation) Credential {
 	if o.State == "" && c.External.State == v1alpha1.ReasonSubjectMismatch {
 		o.State = c.External.State // It was asked by the ID, which does not tell whose the name is.
 	}
-	return c.observed(o)
+	return r.observed(c, o)
 }
 
 // Mismatched records that the name of the account belongs to another entry of the directory than the one that it is bound to. Nobody can log in by that
@@ -78,7 +78,7 @@ func (r Rules) recordEntry(c Credential, e External, state v1alpha1.StandingReas
 		}
 		return EndSessions(c)
 	}
-	return c.observed(Observation{Groups: e.Groups, PasswordSetTime: e.PasswordSetTime})
+	return r.observed(c, Observation{Groups: e.Groups, PasswordSetTime: e.PasswordSetTime})
 }
 
 // recordState records whether the directory lets the person log in who has given the right password, or a ticket. One whom it refuses is bound as well, so that the
@@ -90,11 +90,11 @@ func (r Rules) recordState(c Credential, p Proven) Credential {
 	if !c.External.isEntry() || !c.External.isSamePerson(p.External) {
 		return c
 	}
-	return c.observed(Observation{State: p.RefusedElsewhere, Groups: c.External.Groups})
+	return r.observed(c, Observation{State: p.RefusedElsewhere, Groups: c.External.Groups})
 }
 
 // observed records what a directory says about the person to whose entry the account is bound.
-func (c Credential) observed(o Observation) Credential {
+func (r Rules) observed(c Credential, o Observation) Credential {
 	before := c.External
 	c.External.State = o.State
 	if !slices.Equal(before.Groups, o.Groups) {
@@ -103,7 +103,7 @@ func (c Credential) observed(o Observation) Credential {
 	if t := exact(o.PasswordSetTime); t.After(before.PasswordSetTime) { // An earlier time is of a server that has not heard of the last change yet.
 		c.External.PasswordSetTime = t
 	}
-	if endOfEntry(before, c.External) != "" {
+	if r.endOfEntry(before, c.External) != "" {
 		c = EndSessions(c)
 	}
 	return c
@@ -127,7 +127,7 @@ func (c *comparison) directory() {
 		if after.Suspended && !before.Suspended {
 			c.endSessions(TransitionByProvider, "")
 		}
-		if reason := endOfEntry(before, after); reason != "" {
+		if reason := c.rules.endOfEntry(before, after); reason != "" {
 			c.endSessions(reason, "")
 		}
 	}
@@ -143,17 +143,42 @@ const (
 )
 
 // endOfEntry returns why the sessions of a person end when something new is observed in the directory; empty where they go on.
-func endOfEntry(before, after External) string {
+func (r Rules) endOfEntry(before, after External) string {
 	switch {
 	case after.State != before.State && after.State != "" && after.State != v1alpha1.ReasonSubjectMismatch:
 		return string(after.State)
 	case !before.PasswordSetTime.IsZero() && !after.PasswordSetTime.Equal(before.PasswordSetTime): // One that becomes known says nothing: the search account may read more by now.
 		return TransitionByExternalPassword
-	case slices.ContainsFunc(before.Groups, func(group string) bool { return !slices.Contains(after.Groups, group) }):
+	case r.hasLostGroup(before.Groups, after.Groups):
 		return TransitionByExternalGroups
 	default:
 		return ""
 	}
+}
+
+// hasLostGroup tells whether the person is no longer in a group that is mapped. A mapping that was taken away, or that names its group in another way
+// by now, says nothing about the person: what was recorded for it counts no more, and no session ends.
+func (r Rules) hasLostGroup(before, after []string) bool {
+	return slices.ContainsFunc(before, func(group string) bool {
+		key := groupKey(group)
+		isMapped := slices.ContainsFunc(r.Provider.Mapped, func(m v1alpha1.GroupMapping) bool { return groupKey(m.From) == key })
+		return isMapped && !slices.ContainsFunc(after, func(left string) bool { return groupKey(left) == key })
+	})
+}
+
+// groupKey returns the same text for distinguished names that differ only in the case of ASCII letters, or in spaces around commas. Where it fails to see that
+// two names are of one group, the former one is taken for a mapping that is no more.
+func groupKey(name string) string {
+	parts := strings.Split(name, ",")
+	for i, part := range parts {
+		parts[i] = strings.TrimSpace(part)
+	}
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, strings.Join(parts, ","))
 }
 
 // exact returns an instant as it is read again.

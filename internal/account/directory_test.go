@@ -16,6 +16,16 @@ func inDirectory(s *state) {
 	atProvider(s)
 	s.spec.Authentication.Subject = ""
 	s.provider.Directory = true
+	s.provider.Mapped = mapping("staff", "a", "b")
+}
+
+// mapping maps groups.
+func mapping(groups ...string) []v1alpha1.GroupMapping {
+	var all []v1alpha1.GroupMapping
+	for _, group := range groups {
+		all = append(all, v1alpha1.GroupMapping{From: group, To: "here"})
+	}
+	return all
 }
 
 // bound has the account bound to entry, which is in the group staff.
@@ -36,6 +46,10 @@ func named(name string) func(*state) {
 
 func inState(reason v1alpha1.StandingReason) func(*state) {
 	return func(s *state) { s.c.External.State = reason }
+}
+
+func inGroup(group string) func(*state) {
+	return func(s *state) { s.c.External.Groups = []string{group} }
 }
 
 func suspended(s *state) { s.c.External.Suspended = true }
@@ -269,6 +283,22 @@ func TestRevalidate(t *testing.T) {
 			c.External.Groups = []string{"a"}
 			ended(c)
 		}},
+		"a group that is mapped no more": {edits(bound, func(s *state) { s.provider.Mapped = mapping("a") }), is(func(o *account.Observation) { o.Groups = []string{"a"} }),
+			func(c *account.Credential) { c.External.Groups = []string{"a"} }},
+		"no group is mapped any more": {edits(bound, func(s *state) { s.provider.Mapped = nil }), is(func(o *account.Observation) { o.Groups = nil }),
+			func(c *account.Credential) { c.External.Groups = nil }},
+		"a mapping in other letters": {edits(bound, inGroup("CN=Staff,DC=x"), func(s *state) { s.provider.Mapped = mapping("cn=staff, dc=X") }),
+			is(func(o *account.Observation) { o.Groups = []string{"cn=staff, dc=X"} }), func(c *account.Credential) { c.External.Groups = []string{"cn=staff, dc=X"} }},
+		"a lost group whose mapping has other letters": {edits(bound, inGroup("CN=Staff,DC=x"), func(s *state) { s.provider.Mapped = mapping("cn=staff, dc=X") }),
+			is(func(o *account.Observation) { o.Groups = nil }), func(c *account.Credential) {
+				c.External.Groups = nil
+				ended(c)
+			}},
+		"a lost group with a letter that looks alike": {edits(bound, inGroup("cn=keys"), func(s *state) { s.provider.Mapped = mapping("cn=keys", "cn=\u212aeys") }),
+			is(func(o *account.Observation) { o.Groups = []string{"cn=\u212aeys"} }), func(c *account.Credential) {
+				c.External.Groups = []string{"cn=\u212aeys"}
+				ended(c)
+			}},
 		"all at once": {edits(bound), account.Observation{State: v1alpha1.ReasonExternalDisabled, PasswordSetTime: now}, func(c *account.Credential) {
 			c.External.State, c.External.PasswordSetTime, c.External.Groups = v1alpha1.ReasonExternalDisabled, now, nil
 			ended(c)

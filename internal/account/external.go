@@ -45,8 +45,11 @@ type Provider struct {
 	UID string
 	// Problem is why nobody can log in through it; empty where the account's person can.
 	Problem v1alpha1.StandingReason
-	// Directory tells that it is an LDAP directory: the first login binds the account to the entry that has its name then, unless it declares a subject.
+	// Directory tells that it is an LDAP directory: the first right password or ticket binds the account to the entry that has its name then, unless it
+	// declares a subject.
 	Directory bool
+	// Mapped are the groups there that are groups here. They must not be changed.
+	Mapped []v1alpha1.GroupMapping
 }
 
 // IsExternal tells whether the password is verified elsewhere.

@@ -150,7 +150,7 @@ func randomAuthentication(choose *rand.Rand) (v1alpha1.Authentication, account.P
 		return v1alpha1.Authentication{Type: v1alpha1.AuthenticationLocal}, account.Provider{}
 	}
 	if choose.IntN(2) == 0 {
-		provider := account.Provider{UID: []string{"d1", "d2"}[choose.IntN(2)], Directory: true}
+		provider := account.Provider{UID: []string{"d1", "d2"}[choose.IntN(2)], Directory: true, Mapped: mapping("a", "b", "staff")}
 		provider.Problem = []v1alpha1.StandingReason{"", "", v1alpha1.ReasonProviderDisabled}[choose.IntN(3)]
 		return v1alpha1.Authentication{
 			Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: "directory"},

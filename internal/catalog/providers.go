@@ -81,7 +81,7 @@ func (d *Catalog) Directories(ctx context.Context, namespace string) ([]*v1alpha
 func ProviderRule(r provider.Resolution) account.Provider {
 	rule := account.Provider{Problem: r.Problem}
 	if r.Provider != nil {
-		rule.UID, rule.Directory = string(r.Provider.UID), provider.IsDirectory(r.Provider)
+		rule.UID, rule.Directory, rule.Mapped = string(r.Provider.UID), provider.IsDirectory(r.Provider), r.Provider.Spec.GroupMappings
 	}
 	return rule
 }

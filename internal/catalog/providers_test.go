@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func TestProvider(t *testing.T) {
 				t.Errorf("resolves to %+v, %v", r, err)
 			}
 			rules, _, err := d.RulesFor(t.Context(), row.account, now)
-			if want := (account.Provider{UID: row.uid, Problem: row.problem}); err != nil || rules.Provider != want {
+			if want := (account.Provider{UID: row.uid, Problem: row.problem}); err != nil || !reflect.DeepEqual(rules.Provider, want) {
 				t.Errorf("the rules have %+v, %v; want %+v", rules.Provider, err, want)
 			}
 		})
@@ -148,7 +149,7 @@ func TestLocalAccountsCostNoLookUp(t *testing.T) {
 	d, listed := declared(t, local, without, provider("corp"))
 	for _, a := range []*v1alpha1.UserAccount{local, without} {
 		rules, _, err := d.RulesFor(t.Context(), a, now)
-		if err != nil || rules.Provider != (account.Provider{}) {
+		if err != nil || !reflect.DeepEqual(rules.Provider, account.Provider{}) {
 			t.Errorf("%s: %+v, %v", a.Name, rules.Provider, err)
 		}
 	}

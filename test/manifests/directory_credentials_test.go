@@ -52,7 +52,7 @@ func boundPerson() (account.Rules, account.Credential) {
 		Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: "corp"},
 	}}
 	rules := account.NewRules(spec, policy.Policy{}, now)
-	rules.Provider = account.Provider{UID: "uid-of-corp", Directory: true}
+	rules.Provider = account.Provider{UID: "uid-of-corp", Directory: true, Mapped: []v1alpha1.GroupMapping{{From: "cn=admins"}, {From: "cn=staff"}}}
 	c := rules.New(account.Owner{Namespace: tenant, Name: "ada", UID: "uid-of-ada"}, "id-of-ada")
 	c.External = account.External{
 		ProviderUID: "uid-of-corp", Subject: "s-1", Name: "ada", Groups: []string{"cn=admins", "cn=staff"}, PasswordSetTime: now.Add(-time.Hour),
