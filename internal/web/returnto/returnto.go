@@ -3,6 +3,7 @@ package returnto
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -65,7 +66,7 @@ func pathOf(raw string) string {
 	return raw
 }
 
-// isLogin reports whether a path is /o/{organization}/login, or below /login/oidc or /login/callback. Its parts may be encoded.
+// isLogin reports whether a path is /o/{organization}/login, or below /login/oidc, /login/callback or /login/negotiate. Its parts may be encoded.
 func isLogin(path string) bool {
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
@@ -76,7 +77,10 @@ func isLogin(path string) bool {
 	if len(parts) > 3 && parts[1] == "o" {
 		parts = parts[2:]
 	}
-	return len(parts) > 1 && parts[1] == "login" && (len(parts) == 2 || parts[2] == "oidc" || parts[2] == "callback")
+	if len(parts) < 2 || parts[1] != "login" {
+		return false
+	}
+	return len(parts) == 2 || slices.Contains([]string{"oidc", "callback", "negotiate"}, parts[2])
 }
 
 const hexadecimal = "0123456789ABCDEF"

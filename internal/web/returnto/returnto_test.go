@@ -38,6 +38,7 @@ func TestReturnTo(t *testing.T) {
 		"with more in it": "/o/a%2f\x83\"/login", "with an encoded slash behind it": "/o/acme%2Flogin",
 		"dots at the end": "/app/..", "a dot": "/app/./x", "a dot at the end": "/app/.", "an encoded line feed": "/app%0Ax", "too long when encoded": "/" + strings.Repeat("ü", 400),
 		"a logout": "/logout", "another": "/logout-everywhere", "the page in between": "/continue?return_to=%2Fapp",
+		"a login by a ticket": "/login/negotiate?return_to=%2Fapp", "of an organisation, by a ticket": "/o/acme/login/negotiate", "encoded, by a ticket": "/o/acme/login/%6Eegotiate/",
 	} {
 		if got := Check(raw); got != "" {
 			t.Errorf("%s: %.60q becomes %.60q", name, raw, got)
@@ -49,10 +50,10 @@ func TestReturnTo(t *testing.T) {
 // before it looks, and the redirect of somebody who is logged in already.
 func FuzzReturnTo(f *testing.F) {
 	pages := http.NewServeMux()
-	for _, page := range []string{"/login", "/logout", "/logout-everywhere", "/continue", "/o/{organization}/login"} {
+	for _, page := range []string{"/login", "/logout", "/logout-everywhere", "/continue", "/o/{organization}/login", "/login/negotiate", "/o/{organization}/login/negotiate"} {
 		pages.Handle(page, http.NotFoundHandler())
 	}
-	for _, raw := range []string{"/app?page=2", "//elsewhere", `/\elsewhere`, "/%2felsewhere", "/.//x", "/\t/x", "//", "//?x", "//#x", "/a%2fb/../login", "/app#/../login", "/ü", "/o/a/login", "/o/a%2fb/login"} {
+	for _, raw := range []string{"/app?page=2", "//elsewhere", `/\elsewhere`, "/%2felsewhere", "/.//x", "/\t/x", "//", "//?x", "//#x", "/a%2fb/../login", "/app#/../login", "/ü", "/o/a/login", "/o/a%2fb/login", "/login/negotiate?x", "/o/a/login/%6eegotiate"} {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
