@@ -91,10 +91,17 @@ func withTickets(t *testing.T, offer v1alpha1.KerberosOffer) *kerberosWorld {
 // open opens a page of the organisation, with a ticket unless that is empty.
 func (w *kerberosWorld) open(path, language, ticket string, cookies ...string) *httptest.ResponseRecorder {
 	w.t.Helper()
+	return w.openFrom(map[string]string{"Sec-Fetch-Site": "same-origin", "Accept-Language": language}, path, ticket, cookies...)
+}
+
+// openFrom opens a page with the headers by which a browser tells where the request comes from.
+func (w *kerberosWorld) openFrom(headers map[string]string, path, ticket string, cookies ...string) *httptest.ResponseRecorder {
+	w.t.Helper()
 	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, "/o/"+w.namespace+path, http.NoBody)
 	r.Header.Set("Accept", "text/html")
-	r.Header.Set("Accept-Language", language)
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	for name, value := range headers {
+		r.Header.Set(name, value)
+	}
 	if ticket != "" {
 		r.Header.Set("Authorization", "Negotiate "+base64.StdEncoding.EncodeToString([]byte(ticket)))
 	}
@@ -164,6 +171,13 @@ func TestNegotiateStartRefused(t *testing.T) {
 			t.Errorf("with Sec-Fetch-Site %q it answers %d, %q; want %d", site, answer.Code, answer.Header().Get("WWW-Authenticate"), want)
 		}
 	}
+	// The scripts and frames of an application on the same host are of the same origin as well.
+	for destination, isTaken := range map[string]bool{"document": true, "empty": false, "iframe": false, "image": false} {
+		answer := w.openFrom(map[string]string{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": destination}, "/login/negotiate", "nonsense")
+		if got := strings.Contains(answer.Body.String(), "Malformed"); answer.Code != http.StatusForbidden || got != isTaken {
+			t.Errorf("with Sec-Fetch-Dest %q a ticket is answered %d, looked at: %t", destination, answer.Code, got)
+		}
+	}
 	for name, path := range map[string]string{
 		"an organisation that may not use the provider": "/o/" + organisation(t, nil) + "/login/negotiate", "one that does not exist": "/o/nothing-there/login/negotiate",
 	} {
@@ -198,6 +212,16 @@ func TestAutomaticTickets(t *testing.T) {
 		if row.asks && !strings.HasSuffix(to, negotiateForReports) {
 			t.Errorf("%s: it leads to %s", name, to)
 		}
+	}
+	for name, headers := range map[string]map[string]string{
+		"another site": {"Sec-Fetch-Site": "cross-site"}, "a sibling host": {"Sec-Fetch-Site": "same-site"}, "nobody knows": {},
+		"a frame": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe"}, "a script": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"},
+	} {
+		answer := automatic.openFrom(headers, "/login?return_to=%2Freports%3Fa%3Db", "")
+		if answer.Code != http.StatusOK || cookieIn(answer, negotiatedCookie) != nil {
+			t.Errorf("from %s: answered %d, with the cookies %v", name, answer.Code, answer.Result().Cookies())
+		}
+		automatic.isForm(answer, name)
 	}
 	// Whoever opens the address for kubectl is led to the form.
 	if answer := automatic.open("/login/negotiate?"+forKubectl, "en", ticketOfEve); answer.Code/100 != 3 || cookieIn(answer, sessionCookie) != nil {

@@ -26,7 +26,7 @@ func (p *Pages) loginForm(w http.ResponseWriter, r *http.Request) {
 	page.Remember = name.Username != ""
 	page.Notice, page.NoticeLink = p.notice(w, r, page.Text)
 	_, _, forKubectl := kubectlIn(to)
-	if !isLoggedIn && !prompt && !forKubectl && page.Notice == "" && isOwnStart(r) && p.triesTickets(r, p.offered(r.Context(), p.organization(r))) {
+	if !isLoggedIn && !prompt && !forKubectl && page.Notice == "" && isOwnStart(r) && isNavigation(r) && p.triesTickets(r, p.offered(r.Context(), p.organization(r))) {
 		returnto.Redirect(w, sibling(r, negotiatePath, to))
 		return
 	}

@@ -28,12 +28,12 @@ func MayHaveTicket(r *http.Request) bool {
 	return path == negotiatePath
 }
 
-// negotiate asks the browser for a ticket, and logs in its person. The page of another site must not do that: a person would be logged in without
-// knowing. For what needs a password that was typed a short time ago, and for kubectl, a ticket does not serve.
+// negotiate asks the browser for a ticket, and logs in its person. The page of another site must not do that, nor the script or a frame of an
+// application on the same host: a person would be logged in without knowing. For what needs a password that was typed a short time ago, and for kubectl, a ticket does not serve.
 func (p *Pages) negotiate(w http.ResponseWriter, r *http.Request) {
 	to, organization := returnTo(r.URL.Query()), p.organization(r)
 	back := sibling(r, "/login", to)
-	if !isOwnStart(r) {
+	if !isOwnStart(r) || !isNavigation(r) {
 		p.UI.ShowProblem(w, r, httpkit.NewProblem(http.StatusForbidden, httpkit.CrossOrigin, httpkit.Message{Key: "problem." + httpkit.CrossOrigin + ".provider"}), "", back)
 		return
 	}
