@@ -101,7 +101,8 @@ const (
 	ConditionReasonBound = "Bound"
 	// ConditionReasonSubjectNotDeclared (SubjectBound): the provider needs spec.authentication.subject.
 	ConditionReasonSubjectNotDeclared = string(ReasonSubjectNotDeclared)
-	// ConditionReasonSubjectNotBound (SubjectBound, Unknown): nobody has logged in yet, so that the account is not bound to an entry of the directory.
+	// ConditionReasonSubjectNotBound (SubjectBound, Unknown): nobody has given the right password, or a ticket, yet, so that the account is not bound to
+	// an entry of the directory.
 	ConditionReasonSubjectNotBound = "SubjectNotBound"
 	// ConditionReasonSubjectMismatch (SubjectBound): the name belongs to another entry of the directory than the one that the account is bound to.
 	ConditionReasonSubjectMismatch = string(ReasonSubjectMismatch)
