@@ -102,7 +102,7 @@ node-test: ## Install, log in, upgrade and uninstall on a real node. Needs Linux
 	KEYTURN_DIST='$(abspath $(DIST))' PATH=$$PATH:/usr/sbin:/sbin go test -count=1 -timeout $(TEST_TIMEOUT) -tags node -v ./test/node
 
 .PHONY: pictures
-pictures: control-plane browser oidc-provider ## Take the pictures of the README and of docs anew.
+pictures: control-plane browser oidc-provider directory-servers ## Take the pictures of the README and of docs anew.
 	go test -count=1 -timeout $(TEST_TIMEOUT) -run '^TestPictures' ./test/e2e
 	cp .screenshots/README-login.png docs/pictures/login.png
 	cp .screenshots/README-change-password.png docs/pictures/change-password.png
@@ -110,6 +110,10 @@ pictures: control-plane browser oidc-provider ## Take the pictures of the README
 	cp .screenshots/README-admin-reset.png docs/pictures/admin-reset.png
 	cp .screenshots/README-external-login.png docs/pictures/external-login.png
 	cp .screenshots/README-external-change-refused.png docs/pictures/external-change-refused.png
+	cp .screenshots/README-directory-login.png docs/pictures/directory-login.png
+	cp .screenshots/README-directory-home.png docs/pictures/directory-home.png
+	cp .screenshots/README-directory-change-refused.png docs/pictures/directory-change-refused.png
+	cp .screenshots/README-directory-must-change.png docs/pictures/directory-must-change.png
 
 .PHONY: bench
 bench: control-plane build directory-servers ## Measure what the design budgets.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/test/directories"
 )
@@ -147,6 +149,63 @@ func TestPagesDirectoryAdministrator(t *testing.T) {
 	b.open("/admin/accounts/" + o.name + "/" + p.username)
 	b.says(c.name)
 	b.state("account")
+}
+
+// TestPicturesOfDirectories takes the pictures of docs/external-accounts.md, of the card alone.
+func TestPicturesOfDirectories(t *testing.T) {
+	t.Parallel()
+
+	o, c := newOrganisation(t), newCorp(t)
+	c.takesTickets(v1alpha1.KerberosLink)
+	ada, grace := c.hiresAs(o, "ada"), c.hiresAs(o, "grace")
+	must(t, c.MustChangePassword(grace.username))
+	c.serves(o)
+	ada.loginEventually(t, ada.password, granted)
+
+	b := openBrowser(t, t.TempDir())
+	b.do(chromedp.EmulateViewport(520, 1000, chromedp.EmulateScale(2)))
+	b.open("/o/" + o.name + "/login")
+	b.says("Sign in with Windows")
+	b.namesAcme(o)
+	b.card("directory-login")
+	b.logIn(grace, grace.password)
+	b.says("Your password at Corp has to be changed before you can log in here.")
+	b.namesAcme(o)
+	b.card("directory-must-change")
+	b.logIn(ada, ada.password)
+	b.at("/")
+	b.says("kept by Corp")
+	b.namesAcme(o)
+	b.card("directory-home")
+	b.open("/change-password")
+	b.says("Your password is kept by Corp.")
+	b.card("directory-change-refused")
+}
+
+// hiresAs adds somebody with just this username to the directory until the test is over, and declares the account.
+func (c *corp) hiresAs(o *organisation, username string) *person {
+	c.t.Helper()
+
+	p := &person{organisation: o.name, username: username, password: newPassword()}
+	must(c.t, c.AddUser(directories.Person{Username: p.username, Password: p.password}))
+	c.t.Cleanup(func() {
+		if err := c.DeleteUser(p.username); err != nil {
+			c.t.Error(err)
+		}
+	})
+	c.declares(o, p, nil)
+
+	return p
+}
+
+// namesAcme shows the name acme where the page shows that of the test's organisation.
+func (b *browser) namesAcme(o *organisation) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(`(() => {
+		const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+		while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll("`+o.name+`", "acme");
+		for (const field of document.querySelectorAll("input")) if (field.value === "`+o.name+`") field.value = "acme";
+	})()`, nil))
 }
 
 // takesTickets has the IdentityProvider take tickets of the domain.
