@@ -1,10 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
-	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -130,77 +126,4 @@ func TestDirectoryGuessesOneByOne(t *testing.T) {
 
 		who.login(t, newPassword(), locked)
 	}
-}
-
-// TestDirectoryTiming: a wrong password is answered after the same time whether the account is one of the directory, a local one, or none. The
-// three are asked in turn, so that whatever else the machine does meets all of them alike.
-func TestDirectoryTiming(t *testing.T) {
-	t.Parallel()
-
-	const rounds = 12
-
-	o, _ := governed(t, v1alpha1.PasswordPolicySpec{
-		Lockout: v1alpha1.LockoutRule{MaxFailures: new(int32(100)), DurationMinutes: new(int32(5))},
-	})
-	c := newCorp(t)
-	c.spec.Lockout = &v1alpha1.ProviderLockout{MaxFailures: new(int32(100))}
-	external := c.employs(o, "ada", nil)
-	local := o.settled(t, "grace", nil)
-	c.serves(o)
-	external.loginEventually(t, external.password, granted)
-
-	took := map[string][]time.Duration{}
-
-	for range rounds {
-		for name, who := range map[string]*person{
-			"external": external, "local": local, "unknown": {organisation: o.name, username: "nobody-" + strings.ToLower(uniqueName(t)[:8])},
-		} {
-			began := time.Now()
-			a, err := who.tryLogin(t.Context(), newPassword())
-			must(t, err)
-			must(t, a.check(wrong))
-
-			took[name] = append(took[name], time.Since(began))
-		}
-	}
-
-	const step = 300 * time.Millisecond
-
-	multiples := func(name string) (all []int) {
-		for _, d := range took[name] {
-			if d < step {
-				t.Errorf("a wrong password of a %s name is answered after %s, want no earlier than %s", name, d, step)
-			}
-
-			all = append(all, int(d/step))
-		}
-
-		slices.Sort(all)
-
-		return all
-	}
-
-	// Answers come after whole multiples of the step; what differs is which, and for most of the answers it is the same.
-	medians := map[string]int{}
-	for name := range took {
-		medians[name] = multiples(name)[rounds/2]
-	}
-
-	if medians["external"] != medians["local"] || medians["local"] != medians["unknown"] {
-		t.Errorf("wrong passwords are answered after %v steps of %s: %v", medians, step, took)
-	}
-
-	// Within a step, the answers of no name are later than those of another by more than the machine varies.
-	var late []string
-
-	for name, all := range took {
-		slices.Sort(all)
-		late = append(late, fmt.Sprintf("%s %s", name, all[rounds/2]%step))
-
-		if rest := all[rounds/2] % step; rest > step/2 {
-			t.Errorf("the median of a %s name is %s after a step", name, rest)
-		}
-	}
-
-	t.Log(strings.Join(late, ", "), http.StatusUnauthorized)
 }
