@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/authn/kerberos"
 	"github.com/keyturn/keyturn/test/directories"
 )
 
@@ -97,9 +98,6 @@ func TestDirectoryTickets(t *testing.T) {
 	d, err := sampleDomain()
 	must(t, err)
 
-	k, err := sampleKDC()
-	must(t, err)
-
 	o, c := newOrganisation(t), newCorp(t)
 	c.takesTickets(v1alpha1.KerberosLink)
 	p, undeclared := c.employs(o, "ada", nil), c.hires(o, "eve")
@@ -136,34 +134,51 @@ func TestDirectoryTickets(t *testing.T) {
 		t.Errorf("the session is of %s", known.Account.Username)
 	}
 
+	for name, row := range refusedTickets(t, p, ticket, header) {
+		a := negotiate(t, o, row.authorization, "same-origin")
+		if a.code < http.StatusBadRequest || a.session() != "" || !strings.Contains(a.document, row.says) {
+			t.Errorf("%s: the answer is %d, want %q: %s", name, a.code, row.says, a.document)
+		}
+	}
+
+	// Who is declared nowhere is told so, with the subject to hand on.
+	subject, err := c.ID(undeclared.username)
+	must(t, err)
+
+	a = negotiate(t, o, tokenFor(t, ticketOf(undeclared), "HTTP"), "none")
+	if a.session() != "" || !strings.Contains(a.document, "no account is declared for you") || !strings.Contains(a.document, subject) {
+		t.Errorf("who is not declared is answered %d, without the subject %s: %s", a.code, subject, a.document)
+	}
+}
+
+// refusedTicket is one that lets nobody in. The page says something about it that is said of no other reason.
+type refusedTicket struct{ authorization, says string }
+
+// refusedTickets are made with a ticket of somebody, and a header that was accepted.
+func refusedTickets(t *testing.T, p *person, ticket directories.Ticket, used string) map[string]refusedTicket {
+	t.Helper()
+
+	d, err := sampleDomain()
+	must(t, err)
 	must(t, d.AddService("other-"+p.username[4:], newPassword(), "other/localhost"))
+
+	k, err := sampleKDC()
+	must(t, err)
 	must(t, k.AddPrincipal(t.Context(), p.username, p.password))
 
 	foreign, err := k.Ticket(t.Context(), p.username, p.password)
 	must(t, err)
 
-	for name, row := range map[string]struct{ authorization, words string }{
-		"used before":     {header, "Windows has not told who you are"},
-		"another service": {tokenFor(t, ticket, "other"), "Windows has not told who you are"},
-		"another realm":   {tokenFor(t, foreign, "HTTP"), "Windows has not told who you are"},
+	because := func(reason kerberos.Reason) string { return ": " + string(reason) }
+
+	return map[string]refusedTicket{
+		"used before":     {used, because(kerberos.Replay)},
+		"another service": {tokenFor(t, ticket, "other"), because(kerberos.WrongService)},
+		"another realm":   {tokenFor(t, foreign, "HTTP"), because(kerberos.WrongRealm)},
 		"NTLM":            {"Negotiate TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAAKAGFKAAAADw==", "Your computer has no ticket for this address."},
-		"no ticket":       {"Negotiate AAAA", "Windows has not told who you are"},
-		"not encoded":     {"Negotiate ***", "Windows has not told who you are"},
-		"changed":         {changed(tokenFor(t, ticket, "HTTP")), "Windows has not told who you are"},
-		"not declared":    {tokenFor(t, ticketOf(undeclared), "HTTP"), "no account is declared for you"},
-	} {
-		a := negotiate(t, o, row.authorization, "same-origin")
-		if a.code < http.StatusBadRequest || a.session() != "" || !strings.Contains(a.document, row.words) {
-			t.Errorf("%s: the answer is %d, want %q: %s", name, a.code, row.words, a.document)
-		}
-	}
-
-	// Who is not declared is shown the subject, to hand on.
-	subject, err := c.ID(undeclared.username)
-	must(t, err)
-
-	if a := negotiate(t, o, tokenFor(t, ticketOf(undeclared), "HTTP"), "none"); !strings.Contains(a.document, subject) {
-		t.Error("the page does not show the subject")
+		"no ticket":       {"Negotiate AAAA", because(kerberos.NotNegotiate)},
+		"not encoded":     {"Negotiate ***", because(kerberos.Malformed)},
+		"changed":         {changed(tokenFor(t, ticket, "HTTP")), because(kerberos.Malformed)},
 	}
 }
 
