@@ -65,11 +65,11 @@ func TestDirectoryRefusals(t *testing.T) {
 		},
 		"restricted": {
 			refusedElsewhere(v1alpha1.ReasonExternalRestricted), http.StatusForbidden, "account-unavailable", "ExternalRestricted", false,
-			"Corp does not let you log in at this time", "Corp erlaubt Ihnen die Anmeldung zu dieser Zeit",
+			"Corp does not let you log in here or at this time", "Corp lässt Ihre Anmeldung hier oder zu dieser Zeit nicht zu",
 		},
 		"not to be asked": {
 			&authn.UnavailableError{Reason: "Timeout", RetryAfter: 9 * time.Second}, http.StatusServiceUnavailable, "provider-unavailable", "Timeout", false,
-			"Corp cannot be asked at present", "über Corp ist gerade nicht möglich",
+			"Logging in through Corp is not possible at present", "über Corp ist gerade nicht möglich",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

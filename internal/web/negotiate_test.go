@@ -238,10 +238,10 @@ func TestTicketRefused(t *testing.T) {
 	}{
 		"NTLM":                  {"ntlm", "en", "Your computer has no ticket for this address.", http.StatusForbidden},
 		"NTLM, in German":       {"ntlm", "de", "Ihr Rechner hat kein Ticket für diese Adresse.", http.StatusForbidden},
-		"a clock":               {"early", "en", "The clock of your computer is wrong by some minutes.", http.StatusForbidden},
+		"a clock":               {"early", "en", "The clock of your computer, or that of a server, is wrong", http.StatusForbidden},
 		"any other":             {"again", "en", "tell an administrator: Replay", http.StatusForbidden},
 		"nothing that is known": {"nonsense", "de", "nennen Sie der Administration: Malformed", http.StatusForbidden},
-		"no directory":          {"unreachable", "en", "Corp cannot be asked at present who you are.", http.StatusServiceUnavailable},
+		"no directory":          {"unreachable", "en", "Logging in through Corp is not possible at present", http.StatusServiceUnavailable},
 		"no directory, German":  {"unreachable", "de", "Die Anmeldung über Corp ist gerade nicht möglich.", http.StatusServiceUnavailable},
 	} {
 		answer := w.open(negotiateForReports, row.language, row.ticket)

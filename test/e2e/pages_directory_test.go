@@ -101,7 +101,7 @@ func TestPagesDirectoryDown(t *testing.T) {
 	b := openBrowser(t, t.TempDir())
 
 	for language, words := range map[string]string{
-		"en": "Corp cannot be asked at present who you are.", "de": "Die Anmeldung über Corp ist gerade nicht möglich.",
+		"en": "Logging in through Corp is not possible at present", "de": "Die Anmeldung über Corp ist gerade nicht möglich.",
 	} {
 		b.speaks(language)
 		b.logIn(p, p.password)

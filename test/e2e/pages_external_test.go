@@ -319,7 +319,7 @@ func TestPagesExternalFailures(t *testing.T) {
 
 	b.open("/o/" + o.name + "/login")
 	b.choose(down)
-	b.says("Fabrikam cannot be asked at present who you are.")
+	b.says("Logging in through Fabrikam is not possible at present")
 	b.state("down")
 
 	b.logInAt(c, o, frances, callback+c.name)
