@@ -2,7 +2,9 @@ package provider
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +36,9 @@ type Settings struct {
 	Roots *x509.CertPool
 	// Version changes whenever anything else of the settings does.
 	Version string
+	// BindVersion of a directory changes whenever the Secret of the account that searches does, or spec.ldap. Until then, a directory that has refused the
+	// account will most likely refuse it again.
+	BindVersion string
 }
 
 // SettingsError says why a provider cannot be reached as it is declared.
@@ -75,6 +80,9 @@ func (s Source) SettingsUnless(ctx context.Context, p *v1alpha1.IdentityProvider
 		return nil, err
 	}
 	settings.Version = version
+	if IsDirectory(p) {
+		settings.BindVersion = objects.bindVersion(p)
+	}
 	return settings, nil
 }
 
@@ -133,6 +141,16 @@ func (o objects) version(p *v1alpha1.IdentityProvider) string {
 		add("ca", o.authorities)
 	}
 	return version
+}
+
+// bindVersion of the settings that come of a directory and the Secret of the account that searches.
+func (o objects) bindVersion(p *v1alpha1.IdentityProvider) string {
+	declared, err := json.Marshal(p.Spec.LDAP)
+	if err != nil {
+		panic(err) // It has nothing but texts and numbers.
+	}
+	sum := sha256.Sum256(declared)
+	return fmt.Sprintf("%s/%x/%s/%s", p.UID, sum, o.secret.GetUID(), o.secret.GetResourceVersion())
 }
 
 // parse reads what a provider names. What is wrong with the Secret is told first.

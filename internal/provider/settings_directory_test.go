@@ -160,20 +160,24 @@ func TestDirectoryVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]string{first.Version: "at first"}
+	seen, binds := map[string]string{first.Version: "at first"}, map[string]bool{first.BindVersion: true}
 	for _, step := range []struct {
 		name   string
 		change func()
+		// binds tells whether the account that searches may be taken by now.
+		binds bool
 	}{
-		{"another generation", func() { d.provider.Generation++ }},
-		{"another provider", func() { d.provider.UID = "u2" }},
-		{"another Secret", func() { d.secret.UID = "s2" }},
-		{"another version of the Secret", func() { d.secret.ResourceVersion = "77" }},
-		{"another keytab", func() { d.keytab.UID = "k2" }},
-		{"another version of the keytab", func() { d.keytab.ResourceVersion = "78" }},
-		{"another ConfigMap", func() { d.ca.UID = "c2" }},
-		{"another version of the ConfigMap", func() { d.ca.ResourceVersion = "79" }},
-		{"no keytab", func() { d.keytab = nil }},
+		{"another generation", func() { d.provider.Generation++ }, false},
+		{"another provider", func() { d.provider.UID = "u2" }, true},
+		{"another Secret", func() { d.secret.UID = "s2" }, true},
+		{"another version of the Secret", func() { d.secret.ResourceVersion = "77" }, true},
+		{"another keytab", func() { d.keytab.UID = "k2" }, false},
+		{"another version of the keytab", func() { d.keytab.ResourceVersion = "78" }, false},
+		{"another ConfigMap", func() { d.ca.UID = "c2" }, false},
+		{"another version of the ConfigMap", func() { d.ca.ResourceVersion = "79" }, false},
+		{"another displayName", func() { d.provider.Generation++; d.provider.Spec.DisplayName += "!" }, false},
+		{"another filter", func() { d.provider.Generation++; d.provider.Spec.LDAP.Users.Filter = "(cn=*)" }, true},
+		{"no keytab", func() { d.keytab = nil }, false},
 	} {
 		step.change()
 		s, err := d.settings(t)
@@ -184,5 +188,9 @@ func TestDirectoryVersion(t *testing.T) {
 			t.Errorf("%s: the version is that of %s", step.name, former)
 		}
 		seen[s.Version] = step.name
+		if binds[s.BindVersion] == step.binds {
+			t.Errorf("%s: the version of the account that searches is another one: %t", step.name, !step.binds)
+		}
+		binds[s.BindVersion] = true
 	}
 }

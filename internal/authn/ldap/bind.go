@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -59,6 +60,8 @@ func (a answer) read(isAD bool) (refusal v1alpha1.StandingReason, err error) {
 		return v1alpha1.ReasonExternalPasswordExpired, nil
 	case a.code == ldap.LDAPResultSuccess:
 		return "", nil
+	case a.code == ldap.LDAPResultConstraintViolation: // 389 Directory Server answers so for an entry that is locked, whatever the password.
+		return "", authn.ErrWrong
 	case isTemporary(a.code):
 		return "", &failure{cause: causeResult, code: a.code}
 	case a.code != ldap.LDAPResultInvalidCredentials: // A referral, for example: whether the password is right is not known.
@@ -72,18 +75,24 @@ func (a answer) read(isAD bool) (refusal v1alpha1.StandingReason, err error) {
 
 // readMessage reads the message of Active Directory, such as "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 52e, v2580".
 func readMessage(message string) (v1alpha1.StandingReason, error) {
-	found := errorCode.FindStringSubmatch(message)
-	if found == nil {
-		return "", authn.ErrWrong
-	}
-	if found[1] == noLogonServers {
+	if isNoLogonServers(message) {
 		return "", &failure{cause: causeResult, code: ldap.LDAPResultUnavailable}
 	}
-	if refusal := refusals[found[1]]; refusal != "" {
+	if refusal := refusals[errorOf(message)]; refusal != "" {
 		return refusal, nil
 	}
 	return "", authn.ErrWrong
 }
+
+// errorOf returns the error of Windows in a message of Active Directory, in small letters; empty without one.
+func errorOf(message string) string {
+	if found := errorCode.FindStringSubmatch(message); found != nil {
+		return strings.ToLower(found[1])
+	}
+	return ""
+}
+
+func isNoLogonServers(message string) bool { return errorOf(message) == noLogonServers }
 
 // isTemporary tells whether a result says that the directory may answer otherwise later.
 func isTemporary(code uint16) bool {

@@ -30,7 +30,7 @@ type Client struct {
 	gate    outbound.Gate
 	servers *servers
 	pool    *pool
-	refused refusedBinds
+	refused *refusedBinds
 	// binding has room for the one attempt that binds the account that searches.
 	binding chan struct{}
 	// domain is the DN of the domain of Active Directory, once it is known.
@@ -50,7 +50,7 @@ func newClient(settings *provider.Settings, clk clock.PassiveClock, b bounds) *C
 		settings: settings, clock: clk, bounds: b, schema: schemaOf(settings.Provider), mappings: mappingsOf(settings.Provider),
 		gate:    outbound.Gate{Turns: outbound.NewTurns(maxRunning, maxWaiting), Breaker: outbound.NewBreaker(clk)},
 		servers: &servers{declared: settings.Provider.Spec.LDAP.Servers, clock: clk, downUntil: map[string]time.Time{}},
-		pool:    &pool{}, refused: refusedBinds{clock: clk}, binding: make(chan struct{}, 1), ambiguous: occasionally{clock: clk},
+		pool:    &pool{}, refused: &refusedBinds{clock: clk, version: settings.BindVersion}, binding: make(chan struct{}, 1), ambiguous: occasionally{clock: clk},
 	}
 }
 

@@ -27,6 +27,8 @@ type Clients struct {
 
 	mu      sync.Mutex
 	clients map[types.UID]*Client
+	// refused is what is known of the accounts that search, for each directory. A client that begins anew would try again what is known to be refused.
+	refused map[types.UID]*refusedBinds
 }
 
 var _ authn.Verifier = (*Clients)(nil)
@@ -45,7 +47,7 @@ func (c *Clients) Of(ctx context.Context, p *v1alpha1.IdentityProvider) (*Client
 		return known, nil
 	}
 	if c.clients == nil {
-		c.clients = map[types.UID]*Client{}
+		c.clients, c.refused = map[types.UID]*Client{}, map[types.UID]*refusedBinds{}
 	}
 	// Some of them are of providers that are gone. Another one of the name was deleted: its stats would hide those of this one.
 	isFull := len(c.clients) >= provider.MaxProviders && known == nil
@@ -56,7 +58,12 @@ func (c *Clients) Of(ctx context.Context, p *v1alpha1.IdentityProvider) (*Client
 		}
 		return isGone
 	})
+	maps.DeleteFunc(c.refused, func(uid types.UID, other *refusedBinds) bool { return isFull && uid != p.UID && other.isPast() })
 	client := New(settings, c.Clock)
+	if remembered := c.refused[p.UID]; remembered != nil && remembered.version == settings.BindVersion {
+		client.refused = remembered
+	}
+	c.refused[p.UID] = client.refused
 	if c.OnRequest != nil {
 		client.OnRequest = func(took time.Duration) { c.OnRequest(p.Name, took) }
 	}

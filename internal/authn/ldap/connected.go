@@ -15,8 +15,8 @@ func testError(reason, format string, args ...any) *provider.TestError {
 	return &provider.TestError{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-// Test makes a new connection, binds the account that searches, and makes the searches of logins. While it is known that the directory refuses that
-// account, it is not bound again: that would lock it. Error: *provider.TestError.
+// Test makes a new connection, binds the account that searches, and makes the searches of logins. Where the directory has refused that
+// account, it is seldom bound again: that could lock it. Error: *provider.TestError.
 func (c *Client) Test(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.bounds.attempt)
 	defer cancel()
@@ -138,8 +138,13 @@ func connectionError(f *failure) *provider.TestError {
 		return testError(v1alpha1.ConditionReasonDialFailed, "%s does not begin TLS. Check ldap.tls.mode: as a rule port 636 is for LDAPS, and 389 for StartTLS.", f.server)
 	case causeBindRefused:
 		return testError(v1alpha1.ConditionReasonBindRefused, "The directory refuses the account of the Secret. Check the keys %s and %s, and that the account is neither locked nor "+
-			"expired. As long as the Secret is the same, the account is tried again at growing intervals, up to ten minutes, so that it is not locked.",
+			"expired. Each server of Keyturn tries it three times, and then once an hour, so that these attempts do not lock it; as soon as the Secret or ldap of the provider has changed, at once.",
 			v1alpha1.BindNameKey, v1alpha1.BindPasswordKey)
+	case causeUnusable:
+		if f.code != 0 {
+			return testError(v1alpha1.ConditionReasonSearchFailed, "The directory answers with result %d when the account of the Secret is bound, which says nothing of the account. Check that ldap.servers "+
+				"are the directory's own (10 is a referral to another server) and ldap.tls.mode (8 and 13 demand more security), or ask its operator.", f.code)
+		}
 	case causeUnreachable:
 		return testError(v1alpha1.ConditionReasonDialFailed, "%s cannot be reached. Check the host and the port, and that it can be reached from the cluster: names, network policies, "+
 			"firewalls.", f.server)

@@ -263,43 +263,6 @@ func TestBreakerOpens(t *testing.T) {
 	}
 }
 
-// TestRefusedService: an account that the directory refuses is bound again after a growing pause, however many logins come.
-func TestRefusedService(t *testing.T) {
-	f := newFakeServer(t)
-	f.bind = func(c *fakeConn, _ string) bool {
-		c.result(ldap.ApplicationBindResponse, ldap.LDAPResultInvalidCredentials, planted)
-		return true
-	}
-	a := newAsker(t, f)
-	now := noon
-	for i, pause := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 10 * time.Minute, 10 * time.Minute} {
-		var attempts sync.WaitGroup
-		for range 10 {
-			attempts.Go(func() {
-				if got := a.ask(t, rightPassword); got != "unavailable: BindRefused" {
-					t.Error(got)
-				}
-			})
-		}
-		attempts.Wait()
-		a.clock.SetTime(now.Add(pause - time.Second))
-		_, err := a.Find(t.Context(), ByName, "ada")
-		unavailable, ok := errors.AsType[*authn.UnavailableError](err)
-		if !ok || unavailable.RetryAfter != time.Second {
-			t.Errorf("%v, to be tried again after %+v", err, unavailable)
-		}
-		if n := f.bindsOf(serviceDN); n != i+1 {
-			t.Fatalf("%d binds before the pause of %s is over, want %d", n, pause, i+1)
-		}
-		now = now.Add(pause)
-		a.clock.SetTime(now)
-	}
-	f.bind = nil
-	if got := a.ask(t, rightPassword); got != "right" {
-		t.Error(got)
-	}
-}
-
 // TestConnectionsAreKept: searches share a connection, passwords do not, and a connection that the server has ended meanwhile is replaced.
 func TestConnectionsAreKept(t *testing.T) {
 	f := newFakeServer(t)

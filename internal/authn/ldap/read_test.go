@@ -43,6 +43,8 @@ func TestAnswers(t *testing.T) {
 		{true, answer{code: 49, message: message("701")}, "ExternalAccountExpired"},
 		{true, answer{code: 49, message: message("773")}, "ExternalMustChange"},
 		{true, answer{code: 49, message: message("51f")}, unavailable},
+		{true, answer{code: 49, message: message("51F")}, unavailable},
+		{true, answer{code: 49, message: message("0000052E")}, wrong},
 		{true, answer{code: 49, message: message("0")}, wrong},
 		{true, answer{code: 49, message: message("5330")}, wrong},
 		{true, answer{code: 49, message: "metadata 533"}, wrong},
@@ -58,6 +60,7 @@ func TestAnswers(t *testing.T) {
 		{false, answer{controls: policy(0)}, "ExternalPasswordExpired"},
 		{false, answer{code: 49, controls: policy(0)}, "ExternalPasswordExpired"},
 		{false, answer{code: 51, controls: policy(0)}, unavailable},
+		{false, answer{code: 19}, wrong}, // 389 Directory Server, of an entry that is locked.
 		{false, answer{controls: policy(1)}, wrong},
 		{false, answer{code: 49, controls: policy(1)}, wrong},
 		{false, answer{code: 49, controls: policy(2)}, wrong},

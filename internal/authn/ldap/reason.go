@@ -69,7 +69,7 @@ const (
 // failure is a request that failed. Its text has nothing of the request and the answer.
 type failure struct {
 	cause cause
-	// code is the result that the directory has answered with, of causeResult.
+	// code is the result that the directory has answered with: of causeResult, and of causeUnusable where it was a bind; zero: none.
 	code uint16
 	// server that was dialled, as it is declared, if it failed then.
 	server string

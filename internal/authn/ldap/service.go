@@ -5,21 +5,27 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"k8s.io/utils/clock"
 )
 
-const (
-	// firstBindPause is how long the account that searches is not bound again after the directory has refused it; the pause doubles up to maxBindPause.
-	// The settings being others, it is bound at once.
-	firstBindPause, maxBindPause = time.Minute, 10 * time.Minute
-)
+// bindPauses are how long the account that searches is not bound again after the directory has refused it once, twice, and from the third time on. The first
+// ones are short: a domain controller may not have heard of a new password yet. The last one is longer than directories remember wrong passwords as a rule, so
+// that no further ones add up to those that lock an account. When the Secret or spec.ldap has changed, the account is bound at once.
+var bindPauses = []time.Duration{time.Minute, 2 * time.Minute, time.Hour}
 
-// refusedBinds remembers that the directory refuses the account that searches. Each login would try again, and so lock that account.
+// maxBindRetry is how long at most people are told to wait for the account to be bound again: the Secret may be replaced at any time.
+const maxBindRetry = 10 * time.Minute
+
+// refusedBinds remembers that the directory refuses the account that searches. Each login would try again, and so lock that account. It outlasts the client,
+// as long as what is sent, and where to, stays the same.
 type refusedBinds struct {
 	clock clock.PassiveClock
+	// version is provider.Settings.BindVersion.
+	version string
 
 	mu    sync.Mutex
-	pause time.Duration
+	times int
 	until time.Time
 }
 
@@ -28,7 +34,7 @@ func (r *refusedBinds) check() *failure {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if wait := r.until.Sub(r.clock.Now()); wait > 0 {
-		return &failure{cause: causeBindRefused, retryAfter: wait}
+		return &failure{cause: causeBindRefused, retryAfter: min(wait, maxBindRetry)}
 	}
 	return nil
 }
@@ -38,13 +44,17 @@ func (r *refusedBinds) note(refused bool) *failure {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !refused {
-		r.pause, r.until = 0, time.Time{}
+		r.times, r.until = 0, time.Time{}
 		return nil
 	}
-	r.pause = min(max(2*r.pause, firstBindPause), maxBindPause)
-	r.until = r.clock.Now().Add(r.pause)
-	return &failure{cause: causeBindRefused, retryAfter: r.pause}
+	pause := bindPauses[min(r.times, len(bindPauses)-1)]
+	r.times++
+	r.until = r.clock.Now().Add(pause)
+	return &failure{cause: causeBindRefused, retryAfter: min(pause, maxBindRetry)}
 }
+
+// isPast tells whether the account may be bound again.
+func (r *refusedBinds) isPast() bool { return r.check() == nil }
 
 // serviceConnection returns a new connection on which the account that searches is bound. Only one is bound at a time: while it is not known whether the
 // directory refuses the account, no other attempt shall find out.
@@ -78,8 +88,28 @@ func (c *Client) bindService(ctx context.Context, conn *connection) *failure {
 	if failed != nil {
 		return failed
 	}
-	if isTemporary(said.code) {
+	switch {
+	case said.code == ldap.LDAPResultSuccess:
+		return c.refused.note(false)
+	case c.schema.isAD && said.code == ldap.LDAPResultInvalidCredentials && isNoLogonServers(said.message):
+		return &failure{cause: causeResult, code: ldap.LDAPResultUnavailable}
+	case isBindRefusal(said.code):
+		return c.refused.note(true)
+	case isTemporary(said.code):
 		return &failure{cause: causeResult, code: said.code}
+	default: // Such as a referral, or that more security is demanded: nothing was said about the account.
+		return &failure{cause: causeUnusable, code: said.code}
 	}
-	return c.refused.note(said.code != 0)
+}
+
+// isBindRefusal tells whether a result says that the directory refuses the name or the password of the account that searches, or the account.
+func isBindRefusal(code uint16) bool {
+	switch code {
+	case ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInappropriateAuthentication, ldap.LDAPResultInsufficientAccessRights,
+		ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNoSuchObject,
+		ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultConstraintViolation: // 389 Directory Server answers so for an account that is inactive, or locked.
+		return true
+	default:
+		return false
+	}
 }
