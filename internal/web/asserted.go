@@ -55,3 +55,10 @@ type asserted struct {
 	provider *v1alpha1.IdentityProvider
 	subject  string
 }
+
+// isNavigation tells whether a browser opens a page with a request, by its header Sec-Fetch-Dest. A script of an application on the same host
+// cannot say that of a request that it makes by itself.
+func isNavigation(r *http.Request) bool {
+	destination := r.Header.Get("Sec-Fetch-Dest")
+	return destination == "" || destination == "document"
+}

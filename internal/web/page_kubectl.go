@@ -134,13 +134,6 @@ func (p *Pages) sessionForKubectl(w http.ResponseWriter, r *http.Request, k kube
 	return found, err == nil
 }
 
-// isNavigation tells whether a browser opens a page with a request, by its header Sec-Fetch-Dest. A script of an application on the same host
-// cannot say that of a request that it makes by itself.
-func isNavigation(r *http.Request) bool {
-	destination := r.Header.Get("Sec-Fetch-Dest")
-	return destination == "" || destination == "document"
-}
-
 // refuseKubectl refuses an address or a form that kubectl account login has not made.
 func (p *Pages) refuseKubectl(w http.ResponseWriter, r *http.Request) {
 	refusal := httpkit.NewProblem(http.StatusBadRequest, httpkit.InvalidRequest, httpkit.Message{Key: "problem." + httpkit.InvalidRequest + ".kubectl"})
