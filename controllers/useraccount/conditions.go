@@ -130,7 +130,7 @@ func providerResolved(s *scope) condition {
 	return c
 }
 
-// subjectBound says whether the person at the provider is this account's. In a directory that is not known until somebody has logged in.
+// subjectBound says whether the person at the provider is this account's. In a directory that is not known until somebody has given a right password or ticket.
 func subjectBound(s *scope) condition {
 	c := condition{kind: v1alpha1.ConditionSubjectBound}
 	binding, external := s.provider.Binding, s.credential().External
@@ -141,13 +141,13 @@ func subjectBound(s *scope) condition {
 	case external.State == v1alpha1.ReasonSubjectMismatch:
 		c.reason = v1alpha1.ConditionReasonSubjectMismatch
 		c.message = fmt.Sprintf("The name %q belongs to another entry of the directory than the one that the account is bound to. If the person has another name there by now, "+
-			"declare that as spec.authentication.externalName. If the account is to be that of the other entry, delete it and create it again.", external.Name)
+			"declare that as spec.authentication.externalName. If the other entry is of the same human being, declare its ID as spec.authentication.subject. Otherwise delete the account.", external.Name)
 	case s.account.Spec.Authentication.Subject == "" && external.IsZero():
 		if s.provider.Provider == nil {
 			break // Whether it has to be declared is not known.
 		}
 		c.unknown, c.reason = true, v1alpha1.ConditionReasonSubjectNotBound
-		c.message = fmt.Sprintf("Nobody has logged in yet. The first login binds the account to the entry of the directory that has the name %q then.", provider.ExternalName(s.account))
+		c.message = fmt.Sprintf("Nobody has given a right password or ticket yet. The first one binds the account to the entry of the directory that has the name %q then.", provider.ExternalName(s.account))
 	default:
 		c.status, c.reason = true, v1alpha1.ConditionReasonBound
 		c.message = "The subject at the provider is this account's."
