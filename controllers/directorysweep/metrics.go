@@ -22,7 +22,7 @@ func newMetrics(registry prometheus.Registerer, states *States, c clock.PassiveC
 	m := &sweepMetrics{
 		states: states, clock: c,
 		age: prometheus.NewDesc("keyturn_provider_sweep_age_seconds",
-			"How long ago all people of a directory were last looked up; since the start of the server where they were not yet.", []string{"provider"}, nil),
+			"How long ago all people of a directory were last looked up, without most of them seeming gone; since the start of the server where they were not yet.", []string{"provider"}, nil),
 		interval: prometheus.NewDesc("keyturn_provider_sweep_interval_seconds",
 			"How often all people of a directory are to be looked up: its revalidation.intervalMinutes.", []string{"provider"}, nil),
 		unreadable: prometheus.NewDesc("keyturn_provider_sweep_unreadable",
@@ -59,11 +59,18 @@ func (m *sweepMetrics) Collect(metrics chan<- prometheus.Metric) {
 
 // figures of a directory, for metrics.
 type figures struct {
-	// age is how long ago it was last swept completely, since it was first to be where it never was; interval is how often it is to be.
+	// age is how long ago it was last swept completely, with an answer that counted for everybody, since it was first to be where it never was; interval is how often it is to be.
 	age, interval time.Duration
 	// unreadable is how many people could not be read then, and groupsUnreadable is 1 where the groups could not.
 	unreadable       int
 	groupsUnreadable float64
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // figures returns those of each directory.
@@ -72,7 +79,7 @@ func (s *States) figures(now time.Time) map[string]figures {
 	defer s.mu.Unlock()
 	all := make(map[string]figures, len(s.byName))
 	for name, found := range s.byName {
-		of := figures{age: now.Sub(found.since()), interval: found.interval, unreadable: len(found.unreadable)}
+		of := figures{age: now.Sub(later(found.began, found.counted)), interval: found.interval, unreadable: len(found.unreadable)}
 		if found.groupsUnread {
 			of.groupsUnreadable = 1
 		}

@@ -69,6 +69,8 @@ type state struct {
 	interval time.Duration
 	// began is when it was first to be swept, and completed when a sweep was last complete; zero: never.
 	began, completed time.Time
+	// counted is when a sweep was last complete whose answer counted for everybody: a mass disappearance counts for nobody who is gone. Zero: never.
+	counted time.Time
 	// due is when the next sweep begins.
 	due time.Time
 	// failures is how many sweeps have failed since the last that was complete.
@@ -159,6 +161,9 @@ func (s *States) succeeded(name string, of *state, done *sweep, now, due time.Ti
 		of.unreadSince = time.Time{}
 	case of.unreadSince.IsZero():
 		of.unreadSince = now
+	}
+	if !done.mass {
+		of.counted = now
 	}
 	s.mu.Unlock()
 	if done.mass {

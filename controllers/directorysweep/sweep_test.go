@@ -81,6 +81,38 @@ func TestPauses(t *testing.T) {
 	}
 }
 
+// TestAgeOfSweeps: a sweep that takes what it is told for a mistake does not make the age fresh, so that the alert tells of people who stay logged in.
+func TestAgeOfSweeps(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p := &v1alpha1.IdentityProvider{}
+	p.Name, p.UID, p.Generation = "corp", "1", 1
+	states := NewStates()
+	of := states.of(p, now)
+	age := func(want time.Duration) {
+		t.Helper()
+		if got := states.figures(now)["corp"].age; got != want {
+			t.Errorf("the age is %s, want %s", got, want)
+		}
+	}
+	afterInterval := func(s *sweep) {
+		now = now.Add(5 * time.Minute)
+		if s != nil {
+			states.succeeded(p.Name, of, s, now, now.Add(5*time.Minute))
+		}
+	}
+	afterInterval(&sweep{mass: true})
+	age(5 * time.Minute) // Since the start.
+	afterInterval(&sweep{})
+	age(0)
+	afterInterval(nil)
+	age(5 * time.Minute)
+	afterInterval(&sweep{mass: true})
+	afterInterval(&sweep{mass: true})
+	age(15 * time.Minute)
+	afterInterval(&sweep{})
+	age(0)
+}
+
 // TestConditionOfAnotherDeclaration: what was found out of a directory does not hold for one that is declared otherwise.
 func TestConditionOfAnotherDeclaration(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -58,7 +58,7 @@ type Credential struct {
 	// Reset is what became of the Secret that hands out the password.
 	Reset Reset
 
-	// External is who the person of an External account is at the provider; zero before the first login there.
+	// External is who the person of an External account is at the provider; zero before that person was first seen there.
 	External External
 
 	// OrphanedTime is when the credential was first seen without its account.

@@ -9,7 +9,7 @@ import (
 )
 
 // This file holds the rules of accounts whose password is kept in a directory. Such an account is bound to one entry: to that of the subject that it
-// declares or, without one, to that which has its name at the first login. A name can be given to somebody else in the directory, who does not get the
+// declares or, without one, to that which has its name when somebody first gives a right password or ticket. A name can be given to somebody else in the directory, who does not get the
 // account with it.
 
 // Observation is what a directory says about the person of an account, asked by the subject that the account is bound to.

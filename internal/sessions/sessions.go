@@ -168,7 +168,7 @@ func isVerifiedBy(c *token.Claims, state *credential.Session, a *v1alpha1.UserAc
 	}
 	declared := a.Spec.Authentication.Subject
 	if declared == "" && provider.IsDirectory(p) {
-		// The first login bound the account. This replica may not know it yet: then the session is of a higher generation than the state.
+		// The first right password or ticket bound the account. This replica may not know it yet: then the session is of a higher generation than the state.
 		return c.Identity == state.Identity || c.Generation > state.Generation
 	}
 	return c.Identity == provider.Identity(string(p.UID), declared)

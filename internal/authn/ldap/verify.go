@@ -127,7 +127,7 @@ func isCanceled(err error) bool {
 	return ok && unavailable.Reason == string(ReasonCanceled)
 }
 
-// boundSubject returns the subject that an account declares, or that its first login has bound it to; empty before that.
+// boundSubject returns the subject that an account declares, or that the first right password or ticket has bound it to; empty before that.
 func boundSubject(r authn.Request) string {
 	if declared := r.Account.Spec.Authentication.Subject; declared != "" {
 		return declared
