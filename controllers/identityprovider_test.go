@@ -82,8 +82,8 @@ func (w *world) directory() *directory {
 		GracefulShutdownTimeout: &noDelay,
 	})
 	w.must(err)
-	connections := identityprovider.NewConnections(d.test, func(context.Context, *provider.Settings) (identityprovider.DirectoryLockout, error) {
-		return identityprovider.DirectoryLockout{}, nil
+	connections := identityprovider.NewConnections(d.test, func(context.Context, *provider.Settings) (provider.DirectoryLockout, error) {
+		return provider.DirectoryLockout{}, nil
 	}, w.clock)
 	w.must(identityprovider.SetupWithManager(ctx, &recordingManager{Manager: mgr, log: w.events}, identityprovider.Options{
 		Namespace: w.system, Connections: connections, Registry: d.metrics, Clock: w.clock, LoginReplicas: 2,

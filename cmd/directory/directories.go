@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/keyturn/keyturn/controllers/directorysweep"
-	"github.com/keyturn/keyturn/controllers/identityprovider"
 	"github.com/keyturn/keyturn/internal/authn/kerberos"
 	"github.com/keyturn/keyturn/internal/authn/ldap"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
@@ -32,13 +31,12 @@ func (a *asker) test(ctx context.Context, settings *provider.Settings) error {
 }
 
 // lockout reads at what limit a directory locks people out itself.
-func (a *asker) lockout(ctx context.Context, settings *provider.Settings) (identityprovider.DirectoryLockout, error) {
+func (a *asker) lockout(ctx context.Context, settings *provider.Settings) (provider.DirectoryLockout, error) {
 	client, err := a.directories.Of(ctx, settings.Provider)
 	if err != nil {
-		return identityprovider.DirectoryLockout{}, err
+		return provider.DirectoryLockout{}, err
 	}
-	limit, err := client.Lockout(ctx)
-	return identityprovider.DirectoryLockout(limit), err
+	return client.Lockout(ctx)
 }
 
 // lookUp asks a directory about people.

@@ -40,7 +40,7 @@ type world struct {
 	tests, writes int
 	outcome       error
 	// lockout, keytab and swept are what else is observed of a directory.
-	lockout      DirectoryLockout
+	lockout      provider.DirectoryLockout
 	lockoutError error
 	keytab       error
 	swept        *metav1.Condition
@@ -76,7 +76,9 @@ func (w *world) start() {
 		connections: NewConnections(func(context.Context, *provider.Settings) error {
 			w.tests++
 			return w.outcome
-		}, func(context.Context, *provider.Settings) (DirectoryLockout, error) { return w.lockout, w.lockoutError }, w.clock),
+		}, func(context.Context, *provider.Settings) (provider.DirectoryLockout, error) {
+			return w.lockout, w.lockoutError
+		}, w.clock),
 		checkKeytab:   func(*provider.Settings) error { return w.keytab },
 		sweep:         func(*v1alpha1.IdentityProvider) *metav1.Condition { return w.swept },
 		loginReplicas: 2,

@@ -90,7 +90,7 @@ func lowerLimit(threshold, replicas int) string {
 }
 
 func whenForgotten(window time.Duration) string {
-	if window == Forever {
+	if window == provider.Forever {
 		return "only after a right one"
 	}
 	return fmt.Sprintf("%d minutes after the last", int(roundUp(window)/time.Minute))

@@ -97,6 +97,10 @@ func TestConditionsOfADirectory(t *testing.T) {
 			},
 			map[string]string{"Connected": "False BindRefused", margin: "Unknown Pending", "Ready": "False BindRefused", "Stalled": "True BindRefused"},
 		},
+		"another error": {
+			func(w *world, _ *v1alpha1.IdentityProvider, _, _ *corev1.Secret) { w.outcome = errors.New("no such thing") },
+			map[string]string{"Connected": "False DialFailed", "Ready": "False DialFailed", "Stalled": ""},
+		},
 		"cannot be reached": {
 			func(w *world, _ *v1alpha1.IdentityProvider, _, _ *corev1.Secret) {
 				w.outcome = &provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}
@@ -117,7 +121,7 @@ func TestConditionsOfADirectory(t *testing.T) {
 		},
 		"margin too small": {
 			func(w *world, _ *v1alpha1.IdentityProvider, _, _ *corev1.Secret) {
-				w.lockout = DirectoryLockout{Known: true, MaxFailures: 6, Window: time.Minute}
+				w.lockout = provider.DirectoryLockout{Known: true, MaxFailures: 6, Window: time.Minute}
 			},
 			map[string]string{margin: "False TooSmall", "Ready": "True Succeeded", "Stalled": ""},
 		},
@@ -170,22 +174,22 @@ func TestLockoutMargin(t *testing.T) {
 	for name, tt := range map[string]struct {
 		own      *v1alpha1.ProviderLockout
 		replicas int
-		lockout  DirectoryLockout
+		lockout  provider.DirectoryLockout
 		want     string
 		message  []string
 	}{
-		"default against that of Windows": {nil, 2, DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(10)}, "True Sufficient", []string{"Up to 6", "at 10"}},
-		"never locks":                     {nil, 2, DirectoryLockout{Known: true}, "True Sufficient", []string{"nobody"}},
-		"just enough":                     {nil, 2, DirectoryLockout{Known: true, MaxFailures: 7, Window: minutes(30)}, "True Sufficient", []string{"Up to 6", "at 7"}},
-		"one too many":                    {nil, 2, DirectoryLockout{Known: true, MaxFailures: 6, Window: minutes(30)}, "False TooSmall", []string{"Up to 6", "at 6", "maxFailures to 4 or less"}},
-		"many login servers":              {nil, 6, DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(30)}, "False TooSmall", []string{"Up to 10", "maxFailures to 4 or less"}},
-		"more login servers than guesses": {nil, 5, DirectoryLockout{Known: true, MaxFailures: 3, Window: minutes(30)}, "False TooSmall", []string{"No lockout.maxFailures is low enough", "6 or more"}},
-		"own limit":                       {&v1alpha1.ProviderLockout{MaxFailures: new(int32(3))}, 2, DirectoryLockout{Known: true, MaxFailures: 5, Window: minutes(30)}, "True Sufficient", []string{"Up to 4"}},
-		"longer window there":             {nil, 2, DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(60) + time.Second}, "False TooSmall", []string{"61 minutes", "windowMinutes: 30", "windowMinutes to 61"}},
-		"window too long":                 {nil, 2, DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(2000)}, "False TooSmall", []string{"No lockout.windowMinutes is long enough"}},
-		"never forgets":                   {nil, 2, DirectoryLockout{Known: true, MaxFailures: 10, Window: Forever}, "False TooSmall", []string{"only after a right one", "No lockout.windowMinutes is long enough"}},
-		"own window":                      {&v1alpha1.ProviderLockout{WindowMinutes: new(int32(60))}, 2, DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(60)}, "True Sufficient", nil},
-		"unknown":                         {nil, 3, DirectoryLockout{}, "Unknown ThresholdUnknown", []string{"Up to 7", "Ask who runs it"}},
+		"default against that of Windows": {nil, 2, provider.DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(10)}, "True Sufficient", []string{"Up to 6", "at 10"}},
+		"never locks":                     {nil, 2, provider.DirectoryLockout{Known: true}, "True Sufficient", []string{"nobody"}},
+		"just enough":                     {nil, 2, provider.DirectoryLockout{Known: true, MaxFailures: 7, Window: minutes(30)}, "True Sufficient", []string{"Up to 6", "at 7"}},
+		"one too many":                    {nil, 2, provider.DirectoryLockout{Known: true, MaxFailures: 6, Window: minutes(30)}, "False TooSmall", []string{"Up to 6", "at 6", "maxFailures to 4 or less"}},
+		"many login servers":              {nil, 6, provider.DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(30)}, "False TooSmall", []string{"Up to 10", "maxFailures to 4 or less"}},
+		"more login servers than guesses": {nil, 5, provider.DirectoryLockout{Known: true, MaxFailures: 3, Window: minutes(30)}, "False TooSmall", []string{"No lockout.maxFailures is low enough", "6 or more"}},
+		"own limit":                       {&v1alpha1.ProviderLockout{MaxFailures: new(int32(3))}, 2, provider.DirectoryLockout{Known: true, MaxFailures: 5, Window: minutes(30)}, "True Sufficient", []string{"Up to 4"}},
+		"longer window there":             {nil, 2, provider.DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(60) + time.Second}, "False TooSmall", []string{"61 minutes", "windowMinutes: 30", "windowMinutes to 61"}},
+		"window too long":                 {nil, 2, provider.DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(2000)}, "False TooSmall", []string{"No lockout.windowMinutes is long enough"}},
+		"never forgets":                   {nil, 2, provider.DirectoryLockout{Known: true, MaxFailures: 10, Window: provider.Forever}, "False TooSmall", []string{"only after a right one", "No lockout.windowMinutes is long enough"}},
+		"own window":                      {&v1alpha1.ProviderLockout{WindowMinutes: new(int32(60))}, 2, provider.DirectoryLockout{Known: true, MaxFailures: 10, Window: minutes(60)}, "True Sufficient", nil},
+		"unknown":                         {nil, 3, provider.DirectoryLockout{}, "Unknown ThresholdUnknown", []string{"Up to 7", "Ask who runs it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, _, _ := corp()
@@ -207,9 +211,9 @@ func TestLockoutMargin(t *testing.T) {
 func TestLockoutMarginOutlastsOutages(t *testing.T) {
 	p, bind, keytab := corp()
 	w := newWorld(t, p, bind, keytab)
-	w.lockout = DirectoryLockout{Known: true, MaxFailures: 10, Window: time.Minute}
+	w.lockout = provider.DirectoryLockout{Known: true, MaxFailures: 10, Window: time.Minute}
 	w.pass(w.reconcile())
-	w.outcome, w.lockout = &provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}, DirectoryLockout{}
+	w.outcome, w.lockout = &provider.TestError{Reason: v1alpha1.ConditionReasonDialFailed, Message: "What to do."}, provider.DirectoryLockout{}
 	for range 2 {
 		w.pass(w.reconcile())
 		w.checkConditions(map[string]string{v1alpha1.ConditionConnected: "False DialFailed", v1alpha1.ConditionLockoutMargin: "True Sufficient"})

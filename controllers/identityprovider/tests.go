@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -34,20 +33,7 @@ const (
 type TestFunc func(context.Context, *provider.Settings) error
 
 // LockoutFunc reads from a directory at what limit it locks people out itself, and ends within a few seconds. It is asked after a test that succeeded.
-type LockoutFunc func(context.Context, *provider.Settings) (DirectoryLockout, error)
-
-// DirectoryLockout is the limit of a directory itself.
-type DirectoryLockout struct {
-	// Known tells that the directory has told it.
-	Known bool
-	// MaxFailures is how many wrong passwords lock somebody out; 0: no number does.
-	MaxFailures int
-	// Window is how long after the last wrong password the directory forgets them; Forever where only a right password does.
-	Window time.Duration
-}
-
-// Forever is the Window of a directory that never forgets a wrong password by itself.
-const Forever time.Duration = math.MaxInt64
+type LockoutFunc func(context.Context, *provider.Settings) (provider.DirectoryLockout, error)
 
 // result is what the last test of a connection came to.
 type result struct {
@@ -58,7 +44,7 @@ type result struct {
 	// failure is why the provider cannot be used; nil where it can.
 	failure *provider.TestError
 	// lockout is the limit of the directory as of the last test of these settings that succeeded.
-	lockout DirectoryLockout
+	lockout provider.DirectoryLockout
 	// failures is how many tests of these settings have failed since the last that did not.
 	failures int
 }
@@ -167,19 +153,23 @@ func (c *Connections) testFailure(ctx context.Context, settings *provider.Settin
 		return nil
 	default:
 		slog.Warn("Connection to an identity provider could not be tested", "provider", settings.Provider.Name, "error", err)
-		return &provider.TestError{Reason: v1alpha1.ConditionReasonDiscoveryFailed, Message: "The connection could not be tested. The log of keyturn-directory says why."}
+		reason := v1alpha1.ConditionReasonDiscoveryFailed
+		if provider.IsDirectory(settings.Provider) {
+			reason = v1alpha1.ConditionReasonDialFailed
+		}
+		return &provider.TestError{Reason: reason, Message: "The connection could not be tested. The log of keyturn-directory says why."}
 	}
 }
 
 // readLockout reads the limit of a directory. That a directory does not tell it is no failure of the test.
-func (c *Connections) readLockout(ctx context.Context, settings *provider.Settings) DirectoryLockout {
+func (c *Connections) readLockout(ctx context.Context, settings *provider.Settings) provider.DirectoryLockout {
 	if !provider.IsDirectory(settings.Provider) {
-		return DirectoryLockout{}
+		return provider.DirectoryLockout{}
 	}
 	limit, err := c.lockout(ctx, settings)
 	if err != nil {
 		slog.Warn("Lockout limit of a directory could not be read", "provider", settings.Provider.Name, "error", err)
-		return DirectoryLockout{}
+		return provider.DirectoryLockout{}
 	}
 	return limit
 }

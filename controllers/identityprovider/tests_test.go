@@ -19,8 +19,8 @@ import (
 )
 
 // noLockout is the LockoutFunc of directories that do not tell their limit.
-func noLockout(context.Context, *provider.Settings) (DirectoryLockout, error) {
-	return DirectoryLockout{}, nil
+func noLockout(context.Context, *provider.Settings) (provider.DirectoryLockout, error) {
+	return provider.DirectoryLockout{}, nil
 }
 
 // TestConnectionIsTestedAgain: a connection that works is tested every ten minutes. The test that repeats what is known writes nothing. A new

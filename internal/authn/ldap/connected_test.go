@@ -113,7 +113,7 @@ func TestSlapdConnection(t *testing.T) {
 	checkTests(t, d, server.StartTLSServer(), vary{"taken for Active Directory", func(d *directory) {
 		d.provider.Spec.Type, d.provider.Spec.LDAP.Users.BaseDN, d.provider.Spec.LDAP.Groups = v1alpha1.IdentityProviderActiveDirectory, "", nil
 	}, "BaseNotFound", "Active Directory"})
-	if limit, err := newClientOf(t, d).Lockout(t.Context()); limit != (Lockout{}) || err != nil {
+	if limit, err := newClientOf(t, d).Lockout(t.Context()); limit != (provider.DirectoryLockout{}) || err != nil {
 		t.Errorf("the limit is %+v, %v", limit, err)
 	}
 }

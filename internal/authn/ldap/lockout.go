@@ -6,17 +6,9 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
-)
 
-// Lockout is the limit at which a directory itself locks people out.
-type Lockout struct {
-	// Known tells that the directory has told it.
-	Known bool
-	// MaxFailures is how many wrong passwords in a row lock somebody out; 0: no number does.
-	MaxFailures int
-	// Window is how long after the last wrong password the directory forgets them; the longest Duration where it never does.
-	Window time.Duration
-}
+	"github.com/keyturn/keyturn/internal/provider"
+)
 
 // The attributes of the domain in which Active Directory has its limit: after how many wrong passwords it locks an account, and after how long it forgets
 // them, as a negative number of 100 ns.
@@ -24,11 +16,11 @@ const attrLockoutThreshold, attrLockoutWindow = "lockoutThreshold", "lockoutObse
 
 // Lockout reads the limit of Active Directory; LDAP directories do not tell theirs. A policy that holds for some people only (fine-grained password policies) is not looked at. Error:
 // *authn.UnavailableError.
-func (c *Client) Lockout(ctx context.Context) (Lockout, error) {
+func (c *Client) Lockout(ctx context.Context) (provider.DirectoryLockout, error) {
 	if !c.schema.isAD {
-		return Lockout{}, nil
+		return provider.DirectoryLockout{}, nil
 	}
-	var limit Lockout
+	var limit provider.DirectoryLockout
 	err := c.attempt(ctx, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
 		domain, failed := c.base(ctx, s, "")
 		if failed != nil {
@@ -53,17 +45,17 @@ func (c *Client) Lockout(ctx context.Context) (Lockout, error) {
 }
 
 // parseLockout reads the limit from the entry of the domain; false where it is no number.
-func parseLockout(domain *ldap.Entry) (Lockout, bool) {
+func parseLockout(domain *ldap.Entry) (provider.DirectoryLockout, bool) {
 	threshold, ok := number(domain, attrLockoutThreshold, -1)
 	window, isWindow := number(domain, attrLockoutWindow, 0)
 	if !ok || !isWindow {
-		return Lockout{}, false
+		return provider.DirectoryLockout{}, false
 	}
-	limit := Lockout{Known: threshold >= 0, MaxFailures: int(max(threshold, 0))}
+	limit := provider.DirectoryLockout{Known: threshold >= 0, MaxFailures: int(max(threshold, 0))}
 	const unit = 100 * time.Nanosecond
 	switch {
 	case window < -int64(math.MaxInt64/unit):
-		limit.Window = math.MaxInt64
+		limit.Window = provider.Forever
 	case window < 0:
 		limit.Window = time.Duration(-window) * unit
 	}

@@ -36,7 +36,7 @@ func checkGroups(t *testing.T, d directory, name string, want ...string) {
 	}
 	client, err := c.Of(t.Context(), d.provider)
 	must(t, err)
-	found, err := client.Find(t.Context(), ByID, proof.External.Subject)
+	found, err := client.Find(t.Context(), ByName, name)
 	if err != nil || !slices.Equal(found.Groups, want) || found.Subject != proof.External.Subject {
 		t.Errorf("looked up, %s is %+v (%v), want %q", name, found, err, want)
 	}
@@ -153,7 +153,7 @@ func checkIdentities(t *testing.T, server renamer, d directory) {
 	must(t, server.DeleteUser("countess"))
 	client, err := c.Of(t.Context(), d.provider)
 	must(t, err)
-	if _, err := client.Find(t.Context(), ByID, proof.External.Subject); !errors.Is(err, ErrNotFound) {
+	if _, err := client.Find(t.Context(), ByName, "countess"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a deleted entry: %v", err)
 	}
 	if people, err := client.Entries(t.Context(), []string{proof.External.Subject}); err != nil || len(people.Entries)+len(people.Unreadable) != 0 {
@@ -205,7 +205,7 @@ func TestActiveDirectoryIdentities(t *testing.T) {
 		t.Errorf("the SID of nobody: %v", err)
 	}
 	must(t, server.SetLockout(directories.Lockout{Threshold: 7, Window: 10 * time.Minute}))
-	if limit, err := client.Lockout(t.Context()); err != nil || limit != (Lockout{Known: true, MaxFailures: 7, Window: 10 * time.Minute}) {
+	if limit, err := client.Lockout(t.Context()); err != nil || limit != (provider.DirectoryLockout{Known: true, MaxFailures: 7, Window: 10 * time.Minute}) {
 		t.Errorf("the limit is %+v (%v)", limit, err)
 	}
 }
