@@ -103,8 +103,6 @@ type By int
 const (
 	// ByName is the name that an account declares as externalName.
 	ByName By = iota + 1
-	// ByID is the subject.
-	ByID
 	// BySID is the security identifier in Active Directory, such as S-1-5-21-1-2-3-1104.
 	BySID
 )
@@ -142,9 +140,6 @@ func (c *Client) filter(by By, value string) (string, bool) {
 	switch by {
 	case ByName:
 		return c.schema.byName(value), value != ""
-	case ByID:
-		condition, ok := c.schema.ofID(value)
-		return c.schema.user(condition), ok
 	default:
 		sid, ok := parseSID(value)
 		return c.schema.user("(" + attrSID + "=" + escapeBytes(sid) + ")"), ok && c.schema.isAD
