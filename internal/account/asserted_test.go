@@ -181,7 +181,6 @@ func TestAuthenticationChanges(t *testing.T) {
 		c.External, c.Devices, c.EndedSessions = account.External{}, nil, nil
 		c.SessionGeneration++
 	}
-	nothing := func(*account.Credential) {}
 	for name, row := range map[string]struct {
 		edits []func(*state)
 		want  func(*account.Credential)

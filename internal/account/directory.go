@@ -23,16 +23,22 @@ type Observation struct {
 }
 
 // Revalidate records what a directory says about the person of an account between logins. Where the person may not log in any more, has lost a mapped
-// group, or has another password, all sessions end. An observation that says nothing new changes nothing. It has to be about the subject that the
-// credential is bound to: the caller compares that again when another server has written the credential meanwhile.
+// group, or has another password, all sessions end. A group that is new counts from the next login on, which finds it as well. An observation that says nothing
+// new changes nothing. It has to be about the subject that the credential is bound to: the caller compares that again when another server has written the
+// credential meanwhile.
+//
+// Requests that are due are left to the login server and the operator, who handle them in any case: the directory server, which calls this, may do no more to a
+// credential than it has to. But somebody from whom a request takes the account is not observed any more.
 func (r Rules) Revalidate(c Credential, o Observation) Credential {
-	c = r.ApplyRequests(c)
-	if !c.External.isEntry() || c.External.Suspended {
+	if due := r.ApplyRequests(c).External; !due.isEntry() || due.Suspended {
 		return c
 	}
 	if o.State == "" && c.External.State == v1alpha1.ReasonSubjectMismatch {
 		o.State = c.External.State // It was asked by the ID, which does not tell whose the name is.
 	}
+	o.Groups = slices.DeleteFunc(slices.Clone(c.External.Groups), func(recorded string) bool {
+		return !slices.ContainsFunc(o.Groups, func(group string) bool { return groupKey(group) == groupKey(recorded) })
+	})
 	return r.observed(c, o)
 }
 

@@ -84,7 +84,6 @@ func TestDirectoryLogin(t *testing.T) {
 	binds := func(edits ...func(*account.External)) func(*account.Credential) {
 		return func(c *account.Credential) { c.External, c.LastSuccessTime = as(edits...), now; ended(c) }
 	}
-	nothing := func(*account.Credential) {}
 	for name, row := range map[string]struct {
 		edits []func(*state)
 		is    account.External
@@ -239,89 +238,113 @@ func TestChangeInDirectory(t *testing.T) {
 	}
 }
 
+// revalidation is a look into the directory at the person of an account, and what it does to the credential.
+type revalidation struct {
+	edits []func(*state)
+	o     account.Observation
+	does  func(*account.Credential)
+}
+
+func (r revalidation) run(t *testing.T) {
+	t.Helper()
+	s := begin(r.edits...)
+	want, before := s.c, s.c
+	r.does(&want)
+	got := s.rules(now).Revalidate(s.c, r.o)
+	same(t, got, want)
+	same(t, s.c, before)
+	same(t, s.rules(now).Revalidate(got, r.o), want)
+}
+
+// observing returns what the directory says of the person of an account that is bound, with some changes.
+func observing(edits ...func(*account.Observation)) account.Observation {
+	o := account.Observation{Groups: []string{"staff"}, PasswordSetTime: ago(day)}
+	for _, edit := range edits {
+		edit(&o)
+	}
+	return o
+}
+
+func saying(reason v1alpha1.StandingReason) func(*account.Observation) {
+	return func(o *account.Observation) { o.State = reason }
+}
+
+func inGroups(groups ...string) account.Observation {
+	return observing(func(o *account.Observation) { o.Groups = groups })
+}
+
+func nothing(*account.Credential) {}
+
 // TestRevalidate: what a look into the directory changes, once.
 func TestRevalidate(t *testing.T) {
-	is := func(edits ...func(*account.Observation)) account.Observation {
-		o := account.Observation{Groups: []string{"staff"}, PasswordSetTime: ago(day)}
-		for _, edit := range edits {
-			edit(&o)
-		}
-		return o
-	}
-	saying := func(reason v1alpha1.StandingReason) func(*account.Observation) {
-		return func(o *account.Observation) { o.State = reason }
-	}
-	nothing := func(*account.Credential) {}
-	for name, row := range map[string]struct {
-		edits []func(*state)
-		o     account.Observation
-		does  func(*account.Credential)
-	}{
-		"nothing new":                  {edits(bound), is(), nothing},
-		"before the first login":       {edits(inDirectory), is(), nothing},
-		"a person of an OIDC provider": {edits(loggedIn), is(saying(v1alpha1.ReasonExternalGone)), nothing},
-		"disabled": {edits(bound), is(saying(v1alpha1.ReasonExternalDisabled)), func(c *account.Credential) {
+	for name, row := range map[string]revalidation{
+		"nothing new":                  {edits(bound), observing(), nothing},
+		"before the first login":       {edits(inDirectory), observing(), nothing},
+		"a person of an OIDC provider": {edits(loggedIn), observing(saying(v1alpha1.ReasonExternalGone)), nothing},
+		"disabled": {edits(bound), observing(saying(v1alpha1.ReasonExternalDisabled)), func(c *account.Credential) {
 			c.External.State = v1alpha1.ReasonExternalDisabled
 			ended(c)
 		}},
-		"disabled still":   {edits(bound, inState(v1alpha1.ReasonExternalDisabled)), is(saying(v1alpha1.ReasonExternalDisabled)), nothing},
-		"enabled again":    {edits(bound, inState(v1alpha1.ReasonExternalDisabled)), is(), func(c *account.Credential) { c.External.State = "" }},
-		"after a mismatch": {edits(bound, inState(v1alpha1.ReasonSubjectMismatch)), is(), nothing},
-		"gone, after a mismatch": {edits(bound, inState(v1alpha1.ReasonSubjectMismatch)), is(saying(v1alpha1.ReasonExternalGone)), func(c *account.Credential) {
+		"disabled still":   {edits(bound, inState(v1alpha1.ReasonExternalDisabled)), observing(saying(v1alpha1.ReasonExternalDisabled)), nothing},
+		"enabled again":    {edits(bound, inState(v1alpha1.ReasonExternalDisabled)), observing(), func(c *account.Credential) { c.External.State = "" }},
+		"after a mismatch": {edits(bound, inState(v1alpha1.ReasonSubjectMismatch)), observing(), nothing},
+		"gone, after a mismatch": {edits(bound, inState(v1alpha1.ReasonSubjectMismatch)), observing(saying(v1alpha1.ReasonExternalGone)), func(c *account.Credential) {
 			c.External.State = v1alpha1.ReasonExternalGone
 			ended(c)
 		}},
-		"another password": {edits(bound), is(func(o *account.Observation) { o.PasswordSetTime = now }), func(c *account.Credential) {
+		"another password": {edits(bound), observing(func(o *account.Observation) { o.PasswordSetTime = now }), func(c *account.Credential) {
 			c.External.PasswordSetTime = now
 			ended(c)
 		}},
-		"an unknown password": {edits(bound), is(func(o *account.Observation) { o.PasswordSetTime = time.Time{} }), nothing},
-		"the first known time of a password": {edits(bound, func(s *state) { s.c.External.PasswordSetTime = time.Time{} }), is(), func(c *account.Credential) {
+		"an unknown password": {edits(bound), observing(func(o *account.Observation) { o.PasswordSetTime = time.Time{} }), nothing},
+		"the first known time of a password": {edits(bound, func(s *state) { s.c.External.PasswordSetTime = time.Time{} }), observing(), func(c *account.Credential) {
 			c.External.PasswordSetTime = ago(day)
 		}},
-		"a lost group": {edits(bound), is(func(o *account.Observation) { o.Groups = []string{"a"} }), func(c *account.Credential) {
-			c.External.Groups = []string{"a"}
-			ended(c)
-		}},
-		"a group that is mapped no more": {edits(bound, func(s *state) { s.provider.Mapped = mapping("a") }), is(func(o *account.Observation) { o.Groups = []string{"a"} }),
-			func(c *account.Credential) { c.External.Groups = []string{"a"} }},
-		"no group is mapped any more": {edits(bound, func(s *state) { s.provider.Mapped = nil }), is(func(o *account.Observation) { o.Groups = nil }),
-			func(c *account.Credential) { c.External.Groups = nil }},
-		"a mapping in other letters": {edits(bound, inGroup("CN=Staff,DC=x"), func(s *state) { s.provider.Mapped = mapping("cn=staff, dc=X") }),
-			is(func(o *account.Observation) { o.Groups = []string{"cn=staff, dc=X"} }), func(c *account.Credential) { c.External.Groups = []string{"cn=staff, dc=X"} }},
-		"a lost group whose mapping has other letters": {edits(bound, inGroup("CN=Staff,DC=x"), func(s *state) { s.provider.Mapped = mapping("cn=staff, dc=X") }),
-			is(func(o *account.Observation) { o.Groups = nil }), func(c *account.Credential) {
-				c.External.Groups = nil
-				ended(c)
-			}},
-		"a lost group with a letter that looks alike": {edits(bound, inGroup("cn=keys"), func(s *state) { s.provider.Mapped = mapping("cn=keys", "cn=\u212aeys") }),
-			is(func(o *account.Observation) { o.Groups = []string{"cn=\u212aeys"} }), func(c *account.Credential) {
-				c.External.Groups = []string{"cn=\u212aeys"}
-				ended(c)
-			}},
 		"all at once": {edits(bound), account.Observation{State: v1alpha1.ReasonExternalDisabled, PasswordSetTime: now}, func(c *account.Credential) {
 			c.External.State, c.External.PasswordSetTime, c.External.Groups = v1alpha1.ReasonExternalDisabled, now, nil
 			ended(c)
 		}},
-		"while the directory is turned off": {edits(bound, suspended, problem(v1alpha1.ReasonProviderDisabled)), is(saying(v1alpha1.ReasonExternalGone)), nothing},
-		"of another name that is declared": {edits(bound, named("eve")), is(saying(v1alpha1.ReasonExternalGone)), func(c *account.Credential) {
-			c.External = account.External{}
-			ended(c)
-		}},
-		"a request that is due": {edits(bound, func(s *state) { s.spec.SignOutTime = at(now) }), is(), func(c *account.Credential) {
-			c.Handled.SignOut = now
+		"while the directory is turned off":        {edits(bound, suspended, problem(v1alpha1.ReasonProviderDisabled)), observing(saying(v1alpha1.ReasonExternalGone)), nothing},
+		"a directory that was turned off just now": {edits(bound, problem(v1alpha1.ReasonProviderDisabled)), observing(saying(v1alpha1.ReasonExternalGone)), nothing},
+		"of another name that is declared":         {edits(bound, named("eve")), observing(saying(v1alpha1.ReasonExternalGone)), nothing},
+		"requests that are due": {edits(bound, func(s *state) {
+			s.spec.SignOutTime, s.spec.UnlockTime, s.spec.Access = at(now), at(now), v1alpha1.AccessDisabled
+		}), observing(), nothing},
+		"disabled, with a request that is due": {edits(bound, func(s *state) { s.spec.SignOutTime = at(now) }), observing(saying(v1alpha1.ReasonExternalDisabled)), func(c *account.Credential) {
+			c.External.State = v1alpha1.ReasonExternalDisabled
 			ended(c)
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := begin(row.edits...)
-			want, before := s.c, s.c
-			row.does(&want)
-			got := s.rules(now).Revalidate(s.c, row.o)
-			same(t, got, want)
-			same(t, s.c, before)
-			same(t, s.rules(now).Revalidate(got, row.o), want)
-		})
+		t.Run(name, row.run)
+	}
+}
+
+// TestRevalidateGroups: a group that the person has lost ends the sessions, if it is mapped still. One that is new counts from the next login on.
+func TestRevalidateGroups(t *testing.T) {
+	mapped := func(groups ...string) func(*state) {
+		return func(s *state) { s.provider.Mapped = mapping(groups...) }
+	}
+	none := func(c *account.Credential) { c.External.Groups = nil }
+	lost := func(c *account.Credential) {
+		none(c)
+		ended(c)
+	}
+	const former, latter = "CN=Staff,DC=x", "cn=staff, dc=X"
+	for name, row := range map[string]revalidation{
+		"lost":           {edits(bound), inGroups(), lost},
+		"lost for a new": {edits(bound), inGroups("a"), lost},
+		"new":            {edits(bound), inGroups("a", "staff"), nothing},
+		"one of two": {edits(bound, func(s *state) { s.c.External.Groups = []string{"a", "staff"} }), inGroups("a", "b"), func(c *account.Credential) {
+			c.External.Groups = []string{"a"}
+			ended(c)
+		}},
+		"mapped no more, and in another": {edits(bound, mapped("a")), inGroups("a"), none},
+		"no mapping any more":            {edits(bound, mapped()), inGroups(), none},
+		"a mapping in other letters":     {edits(bound, inGroup(former), mapped(latter)), inGroups(latter), nothing},
+		"lost, with other letters":       {edits(bound, inGroup(former), mapped(latter)), inGroups(), lost},
+		"lost for one that looks alike":  {edits(bound, inGroup("cn=keys"), mapped("cn=keys", "cn=\u212aeys")), inGroups("cn=\u212aeys"), lost},
+	} {
+		t.Run(name, row.run)
 	}
 }
 
@@ -349,7 +372,6 @@ func TestMismatched(t *testing.T) {
 func TestBindingLasts(t *testing.T) {
 	unbound := func(c *account.Credential) { c.External = account.External{}; ended(c) }
 	suspends := func(c *account.Credential) { c.External.Suspended = true; ended(c) }
-	nothing := func(*account.Credential) {}
 	gone := func(s *state) { s.provider = account.Provider{Problem: v1alpha1.ReasonProviderNotFound} }
 	unknown := func(s *state) { s.provider = account.Provider{} }
 	for name, row := range map[string]struct {

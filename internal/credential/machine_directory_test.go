@@ -31,6 +31,9 @@ type session struct {
 	setTime       time.Time
 }
 
+// mapped are the groups of the directory that are groups here.
+var mapped = []v1alpha1.GroupMapping{{From: "admins", To: "admins"}, {From: "staff", To: "staff"}}
+
 func newDirectory() map[string]*entry {
 	return map[string]*entry{"ada": {subject: "e-1", setTime: now}, "eve": {subject: "e-2"}}
 }
@@ -40,7 +43,7 @@ func (m *machine) beginInDirectory() {
 	m.account.Spec.Authentication = v1alpha1.Authentication{
 		Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: "directory"},
 	}
-	m.provider = account.Provider{UID: "d1", Directory: true}
+	m.provider = account.Provider{UID: "d1", Directory: true, Mapped: mapped}
 	m.operator()
 }
 
@@ -194,8 +197,9 @@ func wantObserved(want *account.Credential, state v1alpha1.StandingReason, group
 		ends = ends || !slices.Contains(groups, group)
 	}
 	x.State, x.Groups = state, groups
-	if !setTime.IsZero() && !setTime.Equal(x.PasswordSetTime) {
-		x.PasswordSetTime, ends = setTime.UTC(), true
+	if setTime.After(x.PasswordSetTime) {
+		ends = ends || !x.PasswordSetTime.IsZero()
+		x.PasswordSetTime = setTime.UTC()
 	}
 	if ends {
 		wantNoSessions(want)
@@ -265,8 +269,12 @@ func (m *machine) wantProof(r account.Rules, c account.Credential, p account.Pro
 		want.Failures = account.Failures{}
 	}
 	isBound := want.External.Name != ""
-	if isBound {
+	switch {
+	case isBound:
 		wantObserved(&want, p.RefusedElsewhere, want.External.Groups, time.Time{})
+	case p.RefusedElsewhere != "": // The password is right, so it is the person.
+		m.wantBinding(&want, p.External)
+		want.External.State = p.RefusedElsewhere
 	}
 	unlocked := want
 	unlocked.Failures = account.Failures{} // Wrong passwords keep nobody with a ticket out.
@@ -279,12 +287,16 @@ func (m *machine) wantProof(r account.Rules, c account.Credential, p account.Pro
 	if isBound {
 		wantObserved(&want, "", p.External.Groups, p.External.PasswordSetTime)
 	} else {
-		want.External = p.External
-		want.External.Name = m.externalName()
-		wantNoSessions(&want)
+		m.wantBinding(&want, p.External)
 	}
 	want.UnnotifiedFailures = 0
 	return want, ""
+}
+
+func (m *machine) wantBinding(want *account.Credential, e account.External) {
+	want.External = e
+	want.External.Name = m.externalName()
+	wantNoSessions(want)
 }
 
 // revalidate looks the person up in the directory, by the subject that the account is bound to.
@@ -302,14 +314,19 @@ func (m *machine) revalidate() {
 			}
 		}
 		after := r.Revalidate(c, o)
-		want := r.ApplyRequests(c)
-		m.checkRequests(r, c, want)
-		if want.External.Name != "" && !want.External.Suspended {
+		want := c
+		if due := r.ApplyRequests(c).External; due.Name != "" && !due.Suspended { // Requests are for the other servers.
 			state := o.State
 			if state == "" && want.External.State == v1alpha1.ReasonSubjectMismatch {
 				state = want.External.State
 			}
-			wantObserved(&want, state, o.Groups, o.PasswordSetTime)
+			var groups []string
+			for _, group := range c.External.Groups {
+				if slices.Contains(o.Groups, group) {
+					groups = append(groups, group)
+				}
+			}
+			wantObserved(&want, state, groups, o.PasswordSetTime)
 		}
 		switch again := r.Revalidate(after, o); {
 		case !after.Equal(want):
@@ -320,7 +337,6 @@ func (m *machine) revalidate() {
 		if !m.write(read, after) {
 			continue
 		}
-		m.modelRequests(c, r)
 		m.model.external = want.External
 		m.logf("looked up: %+v", o)
 		return
@@ -336,7 +352,8 @@ func (m *machine) checkSessions(c account.Credential) {
 			continue
 		}
 		isAllowed := x.State == "" || x.State == v1alpha1.ReasonSubjectMismatch
-		if s.subject != x.Subject || !s.setTime.Equal(x.PasswordSetTime) || x.Suspended || !isAllowed {
+		isOlder := !s.setTime.IsZero() && !s.setTime.Equal(x.PasswordSetTime) // One that becomes known tells of no change.
+		if s.subject != x.Subject || isOlder || x.Suspended || !isAllowed {
 			m.fatal("the session %+v goes on, with %+v", s, x)
 		}
 	}

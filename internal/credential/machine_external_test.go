@@ -24,7 +24,7 @@ func (m *machine) declareAuthentication() {
 	default:
 		a.Type, a.ProviderRef = v1alpha1.AuthenticationExternal, &v1alpha1.IdentityProviderReference{Name: "directory"}
 		a.Subject, a.ExternalName = pick(m.choose, "", "", "", "", "e-1"), pick(m.choose, "", "", "Ada", "eve")
-		*p = account.Provider{UID: pick(m.choose, "d1", "d1", "d1", "d2"), Directory: true}
+		*p = account.Provider{UID: pick(m.choose, "d1", "d1", "d1", "d2"), Directory: true, Mapped: mapped}
 		m.troubleProvider()
 	}
 	m.logf("declared %+v at %+v", *a, *p)
