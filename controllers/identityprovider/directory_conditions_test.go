@@ -98,7 +98,9 @@ func TestConditionsOfADirectory(t *testing.T) {
 			map[string]string{"Connected": "False BindRefused", margin: "Unknown Pending", "Ready": "False BindRefused", "Stalled": "True BindRefused"},
 		},
 		"another error": {
-			func(w *world, _ *v1alpha1.IdentityProvider, _, _ *corev1.Secret) { w.outcome = errors.New("no such thing") },
+			func(w *world, _ *v1alpha1.IdentityProvider, _, _ *corev1.Secret) {
+				w.outcome = errors.New("no such thing")
+			},
 			map[string]string{"Connected": "False DialFailed", "Ready": "False DialFailed", "Stalled": ""},
 		},
 		"cannot be reached": {
