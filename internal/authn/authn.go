@@ -132,8 +132,9 @@ type Assertion struct {
 	// Provider is the name of the IdentityProvider that says so, ProviderUID its UID, and Subject how it names the person: unique there, and
 	// never given to another person.
 	Provider, ProviderUID, Subject string
-	// Names are those by which a directory knows the person; none of a provider that is no directory.
-	Names []string
+	// Directory tells that a directory knows the person, and Names are those by which it does.
+	Directory bool
+	Names     []string
 	// Groups of the person at the provider, as far as they are mapped.
 	Groups []string
 	// PasswordSetTime is when the password was set in a directory; zero: not known. State is why the directory does not let the person log in.

@@ -167,7 +167,7 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 	proven := account.Proven{Asserted: true, RefusedElsewhere: a.State, External: account.External{
 		ProviderUID: a.ProviderUID, Subject: a.Subject, Groups: a.Groups, PasswordSetTime: a.PasswordSetTime,
 	}}
-	if len(a.Names) > 0 {
+	if a.Directory {
 		proven.External.Name = provider.ExternalName(found)
 	}
 	for range maxConflicts {
@@ -193,7 +193,7 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 
 // isOwnedElsewhere tells whether the person of an assertion belongs to another account.
 func (s *Service) isOwnedElsewhere(l *loaded, a authn.Assertion) bool {
-	if s.ownerOfIdentity == nil || len(a.Names) == 0 {
+	if s.ownerOfIdentity == nil || !a.Directory {
 		return false
 	}
 	owner, found := s.ownerOfIdentity(provider.Identity(a.ProviderUID, a.Subject))

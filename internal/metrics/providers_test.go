@@ -40,7 +40,7 @@ func newDeclaration(names ...string) (*declaration, *Providers, *prometheus.Regi
 	registry := prometheus.NewPedanticRegistry()
 	p := NewProviders(registry, func(context.Context) ([]*v1alpha1.IdentityProvider, error) { return d.providers, d.err },
 		ProviderSource{Reasons: Words(oidc.Reasons()), Stats: func() map[string]outbound.Stats { return d.stats }},
-		ProviderSource{Reasons: []string{"Replay", "Busy"}})
+		ProviderSource{Reasons: []string{"Replay", "TooManyTickets"}})
 	return d, p, registry
 }
 
@@ -95,7 +95,7 @@ func TestProvidersAreThereFromTheStart(t *testing.T) {
 	`), "keyturn_provider_breaker_open", "keyturn_provider_waiting"); err != nil {
 		t.Error(err)
 	}
-	for result, want := range map[string]float64{"NotDeclared": 1, "Replay": 1, "Busy": 1, otherResult: 2} {
+	for result, want := range map[string]float64{"NotDeclared": 1, "Replay": 1, "TooManyTickets": 1, otherResult: 2} {
 		if got := testutil.ToFloat64(p.attempts.WithLabelValues("contoso", result)); got != want {
 			t.Errorf("%v attempts are counted as %s, want %v", got, result, want)
 		}

@@ -41,7 +41,7 @@ func (t tickets) Assert(_ context.Context, providers []*v1alpha1.IdentityProvide
 // ticketOf returns what is said of a subject.
 func ticketOf(subject string) func(*v1alpha1.IdentityProvider) (authn.Assertion, error) {
 	return func(p *v1alpha1.IdentityProvider) (authn.Assertion, error) {
-		return authn.Assertion{Method: token.Kerberos, Provider: p.Name, ProviderUID: string(p.UID), Subject: subject, Names: []string{subject}}, nil
+		return authn.Assertion{Method: token.Kerberos, Directory: true, Provider: p.Name, ProviderUID: string(p.UID), Subject: subject, Names: []string{subject}}, nil
 	}
 }
 

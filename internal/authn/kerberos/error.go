@@ -35,8 +35,8 @@ const (
 	WrongPAC Reason = "WrongPAC"
 	// Replay: the token was seen before.
 	Replay Reason = "Replay"
-	// Busy: too many tokens, of this person or of everybody, have to be remembered. It passes within minutes.
-	Busy Reason = "Busy"
+	// TooManyTickets: too many tokens, of this person or of everybody, have to be remembered. It passes within minutes.
+	TooManyTickets Reason = "TooManyTickets"
 	// Internal: the library has panicked.
 	Internal Reason = "Internal"
 )
@@ -51,6 +51,6 @@ func (e *Error) Error() string { return "the Kerberos token is refused: " + stri
 func Reasons() []Reason {
 	return []Reason{
 		NotNegotiate, NTLM, Malformed, WrongService, WrongRealm, WrongKey, WeakEncryption, Invalid, Expired, ClockSkew, Restricted, WrongClient, NoPAC, WrongPAC,
-		Replay, Busy, Internal,
+		Replay, TooManyTickets, Internal,
 	}
 }

@@ -49,7 +49,7 @@ func (s *seen) add(authenticator []byte, client string, until, now time.Time) *E
 		return &Error{Replay}
 	}
 	if len(s.tokens) >= maxSeen || s.clients[client] >= maxSeenOfClient {
-		return &Error{Busy}
+		return &Error{TooManyTickets}
 	}
 	s.tokens[digest] = seenToken{client, until}
 	s.clients[client]++

@@ -97,7 +97,7 @@ func TestSeenIsBounded(t *testing.T) {
 			t.Fatalf("token %d: %s", n, got)
 		}
 	}
-	if got := add(maxSeenOfClient, 0, noon); got != Busy {
+	if got := add(maxSeenOfClient, 0, noon); got != TooManyTickets {
 		t.Errorf("one too many of a client: %q", got)
 	}
 	if got := add(0, 0, noon); got != Replay {
@@ -108,10 +108,10 @@ func TestSeenIsBounded(t *testing.T) {
 			t.Fatalf("token %d: %s", n, got)
 		}
 	}
-	if got := add(maxSeen, -1, noon); got != Busy {
+	if got := add(maxSeen, -1, noon); got != TooManyTickets {
 		t.Errorf("one too many: %q", got)
 	}
-	if got := add(maxSeen, -1, until); got != Busy {
+	if got := add(maxSeen, -1, until); got != TooManyTickets {
 		t.Errorf("before any is forgotten: %q", got)
 	}
 	if got := add(1, 0, until.Add(time.Second)); got != Replay {

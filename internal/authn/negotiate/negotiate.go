@@ -1,5 +1,5 @@
-// Package negotiate says whose the ticket is that a browser has sent. Package kerberos verifies the ticket, and then the directory is asked about the
-// person: a ticket that was given before somebody was disabled is good for hours.
+// Package negotiate logs people in by the Kerberos tickets of their browsers. Package kerberos verifies the ticket, and then the directory is asked about
+// the person: a ticket that was given before somebody was disabled is good for hours.
 package negotiate
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -21,11 +22,14 @@ import (
 
 // The reasons of this package for refusing a ticket, beside those of package kerberos.
 const (
-	// ReasonKeytabNotUsable: the provider has no keytab that can be used.
+	// ReasonKeytabNotUsable: the provider has no keytab that can be used. Then it is not available, and the ticket may be a good one.
 	ReasonKeytabNotUsable = "KeytabNotUsable"
 	// ReasonNotFound: the directory does not have the person of the ticket.
 	ReasonNotFound = "NotFound"
 )
+
+// retryLater is when another ticket makes sense, where somebody has to mend something first, or some have to be forgotten.
+const retryLater = time.Minute
 
 // Reasons are all for which a ticket is refused.
 func Reasons() []string {
@@ -36,82 +40,138 @@ func Reasons() []string {
 	return reasons
 }
 
-// Tickets says whose tickets are. It is safe for concurrent use.
+// Directory looks up people (ldap.Client). Errors: ldap.ErrNotFound, *authn.UnavailableError, or the context's.
+type Directory interface {
+	Settings() *provider.Settings
+	Find(ctx context.Context, by ldap.By, value string) (ldap.Entry, error)
+}
+
+// Verifier verifies tickets (kerberos.Verifier). Errors: *kerberos.Error, or the context's.
+type Verifier interface {
+	Verify(ctx context.Context, r kerberos.Request) (kerberos.Ticket, error)
+}
+
+// Tickets finds out whose a ticket is. It is safe for concurrent use.
 type Tickets struct {
-	Directories *ldap.Clients
-	Verifier    *kerberos.Verifier
+	// Directory returns the one of a provider.
+	Directory func(context.Context, *v1alpha1.IdentityProvider) (Directory, error)
+	Verifier  Verifier
 
 	mu      sync.Mutex
 	keytabs map[types.UID]parsed
 }
 
-// parsed is a keytab that was read from the settings of a version.
+// parsed is what became of the keytab in the settings of a version.
 type parsed struct {
 	version string
 	keytab  *kerberos.Keytab
+	err     error
 }
 
-// Assert says whose a ticket is: by the first of the providers whose realm and service it is of. Errors: *authn.RefusedTicketError,
-// *authn.UnavailableError, or the context's.
+// verified is a ticket of a provider.
+type verified struct {
+	provider  *v1alpha1.IdentityProvider
+	directory Directory
+	ticket    kerberos.Ticket
+}
+
+// Assert says whose a ticket is: by the first of the providers that takes it. That none of the others can be asked at present stands in nobody's way.
+// Errors: *authn.RefusedTicketError; *authn.UnavailableError, also where the ticket may be one of a provider that is not available; or the context's.
 func (t *Tickets) Assert(ctx context.Context, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error) {
-	err := error(&authn.RefusedTicketError{Reason: ReasonKeytabNotUsable})
+	var unavailable *authn.UnavailableError
+	refused := &authn.RefusedTicketError{Reason: string(kerberos.WrongService)}
 	for _, p := range providers {
-		var assertion authn.Assertion
-		assertion, err = t.assertBy(ctx, p, ticket)
-		if refused, ok := errors.AsType[*authn.RefusedTicketError](err); !ok || !isOfAnother(refused.Reason) {
-			return assertion, err
+		v, err := t.verify(ctx, p, ticket)
+		if err == nil {
+			return v.assertion(ctx)
+		}
+		isUnavailable, isRefused := false, false
+		if e, ok := errors.AsType[*authn.UnavailableError](err); ok {
+			isUnavailable = true
+			if unavailable == nil {
+				unavailable = e
+			}
+		} else if e, ok := errors.AsType[*authn.RefusedTicketError](err); ok && isOfAnother(e.Reason) {
+			isRefused, refused = true, e
+		}
+		if !isUnavailable && !isRefused {
+			return authn.Assertion{}, err
 		}
 	}
-	return authn.Assertion{}, err
+	if unavailable != nil {
+		return authn.Assertion{}, unavailable
+	}
+	return authn.Assertion{}, refused
 }
 
 // isOfAnother tells whether a ticket that was refused by one provider may be another one's.
 func isOfAnother(reason string) bool {
 	switch kerberos.Reason(reason) {
-	case kerberos.WrongService, kerberos.WrongRealm, kerberos.WrongKey, ReasonKeytabNotUsable:
+	case kerberos.WrongService, kerberos.WrongRealm, kerberos.WrongKey:
 		return true
 	}
 	return false
 }
 
-// assertBy says whose a ticket is by one provider. The provider is in the assertion from when the ticket is verified, whatever the directory says.
-func (t *Tickets) assertBy(ctx context.Context, p *v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error) {
-	client, err := t.Directories.Of(ctx, p)
+// verify verifies a ticket with the keytab of a provider. Errors: as Assert.
+func (t *Tickets) verify(ctx context.Context, p *v1alpha1.IdentityProvider, ticket []byte) (*verified, error) {
+	directory, err := t.directoryOf(ctx, p)
 	if err != nil {
-		return authn.Assertion{}, &authn.UnavailableError{Provider: p, Reason: string(ldap.ReasonCredentialsNotFound), Cause: err}
+		return nil, err
 	}
-	keytab, err := t.keytabOf(client.Settings())
+	keytab, err := t.keytabOf(directory.Settings())
 	if err != nil {
-		return authn.Assertion{}, &authn.RefusedTicketError{Reason: ReasonKeytabNotUsable}
+		return nil, &authn.UnavailableError{Provider: p, Reason: ReasonKeytabNotUsable, RetryAfter: retryLater, Cause: err}
 	}
-	isAD := p.Spec.Type == v1alpha1.IdentityProviderActiveDirectory
-	verified, err := t.Verifier.Verify(ctx, kerberos.Request{
-		Keytab: keytab, ServicePrincipal: p.Spec.LDAP.Kerberos.ServicePrincipal, Realm: p.Spec.LDAP.Kerberos.Realm, Token: ticket, RequirePAC: isAD,
+	settings := p.Spec.LDAP.Kerberos
+	found, err := t.Verifier.Verify(ctx, kerberos.Request{
+		Keytab: keytab, ServicePrincipal: settings.ServicePrincipal, Realm: settings.Realm, Token: ticket, RequirePAC: isActiveDirectory(p),
 	})
 	if refused, ok := errors.AsType[*kerberos.Error](err); ok {
-		return authn.Assertion{}, &authn.RefusedTicketError{Reason: string(refused.Reason)}
+		if refused.Reason == kerberos.TooManyTickets || refused.Reason == kerberos.Internal {
+			return nil, &authn.UnavailableError{Provider: p, Reason: string(refused.Reason), RetryAfter: retryLater, Cause: refused}
+		}
+		return nil, &authn.RefusedTicketError{Reason: string(refused.Reason)}
 	}
 	if err != nil {
-		return authn.Assertion{}, err
+		return nil, err
 	}
-	by, value := ldap.ByName, verified.Principal
-	if isAD {
-		by, value = ldap.BySID, verified.SID
+	return &verified{provider: p, directory: directory, ticket: found}, nil
+}
+
+func isActiveDirectory(p *v1alpha1.IdentityProvider) bool {
+	return p.Spec.Type == v1alpha1.IdentityProviderActiveDirectory
+}
+
+func (t *Tickets) directoryOf(ctx context.Context, p *v1alpha1.IdentityProvider) (Directory, error) {
+	directory, err := t.Directory(ctx, p)
+	if err != nil {
+		return nil, &authn.UnavailableError{Provider: p, Reason: string(ldap.ReasonCredentialsNotFound), RetryAfter: retryLater, Cause: err}
 	}
-	assertion := authn.Assertion{Method: token.Kerberos, Provider: p.Name, ProviderUID: string(p.UID)}
-	person, err := client.Find(ctx, by, value)
+	return directory, nil
+}
+
+// assertion asks the directory about the person of a ticket. The provider is in it, whatever the directory says.
+func (v *verified) assertion(ctx context.Context) (authn.Assertion, error) {
+	by, value := ldap.ByName, v.ticket.Principal
+	if isActiveDirectory(v.provider) {
+		by, value = ldap.BySID, v.ticket.SID
+	}
+	a := authn.Assertion{Method: token.Kerberos, Directory: true, Provider: v.provider.Name, ProviderUID: string(v.provider.UID)}
+	person, err := v.directory.Find(ctx, by, value)
 	if errors.Is(err, ldap.ErrNotFound) {
-		return assertion, &authn.RefusedTicketError{Reason: ReasonNotFound}
+		return a, &authn.RefusedTicketError{Reason: ReasonNotFound}
 	}
 	if err != nil {
-		return assertion, err
+		return a, err
 	}
-	if !isAD && !slices.Contains(person.Names, verified.Principal) { // To a KDC, principals that differ in the case of letters are different people.
-		return assertion, &authn.RefusedTicketError{Reason: ReasonNotFound}
+	// To a KDC, principals that differ in the case of letters are different people.
+	if by == ldap.ByName && !slices.Contains(person.Names, v.ticket.Principal) {
+		return a, &authn.RefusedTicketError{Reason: ReasonNotFound}
 	}
-	assertion.Subject, assertion.Names, assertion.Groups = person.Subject, person.Names, person.Groups
-	assertion.PasswordSetTime, assertion.State = person.PasswordSetTime, person.State
-	return assertion, nil
+	a.Subject, a.Names, a.Groups = person.Subject, person.Names, person.Groups
+	a.PasswordSetTime, a.State = person.PasswordSetTime, person.State
+	return a, nil
 }
 
 // keytabOf returns the keytab of a provider's settings, which is parsed once.
@@ -120,15 +180,15 @@ func (t *Tickets) keytabOf(settings *provider.Settings) (*kerberos.Keytab, error
 	defer t.mu.Unlock()
 	uid := settings.Provider.UID
 	if known, found := t.keytabs[uid]; found && known.version == settings.Version {
-		return known.keytab, nil
+		return known.keytab, known.err
 	}
 	keytab, err := kerberos.Parse(settings.Keytab)
 	if err != nil {
-		return nil, fmt.Errorf("read the keytab of a provider: %w", err)
+		err = fmt.Errorf("read the keytab of a provider: %w", err)
 	}
 	if t.keytabs == nil || len(t.keytabs) >= provider.MaxProviders { // Some of them are of providers that are gone.
 		t.keytabs = map[types.UID]parsed{}
 	}
-	t.keytabs[uid] = parsed{settings.Version, keytab}
-	return keytab, nil
+	t.keytabs[uid] = parsed{settings.Version, keytab, err}
+	return keytab, err
 }
