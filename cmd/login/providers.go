@@ -26,7 +26,7 @@ type providers struct {
 }
 
 // newProviders returns what asks providers whose Secrets are read from a source.
-func newProviders(source provider.Source, ownerOfIdentity func(string) (string, bool)) *providers {
+func newProviders(source provider.Source, ownerOfIdentity provider.OwnerFunc) *providers {
 	directories := &ldap.Clients{Source: source, Clock: clock.RealClock{}, OwnerOfIdentity: ownerOfIdentity}
 	return &providers{
 		oidc: &oidc.Clients{Source: source, Clock: clock.RealClock{}}, directories: directories,

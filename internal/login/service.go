@@ -40,7 +40,7 @@ type Service struct {
 	hasher      hash.Hasher
 	findAccount authn.Finder
 	// ownerOfIdentity returns the UID of the credential that is bound to an identity at a provider; nil where nothing is.
-	ownerOfIdentity func(identity string) (credentialUID string, found bool)
+	ownerOfIdentity provider.OwnerFunc
 
 	// admission has room for the attempts that are under way and for those that wait: one that would have to wait for long is
 	// refused at once instead.
@@ -93,7 +93,7 @@ type Options struct {
 	FindAccount authn.Finder
 	// OwnerOfIdentity returns the UID of the credential that is bound to an identity (provider.Identity); nil where nothing binds. One entry of a
 	// directory belongs to one account.
-	OwnerOfIdentity func(identity string) (credentialUID string, found bool)
+	OwnerOfIdentity provider.OwnerFunc
 	// DecoyKey returns the key of the decoys. It is asked for only while there is one: without keys nobody is logged in.
 	DecoyKey func() credential.DecoyKey
 	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for the lock of their account, and as many for others that are
@@ -175,7 +175,7 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 		if err != nil {
 			return nil, s.unavailable(err, nil)
 		}
-		if s.isOwnedElsewhere(l, a) {
+		if a.Directory && s.ownerOfIdentity.IsOwnedElsewhere(a.ProviderUID, a.Subject, l.record.UID()) {
 			return nil, ErrInvalidCredentials
 		}
 		result, err := s.settle(ctx, l, verdict{right: true, proven: proven, method: a.Method},
@@ -189,15 +189,6 @@ func (s *Service) Accept(ctx context.Context, a authn.Assertion) (*Result, error
 		}
 	}
 	return nil, ErrOverloaded
-}
-
-// isOwnedElsewhere tells whether the person of an assertion belongs to another account.
-func (s *Service) isOwnedElsewhere(l *loaded, a authn.Assertion) bool {
-	if s.ownerOfIdentity == nil || !a.Directory {
-		return false
-	}
-	owner, found := s.ownerOfIdentity(provider.Identity(a.ProviderUID, a.Subject))
-	return found && owner != l.record.UID()
 }
 
 // nextStep asks the rules what follows a proof.

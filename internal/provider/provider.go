@@ -217,3 +217,15 @@ func Identity(providerUID, subject string) string {
 	sum := sha256.Sum256([]byte(providerUID + "\x00" + subject))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
+
+// OwnerFunc returns the UID of the credential that is bound to an identity, if there is one. A nil one knows of none.
+type OwnerFunc func(identity string) (credentialUID string, found bool)
+
+// IsOwnedElsewhere tells whether somebody at a provider belongs to another account than that of a credential.
+func (f OwnerFunc) IsOwnedElsewhere(providerUID, subject, credentialUID string) bool {
+	if f == nil {
+		return false
+	}
+	owner, found := f(Identity(providerUID, subject))
+	return found && owner != credentialUID
+}

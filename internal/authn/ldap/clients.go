@@ -23,7 +23,7 @@ type Clients struct {
 	OnRequest func(provider string, took time.Duration)
 	// OwnerOfIdentity returns the UID of the credential that is bound to an identity (provider.Identity), if there is one. Another account's password is
 	// not looked at. It may be nil: then it is not known. Set it before the first login.
-	OwnerOfIdentity func(identity string) (credentialUID string, found bool)
+	OwnerOfIdentity provider.OwnerFunc
 
 	mu      sync.Mutex
 	clients map[types.UID]*Client

@@ -290,8 +290,7 @@ func TestHangUp(t *testing.T) {
 	a := newAsker(t, f)
 	ctx, hangUp := context.WithCancel(t.Context())
 	f.search = func(*fakeConn, string) bool { hangUp(); return true }
-	none := func(authn.Request, string) bool { return false }
-	if _, _, err := a.verify(ctx, a.request(rightPassword), none); !errors.Is(err, context.Canceled) || f.bindsOf(adaDN) != 0 {
+	if _, _, err := a.verify(ctx, a.request(rightPassword), nil); !errors.Is(err, context.Canceled) || f.bindsOf(adaDN) != 0 {
 		t.Errorf("before the bind: %v, %d binds", err, f.bindsOf(adaDN))
 	}
 	ctx, hangUp = context.WithCancel(t.Context())
@@ -302,7 +301,7 @@ func TestHangUp(t *testing.T) {
 		}
 		return false
 	}
-	if _, _, err := a.verify(ctx, a.request("wrong"), none); !errors.Is(err, authn.ErrWrong) {
+	if _, _, err := a.verify(ctx, a.request("wrong"), nil); !errors.Is(err, authn.ErrWrong) {
 		t.Errorf("after the bind: %v", err)
 	}
 }

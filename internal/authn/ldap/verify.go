@@ -46,7 +46,7 @@ func (c *Clients) Verify(ctx context.Context, r authn.Request) (authn.Proof, err
 	if err != nil {
 		return authn.Proof{}, &authn.UnavailableError{Provider: r.Provider, Reason: string(ReasonCredentialsNotFound), Cause: err}
 	}
-	entry, refusal, err := client.verify(ctx, r, c.isOwnedElsewhere)
+	entry, refusal, err := client.verify(ctx, r, c.OwnerOfIdentity)
 	if err != nil {
 		return authn.Proof{}, err
 	}
@@ -60,18 +60,9 @@ func (c *Clients) Verify(ctx context.Context, r authn.Request) (authn.Proof, err
 	return authn.Proof{Method: token.LDAP, Version: v, External: external}, nil
 }
 
-// isOwnedElsewhere tells whether an entry belongs to the credential of another account.
-func (c *Clients) isOwnedElsewhere(r authn.Request, subject string) bool {
-	if c.OwnerOfIdentity == nil {
-		return false
-	}
-	owner, found := c.OwnerOfIdentity(provider.Identity(string(r.Provider.UID), subject))
-	return found && owner != r.CredentialUID
-}
-
 // verify finds the person of an account and asks whether the password is theirs. The reason is why the person may not log in though it is. Errors: those of
 // authn.Verifier.
-func (c *Client) verify(ctx context.Context, r authn.Request, isOwnedElsewhere func(authn.Request, string) bool) (Entry, v1alpha1.StandingReason, error) {
+func (c *Client) verify(ctx context.Context, r authn.Request, owner provider.OwnerFunc) (Entry, v1alpha1.StandingReason, error) {
 	var entry Entry
 	var refusal v1alpha1.StandingReason
 	err := c.attempt(ctx, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
@@ -83,7 +74,7 @@ func (c *Client) verify(ctx context.Context, r authn.Request, isOwnedElsewhere f
 		if bound := boundSubject(r); bound != "" && bound != entry.Subject {
 			return authn.ErrSubjectMismatch
 		}
-		if isOwnedElsewhere(r, entry.Subject) {
+		if owner.IsOwnedElsewhere(string(r.Provider.UID), entry.Subject, r.CredentialUID) {
 			return authn.ErrWrong
 		}
 		if ctx.Err() != nil {
