@@ -42,8 +42,8 @@ func newProviders(source provider.Source, ownerOfIdentity provider.OwnerFunc) *p
 // observe registers the metrics of providers.
 func (p *providers) observe(registry prometheus.Registerer, accounts *catalog.Catalog) *metrics.Providers {
 	counts := metrics.NewProviders(registry, accounts.IdentityProviders,
-		metrics.ProviderSource{Reasons: metrics.Words(oidc.Reasons()), Stats: p.oidc.Stats},
-		metrics.ProviderSource{Reasons: metrics.Words(ldap.Reasons()), Stats: p.directories.Stats},
+		metrics.ProviderSource{Reasons: metrics.ReasonTexts(oidc.Reasons()), Stats: p.oidc.Stats},
+		metrics.ProviderSource{Reasons: metrics.ReasonTexts(ldap.Reasons()), Stats: p.directories.Stats},
 		metrics.ProviderSource{Reasons: negotiate.Reasons()},
 	)
 	p.oidc.OnRequest, p.directories.OnRequest = counts.Request, counts.Request

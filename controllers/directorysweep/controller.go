@@ -47,7 +47,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	settings, err := r.source.Settings(ctx, p)
 	if err == nil && !r.mayAsk(settings) {
-		return ctrl.Result{RequeueAfter: r.states.hold(p.Name, of, now)}, nil
+		return ctrl.Result{RequeueAfter: r.states.postpone(p.Name, of, now)}, nil
 	}
 	s := &sweep{Reconciler: r, provider: p, settings: settings, missedBefore: of.missing, missing: map[string]bool{}, unread: unread{before: of.unreadable}}
 	if err == nil {

@@ -19,8 +19,8 @@ const (
 	firstPause = 15 * time.Second
 	// maxPause is the longest pause.
 	maxPause = 10 * time.Minute
-	// holdPause is how long a sweep waits that may not begin, until it looks again whether it may. The directory is not asked for that.
-	holdPause = 5 * time.Second
+	// postponePause is how long a sweep waits that may not begin, until it looks again whether it may. The directory is not asked for that.
+	postponePause = 5 * time.Second
 )
 
 // States is what the sweeps have come to, for each directory. It is safe for concurrent use.
@@ -107,88 +107,88 @@ func (s *States) forget(name string) {
 }
 
 // failed notes that a sweep has failed, and returns how long to wait: until the next one is due, or until it is to be said that it is overdue.
-func (s *States) failed(name string, of *state, now time.Time) time.Duration {
+func (s *States) failed(name string, directory *state, now time.Time) time.Duration {
 	s.mu.Lock()
-	of.failures++
+	directory.failures++
 	pause := firstPause
-	for range of.failures - 1 {
+	for range directory.failures - 1 {
 		pause = min(2*pause, maxPause)
 	}
-	of.due = now.Add(min(pause, of.interval))
+	directory.due = now.Add(min(pause, directory.interval))
 	s.mu.Unlock()
-	return s.waitOverdue(name, of, now)
+	return s.waitOverdue(name, directory, now)
 }
 
-// hold notes that a sweep that is due may not begin, and returns how long to wait.
-func (s *States) hold(name string, of *state, now time.Time) time.Duration {
+// postpone notes that a sweep that is due may not begin, and returns how long to wait.
+func (s *States) postpone(name string, directory *state, now time.Time) time.Duration {
 	s.mu.Lock()
-	of.due = now.Add(holdPause)
+	directory.due = now.Add(postponePause)
 	s.mu.Unlock()
-	return s.waitOverdue(name, of, now)
+	return s.waitOverdue(name, directory, now)
 }
 
 // waitOverdue returns how long to wait for the next sweep, and says that it is overdue where two intervals have passed since the last complete one. What it says
 // does not change until a sweep is complete again, so that failures that go on write nothing.
-func (s *States) waitOverdue(name string, of *state, now time.Time) time.Duration {
-	since := of.since()
-	overdue := since.Add(2 * of.interval)
+func (s *States) waitOverdue(name string, directory *state, now time.Time) time.Duration {
+	since := directory.since()
+	overdue := since.Add(2 * directory.interval)
 	if now.Before(overdue) {
-		return min(of.due.Sub(now), overdue.Sub(now))
+		return min(directory.due.Sub(now), overdue.Sub(now))
 	}
-	if of.condition == nil || of.condition.Reason != v1alpha1.ConditionReasonOverdue {
-		s.say(name, of, metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue, fmt.Sprintf("Since %s the directory could not be asked about all people, so that sessions of those "+
+	if directory.condition == nil || directory.condition.Reason != v1alpha1.ConditionReasonOverdue {
+		s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue, fmt.Sprintf("Since %s the directory could not be asked about all people, so that sessions of those "+
 			"who left or were disabled there go on. See Connected and, for the last error, the log of keyturn-directory. To end somebody's sessions now, set spec.access of the account to Disabled.",
 			since.UTC().Format(time.RFC3339)))
 	}
-	return of.due.Sub(now)
+	return directory.due.Sub(now)
 }
 
 // since returns since when there has been no complete sweep.
-func (of *state) since() time.Time {
-	if of.completed.IsZero() {
-		return of.began
+func (directory *state) since() time.Time {
+	if directory.completed.IsZero() {
+		return directory.began
 	}
-	return of.completed
+	return directory.completed
 }
 
 // succeeded notes a sweep that is complete, and when the next one is due.
-func (s *States) succeeded(name string, of *state, done *sweep, now, due time.Time) {
+func (s *States) succeeded(name string, directory *state, ended *sweep, now, due time.Time) {
 	s.mu.Lock()
-	of.completed, of.due, of.failures, of.missing = now, due, 0, done.missing
-	of.unreadable, of.groupsUnread = done.unread.people, done.unread.groups != ""
+	directory.completed, directory.due, directory.failures, directory.missing = now, due, 0, ended.missing
+	directory.unreadable, directory.groupsUnread = ended.unread.people, ended.unread.groups != ""
 	switch {
-	case !done.unread.isSomething():
-		of.unreadSince = time.Time{}
-	case of.unreadSince.IsZero():
-		of.unreadSince = now
+	case !ended.unread.isSomething():
+		directory.unreadSince = time.Time{}
+	case directory.unreadSince.IsZero():
+		directory.unreadSince = now
 	}
-	if !done.mass {
-		of.counted = now
+	if !ended.mass {
+		directory.counted = now
 	}
 	s.mu.Unlock()
-	if done.mass {
-		s.say(name, of, metav1.ConditionFalse, v1alpha1.ConditionReasonMassDisappearance, "The directory no longer has more than half of the people whose accounts are bound to it, "+
+	if ended.mass {
+		s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonMassDisappearance, "The directory no longer has more than half of the people whose accounts are bound to it, "+
 			"all at once. That is taken for a mistake: nobody counts as gone, and their sessions go on. If people were moved in the directory, correct ldap.users.baseDN and filter. "+
 			"If they are gone, delete their accounts. The log of keyturn-directory has the numbers.")
 		return
 	}
 	const current = "People who are disabled in the directory, or gone, lose their sessions."
 	switch {
-	case !done.unread.isSomething():
-		s.say(name, of, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current)
-	case now.Sub(of.unreadSince) < 2*of.interval:
-		s.say(name, of, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current+" "+done.unread.message())
+	case !ended.unread.isSomething():
+		s.setCondition(name, directory, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current)
+	case now.Sub(directory.unreadSince) < 2*directory.interval:
+		s.setCondition(name, directory, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current+" "+ended.unread.message())
 	default:
-		s.say(name, of, metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete, done.unread.message())
+		s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete, ended.unread.message())
 	}
 }
 
-// say sets the condition of a directory, and has it written if it has changed.
-func (s *States) say(name string, of *state, status metav1.ConditionStatus, reason, message string) {
+// setCondition sets the condition of a directory, and has it written if it has changed.
+func (s *States) setCondition(name string, directory *state, status metav1.ConditionStatus, reason, message string) {
 	next := &metav1.Condition{Status: status, Reason: reason, Message: message}
 	s.mu.Lock()
-	unchanged := of.condition != nil && *of.condition == *next
-	of.condition = next
+	unchanged := directory.condition != nil && *directory.condition == *next
+	directory.condition = next
 	s.mu.Unlock()
 	if unchanged {
 		return

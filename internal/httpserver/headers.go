@@ -39,7 +39,7 @@ type LargeHeaders struct {
 	places chan struct{}
 }
 
-// wrap has the connections of a listener counted what is read of them.
+// wrap returns a listener that counts the bytes that are read from each of its connections.
 func (l *LargeHeaders) wrap(listener net.Listener) net.Listener {
 	return &headerListener{Listener: listener, large: l}
 }

@@ -41,8 +41,8 @@ type ProviderSource struct {
 	Stats func() map[string]outbound.Stats
 }
 
-// Words returns reasons as the texts that ProviderSource has.
-func Words[T ~string](reasons []T) []string {
+// ReasonTexts returns reasons of any type as texts, for a ProviderSource.
+func ReasonTexts[T ~string](reasons []T) []string {
 	words := make([]string, len(reasons))
 	for i, reason := range reasons {
 		words[i] = string(reason)
@@ -57,7 +57,7 @@ func resultsOf(sources []ProviderSource) []string {
 		Granted, string(account.ReasonNotDeclared), audit.ReasonAddressThrottled, httpkit.Overloaded, httpkit.Unavailable,
 		httpkit.InvalidCredentials, httpkit.TooManyAttempts, login.External, otherResult,
 	}
-	results = append(results, Words(accountResults)...)
+	results = append(results, ReasonTexts(accountResults)...)
 	for _, source := range sources {
 		results = append(results, source.Reasons...)
 	}

@@ -39,7 +39,7 @@ func newDeclaration(names ...string) (*declaration, *Providers, *prometheus.Regi
 	d.declare(names...)
 	registry := prometheus.NewPedanticRegistry()
 	p := NewProviders(registry, func(context.Context) ([]*v1alpha1.IdentityProvider, error) { return d.providers, d.err },
-		ProviderSource{Reasons: Words(oidc.Reasons()), Stats: func() map[string]outbound.Stats { return d.stats }},
+		ProviderSource{Reasons: ReasonTexts(oidc.Reasons()), Stats: func() map[string]outbound.Stats { return d.stats }},
 		ProviderSource{Reasons: []string{"Replay", "TooManyTickets"}})
 	return d, p, registry
 }

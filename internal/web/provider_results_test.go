@@ -79,7 +79,7 @@ func TestResultsOfProvidersAreClosed(t *testing.T) {
 		func(context.Context) ([]*v1alpha1.IdentityProvider, error) {
 			return []*v1alpha1.IdentityProvider{chosen}, nil
 		},
-		metrics.ProviderSource{Reasons: metrics.Words(oidc.Reasons())},
+		metrics.ProviderSource{Reasons: metrics.ReasonTexts(oidc.Reasons())},
 		metrics.ProviderSource{Reasons: []string{reasonOfTicket, reasonOfDirectory}})
 	before := seriesOf(t, registry)
 
