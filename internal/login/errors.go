@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -11,6 +12,9 @@ import (
 var (
 	// ErrInvalidCredentials means that the username is unknown or the password wrong. It does not say which.
 	ErrInvalidCredentials = errors.New("username or password is wrong")
+	// ErrSubjectMismatch means that the name belongs to another entry of a directory than the account is bound to. It is an ErrInvalidCredentials, which
+	// is all that the person is told; administrators have to know.
+	ErrSubjectMismatch = fmt.Errorf("%w: the name belongs to another entry", ErrInvalidCredentials)
 	// ErrOverloaded means that there are more attempts than can be hashed; try again soon.
 	ErrOverloaded = errors.New("too many logins at once")
 	// ErrUnavailable means that it cannot be known, or not recorded, whether the login is right. It is refused.

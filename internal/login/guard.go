@@ -219,7 +219,7 @@ func (s *Service) settle(ctx context.Context, l *loaded, v verdict, decide decid
 	d := decision{credential: l.rules.Failed(l.record.Credential), refusal: ErrInvalidCredentials}
 	switch {
 	case v.mismatch:
-		d.credential = l.rules.Mismatched(d.credential)
+		d.credential, d.refusal = l.rules.Mismatched(d.credential), ErrSubjectMismatch
 	case v.right:
 		var err error
 		if d, err = decide(ctx, l, v.proven); err != nil {

@@ -27,7 +27,7 @@ var accountResults = []v1alpha1.StandingReason{
 	v1alpha1.ReasonProviderNotFound, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonProviderDisabled,
 	v1alpha1.ReasonSubjectNotDeclared, v1alpha1.ReasonSubjectConflict,
 	v1alpha1.ReasonExternalPasswordExpired, v1alpha1.ReasonExternalMustChange, v1alpha1.ReasonExternalDisabled,
-	v1alpha1.ReasonExternalAccountExpired, v1alpha1.ReasonExternalRestricted, v1alpha1.ReasonExternalGone, v1alpha1.ReasonSubjectMismatch,
+	v1alpha1.ReasonExternalAccountExpired, v1alpha1.ReasonExternalRestricted, v1alpha1.ReasonSubjectMismatch,
 }
 
 // otherResult is the result of an attempt whose reason is none of the known ones. The reasons come from other packages, and must not make series.

@@ -1,10 +1,14 @@
 package web
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
+	"github.com/keyturn/keyturn/internal/httpkit"
+	"github.com/keyturn/keyturn/internal/login"
 )
 
 // TestFailuresAtProviders: what counts against an address is what it has had a provider asked for in vain, and hanging up before that. What
@@ -30,5 +34,25 @@ func TestFailuresAtProviders(t *testing.T) {
 		if got := isFailure(p); got != row.counts {
 			t.Errorf("%s counts: %t, want %t", row.reason, got, row.counts)
 		}
+	}
+}
+
+// TestFailuresByTickets: a ticket that no browser would send counts against its address.
+func TestFailuresByTickets(t *testing.T) {
+	for reason, want := range map[string]bool{
+		"Malformed": true, "Replay": true,
+		"WrongKey": false, "NTLM": false, "NotNegotiate": false, "WrongService": false, "Expired": false, "ClockSkew": false, "NotFound": false,
+	} {
+		if got := isFailure(refusalOf(&ticketError{cause: &authn.RefusedTicketError{Reason: reason}})); got != want {
+			t.Errorf("%s counts: %t, want %t", reason, got, want)
+		}
+	}
+}
+
+// TestMismatchInTheAuditLog: that a name belongs to somebody else in the directory is for administrators alone.
+func TestMismatchInTheAuditLog(t *testing.T) {
+	p := refusalOf(&login.ProviderError{Provider: &v1alpha1.IdentityProvider{}, Cause: login.ErrSubjectMismatch})
+	if p.ID != httpkit.InvalidCredentials || p.Reason != "" || p.Status != http.StatusUnauthorized || auditReason(p) != "SubjectMismatch" {
+		t.Errorf("it is answered %+v, and the reason is %q", p, auditReason(p))
 	}
 }

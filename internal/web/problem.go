@@ -7,6 +7,7 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/authn/kerberos"
 	"github.com/keyturn/keyturn/internal/authn/oidc"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
@@ -17,10 +18,14 @@ import (
 // errAddressThrottled is the cause of a refusal because too many attempts from the same address have failed.
 var errAddressThrottled = errors.New("too many failed attempts from one address")
 
-// auditReason returns the reason of a problem for the audit log, which alone tells a throttled address from a locked account.
+// auditReason returns the reason of a problem for the audit log, which alone tells a throttled address from a locked account, and a name that belongs to
+// somebody else in the directory from a wrong password.
 func auditReason(p *httpkit.Problem) string {
 	if errors.Is(p.Cause, errAddressThrottled) {
 		return audit.ReasonAddressThrottled
+	}
+	if errors.Is(p.Cause, login.ErrSubjectMismatch) {
+		return string(v1alpha1.ReasonSubjectMismatch)
 	}
 	return p.Reason
 }
@@ -34,12 +39,25 @@ func isFailure(p *httpkit.Problem) bool {
 	case httpkit.InvalidCredentials, httpkit.InvalidCode, httpkit.TooManyAttempts:
 		return true
 	case httpkit.ProviderRefused:
+		if ticket, ok := errors.AsType[*ticketError](p.Cause); ok {
+			return isMadeUp(ticket.cause.Reason)
+		}
 		switch oidc.Reason(p.Reason) {
 		case oidc.ReasonCodeRefused, oidc.ReasonFlowUsed, oidc.ReasonAnswerMalformed, oidc.ReasonProviderRefused:
 			return true
 		}
 	case httpkit.ProviderUnavailable:
 		return p.Reason == string(oidc.ReasonCanceled)
+	}
+	return false
+}
+
+// isMadeUp tells whether a ticket that was refused is none that a browser sends by itself: it cannot be read, or it was sent before. One that no key opens may
+// be: where the keytab is too old, those of all people are.
+func isMadeUp(reason string) bool {
+	switch kerberos.Reason(reason) {
+	case kerberos.Malformed, kerberos.Replay:
+		return true
 	}
 	return false
 }

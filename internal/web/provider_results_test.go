@@ -98,7 +98,7 @@ func TestResultsOfProvidersAreClosed(t *testing.T) {
 	}
 	for _, reason := range []v1alpha1.StandingReason{
 		v1alpha1.ReasonExternalPasswordExpired, v1alpha1.ReasonExternalMustChange, v1alpha1.ReasonExternalDisabled, v1alpha1.ReasonExternalAccountExpired,
-		v1alpha1.ReasonExternalRestricted, v1alpha1.ReasonExternalGone, v1alpha1.ReasonSubjectMismatch,
+		v1alpha1.ReasonExternalRestricted,
 	} {
 		refusals = append(refusals, refusalOf(&login.AccountUnavailableError{Reason: reason, Provider: chosen}))
 	}
@@ -114,7 +114,7 @@ func TestResultsOfProvidersAreClosed(t *testing.T) {
 	chosen.Spec.Type = v1alpha1.IdentityProviderLDAP
 	at = attempt{entry: metrics.EntryChange, account: accountName{Namespace: "namespace that a stranger has typed", Username: "name that a stranger has typed"}}
 	for _, cause := range []error{
-		login.ErrInvalidCredentials, &login.TooManyAttemptsError{}, &login.ChangeForbiddenError{Reason: login.External, Provider: chosen},
+		login.ErrInvalidCredentials, login.ErrSubjectMismatch, &login.TooManyAttemptsError{}, &login.ChangeForbiddenError{Reason: login.External, Provider: chosen},
 		&authn.UnavailableError{Provider: chosen, Reason: reasonOfDirectory},
 	} {
 		refusals = append(refusals, nil)
