@@ -10,13 +10,13 @@ import (
 	"github.com/keyturn/keyturn/test/directories/misbehaving"
 )
 
-// badDirectory is a directory that knows nobody: it does not behave.
+// badDirectory is a directory, or nothing, behind a server that does not behave and has a certificate of its own.
 type badDirectory struct {
 	directory
-	server *misbehaving.Server
+	ca []byte
 }
 
-func (d badDirectory) CA() []byte { return d.server.CA() }
+func (d badDirectory) CA() []byte { return d.ca }
 
 // TestDirectoryMisbehaves: while a directory hangs, is slow, sends what is no answer or one without an end, breaks off, or refers to another
 // server, those who log in there get 503 with Retry-After in time, local accounts of the same login server log in meanwhile, and the login server does not
@@ -69,7 +69,7 @@ func TestDirectoryMisbehaves(t *testing.T) {
 		must(t, err)
 		t.Cleanup(bad.Close)
 
-		o, c := newOrganisation(t), newDirectory(t, badDirectory{server: bad}, v1alpha1.IdentityProviderActiveDirectory, searcher+"@corp.test")
+		o, c := newOrganisation(t), newDirectory(t, badDirectory{ca: bad.CA()}, v1alpha1.IdentityProviderActiveDirectory, searcher+"@corp.test")
 		c.spec.LDAP.Servers, c.spec.LDAP.TLS.Mode = []string{bad.Address()}, row.tls
 		p := &person{organisation: o.name, username: "ada", password: newPassword(), at: url}
 		c.declares(o, p, nil)
