@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,5 +50,39 @@ func TestDirectoryTwins(t *testing.T) {
 
 	if known := session(t, a.session(), http.StatusOK); known.Account.Username != p.username {
 		t.Errorf("the session is of %s, want %s", known.Account.Username, p.username)
+	}
+}
+
+// TestDirectoryMemberInCapitals: a group of slapd may write a member's DN in other letters than the entry does. A login and a sweep find the same
+// groups, so that no session ends.
+func TestDirectoryMemberInCapitals(t *testing.T) {
+	t.Parallel()
+
+	d, err := sampleSlapd()
+	must(t, err)
+
+	o, c := newOrganisation(t), newOpenLDAP(t)
+	p := c.hires(o, "zoë")
+	there := p.username
+	p.username = strings.Replace(there, "ë", "e", 1)
+	c.declares(o, p, func(s *v1alpha1.UserAccountSpec) { s.Authentication.ExternalName = there })
+	group := c.group("engineers", there)
+	must(t, d.SetAttribute(group, "member", "UID="+strings.ToUpper(there)+","+directories.SlapdPeopleDN))
+	c.serves(o)
+	p.loginEventually(t, p.password, granted)
+
+	groups := func(a *answer) {
+		if !slices.Equal(a.Account.Groups, []string{"engineers"}) {
+			t.Errorf("the groups are %q, want engineers", a.Account.Groups)
+		}
+	}
+	a := p.login(t, p.password, granted)
+	groups(a)
+	c.isSwept()
+
+	for range 2 {
+		c.sweeps()
+		groups(session(t, a.Token, http.StatusOK))
+		groups(p.login(t, p.password, granted))
 	}
 }

@@ -6,11 +6,22 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 // dnKey returns a text that is the same for two distinguished names if these are equal as such, whatever the case of their ASCII letters; false where a
 // text is none.
 func dnKey(text string) (string, bool) {
+	return dnKeyBy(text, fold)
+}
+
+// likenessKey returns a text that is the same for all names that some directory may take for equal. Whether one does has to be asked.
+func likenessKey(text string) (string, bool) {
+	return dnKeyBy(text, provider.FoldName)
+}
+
+func dnKeyBy(text string, fold func(string) string) (string, bool) {
 	dn, err := ldap.ParseDN(text)
 	if err != nil {
 		return "", false

@@ -33,18 +33,14 @@ func (c *Client) readGroups(ctx context.Context, s *searcher, people map[string]
 		return failed
 	}
 	baseKey, _ := dnKey(base)
-	ids := make(map[string]string, len(people))
-	for id, entry := range people {
-		key, _ := dnKey(entry.DN) // parseEntry has checked it.
-		ids[key] = id             // No two of them have one name (leaveOutSharedNames).
-	}
-	for key, names := range c.mappings {
+	names := newNamesOf(people)
+	for key, mapped := range c.mappings {
 		if !isBelow(key, baseKey) {
 			continue
 		}
 		add := func(id string) {
 			if entry, ok := people[id]; ok {
-				entry.Groups = append(slices.Clip(entry.Groups), names...)
+				entry.Groups = append(slices.Clip(entry.Groups), mapped...)
 				people[id] = entry
 			}
 		}
@@ -52,7 +48,7 @@ func (c *Client) readGroups(ctx context.Context, s *searcher, people map[string]
 		if c.schema.isInChain {
 			read = c.searchMembers
 		}
-		if failed := read(ctx, s, names[0], ids, add); failed != nil {
+		if failed := read(ctx, s, mapped[0], names, add); failed != nil {
 			return failed
 		}
 	}
@@ -64,9 +60,9 @@ func (c *Client) readGroups(ctx context.Context, s *searcher, people map[string]
 	return nil
 }
 
-// group reads an attribute of a group; nil where there is no such group.
-func (c *Client) group(ctx context.Context, s *searcher, dn, attribute string) (*ldap.Entry, *failure) {
-	request := searchRequest(dn, ldap.ScopeBaseObject, 1, c.bounds.operation, c.schema.groupsFilter, []string{attribute})
+// group reads an attribute of a group of which a filter is true; nil where there is no such group.
+func (c *Client) group(ctx context.Context, s *searcher, dn, filter, attribute string) (*ldap.Entry, *failure) {
+	request := searchRequest(dn, ldap.ScopeBaseObject, 1, c.bounds.operation, filter, []string{attribute})
 	result, failed := s.search(ctx, ofMembers, request)
 	if failed != nil && failed.cause == causeResult {
 		switch failed.code {
@@ -81,10 +77,10 @@ func (c *Client) group(ctx context.Context, s *searcher, dn, attribute string) (
 }
 
 // readMembers reads the attribute member of a group, in ranges where the directory gives it so.
-func (c *Client) readMembers(ctx context.Context, s *searcher, dn string, ids map[string]string, add func(id string)) *failure {
-	attribute := attrMember
+func (c *Client) readMembers(ctx context.Context, s *searcher, dn string, names namesOf, add func(id string)) *failure {
+	attribute, alike := attrMember, map[string]string{}
 	for range maxPieces {
-		group, failed := c.group(ctx, s, dn, attribute)
+		group, failed := c.group(ctx, s, dn, c.schema.groupsFilter, attribute)
 		if failed != nil || group == nil {
 			return failed
 		}
@@ -93,16 +89,55 @@ func (c *Client) readMembers(ctx context.Context, s *searcher, dn string, ids ma
 			return &failure{cause: causeUnusable}
 		}
 		for _, value := range values {
-			if key, ok := dnKey(value); ok && ids[key] != "" {
-				add(ids[key])
+			if key, ok := dnKey(value); ok && names.ids[key] != "" {
+				add(names.ids[key])
+				continue
+			}
+			key, _ := likenessKey(value)
+			for _, id := range names.alike[key] {
+				alike[id] = names.dns[id]
 			}
 		}
 		if next == 0 {
-			return nil
+			return c.askMembers(ctx, s, dn, alike, add)
 		}
 		attribute = fmt.Sprintf("%s;range=%d-*", attrMember, next)
 	}
 	return &failure{cause: causeUnusable}
+}
+
+// askMembers asks the directory, as a login does, who of the people is in a group: whether their names are those in the group is up to the directory.
+func (c *Client) askMembers(ctx context.Context, s *searcher, dn string, people map[string]string, add func(id string)) *failure {
+	for id, name := range people {
+		group, failed := c.group(ctx, s, dn, c.schema.memberships(name), noAttributes)
+		if failed != nil {
+			return failed
+		}
+		if group != nil {
+			add(id)
+		}
+	}
+	return nil
+}
+
+// namesOf are the distinguished names of people, whose IDs are found by them.
+type namesOf struct {
+	// dns are the names, by IDs.
+	dns map[string]string
+	// ids are by dnKey, and no two people have one name (leaveOutSharedNames). alike are by likenessKey.
+	ids   map[string]string
+	alike map[string][]string
+}
+
+func newNamesOf(people map[string]Entry) namesOf {
+	names := namesOf{dns: map[string]string{}, ids: map[string]string{}, alike: map[string][]string{}}
+	for id, entry := range people {
+		key, _ := dnKey(entry.DN) // parseEntry has checked it.
+		likeness, _ := likenessKey(entry.DN)
+		names.dns[id], names.ids[key] = entry.DN, id
+		names.alike[likeness] = append(names.alike[likeness], id)
+	}
+	return names
 }
 
 // memberRange is the name of an attribute with a range of members ([MS-ADTS], section 3.1.1.3.1.3.3).
@@ -136,8 +171,8 @@ func membersOf(group *ldap.Entry) (values []string, next int, ok bool) {
 }
 
 // searchMembers searches for the people in a group, and in groups of it.
-func (c *Client) searchMembers(ctx context.Context, s *searcher, dn string, _ map[string]string, add func(id string)) *failure {
-	group, failed := c.group(ctx, s, dn, noAttributes)
+func (c *Client) searchMembers(ctx context.Context, s *searcher, dn string, _ namesOf, add func(id string)) *failure {
+	group, failed := c.group(ctx, s, dn, c.schema.groupsFilter, noAttributes)
 	if failed != nil || group == nil {
 		return failed
 	}
