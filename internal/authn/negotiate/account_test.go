@@ -61,7 +61,7 @@ func TestFindAccount(t *testing.T) {
 			row.change(w)
 		}
 		found, err := w.FindAccount(t.Context(), &accounts{row.declared, w.win}, authn.Assertion{Provider: "win", Subject: "g-1", Names: []string{"eve", "eve@win.example"}})
-		got := ""
+		var got string
 		switch {
 		case err == nil:
 			got = found.Name
