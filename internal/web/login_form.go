@@ -65,10 +65,12 @@ func (p *Pages) refuseLogin(w http.ResponseWriter, r *http.Request, page *loginP
 			page.Dialog.Rules, page.Dialog.Words = encodeRules(required.Requirements), encodeWords(required.Words)
 		}
 	} else {
-		page.Error = p.UI.ProblemText(page.Text, refusal, page.textPages("login")...)
+		shown := *refusal
 		if unavailable, ok := errors.AsType[*login.AccountUnavailableError](refusal.Cause); ok && refusal.PasswordChangeURL != "" {
 			page.ErrorLink = keeperAt(unavailable.Provider).linkTo(page.Text)
+			shown.Messages = refusal.Messages[:1] // The next one has the address, which the link has.
 		}
+		page.Error = p.UI.ProblemText(page.Text, &shown, page.textPages("login")...)
 		if refusal.ID == httpkit.InvalidCredentials {
 			page.Password.MarkWrong()
 		}
