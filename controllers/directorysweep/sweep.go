@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -241,7 +242,7 @@ func (s *sweep) record(ctx context.Context, who *person, o Observation) (again *
 		if errors.Is(err, credential.ErrConflict) {
 			continue
 		}
-		if errors.Is(err, credential.ErrUnwritable) { // So it would be the next time: that must not keep the sweep from being complete.
+		if errors.Is(err, credential.ErrUnwritable) || apierrors.IsInvalid(err) { // So it would be the next time: that must not keep the sweep from being complete.
 			slog.Error("What a directory says about a person could not be recorded", "namespace", who.account.Namespace, "account", who.account.Name, "error", err)
 			return nil, nil
 		}

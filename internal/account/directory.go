@@ -106,7 +106,8 @@ func (r Rules) observed(c Credential, o Observation) Credential {
 	if !slices.Equal(before.Groups, o.Groups) {
 		c.External.Groups = groupsOf(o.Groups)
 	}
-	if t := exact(o.PasswordSetTime); t.After(before.PasswordSetTime) { // An earlier time is of a server that has not heard of the last change yet.
+	// An earlier time is of a server that has not heard of the last change yet. Only a time that lies in the future gives way to one, since no change would be later.
+	if t := exact(o.PasswordSetTime); t.After(before.PasswordSetTime) || !t.IsZero() && before.PasswordSetTime.After(r.Now.Add(maxClockSkew)) {
 		c.External.PasswordSetTime = t
 	}
 	if r.endOfEntry(before, c.External) != "" {
@@ -147,6 +148,9 @@ const (
 	// TransitionByExternalGroups (of SessionsEnded): the person has lost a mapped group in the directory.
 	TransitionByExternalGroups = "ExternalGroupLost"
 )
+
+// maxClockSkew is how far the clock of a directory may be ahead.
+const maxClockSkew = 5 * time.Minute
 
 // endOfEntry returns why the sessions of a person end when something new is observed in the directory; empty where they go on.
 func (r Rules) endOfEntry(before, after External) string {

@@ -79,7 +79,7 @@ func (s *Service) admit(ctx context.Context, t target, secret string, decide dec
 	result, err := s.run(ctx, t, turn, secret, decide)
 	turn.leave()
 	if errors.Is(err, ErrInvalidCredentials) {
-		s.delayRefusal(ctx, t.who.Namespace, t.began)
+		s.delayRefusal(context.WithoutCancel(ctx), t.who.Namespace, t.began)
 	}
 	return result, err
 }
@@ -137,8 +137,7 @@ func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, 
 			l.password = v.password
 			result, err = s.settle(finish, l, v, decide)
 			if v.provider != nil && errors.Is(err, ErrInvalidCredentials) {
-				// Where many hashes wait, a refusal takes as long as that of a password which is kept here.
-				_ = s.verifiers.VerifyDummy(finish, l.rules.Policy.Hashing, secret)
+				s.hashAsLocal(finish, turn, l, secret)
 			}
 		}
 		if !errors.Is(err, credential.ErrConflict) {
@@ -146,6 +145,14 @@ func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, 
 		}
 	}
 	return nil, ErrOverloaded
+}
+
+// hashAsLocal has the refusal of a password that is kept elsewhere wait for a hash, as that of one which is kept here does: where many hashes wait, the time
+// would tell them apart. It takes a place of those who wait for a hash again; where there is none, local attempts are refused.
+func (s *Service) hashAsLocal(ctx context.Context, turn *turn, l *loaded, secret string) {
+	if turn.enter(ctx, heldLock{}) == nil && turn.begin(ctx) == nil {
+		_ = s.verifiers.VerifyDummy(ctx, l.rules.Policy.Hashing, secret) // Only the time that it takes matters.
+	}
 }
 
 // loadUnlocked loads what decides about an attempt, records the failures that could not be recorded before, and refuses an account

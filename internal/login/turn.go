@@ -77,7 +77,8 @@ func (s *Service) freeSlot() {
 // computed: the time must not tell whose password is kept where, or that nobody has a name.
 const refusalGrain = 300 * time.Millisecond
 
-// delayRefusal waits until a whole multiple of refusalGrain has passed since an attempt began, in a namespace that a directory serves.
+// delayRefusal waits until a whole multiple of refusalGrain has passed since an attempt began, in a namespace that a directory serves. It waits also where the
+// client has gone: otherwise those who hang up would tell by the next attempt how long theirs took.
 func (s *Service) delayRefusal(ctx context.Context, namespace string, began time.Time) {
 	directories, err := s.catalog.Directories(ctx, namespace)
 	if err != nil {
@@ -86,10 +87,5 @@ func (s *Service) delayRefusal(ctx context.Context, namespace string, began time
 	if err == nil && len(directories) == 0 {
 		return
 	}
-	grain := time.NewTimer(refusalGrain - time.Since(began)%refusalGrain)
-	defer grain.Stop()
-	select {
-	case <-grain.C:
-	case <-ctx.Done():
-	}
+	<-time.After(refusalGrain - time.Since(began)%refusalGrain)
 }

@@ -29,6 +29,9 @@ var refusals = map[string]v1alpha1.StandingReason{
 // noLogonServers is the error of Windows for a controller that cannot find out whether the password is right.
 const noLogonServers = "51f"
 
+// accountLocked is the error of Windows for an account that is locked, whatever the password.
+const accountLocked = "775"
+
 // The errors of the control of draft-behera-ldap-password-policy-10, section 6.2, that are about a bind.
 const (
 	policyPasswordExpired  = 0

@@ -138,7 +138,7 @@ func connectionError(f *failure) *provider.TestError {
 		return testError(v1alpha1.ConditionReasonDialFailed, "%s does not begin TLS. Check ldap.tls.mode: as a rule port 636 is for LDAPS, and 389 for StartTLS.", f.server)
 	case causeBindRefused:
 		return testError(v1alpha1.ConditionReasonBindRefused, "The directory refuses the account of the Secret. Check the keys %s and %s, and that the account is neither locked nor "+
-			"expired. Each server of Keyturn tries it three times, and then once an hour, so that these attempts do not lock it; as soon as the Secret or ldap of the provider has changed, at once.",
+			"expired. Each server of Keyturn tries it three times, and then once an hour; as soon as the Secret or ldap of the provider has changed, at once.",
 			v1alpha1.BindNameKey, v1alpha1.BindPasswordKey)
 	case causeUnusable:
 		if f.code != 0 {

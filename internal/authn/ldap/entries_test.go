@@ -13,6 +13,7 @@ import (
 )
 
 const (
+	baseOfGroups = "ou=groups,dc=example,dc=org"
 	groupFilter  = "(objectClass=groupOfNames)"
 	bobDN, bobID = "uid=bob,ou=people,dc=example,dc=org", "aaaaaaaa-2222-3333-4444-555555555555"
 )
@@ -160,17 +161,21 @@ func TestUnreadableGroups(t *testing.T) {
 	for name, tt := range map[string]struct {
 		group func(c *fakeConn)
 		want  Reason
+		// hides is an entry that is not there.
+		hides string
 	}{
+		"without their base": {func(c *fakeConn) { c.finish() }, ReasonSearchRefused, baseOfGroups},
 		"refused": {func(c *fakeConn) {
 			c.result(ldap.ApplicationSearchResultDone, ldap.LDAPResultInsufficientAccessRights, planted)
-		}, ReasonSearchRefused},
+		}, ReasonSearchRefused, ""},
 		"too large": {func(c *fakeConn) {
 			c.entry("cn=staff,ou=groups,dc=example,dc=org", "member", strings.Repeat(adaDN+"|", maxMessage/len(adaDN)))
 			c.finish()
-		}, ReasonAnswerUnusable},
-		"broken off": {func(c *fakeConn) { _ = c.Close() }, ReasonUnreachable},
+		}, ReasonAnswerUnusable, ""},
+		"broken off": {func(c *fakeConn) { _ = c.Close() }, ReasonUnreachable, ""},
 	} {
 		f := newFakeServer(t)
+		f.hides = tt.hides
 		f.search = func(c *fakeConn, filter string) bool {
 			if filter == groupFilter {
 				tt.group(c)

@@ -42,6 +42,9 @@ type fakeServer struct {
 	bind   func(c *fakeConn, name string) bool
 	search func(c *fakeConn, filter string) bool
 
+	// hides is the DN of an entry that is not there; the others are.
+	hides string
+
 	mu    sync.Mutex
 	binds []string
 	conns []net.Conn
@@ -150,6 +153,11 @@ func (f *fakeServer) serve(conn net.Conn) {
 			if err != nil {
 				return
 			}
+			base, _ := request.Children[0].Value.(string)
+			if base != "" && request.Children[1].Value == int64(ldap.ScopeBaseObject) && filter == "(objectClass=*)" {
+				c.answerBase(base)
+				continue
+			}
 			if f.search != nil && f.search(c, filter) {
 				continue
 			}
@@ -166,6 +174,16 @@ func (c *fakeConn) answerBind(password, name string) {
 		return
 	}
 	c.result(ldap.ApplicationBindResponse, ldap.LDAPResultInvalidCredentials, planted)
+}
+
+// answerBase answers whether an entry is there.
+func (c *fakeConn) answerBase(dn string) {
+	if c.server.hides == dn {
+		c.result(ldap.ApplicationSearchResultDone, ldap.LDAPResultNoSuchObject, "")
+		return
+	}
+	c.entry(dn)
+	c.result(ldap.ApplicationSearchResultDone, 0, "")
 }
 
 func (c *fakeConn) answerSearch(filter string) {

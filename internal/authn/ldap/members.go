@@ -32,10 +32,14 @@ func (c *Client) readGroups(ctx context.Context, s *searcher, people map[string]
 	if failed != nil {
 		return failed
 	}
-	baseKey, _ := dnKey(base)
+	if failed := c.findBase(ctx, s, base); failed != nil {
+		return failed
+	}
+	baseKey, _ := likenessKey(base)
 	names := newNamesOf(people)
-	for key, mapped := range c.mappings {
-		if !isBelow(key, baseKey) {
+	for _, mapped := range c.mappings {
+		// A group that only looks as if it were below the base is asked for in vain.
+		if key, _ := likenessKey(mapped[0]); !isBelow(key, baseKey) {
 			continue
 		}
 		add := func(id string) {
@@ -60,13 +64,22 @@ func (c *Client) readGroups(ctx context.Context, s *searcher, people map[string]
 	return nil
 }
 
+// findBase fails where the base of groups is not there, or may not be read: then no group would have members, and everybody would lose them.
+func (c *Client) findBase(ctx context.Context, s *searcher, base string) *failure {
+	result, failed := s.search(ctx, ofMembers, searchRequest(base, ldap.ScopeBaseObject, 1, c.bounds.operation, "(objectClass=*)", []string{noAttributes}))
+	if failed == nil && len(result.Entries) == 0 {
+		return &failure{cause: causeResult, code: ldap.LDAPResultNoSuchObject}
+	}
+	return failed
+}
+
 // group reads an attribute of a group of which a filter is true; nil where there is no such group.
 func (c *Client) group(ctx context.Context, s *searcher, dn, filter, attribute string) (*ldap.Entry, *failure) {
 	request := searchRequest(dn, ldap.ScopeBaseObject, 1, c.bounds.operation, filter, []string{attribute})
 	result, failed := s.search(ctx, ofMembers, request)
 	if failed != nil && failed.cause == causeResult {
 		switch failed.code {
-		case ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultReferral: // A login finds no such group either.
+		case ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultReferral: // The base is there, so the group is not.
 			return nil, nil
 		}
 	}

@@ -64,6 +64,34 @@ func TestRefusedService(t *testing.T) {
 	}
 }
 
+// TestLockedService: an account that is locked in Active Directory is bound every ten minutes, however often it has been: such a bind does not count there, and the
+// lock ends by itself.
+func TestLockedService(t *testing.T) {
+	f := newFakeServer(t)
+	f.answerBinds(ldap.LDAPResultInvalidCredentials, "data 775, v2580")
+	a := newAsker(t, f)
+	a.schema.isAD = true
+	for i := range 5 {
+		for left := range 2 { // At the beginning of the pause, and a moment before its end.
+			a.clock.SetTime(noon.Add(time.Duration(i)*lockedPause + time.Duration(left)*(lockedPause-time.Second)))
+			if got := a.ask(t, rightPassword); got != "unavailable: BindRefused" {
+				t.Error(got)
+			}
+		}
+		if n := f.bindsOf(serviceDN); n != i+1 {
+			t.Fatalf("%d binds after %d pauses", n, i)
+		}
+	}
+	a.clock.SetTime(noon.Add(5 * lockedPause))
+	f.answerBinds(ldap.LDAPResultInvalidCredentials, "data 52e, v2580")
+	_ = a.ask(t, rightPassword)
+	a.clock.SetTime(noon.Add(5*lockedPause + bindPauses[0]))
+	_ = a.ask(t, rightPassword)
+	if n := f.bindsOf(serviceDN); n != 7 {
+		t.Errorf("%d binds: what the lock has refused counts as a wrong password", n)
+	}
+}
+
 // TestBindOfService: only what concerns the account counts as a refusal. Whatever else a directory answers is asked again at the next login.
 func TestBindOfService(t *testing.T) {
 	for _, tt := range []struct {
@@ -87,6 +115,7 @@ func TestBindOfService(t *testing.T) {
 		{"", ldap.LDAPResultInvalidCredentials, "data 51F, v2580", "BindRefused", 1, v1alpha1.ConditionReasonBindRefused},
 		{v1alpha1.IdentityProviderActiveDirectory, ldap.LDAPResultInvalidCredentials, "data 51F, v2580", "ProviderUnavailable", 3, v1alpha1.ConditionReasonSearchFailed},
 		{v1alpha1.IdentityProviderActiveDirectory, ldap.LDAPResultInvalidCredentials, "data 52e, v2580", "BindRefused", 1, v1alpha1.ConditionReasonBindRefused},
+		{v1alpha1.IdentityProviderActiveDirectory, ldap.LDAPResultInvalidCredentials, "data 775, v2580", "BindRefused", 1, v1alpha1.ConditionReasonBindRefused},
 	} {
 		f := newFakeServer(t)
 		f.answerBinds(tt.code, tt.message)

@@ -14,6 +14,10 @@ import (
 // that no further ones add up to those that lock an account. When the Secret or spec.ldap has changed, the account is bound at once.
 var bindPauses = []time.Duration{time.Minute, 2 * time.Minute, time.Hour}
 
+// lockedPause is how long the account that searches is not bound again after the directory has said that it is locked. Such a bind does not count there, and
+// locks end by themselves, as a rule after 10 to 30 minutes.
+const lockedPause = 10 * time.Minute
+
 // maxBindRetry is how long at most people are told to wait for the account to be bound again: the Secret may be replaced at any time.
 const maxBindRetry = 10 * time.Minute
 
@@ -51,6 +55,14 @@ func (r *refusedBinds) note(refused bool) *failure {
 	r.times++
 	r.until = r.clock.Now().Add(pause)
 	return &failure{cause: causeBindRefused, retryAfter: min(pause, maxBindRetry)}
+}
+
+// noteLocked notes that the account is locked.
+func (r *refusedBinds) noteLocked() *failure {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = r.clock.Now().Add(lockedPause)
+	return &failure{cause: causeBindRefused, retryAfter: lockedPause}
 }
 
 // isPast tells whether the account may be bound again.
@@ -93,6 +105,8 @@ func (c *Client) bindService(ctx context.Context, conn *connection) *failure {
 		return c.refused.note(false)
 	case c.schema.isAD && said.code == ldap.LDAPResultInvalidCredentials && isNoLogonServers(said.message):
 		return &failure{cause: causeResult, code: ldap.LDAPResultUnavailable}
+	case c.schema.isAD && said.code == ldap.LDAPResultInvalidCredentials && errorOf(said.message) == accountLocked:
+		return c.refused.noteLocked()
 	case isBindRefusal(said.code):
 		return c.refused.note(true)
 	case isTemporary(said.code):
