@@ -297,6 +297,11 @@ func TestRevalidate(t *testing.T) {
 			ended(c)
 		}},
 		"an unknown password": {edits(bound), observing(func(o *account.Observation) { o.PasswordSetTime = time.Time{} }), nothing},
+		"a time in the future": {edits(bound, func(s *state) { s.c.External.PasswordSetTime = now.Add(day) }), observing(), func(c *account.Credential) {
+			c.External.PasswordSetTime = ago(day)
+			ended(c)
+		}},
+		"a clock that is ahead": {edits(bound, func(s *state) { s.c.External.PasswordSetTime = now.Add(time.Minute) }), observing(), nothing},
 		"the first known time of a password": {edits(bound, func(s *state) { s.c.External.PasswordSetTime = time.Time{} }), observing(), func(c *account.Credential) {
 			c.External.PasswordSetTime = ago(day)
 		}},
