@@ -61,7 +61,7 @@ func TestPagesDirectory(t *testing.T) {
 			b.says(who.words)
 
 			if who.person != disabled {
-				b.says(passwordChangeURL)
+				b.leadsElsewhere(passwordChangeURL)
 			}
 
 			b.state(name + who.state)
