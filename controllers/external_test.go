@@ -263,8 +263,8 @@ func TestPasswordIsTakenFromExternalAlone(t *testing.T) {
 	edit(w, a, func(a *v1alpha1.UserAccount) {
 		a.Spec.Authentication = v1alpha1.Authentication{Type: v1alpha1.AuthenticationLocal}
 	})
-	w.resetByHand(a) // The credential has a password, which the operator learns while it takes the account for External.
-	looks := o.reconciles.asked.Load()
+	looks := o.reconciles.asked.Load() // Before the reset: the reconciliation of that may wait for the account until it is let go.
+	w.resetByHand(a)                   // The credential has a password, which the operator learns while it takes the account for External.
 	w.change(a, func(_ account.Rules, c account.Credential) account.Credential {
 		c.LastSuccessTime = w.clock.Now().UTC().Round(0)
 		return c
