@@ -35,9 +35,19 @@ func Password(c Composition) string {
 		}
 	}
 	add(symbols, c.Symbols)
-	add(uppercase, max(c.Uppercase, 1))
-	add(lowercase, max(c.Lowercase, 1))
-	add(digits, max(c.Digits, 1))
+	add(uppercase, c.Uppercase)
+	add(lowercase, c.Lowercase)
+	add(digits, c.Digits)
+	// What nobody asks for only fills the room that is left. In a password of 10 characters, 5 lowercase letters, 3 digits and
+	// 2 symbols leave none for an uppercase letter.
+	for _, class := range []struct {
+		characters string
+		asked      int
+	}{{uppercase, c.Uppercase}, {lowercase, c.Lowercase}, {digits, c.Digits}} {
+		if class.asked == 0 && (c.MaxLength == 0 || len(text) < c.MaxLength) {
+			add(class.characters, 1)
+		}
+	}
 	length := max(usualLength, c.MinLength)
 	if c.MaxLength > 0 {
 		length = min(length, c.MaxLength)

@@ -24,6 +24,8 @@ func TestPassword(t *testing.T) {
 		"short":           {Composition{MaxLength: 10}, 10},
 		"all classes":     {Composition{Uppercase: 2, Lowercase: 3, Digits: 4, Symbols: 2}, 16},
 		"many":            {Composition{Digits: 20, Symbols: 5}, 27},
+		"just what fits":  {Composition{MaxLength: 10, Lowercase: 5, Digits: 3, Symbols: 2}, 10},
+		"room for one":    {Composition{MaxLength: 10, Lowercase: 5, Symbols: 4}, 10},
 		"more than fits":  {Composition{MaxLength: 8, Digits: 20}, 8},
 		"nothing at most": {Composition{MaxLength: 1}, 1},
 	} {
@@ -37,8 +39,12 @@ func TestPassword(t *testing.T) {
 				if strings.ContainsAny(text, "0O1Ilo|2Z5S8B") || strings.Trim(text, uppercase+lowercase+digits+symbols) != "" {
 					t.Fatal("has a character that looks like another")
 				}
-				if row.of.MaxLength == 0 && (count(text, uppercase) < max(1, row.of.Uppercase) || count(text, lowercase) < max(1, row.of.Lowercase) ||
-					count(text, digits) < max(1, row.of.Digits) || count(text, symbols) < row.of.Symbols) {
+				fits := row.of.Uppercase+row.of.Lowercase+row.of.Digits+row.of.Symbols <= row.length
+				if fits && (count(text, uppercase) < row.of.Uppercase || count(text, lowercase) < row.of.Lowercase ||
+					count(text, digits) < row.of.Digits || count(text, symbols) < row.of.Symbols) {
+					t.Fatal("lacks characters that are asked for")
+				}
+				if row.of.MaxLength == 0 && (count(text, uppercase) == 0 || count(text, lowercase) == 0 || count(text, digits) == 0) {
 					t.Fatal("lacks characters of a class")
 				}
 				seen[text] = true

@@ -17,7 +17,7 @@ func TestGenerate(t *testing.T) {
 		p.MinLength, p.MaxLength = random.IntN(30), 8+random.IntN(60)
 		p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols = random.IntN(6), random.IntN(6), random.IntN(6), random.IntN(6)
 		p.MinClasses, p.MaxRepeated, p.MinScore = random.IntN(5), random.IntN(3), random.IntN(4)
-		possible := max(p.MinLength, p.MinUppercase+p.MinLowercase+p.MinDigits+p.MinSymbols, 8) <= p.MaxLength
+		possible := max(p.MinLength, leastCharacters(p)) <= p.MaxLength
 		password, err := Generate(p, subject, nil)
 		switch {
 		case possible && err != nil:
@@ -32,6 +32,18 @@ func TestGenerate(t *testing.T) {
 			t.Fatalf("%v for %+v", unmet, p)
 		}
 	}
+}
+
+// leastCharacters returns how many characters a password has at least that has so many of each class, and characters of so many classes.
+func leastCharacters(p policy.Policy) (characters int) {
+	classes := 0
+	for _, n := range []int{p.MinUppercase, p.MinLowercase, p.MinDigits, p.MinSymbols} {
+		characters += n
+		if n > 0 {
+			classes++
+		}
+	}
+	return characters + max(0, p.MinClasses-classes)
 }
 
 func TestNothingGenerated(t *testing.T) {
