@@ -139,7 +139,7 @@ func TestLargeHeadersOnOneConnection(t *testing.T) {
 // TestMostLargeHeaders: so many requests have them at once, also those that are still being sent. One more is told to come again, and requests with small
 // headers are answered as ever. All places are free again afterwards.
 func TestMostLargeHeaders(t *testing.T) {
-	server := &Server{timeouts: timeouts{read: time.Second, write: slowBound, idle: slowBound}}
+	server := &Server{timeouts: timeouts{read: slowBound, write: slowBound, idle: slowBound}}
 	port := listenLarge(t, server, true)
 	start(t, server)
 	g := gomega.NewWithT(t)
@@ -165,10 +165,16 @@ func TestMostLargeHeaders(t *testing.T) {
 		}()
 	}
 	for range maxLarge - stalled {
-		<-port.entered
+		select {
+		case <-port.entered:
+		case err := <-answers:
+			t.Fatal("one was answered early, or not at all: ", err)
+		}
 	}
-	for range stalled {
-		_, _ = fmt.Fprintf(connect(), "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s", ticketPath, strings.Repeat("t", 30<<10))
+	stalling := make([]net.Conn, stalled)
+	for i := range stalling {
+		stalling[i] = connect()
+		_, _ = fmt.Fprintf(stalling[i], "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s", ticketPath, strings.Repeat("t", 30<<10))
 	}
 	g.Eventually(taken, slowBound, time.Millisecond).Should(gomega.Equal(maxLarge))
 	got, err := answerTo(connect(), ticketPath, 60<<10, 100, 0)
@@ -178,7 +184,10 @@ func TestMostLargeHeaders(t *testing.T) {
 	if got, err := answerTo(connect(), "/", 100, 100, 0); err != nil || got.status != http.StatusOK {
 		t.Errorf("one with small headers: %+v, %v", got, err)
 	}
-	g.Eventually(taken, slowBound, time.Millisecond).Should(gomega.Equal(maxLarge-stalled), "who goes on sending too long loses the place")
+	for _, connection := range stalling {
+		_ = connection.Close()
+	}
+	g.Eventually(taken, slowBound, time.Millisecond).Should(gomega.Equal(maxLarge-stalled), "who hangs up gives the place back")
 	close(port.release)
 	for range maxLarge - stalled {
 		if err := <-answers; err != nil {
