@@ -75,7 +75,8 @@ func (s Source) SettingsUnless(ctx context.Context, p *v1alpha1.IdentityProvider
 	if known != nil && known.Version == version {
 		return known, nil
 	}
-	settings, err := s.parse(p, objects)
+	// The settings outlive this call, and whoever has p may change it: the directory server writes its status.
+	settings, err := s.parse(p.DeepCopy(), objects)
 	if err != nil {
 		return nil, err
 	}

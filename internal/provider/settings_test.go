@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -94,7 +95,7 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Provider != p || got.ClientSecret.Text() != clientSecret || got.Roots == nil ||
+	if got.Provider == p || !reflect.DeepEqual(got.Provider, p) || got.ClientSecret.Text() != clientSecret || got.Roots == nil ||
 		!slices.Equal(got.Servers, []string{"login.example.com", "id.example.org:8443", "10.0.0.1", "[2001:db8::1]:636", "2001:db8::2", "2001:db8::3"}) {
 		t.Errorf("got %+v", got)
 	}
