@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -78,6 +79,8 @@ type Request struct {
 	Provider *v1alpha1.IdentityProvider
 	// Hashing are the parameters of the policy that applies.
 	Hashing hash.Parameters
+	// Address is the client's. The addresses of those who ask another system at once share its places.
+	Address netip.Addr
 	// Secret as it was typed.
 	Secret string
 }
@@ -88,7 +91,7 @@ type Verifier interface {
 	// account then answers as a name that nobody has.
 	Version(Request) Version
 	// Verify returns a proof, or the error that refuses it. When ctx ends before the secret was looked at, it returns the
-	// error of ctx; once the secret is looked at, it goes on to the end: a guess counts, also where the client hangs up. An attempt
+	// error of ctx, or that the other system is unavailable; once the secret is looked at, it goes on to the end: a guess counts, also where the client hangs up. An attempt
 	// holds one of few slots meanwhile, so a verifier that asks another system bounds its time, and how many wait for it.
 	Verify(context.Context, Request) (Proof, error)
 }
@@ -129,6 +132,8 @@ type Assertion struct {
 	Method token.Method
 	// Namespace whose account the person wants to log in to.
 	Namespace string
+	// Address is the client's, as in Request.
+	Address netip.Addr
 	// Provider is the name of the IdentityProvider that says so, ProviderUID its UID, and Subject how it names the person: unique there, and
 	// never given to another person.
 	Provider, ProviderUID, Subject string

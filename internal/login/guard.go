@@ -192,11 +192,18 @@ func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdi
 		// The other system may have counted it. It counts here as well: otherwise guesses at a system that does not answer would lock people out of it.
 		*v = verdict{version: l.version, failure: l.failure(), provider: l.request.Provider}
 		return s.unavailable(err, l)
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !isUnavailable(err):
 		return ctx.Err() // Nobody waits any more, and the secret was not looked at.
 	default:
 		return s.unavailable(err, l)
 	}
+}
+
+// isUnavailable tells whether another system was to be asked. That counts for the address also where the client has hung up: it would be free otherwise to have that
+// system asked without end.
+func isUnavailable(err error) bool {
+	_, ok := errors.AsType[*authn.UnavailableError](err)
+	return ok
 }
 
 // wasSent tells whether a secret was sent to another system that has not said whether it is right.

@@ -92,7 +92,7 @@ func (s *Service) load(ctx context.Context, t target, live bool) (*loaded, error
 		if l.rules, _, err = s.catalog.RulesFor(ctx, a, s.clock.Now()); err != nil {
 			return nil, s.unavailable(err, l)
 		}
-		l.request.Hashing = l.rules.Policy.Hashing
+		l.request.Hashing, l.request.Address = l.rules.Policy.Hashing, t.who.Address
 	} else if err := s.useDummyHash(ctx, t, l); err != nil {
 		return nil, s.unavailable(err, l)
 	}

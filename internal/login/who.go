@@ -1,6 +1,8 @@
 package login
 
 import (
+	"net/netip"
+
 	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/token"
@@ -9,6 +11,8 @@ import (
 // Who names an account as a person does.
 type Who struct {
 	Namespace, Username string
+	// Address is the client's.
+	Address netip.Addr
 	// Devices are what the request proves of the device that it comes from: that it has logged in before, to this account
 	// or to others.
 	Devices []token.Device

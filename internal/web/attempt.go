@@ -199,7 +199,9 @@ func (a *Attempts) logIn(ctx context.Context, at attempt, audience token.Audienc
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	granted, err := at.login(ctx, login.Who{Namespace: at.account.Namespace, Username: at.account.Username, Devices: devices})
+	granted, err := at.login(ctx, login.Who{
+		Namespace: at.account.Namespace, Username: at.account.Username, Address: audit.RequestOf(ctx).Address, Devices: devices,
+	})
 	if err != nil {
 		return nil, refusalOf(err)
 	}

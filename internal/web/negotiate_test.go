@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ const (
 type tickets map[string]func(*v1alpha1.IdentityProvider) (authn.Assertion, error)
 
 // Assert implements web.Tickets.
-func (t tickets) Assert(_ context.Context, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error) {
+func (t tickets) Assert(_ context.Context, _ netip.Addr, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error) {
 	if known := t[string(ticket)]; known != nil {
 		return known(providers[0])
 	}

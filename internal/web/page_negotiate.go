@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/authn"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
@@ -111,7 +112,7 @@ func askedAbout(offered []*v1alpha1.IdentityProvider, assertion authn.Assertion,
 func (p *Pages) acceptTicket(
 	ctx context.Context, namespace string, offered []*v1alpha1.IdentityProvider, ticket []byte, by *asserted,
 ) (*login.Result, error) {
-	assertion, err := p.Tickets.Assert(ctx, offered, ticket)
+	assertion, err := p.Tickets.Assert(ctx, audit.RequestOf(ctx).Address, offered, ticket)
 	by.provider, by.subject = askedAbout(offered, assertion, err), assertion.Subject
 	if refused, ok := errors.AsType[*authn.RefusedTicketError](err); ok {
 		return nil, &ticketError{cause: refused}

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -23,8 +24,8 @@ const (
 
 // Tickets says whose a ticket is. Errors: *authn.RefusedTicketError, *authn.UnavailableError; with any other it cannot be known.
 type Tickets interface {
-	// Assert looks at a ticket that a browser has sent to one of several providers of an organisation, which is the one of the assertion.
-	Assert(ctx context.Context, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error)
+	// Assert looks at a ticket that the browser at an address has sent to one of several providers of an organisation, which is the one of the assertion.
+	Assert(ctx context.Context, from netip.Addr, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error)
 }
 
 // offersTickets tells whether people can log in by a ticket at one of these providers.

@@ -24,12 +24,13 @@ const (
 
 // bounds of the time that a directory is given.
 type bounds struct {
-	// connect until a connection is there, its TLS included; operation for a request and its answer; attempt for all of a login.
-	connect, operation, attempt time.Duration
+	// connect until a connection is there, its TLS included; operation for a request and its answer; attempt for all of a login. turn is how long a login waits
+	// for its turn before that, so that waiting takes no time away from asking.
+	connect, operation, attempt, turn time.Duration
 }
 
 func defaultBounds() bounds {
-	return bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second}
+	return bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second, turn: 3 * time.Second}
 }
 
 // limitMessages limits what the BER library reads, which knows one limit for all of a program.

@@ -72,16 +72,18 @@ func (c *Client) tellRequest(took time.Duration) {
 	}
 }
 
-// attempt asks the directory in its turn and within a time, unless the breaker is open. The breaker counts attempts: a server that takes a bind and then says nothing
-// does not answer. Errors: those of ask, *authn.UnavailableError for a failure.
-func (c *Client) attempt(ctx context.Context, limit time.Duration, ask func(context.Context, *searcher) error) error {
-	bounded, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	leave, refusal := c.gate.Enter(bounded, netip.Addr{})
+// attempt asks the directory for a client address in its turn, and from then on within a time, unless the breaker is open. The breaker counts attempts: a server that
+// takes a bind and then says nothing does not answer. Errors: those of ask, *authn.UnavailableError for a failure.
+func (c *Client) attempt(ctx context.Context, from netip.Addr, limit time.Duration, ask func(context.Context, *searcher) error) error {
+	waiting, stopWaiting := context.WithTimeout(ctx, c.bounds.turn)
+	leave, refusal := c.gate.Enter(waiting, from)
+	stopWaiting()
 	if refusal != nil {
 		return &authn.UnavailableError{Provider: c.settings.Provider, Reason: string(refusal.Reason), RetryAfter: refusal.RetryAfter, Cause: refusal}
 	}
 	defer leave()
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	s := &searcher{client: c}
 	defer s.release()
 	err := ask(bounded, s)
@@ -110,14 +112,14 @@ const (
 // ErrNotFound: the directory has no such person, or several.
 var ErrNotFound = errors.New("the directory has no such person")
 
-// Find looks a person up, with their mapped groups. Errors: ErrNotFound, *authn.UnavailableError.
-func (c *Client) Find(ctx context.Context, by By, value string) (Entry, error) {
+// Find looks a person up for a client address, with their mapped groups. Errors: ErrNotFound, *authn.UnavailableError.
+func (c *Client) Find(ctx context.Context, from netip.Addr, by By, value string) (Entry, error) {
 	filter, ok := c.filter(by, value)
 	if !ok {
 		return Entry{}, ErrNotFound
 	}
 	var found Entry
-	err := c.attempt(ctx, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
+	err := c.attempt(ctx, from, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
 		var err error
 		if found, err = c.person(ctx, s, filter); err != nil {
 			return err

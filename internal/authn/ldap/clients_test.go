@@ -15,7 +15,7 @@ import (
 func TestDefaultBounds(t *testing.T) {
 	t.Parallel()
 	a := newAsker(t)
-	if b := New(a.settings, a.clock).bounds; b != (bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second}) {
+	if b := New(a.settings, a.clock).bounds; b != (bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second, turn: 3 * time.Second}) {
 		t.Errorf("the bounds are %+v", b)
 	}
 }

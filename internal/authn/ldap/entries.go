@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ type People struct {
 // It asks for all groups at once (members), however many IDs there are: so it is to be given all of them. Error: *authn.UnavailableError.
 func (c *Client) Entries(ctx context.Context, ids []string) (People, error) {
 	found := newLookup(c, ids)
-	err := c.attempt(ctx, maxSweep, func(ctx context.Context, s *searcher) error {
+	err := c.attempt(ctx, netip.Addr{}, maxSweep, func(ctx context.Context, s *searcher) error {
 		for batch := range slices.Chunk(found.keys(), maxIDs) {
 			if failed := found.find(ctx, s, batch); failed != nil {
 				return failed

@@ -240,8 +240,8 @@ func (c *fakeConn) entry(dn string, attributes ...string) {
 
 // longBounds are for servers that answer, and shortBounds for those that do not, on a machine that has other things to do.
 var (
-	longBounds  = bounds{connect: time.Minute, operation: time.Minute, attempt: time.Minute}
-	shortBounds = bounds{connect: time.Second, operation: time.Second, attempt: time.Minute}
+	longBounds  = bounds{connect: time.Minute, operation: time.Minute, attempt: time.Minute, turn: time.Minute}
+	shortBounds = bounds{connect: time.Second, operation: time.Second, attempt: time.Minute, turn: time.Minute}
 )
 
 // asker asks fake servers about ada.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -290,7 +291,7 @@ func TestHangUp(t *testing.T) {
 	a := newAsker(t, f)
 	ctx, hangUp := context.WithCancel(t.Context())
 	f.search = func(*fakeConn, string) bool { hangUp(); return true }
-	if _, _, err := a.verify(ctx, a.request(rightPassword), nil); !errors.Is(err, context.Canceled) || f.bindsOf(adaDN) != 0 {
+	if _, _, err := a.verify(ctx, a.request(rightPassword), nil); outcome(err) != "unavailable: Canceled" || f.bindsOf(adaDN) != 0 {
 		t.Errorf("before the bind: %v, %d binds", err, f.bindsOf(adaDN))
 	}
 	ctx, hangUp = context.WithCancel(t.Context())
@@ -351,5 +352,80 @@ func TestMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
 		t.Errorf("an answer that is too long has cost %d MiB", grown>>20)
+	}
+}
+
+// TestTurnInTime: who waits too long for a turn is sent away, and only that: the breaker stays closed, and the others have all of their time.
+func TestTurnInTime(t *testing.T) {
+	g := gomega.NewWithT(t)
+	f := newFakeServer(t)
+	release := make(chan struct{})
+	f.search = func(*fakeConn, string) bool { <-release; return false }
+	a := newAsker(t, f)
+	a.bounds.turn = 50 * time.Millisecond
+	outcomes := make(chan string, maxRunning)
+	for range maxRunning {
+		go func() { outcomes <- a.ask(t, rightPassword) }()
+	}
+	g.Eventually(a.gate.Turns.Running, time.Minute).Should(gomega.Equal(maxRunning))
+	for range 10 {
+		if got := a.ask(t, rightPassword); got != "unavailable: Busy" {
+			t.Error(got)
+		}
+	}
+	if a.Stats().BreakerOpen {
+		t.Error("the breaker is open")
+	}
+	close(release)
+	for range maxRunning {
+		if got := <-outcomes; got != "right" {
+			t.Error(got)
+		}
+	}
+}
+
+// TestTurnsOfAddresses: one address that has all places leaves room for another one.
+func TestTurnsOfAddresses(t *testing.T) {
+	g := gomega.NewWithT(t)
+	f := newFakeServer(t)
+	release := make(chan struct{})
+	f.search = func(*fakeConn, string) bool { <-release; return false }
+	a := newAsker(t, f)
+	outcomes := make(chan string, 100)
+	askFrom := func(address string) {
+		r := a.request(rightPassword)
+		r.Address = netip.MustParseAddr(address)
+		_, _, err := a.verify(t.Context(), r, nil)
+		outcomes <- address + " " + outcome(err)
+	}
+	for range maxRunning + maxWaiting {
+		go askFrom("192.0.2.1")
+	}
+	g.Eventually(func() []int { return []int{a.gate.Turns.Running(), a.Stats().Waiting} }, time.Minute).Should(gomega.Equal([]int{maxRunning, maxWaiting}))
+	go askFrom("192.0.2.2")
+	if got := <-outcomes; got != "192.0.2.1 unavailable: Busy" {
+		t.Error(got)
+	}
+	close(release)
+	for range maxRunning + maxWaiting {
+		if got := <-outcomes; !strings.HasSuffix(got, " right") {
+			t.Error(got)
+		}
+	}
+}
+
+// TestSentLate: a right password that is sent when an attempt's time is nearly over is answered all the same.
+func TestSentLate(t *testing.T) {
+	f := newFakeServer(t)
+	a := newAsker(t, f)
+	a.bounds.attempt = 2 * time.Second
+	f.bind = func(_ *fakeConn, name string) bool {
+		if name == adaDN {
+			time.Sleep(a.bounds.attempt) // Longer than what is left.
+		}
+		return false
+	}
+	if got := a.ask(t, rightPassword); got != "right" {
+		t.Error(got)
 	}
 }

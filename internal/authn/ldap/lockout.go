@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -21,7 +22,7 @@ func (c *Client) Lockout(ctx context.Context) (provider.DirectoryLockout, error)
 		return provider.DirectoryLockout{}, nil
 	}
 	var limit provider.DirectoryLockout
-	err := c.attempt(ctx, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
+	err := c.attempt(ctx, netip.Addr{}, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
 		domain, failed := c.base(ctx, s, "")
 		if failed != nil {
 			return failed

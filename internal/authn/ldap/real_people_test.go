@@ -3,6 +3,7 @@ package ldap
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func checkGroups(t *testing.T, d directory, name string, want ...string) {
 	}
 	client, err := c.Of(t.Context(), d.provider)
 	must(t, err)
-	found, err := client.Find(t.Context(), ByName, name)
+	found, err := client.Find(t.Context(), netip.Addr{}, ByName, name)
 	if err != nil || !slices.Equal(found.Groups, want) || found.Subject != proof.External.Subject {
 		t.Errorf("looked up, %s is %+v (%v), want %q", name, found, err, want)
 	}
@@ -153,7 +154,7 @@ func checkIdentities(t *testing.T, server renamer, d directory) {
 	must(t, server.DeleteUser("countess"))
 	client, err := c.Of(t.Context(), d.provider)
 	must(t, err)
-	if _, err := client.Find(t.Context(), ByName, "countess"); !errors.Is(err, ErrNotFound) {
+	if _, err := client.Find(t.Context(), netip.Addr{}, ByName, "countess"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a deleted entry: %v", err)
 	}
 	if people, err := client.Entries(t.Context(), []string{proof.External.Subject}); err != nil || len(people.Entries)+len(people.Unreadable) != 0 {
@@ -197,11 +198,11 @@ func TestActiveDirectoryIdentities(t *testing.T) {
 	must(t, err)
 	sid, err := server.SID("ada")
 	must(t, err)
-	found, err := client.Find(t.Context(), BySID, sid)
+	found, err := client.Find(t.Context(), netip.Addr{}, BySID, sid)
 	if err != nil || found.Names[0] != "ada" {
 		t.Errorf("the SID %s is of %+v (%v)", sid, found, err)
 	}
-	if _, err := client.Find(t.Context(), BySID, sid+"9"); !errors.Is(err, ErrNotFound) {
+	if _, err := client.Find(t.Context(), netip.Addr{}, BySID, sid+"9"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the SID of nobody: %v", err)
 	}
 	must(t, server.SetLockout(directories.Lockout{Threshold: 7, Window: 10 * time.Minute}))

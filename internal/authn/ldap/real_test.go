@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"slices"
 	"testing"
@@ -193,7 +194,7 @@ func checkState(t *testing.T, c *Clients, d directory, name, right string, state
 	}
 	client, err := c.Of(t.Context(), d.provider)
 	must(t, err)
-	found, err := client.Find(t.Context(), ByName, name)
+	found, err := client.Find(t.Context(), netip.Addr{}, ByName, name)
 	must(t, err)
 	if found.State != state || ok && found.Subject != proven.External.Subject || !slices.Equal(found.Groups, nil) {
 		t.Errorf("%s is found as %+v, want state %q of %+v", name, found, state, proven.External)

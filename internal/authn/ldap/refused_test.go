@@ -3,6 +3,7 @@ package ldap
 import (
 	"encoding/pem"
 	"errors"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func TestRefusedService(t *testing.T) {
 		attempts.Wait()
 		for left, told := range map[time.Duration]time.Duration{pause: min(pause, 10*time.Minute), time.Second: time.Second} {
 			a.clock.SetTime(now.Add(pause - left))
-			_, err := a.Find(t.Context(), ByName, "ada")
+			_, err := a.Find(t.Context(), netip.Addr{}, ByName, "ada")
 			unavailable, ok := errors.AsType[*authn.UnavailableError](err)
 			if !ok || unavailable.RetryAfter != told {
 				t.Errorf("%v, to be tried again after %+v, want %s", err, unavailable, told)

@@ -65,7 +65,7 @@ func (c *Clients) Verify(ctx context.Context, r authn.Request) (authn.Proof, err
 func (c *Client) verify(ctx context.Context, r authn.Request, owner provider.OwnerFunc) (Entry, v1alpha1.StandingReason, error) {
 	var entry Entry
 	var refusal v1alpha1.StandingReason
-	err := c.attempt(ctx, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
+	err := c.attempt(ctx, r.Address, c.bounds.attempt, func(ctx context.Context, s *searcher) error {
 		var err error
 		if entry, err = c.person(ctx, s, c.schema.byName(provider.ExternalName(r.Account))); err != nil {
 			c.warnOfSeveral(err, r)
@@ -80,8 +80,7 @@ func (c *Client) verify(ctx context.Context, r authn.Request, owner provider.Own
 		if ctx.Err() != nil {
 			return ended(ctx)
 		}
-		deadline, _ := ctx.Deadline()
-		finish, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		finish, cancel := c.finishing(ctx)
 		defer cancel()
 		if refusal, err = c.bindPerson(finish, entry.DN, r.Secret); err != nil {
 			return err
@@ -96,13 +95,20 @@ func (c *Client) verify(ctx context.Context, r authn.Request, owner provider.Own
 		entry.Groups = groups
 		return nil
 	})
-	switch {
-	case errors.Is(err, ErrNotFound):
+	if errors.Is(err, ErrNotFound) {
 		return Entry{}, "", authn.ErrWrong
-	case isCanceled(err) && ctx.Err() != nil:
-		return Entry{}, "", ctx.Err()
 	}
 	return entry, refusal, err
+}
+
+// finishing returns the context from when a password is sent. It does not end when the client hangs up, and leaves the time of a request at least: a right password
+// that is sent in the last moment would not be answered, and would count as a failure.
+func (c *Client) finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(c.bounds.operation)
+	if ends, ok := ctx.Deadline(); ok && ends.After(deadline) {
+		deadline = ends
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
 // ended says why a context has ended.
@@ -111,11 +117,6 @@ func ended(ctx context.Context) *failure {
 		return &failure{cause: causeCanceled}
 	}
 	return &failure{cause: causeTimeout}
-}
-
-func isCanceled(err error) bool {
-	unavailable, ok := errors.AsType[*authn.UnavailableError](err)
-	return ok && unavailable.Reason == string(ReasonCanceled)
 }
 
 // boundSubject returns the subject that an account declares, or that the first right password or ticket has bound it to; empty before that.

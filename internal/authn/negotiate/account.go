@@ -44,7 +44,7 @@ func (t *Tickets) FindAccount(ctx context.Context, accounts Accounts, a authn.As
 		}
 		name := provider.ExternalName(candidate)
 		if _, isKnown := isOfEntry[name]; !isKnown {
-			person, err := directory.Find(ctx, ldap.ByName, name)
+			person, err := directory.Find(ctx, a.Address, ldap.ByName, name)
 			if err != nil && !errors.Is(err, ldap.ErrNotFound) {
 				return nil, err
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -43,7 +44,7 @@ func Reasons() []string {
 // Directory looks up people (ldap.Client). Errors: ldap.ErrNotFound, *authn.UnavailableError, or the context's.
 type Directory interface {
 	Settings() *provider.Settings
-	Find(ctx context.Context, by ldap.By, value string) (ldap.Entry, error)
+	Find(ctx context.Context, from netip.Addr, by ldap.By, value string) (ldap.Entry, error)
 }
 
 // Verifier verifies tickets (kerberos.Verifier). Errors: *kerberos.Error, or the context's.
@@ -75,15 +76,15 @@ type verified struct {
 	ticket    kerberos.Ticket
 }
 
-// Assert says whose a ticket is: by the first of the providers that takes it. That none of the others can be asked at present stands in nobody's way.
+// Assert says whose a ticket is that a client address has sent: by the first of the providers that takes it. That none of the others can be asked at present stands in nobody's way.
 // Errors: *authn.RefusedTicketError; *authn.UnavailableError, also where the ticket may be one of a provider that is not available; or the context's.
-func (t *Tickets) Assert(ctx context.Context, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error) {
+func (t *Tickets) Assert(ctx context.Context, from netip.Addr, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error) {
 	var unavailable *authn.UnavailableError
 	refused := &authn.RefusedTicketError{Reason: string(kerberos.WrongService)}
 	for _, p := range providers {
 		v, err := t.verify(ctx, p, ticket)
 		if err == nil {
-			return v.assertion(ctx)
+			return v.assertion(ctx, from)
 		}
 		isUnavailable, isRefused := false, false
 		if e, ok := errors.AsType[*authn.UnavailableError](err); ok {
@@ -152,13 +153,15 @@ func (t *Tickets) directoryOf(ctx context.Context, p *v1alpha1.IdentityProvider)
 }
 
 // assertion asks the directory about the person of a ticket. The provider is in it, whatever the directory says.
-func (v *verified) assertion(ctx context.Context) (authn.Assertion, error) {
+func (v *verified) assertion(ctx context.Context, from netip.Addr) (authn.Assertion, error) {
 	by, value := ldap.ByName, v.ticket.Principal
 	if isActiveDirectory(v.provider) {
 		by, value = ldap.BySID, v.ticket.SID
 	}
-	a := authn.Assertion{Method: token.Kerberos, Directory: true, Provider: v.provider.Name, ProviderUID: string(v.provider.UID)}
-	person, err := v.directory.Find(ctx, by, value)
+	a := authn.Assertion{
+		Method: token.Kerberos, Address: from, Directory: true, Provider: v.provider.Name, ProviderUID: string(v.provider.UID),
+	}
+	person, err := v.directory.Find(ctx, from, by, value)
 	if errors.Is(err, ldap.ErrNotFound) {
 		return a, &authn.RefusedTicketError{Reason: ReasonNotFound}
 	}

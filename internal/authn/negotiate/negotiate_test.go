@@ -3,6 +3,7 @@ package negotiate
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ type directory struct {
 
 func (d *directory) Settings() *provider.Settings { return d.settings }
 
-func (d *directory) Find(_ context.Context, by ldap.By, value string) (ldap.Entry, error) {
+func (d *directory) Find(_ context.Context, _ netip.Addr, by ldap.By, value string) (ldap.Entry, error) {
 	key := map[ldap.By]string{ldap.ByName: "name ", ldap.BySID: "sid "}[by] + value
 	d.asked = append(d.asked, key)
 	found, ok := d.people[strings.ToLower(key)] // As directories do, which compare names without regard to case.
@@ -149,7 +150,7 @@ func TestAssert(t *testing.T) {
 		for _, change := range row.changes {
 			change(w)
 		}
-		a, err := w.Assert(t.Context(), []*v1alpha1.IdentityProvider{w.lin, w.win}, []byte(row.ticket))
+		a, err := w.Assert(t.Context(), netip.Addr{}, []*v1alpha1.IdentityProvider{w.lin, w.win}, []byte(row.ticket))
 		if got := outcome(a, err); got != row.want {
 			t.Errorf("%s: %s, want %s", name, got, row.want)
 		}
@@ -165,7 +166,7 @@ func TestAssert(t *testing.T) {
 // TestAssertion: what a directory says of the person of a ticket is all in the assertion.
 func TestAssertion(t *testing.T) {
 	w := newWorld()
-	a, err := w.Assert(t.Context(), []*v1alpha1.IdentityProvider{w.win, w.lin}, []byte("WIN eve"))
+	a, err := w.Assert(t.Context(), netip.Addr{}, []*v1alpha1.IdentityProvider{w.win, w.lin}, []byte("WIN eve"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func TestAssertion(t *testing.T) {
 	if got := w.verifier.realms; !slices.Equal(got, []string{"WIN"}) {
 		t.Errorf("the ticket is verified in the realms %v", got)
 	}
-	if a, err = w.Assert(t.Context(), []*v1alpha1.IdentityProvider{w.lin}, []byte("LIN ada")); err != nil || !slices.Equal(a.Groups, []string{"staff"}) {
+	if a, err = w.Assert(t.Context(), netip.Addr{}, []*v1alpha1.IdentityProvider{w.lin}, []byte("LIN ada")); err != nil || !slices.Equal(a.Groups, []string{"staff"}) {
 		t.Errorf("the assertion is %+v, %v", a, err)
 	}
 }
