@@ -269,6 +269,19 @@ func TestTicketRefused(t *testing.T) {
 	}
 }
 
+// TestLogoutOfEndedSession: after a logout no ticket is asked for by itself, also where the session was over before.
+func TestLogoutOfEndedSession(t *testing.T) {
+	w := withTickets(t, v1alpha1.KerberosAutomatic)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/logout", http.NoBody)
+	r.Header.Set("Origin", "http://"+r.Host)
+	r.AddCookie(&http.Cookie{Name: sessionCookie, Value: "over"})
+	answer := httptest.NewRecorder()
+	w.handler.ServeHTTP(answer, r)
+	if c := cookieIn(answer, negotiatedCookie); answer.Code != http.StatusSeeOther || c == nil || c.MaxAge <= 0 {
+		t.Errorf("answered %d, with the cookie %v", answer.Code, c)
+	}
+}
+
 // TestTicketGranted: a ticket of somebody who is declared begins a session that says so, and of nobody else. It is no recent proof.
 func TestTicketGranted(t *testing.T) {
 	w := withTickets(t, v1alpha1.KerberosLink)

@@ -65,9 +65,10 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 		if ended.Claims.Method == token.OIDC {
 			done = withProvider(done, ended.Claims.Provider)
 		}
-		if p.offersTickets(p.offered(r.Context(), ended.Account.Namespace)) {
-			p.Set(w, negotiatedCookie, "1", loggedOutLasts)
-		}
+	}
+	// Where the session was over already, it cannot be known whose it was.
+	if p.Tickets != nil && (err != nil || p.offersTickets(p.offered(r.Context(), ended.Account.Namespace))) {
+		p.Set(w, negotiatedCookie, "1", loggedOutLasts)
 	}
 	p.setNotice(w, done)
 	if to != "" {
