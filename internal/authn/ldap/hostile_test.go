@@ -421,7 +421,9 @@ func TestSentLate(t *testing.T) {
 	a.bounds.attempt = 2 * time.Second
 	f.bind = func(_ *fakeConn, name string) bool {
 		if name == adaDN {
-			time.Sleep(a.bounds.attempt) // Longer than what is left.
+			late, cancel := context.WithTimeout(t.Context(), a.bounds.attempt) // Later than the attempt would end.
+			<-late.Done()
+			cancel()
 		}
 		return false
 	}
