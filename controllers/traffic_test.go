@@ -37,6 +37,8 @@ const (
 	pass verdict = iota
 	// refuse: it never reaches the API server.
 	refuse
+	// forbid: the answer is that of an admission policy that does not let it pass.
+	forbid
 	// lose: the API server carries it out, and the answer is lost.
 	lose
 )
@@ -99,6 +101,9 @@ func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 		if v == refuse {
 			return nil, errConnection
 		}
+		if v == forbid {
+			return forbidden(req), nil
+		}
 		response, err := next.RoundTrip(req)
 		if isEvent && err == nil && response.StatusCode >= http.StatusBadRequest && response.StatusCode != http.StatusNotFound {
 			t.mu.Lock()
@@ -112,6 +117,15 @@ func (t *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		return response, err
 	})
+}
+
+// forbidden is the answer to a write that an admission policy does not let pass.
+func forbidden(req *http.Request) *http.Response {
+	const status = `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"denied, says the test","reason":"Forbidden","code":403}`
+	return &http.Response{
+		StatusCode: http.StatusForbidden, Status: "403 Forbidden", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(status)), ContentLength: int64(len(status)),
+	}
 }
 
 // reads notes a read, and reports whether it goes out.

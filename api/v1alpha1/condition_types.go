@@ -145,10 +145,10 @@ const (
 	ConditionReasonThresholdUnknown = "ThresholdUnknown"
 	// ConditionReasonCurrent (SweepCurrent): all accounts were looked up within two intervals.
 	ConditionReasonCurrent = "Current"
-	// ConditionReasonOverdue (SweepCurrent): the accounts could not be looked up, so that sessions of people who left go on.
+	// ConditionReasonOverdue (SweepCurrent): the accounts could not be looked up, or credentials not be written, so that sessions of people who left go on.
 	ConditionReasonOverdue = "Overdue"
-	// ConditionReasonIncomplete (SweepCurrent): for two intervals, what the directory says of some people, or of groups, could not be read, so that their sessions, or
-	// everybody's groups, stay as they are.
+	// ConditionReasonIncomplete (SweepCurrent): for two intervals, what the directory says of some people, or of groups, could not be read, or not be recorded, so that
+	// their sessions, or everybody's groups, stay as they are.
 	ConditionReasonIncomplete = "Incomplete"
 	// ConditionReasonMassDisappearance (SweepCurrent): the directory no longer has more than half of the people, all at once. That is taken for a
 	// mistake, such as a base DN that was moved, and nobody counts as gone.

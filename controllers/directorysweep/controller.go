@@ -49,7 +49,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err == nil && !r.mayAsk(settings) {
 		return ctrl.Result{RequeueAfter: r.states.postpone(p.Name, of, now)}, nil
 	}
-	s := &sweep{Reconciler: r, provider: p, settings: settings, missedBefore: of.missing, missing: map[string]bool{}, unread: unread{before: of.unreadable}}
+	s := &sweep{Reconciler: r, provider: p, settings: settings, missedBefore: of.missing, missing: map[string]bool{}, unread: unread{before: of.unreadable},
+		unrecorded: unrecorded{before: of.unrecorded}}
 	if err == nil {
 		err = s.run(ctx)
 	}
@@ -57,11 +58,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil // This process ends, or leads no more.
 	}
 	ended := r.clock.Now()
-	if err != nil {
-		slog.Warn("People of a directory could not be looked up", "provider", p.Name, "error", err, "lastComplete", of.since())
-		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, ended)}, nil
-	}
 	due, groupsUnread := now.Add(r.jitter(of.interval)), of.groupsUnread
+	switch {
+	case errors.Is(err, errAllRefused):
+		slog.Error("Nothing of what a directory says could be recorded", "provider", p.Name, "error", err, "lastComplete", of.since())
+		wait := r.states.refused(p.Name, of, s, ended, due)
+		s.logUnread(groupsUnread)
+		return ctrl.Result{RequeueAfter: max(wait, time.Millisecond)}, nil
+	case errors.Is(err, errUnwritten):
+		slog.Warn("What a directory says could not be recorded of everybody", "provider", p.Name, "error", err, "lastComplete", of.since())
+		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, true, ended)}, nil
+	case err != nil:
+		slog.Warn("People of a directory could not be looked up", "provider", p.Name, "error", err, "lastComplete", of.since())
+		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, false, ended)}, nil
+	}
 	r.states.succeeded(p.Name, of, s, ended, due)
 	s.logUnread(groupsUnread)
 	r.durations.set(p.Name, ended.Sub(now))

@@ -26,7 +26,8 @@ func newMetrics(registry prometheus.Registerer, states *States, c clock.PassiveC
 		interval: prometheus.NewDesc("keyturn_provider_sweep_interval_seconds",
 			"How often all people of a directory are to be looked up: its revalidation.intervalMinutes.", []string{"provider"}, nil),
 		unreadable: prometheus.NewDesc("keyturn_provider_sweep_unreadable",
-			"People of a directory of whom the last look could not tell what it says of them. They are left as they were.", []string{"provider"}, nil),
+			"People of a directory of whom the last look could not tell what it says of them, or could not record it. They are left as they were.",
+			[]string{"provider"}, nil),
 		groups: prometheus.NewDesc("keyturn_provider_sweep_groups_unreadable",
 			"1 where the last look at all people of a directory could not read the mapped groups, else 0. Everybody's groups are left as they were then.", []string{"provider"}, nil),
 		total: promauto.With(registry).NewCounterVec(prometheus.CounterOpts{
@@ -61,7 +62,7 @@ func (m *sweepMetrics) Collect(metrics chan<- prometheus.Metric) {
 type figures struct {
 	// age is how long ago it was last swept completely, with an answer that counted for everybody, since it was first to be where it never was; interval is how often it is to be.
 	age, interval time.Duration
-	// unreadable is how many people could not be read then, and groupsUnreadable is 1 where the groups could not.
+	// unreadable is how many people could not be read or recorded then, and groupsUnreadable is 1 where the groups could not.
 	unreadable       int
 	groupsUnreadable float64
 }
@@ -79,7 +80,7 @@ func (s *States) figures(now time.Time) map[string]figures {
 	defer s.mu.Unlock()
 	all := make(map[string]figures, len(s.byName))
 	for name, found := range s.byName {
-		of := figures{age: now.Sub(later(found.began, found.counted)), interval: found.interval, unreadable: len(found.unreadable)}
+		of := figures{age: now.Sub(later(found.began, found.counted)), interval: found.interval, unreadable: len(found.unreadable) + len(found.unrecorded)}
 		if found.groupsUnread {
 			of.groupsUnreadable = 1
 		}

@@ -81,6 +81,10 @@ type state struct {
 	// everything; zero where the last one did.
 	unreadable  map[string]bool
 	unreadSince time.Time
+	// unrecorded are the accounts for which the last complete answer could not be recorded.
+	unrecorded map[string]bool
+	// unwritten tells that the last sweep has failed though the directory has answered: credentials could not be written.
+	unwritten bool
 	// groupsUnread tells that the last complete answer could not tell who is in the mapped groups.
 	groupsUnread bool
 	// condition is SweepCurrent; nil where there is nothing to say yet.
@@ -106,9 +110,11 @@ func (s *States) forget(name string) {
 	delete(s.byName, name)
 }
 
-// failed notes that a sweep has failed, and returns how long to wait: until the next one is due, or until it is to be said that it is overdue.
-func (s *States) failed(name string, directory *state, now time.Time) time.Duration {
+// failed notes that a sweep has failed, since the directory has not answered or since credentials could not be written. It returns how long to wait: until
+// the next one is due, or until it is to be said that it is overdue.
+func (s *States) failed(name string, directory *state, unwritten bool, now time.Time) time.Duration {
 	s.mu.Lock()
+	directory.unwritten = unwritten
 	directory.failures++
 	pause := firstPause
 	for range directory.failures - 1 {
@@ -122,24 +128,28 @@ func (s *States) failed(name string, directory *state, now time.Time) time.Durat
 // postpone notes that a sweep that is due may not begin, and returns how long to wait.
 func (s *States) postpone(name string, directory *state, now time.Time) time.Duration {
 	s.mu.Lock()
-	directory.due = now.Add(postponePause)
+	directory.due, directory.unwritten = now.Add(postponePause), false
 	s.mu.Unlock()
 	return s.waitOverdue(name, directory, now)
 }
 
-// waitOverdue returns how long to wait for the next sweep, and says that it is overdue where two intervals have passed since the last complete one. What it says
-// does not change until a sweep is complete again, so that failures that go on write nothing.
+// waitOverdue returns how long to wait for the next sweep, and says that it is overdue where two intervals have passed since the last complete one. What it
+// says changes only with the cause until a sweep is complete again, so that failures that go on write nothing.
 func (s *States) waitOverdue(name string, directory *state, now time.Time) time.Duration {
 	since := directory.since()
 	overdue := since.Add(2 * directory.interval)
 	if now.Before(overdue) {
 		return min(directory.due.Sub(now), overdue.Sub(now))
 	}
-	if directory.condition == nil || directory.condition.Reason != v1alpha1.ConditionReasonOverdue {
-		s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue, fmt.Sprintf("Since %s the directory could not be asked about all people, so that sessions of those "+
-			"who left or were disabled there go on. See Connected and, for the last error, the log of keyturn-directory. To end somebody's sessions now, set spec.access of the account to Disabled.",
-			since.UTC().Format(time.RFC3339)))
+	why := "the directory could not be asked about all people, so that sessions of those who left or were disabled there go on. See Connected and, for the last " +
+		"error, the log of keyturn-directory."
+	if directory.unwritten {
+		why = "what the directory says could not be written into all credentials, so that sessions of people who left or were disabled there can go on. Check that " +
+			"the directory server has its rights on credentials, and that no admission policy or webhook refuses its writes. The log of keyturn-directory has the " +
+			"last error."
 	}
+	s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue,
+		fmt.Sprintf("Since %s %s To end somebody's sessions now, set spec.access of the account to Disabled.", since.UTC().Format(time.RFC3339), why))
 	return directory.due.Sub(now)
 }
 
@@ -151,17 +161,33 @@ func (directory *state) since() time.Time {
 	return directory.completed
 }
 
-// succeeded notes a sweep that is complete, and when the next one is due.
-func (s *States) succeeded(name string, directory *state, ended *sweep, now, due time.Time) {
-	s.mu.Lock()
-	directory.completed, directory.due, directory.failures, directory.missing = now, due, 0, ended.missing
-	directory.unreadable, directory.groupsUnread = ended.unread.people, ended.unread.groups != ""
+// answered notes a complete answer, and when the directory is to be asked next. The lock is held.
+func (directory *state) answered(ended *sweep, now, due time.Time) {
+	directory.due, directory.failures, directory.missing = due, 0, ended.missing
+	directory.unreadable, directory.groupsUnread, directory.unrecorded = ended.unread.people, ended.unread.groups != "", ended.unrecorded.accounts
 	switch {
-	case !ended.unread.isSomething():
+	case !ended.leavesOut():
 		directory.unreadSince = time.Time{}
 	case directory.unreadSince.IsZero():
 		directory.unreadSince = now
 	}
+}
+
+// refused notes a sweep of which every write was refused, and returns how long to wait. It is not complete. Yet the directory has answered, and what it says
+// counts for the next sweep: one credential that cannot be written, of the only person of whom there is something new, must not keep others from being found gone.
+func (s *States) refused(name string, directory *state, ended *sweep, now, due time.Time) time.Duration {
+	s.mu.Lock()
+	directory.answered(ended, now, due)
+	directory.unwritten = true
+	s.mu.Unlock()
+	return s.waitOverdue(name, directory, now)
+}
+
+// succeeded notes a sweep that is complete, and when the next one is due.
+func (s *States) succeeded(name string, directory *state, ended *sweep, now, due time.Time) {
+	s.mu.Lock()
+	directory.answered(ended, now, due)
+	directory.completed, directory.unwritten = now, false
 	if !ended.mass {
 		directory.counted = now
 	}
@@ -174,12 +200,12 @@ func (s *States) succeeded(name string, directory *state, ended *sweep, now, due
 	}
 	const current = "People who are disabled in the directory, or gone, lose their sessions."
 	switch {
-	case !ended.unread.isSomething():
+	case !ended.leavesOut():
 		s.setCondition(name, directory, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current)
 	case now.Sub(directory.unreadSince) < 2*directory.interval:
-		s.setCondition(name, directory, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current+" "+ended.unread.message())
+		s.setCondition(name, directory, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current+" "+ended.message())
 	default:
-		s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete, ended.unread.message())
+		s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete, ended.message())
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -40,8 +39,9 @@ type sweep struct {
 	missedBefore, missing map[string]bool
 	// mass tells that the directory no longer has most of the people, so that nobody counts as gone.
 	mass bool
-	// unread is what the answer could not tell.
-	unread unread
+	// unread is what the answer could not tell, and unrecorded of whom it could not be recorded.
+	unread     unread
+	unrecorded unrecorded
 }
 
 // person is an account that is bound to somebody in the directory, and its credential as it was read before the directory was asked.
@@ -55,8 +55,15 @@ type person struct {
 func (p *person) subject() string { return p.record.External.Subject }
 
 // run asks the directory about all people that are bound to it, and records what has changed. An error means that the sweep is not complete: what was
-// recorded until then stays.
+// recorded until then stays. It wraps errUnwritten where the directory has answered, and errAllRefused where that answer counts all the same.
 func (s *sweep) run(ctx context.Context) error {
+	if err := s.lookUp(ctx); err != nil {
+		return err
+	}
+	return s.unrecorded.allRefused()
+}
+
+func (s *sweep) lookUp(ctx context.Context) error {
 	people, err := s.bound(ctx)
 	if err != nil {
 		return err
@@ -215,14 +222,14 @@ func (s *sweep) recordAll(ctx context.Context, people []*person, answer Answer) 
 	if err := writers.Wait(); err != nil {
 		return nil, err
 	}
-	return again, firstOf(failures)
+	if len(failures) > 0 {
+		return again, fmt.Errorf("%w: %w", errUnwritten, firstOf(failures))
+	}
+	return again, nil
 }
 
 // firstOf returns the first of several errors, and how many there are: thousands of accounts can fail for the same reason.
 func firstOf(failures []error) error {
-	if len(failures) == 0 {
-		return nil
-	}
 	return fmt.Errorf("%w (and %d more)", failures[0], len(failures)-1)
 }
 
@@ -242,12 +249,15 @@ func (s *sweep) record(ctx context.Context, who *person, o Observation) (again *
 		if errors.Is(err, credential.ErrConflict) {
 			continue
 		}
-		if errors.Is(err, credential.ErrUnwritable) || apierrors.IsInvalid(err) { // So it would be the next time: that must not keep the sweep from being complete.
-			slog.Error("What a directory says about a person could not be recorded", "namespace", who.account.Namespace, "account", who.account.Name, "error", err)
+		if credential.IsDenied(err) { // So it would be the next time: that must not keep the others from being looked up.
+			s.unrecorded.note(who.account, err)
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
+		}
+		if written != latest.record {
+			s.unrecorded.noteWritten()
 		}
 		s.ended(latest, written)
 		return nil, nil

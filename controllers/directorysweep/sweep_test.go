@@ -72,7 +72,7 @@ func TestPauses(t *testing.T) {
 			states := NewStates()
 			of := states.of(p, start)
 			for n, want := range tt.want {
-				states.failed(p.Name, of, start)
+				states.failed(p.Name, of, false, start)
 				if got := of.due.Sub(start); got != want {
 					t.Errorf("after failure %d the next one comes after %v, want %v", n+1, got, want)
 				}

@@ -44,7 +44,15 @@ func (s *sweep) noteUnread(people []*person, answer Answer) {
 	}
 }
 
-// logUnread logs who could not be read, once for each of them as long as that lasts, and why the groups could not.
+// leavesOut tells whether something that the directory says, or would, is not recorded.
+func (s *sweep) leavesOut() bool { return s.unread.isSomething() || len(s.unrecorded.accounts) > 0 }
+
+// message says for the status what is not recorded, and what to do.
+func (s *sweep) message() string {
+	return strings.TrimSpace(s.unread.message() + " " + s.unrecorded.message())
+}
+
+// logUnread logs who could not be read or recorded, once for each of them as long as that lasts, and why the groups could not be read.
 func (s *sweep) logUnread(groupsBefore bool) {
 	if accounts := s.unread.accounts; len(accounts) > 0 {
 		slog.Warn("The entries of some people could not be read, so that their sessions stay as they are", "provider", s.provider.Name,
@@ -53,6 +61,7 @@ func (s *sweep) logUnread(groupsBefore bool) {
 	if s.unread.groups != "" && !groupsBefore {
 		slog.Warn("The mapped groups could not be read, so that everybody keeps the groups that are recorded", "provider", s.provider.Name, "reason", s.unread.groups)
 	}
+	s.unrecorded.log(s.provider.Name)
 }
 
 // message says what could not be read, for the status. It has no numbers, so that it changes seldom: these are in the log and in metrics.

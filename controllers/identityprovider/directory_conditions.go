@@ -3,6 +3,7 @@ package identityprovider
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -112,6 +113,14 @@ func roundUp(d time.Duration) time.Duration {
 	return d
 }
 
+// sinceFormer returns a message of Overdue with the time of the former one: a former process knew better since when. Why may have changed.
+func sinceFormer(former, message string) string {
+	const since = "Since "
+	from, _, _ := strings.Cut(strings.TrimPrefix(former, since), " ")
+	_, why, _ := strings.Cut(strings.TrimPrefix(message, since), " ")
+	return strings.TrimSpace(since + from + " " + why)
+}
+
 // sweepCurrent returns the condition SweepCurrent, without times. Until the sweep of this process has something to say, what a former process has
 // said of the same declaration stands.
 func sweepCurrent(s *scope) metav1.Condition {
@@ -126,8 +135,7 @@ func sweepCurrent(s *scope) metav1.Condition {
 	case s.object.Spec.Access == v1alpha1.AccessDisabled:
 		c.Message = "Nobody is looked up while the provider is turned off: no session that began there goes on."
 	case s.swept != nil && s.swept.Reason == v1alpha1.ConditionReasonOverdue && stored != nil && stored.Reason == s.swept.Reason:
-		// A former process knew better since when.
-		c.Status, c.Reason, c.Message = stored.Status, stored.Reason, stored.Message
+		c.Status, c.Reason, c.Message = s.swept.Status, s.swept.Reason, sinceFormer(stored.Message, s.swept.Message)
 	case s.swept != nil:
 		c.Status, c.Reason, c.Message = s.swept.Status, s.swept.Reason, s.swept.Message
 	case stored != nil:

@@ -242,6 +242,10 @@ func TestSweepOutlastsARestart(t *testing.T) {
 			t.Errorf("after %d writes: %s", w.writes-writes, message())
 		}
 	}
+	w.swept = overdue("Tuesday nothing could be written.")
+	if w.reconcile(); message() != "Since Monday nothing could be written." {
+		t.Errorf("for another cause: %s", message())
+	}
 	w.swept = &metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ConditionReasonCurrent, Message: "All is well."}
 	w.reconcile()
 	w.swept = overdue("Wednesday")

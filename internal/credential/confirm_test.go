@@ -15,33 +15,40 @@ import (
 	"github.com/keyturn/keyturn/internal/account"
 )
 
-// TestIsRefused: only an error by which the API server says so tells that nothing was written.
+// TestIsRefused: only an error by which the API server says so tells that nothing was written, and of these only some that it would be refused again.
 func TestIsRefused(t *testing.T) {
 	secrets := schema.GroupResource{Resource: "secrets"}
 	status := func(code int32) error {
 		return &apierrors.StatusError{ErrStatus: metav1.Status{Code: code}}
 	}
 	for name, tt := range map[string]struct {
-		err  error
-		want bool
+		err          error
+		want, denied bool
 	}{
-		"forbidden":           {apierrors.NewForbidden(secrets, "ada", nil), true},
-		"invalid":             {apierrors.NewBadRequest("no"), true},
-		"not found":           {apierrors.NewNotFound(secrets, "ada"), true},
-		"too many requests":   {apierrors.NewTooManyRequests("later", 1), true},
-		"wrapped":             {fmt.Errorf("update credential: %w", status(http.StatusUnprocessableEntity)), true},
-		"unwritable":          {fmt.Errorf("a key: %w", ErrUnwritable), true},
-		"timeout":             {apierrors.NewTimeoutError("too slow", 1), false},
-		"timeout of a server": {apierrors.NewServerTimeout(secrets, "update", 1), false},
-		"failure":             {apierrors.NewInternalError(errors.New("etcd")), false},
-		"unavailable":         {apierrors.NewServiceUnavailable("down"), false},
-		"bad gateway":         {status(http.StatusBadGateway), false},
-		"no status":           {status(0), false},
-		"the connection":      {errors.New("connection reset by peer"), false},
-		"given up":            {context.DeadlineExceeded, false},
+		"forbidden":           {apierrors.NewForbidden(secrets, "ada", nil), true, true},
+		"invalid":             {apierrors.NewBadRequest("no"), true, true},
+		"not found":           {apierrors.NewNotFound(secrets, "ada"), true, true},
+		"too many requests":   {apierrors.NewTooManyRequests("later", 1), true, false},
+		"wrapped":             {fmt.Errorf("update credential: %w", status(http.StatusUnprocessableEntity)), true, true},
+		"unwritable":          {fmt.Errorf("a key: %w", ErrUnwritable), true, true},
+		"conflict":            {apierrors.NewConflict(secrets, "ada", nil), true, false},
+		"another was first":   {fmt.Errorf("%w: %w", ErrConflict, status(http.StatusNotFound)), true, false},
+		"who asks":            {apierrors.NewUnauthorized("expired"), true, false},
+		"request timeout":     {status(http.StatusRequestTimeout), true, false},
+		"timeout":             {apierrors.NewTimeoutError("too slow", 1), false, false},
+		"timeout of a server": {apierrors.NewServerTimeout(secrets, "update", 1), false, false},
+		"failure":             {apierrors.NewInternalError(errors.New("etcd")), false, false},
+		"unavailable":         {apierrors.NewServiceUnavailable("down"), false, false},
+		"bad gateway":         {status(http.StatusBadGateway), false, false},
+		"no status":           {status(0), false, false},
+		"the connection":      {errors.New("connection reset by peer"), false, false},
+		"given up":            {context.DeadlineExceeded, false, false},
 	} {
 		if got := IsRefused(tt.err); got != tt.want {
 			t.Errorf("%s: %t, want %t", name, got, tt.want)
+		}
+		if got := IsDenied(tt.err); got != tt.denied {
+			t.Errorf("%s is denied: %t, want %t", name, got, tt.denied)
 		}
 	}
 }

@@ -144,6 +144,15 @@ func IsRefused(err error) bool {
 	return errors.Is(err, ErrUnwritable) || isStatus && status.ErrStatus.Code >= 400 && status.ErrStatus.Code < 500
 }
 
+// IsDenied tells whether a write was refused for what it is, as by an admission policy, or for who writes, so that it would be the next time. That is not so
+// of a conflict, nor where the API server has too much to do, has waited too long or has not recognized the writer.
+func IsDenied(err error) bool {
+	const requestTimeout = 408
+	status, isStatus := errors.AsType[*apierrors.StatusError](err)
+	passes := apierrors.IsConflict(err) || apierrors.IsTooManyRequests(err) || apierrors.IsUnauthorized(err) || isStatus && status.ErrStatus.Code == requestTimeout
+	return IsRefused(err) && !errors.Is(err, ErrConflict) && !passes
+}
+
 // Confirm finds out what became of an Update of a credential to c whose error says neither that it was refused nor that there was a
 // conflict. It returns what is stored if that is c, and calls OnWrite then. Errors: ErrConflict where another writer has changed it
 // since: before the update, which is then without effect for good, or after it; ErrUncertain where it may still be carried out; otherwise as

@@ -1,0 +1,132 @@
+package controllers_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/controllers/directorysweep"
+)
+
+// disable has the directory say that people are disabled.
+func (s *swept) disable(subjects ...string) {
+	for _, subject := range subjects {
+		s.people.set(subject, func(o *directorysweep.Observation) { o.State = v1alpha1.ReasonExternalDisabled })
+	}
+}
+
+// forbidding refuses writes of the credentials of some accounts, as an admission policy does.
+func forbidding(accounts ...*v1alpha1.UserAccount) interceptor {
+	return func(r request) verdict {
+		for _, a := range accounts {
+			if r.method == http.MethodPut && r.about(credentialName(a)) {
+				return forbid
+			}
+		}
+		return pass
+	}
+}
+
+// TestCredentialThatMayNotBeWritten: one credential whose writes are refused keeps nobody else's sessions from ending, not those of people who are gone either,
+// though it is the only one that is to be written. The status and the metric tell of it, and it is made up for.
+func TestCredentialThatMayNotBeWritten(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada, bob, mallory := s.person("ada"), s.person("bob"), s.person("mallory")
+	s.sweep(0)
+	s.traffic.intercept = forbidding(mallory)
+	s.disable("s-mallory")
+	s.people.remove("s-bob")
+	if next := s.sweep(sweepInterval); next > sweepInterval || next < sweepInterval*8/10 {
+		t.Errorf("the next sweep comes after %v: who is missing would be gone too soon, or too late", next)
+	}
+	s.unread(1, 0)
+	s.sessions(bob, 0, "")
+	s.sweep(sweepInterval)
+	s.sessions(bob, 1, v1alpha1.ReasonExternalGone)
+	s.follow(bob)
+	s.disable("s-ada")
+	s.sweep(sweepInterval)
+	s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+	s.sessions(mallory, 0, "")
+	s.unread(1, 0)
+	message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete)
+	if strings.Contains(message, "mallory") || !strings.Contains(message, "some people could not be recorded") {
+		t.Errorf("the message is %s", message)
+	}
+
+	s.traffic.intercept = nil
+	s.sweep(sweepInterval)
+	s.sessions(mallory, 1, v1alpha1.ReasonExternalDisabled)
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+	s.unread(0, 0)
+}
+
+// TestServerThatMayNotWrite: where all writes are refused, sweeps are not complete. The status says that it is the writes, and not that the directory does not
+// answer, until that is so.
+func TestServerThatMayNotWrite(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada, bob := s.person("ada"), s.person("bob")
+	s.sweep(0)
+	s.traffic.intercept = forbidding(ada, bob)
+	s.disable("s-ada", "s-bob")
+	for range 4 {
+		s.sweep(sweepInterval)
+	}
+	says := func(want, other string) {
+		t.Helper()
+		w.g.Eventually(func() bool {
+			message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue)
+			return strings.Contains(message, want) && !strings.Contains(message, other)
+		}, patience, glance).Should(gomega.BeTrue())
+	}
+	const unwritten, unasked = "could not be written", "could not be asked"
+	says(unwritten, unasked)
+	writes := len(s.traffic.about(s.provider.Name))
+	s.sweep(sweepInterval)
+	s.people.fail(errors.New("no answer"))
+	s.sweep(sweepInterval)
+	says(unasked, unwritten)
+	s.sweep(sweepInterval)
+	if got := len(s.traffic.about(s.provider.Name)) - writes; got != 1 {
+		t.Errorf("%d more writes of the status", got)
+	}
+	s.people.fail(nil)
+	s.sessions(ada, 0, "")
+	s.traffic.intercept = nil
+	s.sweep(2 * sweepInterval)
+	s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+	s.sessions(bob, 1, v1alpha1.ReasonExternalDisabled)
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+	s.unread(0, 0)
+}
+
+// TestWritesThatFail: where the API server does not take writes, the status does not say that the directory does not answer either.
+func TestWritesThatFail(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada := s.person("ada")
+	s.sweep(0)
+	s.disable("s-ada")
+	s.traffic.intercept = func(r request) verdict {
+		if r.method == http.MethodPut && r.about(credentialName(ada)) {
+			return refuse
+		}
+		return pass
+	}
+	if next := s.sweep(sweepInterval); next > time.Minute {
+		t.Errorf("the next sweep comes after %v", next)
+	}
+	s.sweep(sweepInterval)
+	s.sweep(sweepInterval)
+	if message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue); !strings.Contains(message, "could not be written") {
+		t.Errorf("the message is %s", message)
+	}
+}
