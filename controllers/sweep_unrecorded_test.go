@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
@@ -129,4 +130,49 @@ func TestWritesThatFail(t *testing.T) {
 	if message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue); !strings.Contains(message, "could not be written") {
 		t.Errorf("the message is %s", message)
 	}
+}
+
+// TestCredentialThatCannotBeRead: who is bound by a credential that cannot be read keeps the sessions, and the status and the metric tell of it. Not so of a
+// credential that binds nobody, or binds somebody elsewhere. Others are looked up.
+func TestCredentialThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada, format, emptied, elsewhere, nobody := s.person("ada"), s.person("format"), s.person("emptied"), s.person("elsewhere"), s.person("nobody")
+	history := s.person("history") // The cache leaves that out.
+	sound := map[*v1alpha1.UserAccount]*corev1.Secret{}
+	for a, breaks := range map[*v1alpha1.UserAccount]func(*corev1.Secret){
+		format:  func(s *corev1.Secret) { s.Data["format"] = []byte("99") },
+		history: func(s *corev1.Secret) { s.Data["history.digests"] = []byte("!") },
+		emptied: func(s *corev1.Secret) { s.Data = nil },
+		elsewhere: func(s *corev1.Secret) {
+			s.Data["format"], s.Data["external.providerUID"] = []byte("99"), []byte("another")
+		},
+		nobody: func(s *corev1.Secret) { s.Data, s.Annotations = map[string][]byte{"format": []byte("99")}, nil },
+	} {
+		secret := w.credentialSecret(a)
+		sound[a] = secret.DeepCopy()
+		breaks(secret)
+		w.must(admin.Update(ctx, secret))
+		s.follow(a)
+	}
+	s.disable("s-ada", "s-format", "s-history")
+	for range 3 {
+		s.sweep(sweepInterval)
+	}
+	s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+	s.unread(3, 0)
+	if message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete); !strings.Contains(message, "some people could not be recorded") {
+		t.Errorf("the message is %s", message)
+	}
+	for a, secret := range sound {
+		secret.ResourceVersion = ""
+		w.must(admin.Update(ctx, secret))
+		s.follow(a)
+	}
+	s.follow(ada)
+	s.sweep(sweepInterval)
+	s.sessions(format, 1, v1alpha1.ReasonExternalDisabled)
+	s.sessions(history, 1, v1alpha1.ReasonExternalDisabled)
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+	s.unread(0, 0)
 }

@@ -106,7 +106,11 @@ func (s *sweep) bound(ctx context.Context) ([]*person, error) {
 	}
 	var people []*person
 	for i := range accounts.Items {
-		who, err := s.personOf(ctx, &accounts.Items[i], s.cached)
+		a := &accounts.Items[i]
+		who, err := s.personOf(ctx, a, s.cached)
+		if errors.Is(err, credential.ErrInvalid) {
+			err = s.noteInvalid(ctx, a, err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -117,8 +121,18 @@ func (s *sweep) bound(ctx context.Context) ([]*person, error) {
 	return people, nil
 }
 
-// personOf reads whom an account is bound to; nil where it is bound to nobody in the directory, or where its credential cannot be read: the status of
-// the account says that.
+// noteInvalid notes an account whose credential cannot be read. In the cache, that is so of each account that is bound to nobody, too: nothing is left of its
+// credential there.
+func (s *sweep) noteInvalid(ctx context.Context, a *v1alpha1.UserAccount, why error) error {
+	binds, err := s.cached.MayBind(ctx, a, string(s.provider.UID))
+	if err == nil && binds {
+		s.unrecorded.note(a, why)
+	}
+	return err
+}
+
+// personOf reads whom an account is bound to; nil where it is bound to nobody in the directory. An error wraps credential.ErrInvalid where its credential
+// cannot be read.
 func (s *sweep) personOf(ctx context.Context, a *v1alpha1.UserAccount, store *credential.Store) (*person, error) {
 	if _, err := credential.NameOf(a); err != nil || a.DeletionTimestamp != nil {
 		return nil, nil
@@ -132,7 +146,7 @@ func (s *sweep) personOf(ctx context.Context, a *v1alpha1.UserAccount, store *cr
 	}
 	record, err := store.Of(ctx, a)
 	switch {
-	case errors.Is(err, credential.ErrNotFound), errors.Is(err, credential.ErrInvalid):
+	case errors.Is(err, credential.ErrNotFound):
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -238,6 +252,10 @@ func firstOf(failures []error) error {
 func (s *sweep) record(ctx context.Context, who *person, o Observation) (again *person, err error) {
 	for range maxRounds {
 		latest, err := s.latest(ctx, who)
+		if errors.Is(err, credential.ErrInvalid) { // The cache leaves out what cannot be read, or is older.
+			s.unrecorded.note(who.account, err)
+			return nil, nil
+		}
 		if err != nil || latest == nil {
 			return nil, err
 		}

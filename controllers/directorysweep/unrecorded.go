@@ -43,8 +43,8 @@ func (u *unrecorded) note(a *v1alpha1.UserAccount, err error) {
 	if !u.before[name] {
 		u.causes[name] = err
 	}
-	// Such a credential makes no sense, whoever writes it. Any other refusal can be one of this server.
-	if u.refused == nil && !errors.Is(err, credential.ErrUnwritable) && !apierrors.IsInvalid(err) {
+	// Such a credential makes no sense, whoever reads or writes it. Any other refusal can be one of this server.
+	if u.refused == nil && !errors.Is(err, credential.ErrInvalid) && !errors.Is(err, credential.ErrUnwritable) && !apierrors.IsInvalid(err) {
 		u.refused = fmt.Errorf("%s: %w", name, err)
 	}
 }
@@ -89,6 +89,6 @@ func (u *unrecorded) message() string {
 	if len(u.accounts) == 0 {
 		return ""
 	}
-	return "What the directory says of some people could not be recorded, so that their sessions go on. Check that no admission policy or webhook refuses writes of " +
-		"their credentials. The log of keyturn-directory names their accounts. To end somebody's sessions now, set spec.access of the account to Disabled."
+	return "What the directory says of some people could not be recorded, so that their sessions go on. Check that their credentials can be read (see " +
+		"CredentialFound of their accounts), and that no admission policy or webhook refuses writes of them. The log of keyturn-directory names their accounts. To end somebody's sessions now, set spec.access of the account to Disabled."
 }
