@@ -1,10 +1,15 @@
 package ldap
 
 import (
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/authn"
@@ -109,6 +114,55 @@ func newClientFrom(t *testing.T, c *Clients, d directory) *Client {
 	client, err := c.Of(t.Context(), d.provider)
 	must(t, err)
 	return client
+}
+
+// TestDroppedClients: a client is closed when its provider changes or another one has its name. When as many providers have a client as may count, one that comes
+// then has all of them closed.
+func TestDroppedClients(t *testing.T) {
+	t.Parallel()
+	f := newFakeServer(t)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.config.Certificates[0].Certificate[0]})
+	synctest.Test(t, func(t *testing.T) {
+		d := declare(v1alpha1.IdentityProviderLDAP, f.address(), "", serviceDN, ca)
+		c := d.clients(t)
+		of := func(uid, name string, generation int64) *Client {
+			t.Helper()
+			d.provider = d.provider.DeepCopy()
+			d.provider.UID, d.provider.Name, d.provider.Generation = types.UID(uid), name, generation
+			return newClientFrom(t, c, d)
+		}
+		left := func(want int, when string, closed ...*Client) {
+			t.Helper()
+			synctest.Wait() // Clients are closed in the background.
+			for _, each := range closed {
+				if !each.pool.closed {
+					t.Errorf("%s, the client of %s is open", when, each.settings.Provider.Name)
+				}
+			}
+			for _, each := range c.clients {
+				if each.pool.closed {
+					t.Errorf("%s, the client of %s is closed", when, each.settings.Provider.Name)
+				}
+			}
+			if n := len(c.Stats()); n != want || len(c.clients) != want {
+				t.Errorf("%s, there are %d clients, and stats of %d, want %d", when, len(c.clients), n, want)
+			}
+		}
+		first := of("uid-0", "p00", 1)
+		second := of("uid-0", "p00", 2)
+		left(1, "after a change", first)
+		third := of("uid-1", "p00", 1)
+		left(1, "with another one of the name", second)
+		all := []*Client{third}
+		for number := 1; number < provider.MaxProviders; number++ {
+			all = append(all, of(fmt.Sprintf("uid-%d", number+1), fmt.Sprintf("p%02d", number), 1))
+		}
+		left(provider.MaxProviders, "with as many as may count")
+		all[0] = of("uid-1", "p00", 2)
+		left(provider.MaxProviders, "after a change of one of them", third)
+		of("uid-more", "more", 1)
+		left(1, "with one more", all...)
+	})
 }
 
 // TestIdleConnectionsEnd: a connection that waits ends when its time is over, or when its client is closed, and none waits after that.

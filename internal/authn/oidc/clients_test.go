@@ -3,6 +3,7 @@ package oidc
 import (
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -87,5 +88,38 @@ func TestClients(t *testing.T) {
 		t.Error("a provider without a Secret has a client")
 	} else if e, ok := errors.AsType[*provider.SettingsError](err); !ok || e.Reason != v1alpha1.ConditionReasonSecretNotFound {
 		t.Errorf("without a Secret: %v", err)
+	}
+}
+
+// TestFullClients: when as many providers have a client as may count, one that comes then begins with an empty cache. One of them that changes does not.
+func TestFullClients(t *testing.T) {
+	h := newHostile(t)
+	declared, _, reader := declared(h)
+	clients := &Clients{Source: provider.Source{Reader: reader, Namespace: provider.DefaultNamespace}, Clock: h.clock}
+	of := func(number int, generation int64) *Client {
+		t.Helper()
+		p := declared.DeepCopy()
+		p.Name, p.Generation = fmt.Sprintf("p%02d", number), generation
+		p.UID = types.UID(p.Name)
+		c, err := clients.Of(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	first, second := of(0, 1), of(1, 1)
+	for number := range provider.MaxProviders {
+		of(number, 1)
+	}
+	changed := of(1, 2)
+	if changed == second || of(0, 1) != first || len(clients.Stats()) != provider.MaxProviders {
+		t.Errorf("after a change of one provider, there are %d clients", len(clients.Stats()))
+	}
+	of(provider.MaxProviders, 1)
+	if n := len(clients.Stats()); n != 1 {
+		t.Errorf("with one provider more, there are %d clients, want its own", n)
+	}
+	if of(0, 1) == first || of(1, 2) == changed {
+		t.Error("a client that was dropped is still used")
 	}
 }
