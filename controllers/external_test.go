@@ -230,7 +230,13 @@ func TestExternalAccountsCauseNoWrites(t *testing.T) {
 	w.eventually(a, ready)
 	w.login(a, p, "s-1")
 	w.barrier(a)
+	// What the operator has written for the login has it look once more.
 	looks := o.reconciles.asked.Load()
+	w.g.Eventually(func() bool {
+		before := looks
+		looks = o.reconciles.asked.Load()
+		return looks == before
+	}, patience, glance).MustPassRepeatedly(20).Should(gomega.BeTrue())
 	p.Status.Accounts = new(int32(1))
 	w.must(admin.Status().Update(ctx, p))
 	writes := len(o.traffic.about("eve", credentialName(a)))
