@@ -91,8 +91,9 @@ type Verifier interface {
 	// account then answers as a name that nobody has.
 	Version(Request) Version
 	// Verify returns a proof, or the error that refuses it. When ctx ends before the secret was looked at, it returns the
-	// error of ctx, or that the other system is unavailable; once the secret is looked at, it goes on to the end: a guess counts, also where the client hangs up. An attempt
-	// holds one of few slots meanwhile, so a verifier that asks another system bounds its time, and how many wait for it.
+	// error of ctx, or that the other system is unavailable; once the secret is looked at, it goes on to the end: a guess counts, also
+	// where the client hangs up. An attempt holds one of few slots meanwhile, so a verifier that asks another system bounds its time, and
+	// how many wait for it.
 	Verify(context.Context, Request) (Proof, error)
 }
 

@@ -199,8 +199,8 @@ func (s *Service) verify(ctx context.Context, l *loaded, secret string, v *verdi
 	}
 }
 
-// isUnavailable tells whether another system was to be asked. That counts for the address also where the client has hung up: it would be free otherwise to have that
-// system asked without end.
+// isUnavailable tells whether another system was to be asked and could not be. Callers learn that also where the client has hung up, to count it against the
+// address: a stranger could otherwise have that system asked without end.
 func isUnavailable(err error) bool {
 	_, ok := errors.AsType[*authn.UnavailableError](err)
 	return ok

@@ -44,6 +44,9 @@ func TestPassword(t *testing.T) {
 					count(text, digits) < row.of.Digits || count(text, symbols) < row.of.Symbols) {
 					t.Fatal("lacks characters that are asked for")
 				}
+				if row.of == (Composition{MaxLength: 10, Lowercase: 5, Symbols: 4}) && count(text, uppercase) == 0 {
+					t.Fatal("lacks the letter that there is room for")
+				}
 				if row.of.MaxLength == 0 && (count(text, uppercase) == 0 || count(text, lowercase) == 0 || count(text, digits) == 0) {
 					t.Fatal("lacks characters of a class")
 				}

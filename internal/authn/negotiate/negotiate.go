@@ -76,7 +76,8 @@ type verified struct {
 	ticket    kerberos.Ticket
 }
 
-// Assert says whose a ticket is that a client address has sent: by the first of the providers that takes it. That none of the others can be asked at present stands in nobody's way.
+// Assert says whose a ticket is that a client address has sent: by the first of the providers that takes it. That none of the others can be asked at present
+// stands in nobody's way.
 // Errors: *authn.RefusedTicketError; *authn.UnavailableError, also where the ticket may be one of a provider that is not available; or the context's.
 func (t *Tickets) Assert(ctx context.Context, from netip.Addr, providers []*v1alpha1.IdentityProvider, ticket []byte) (authn.Assertion, error) {
 	var unavailable *authn.UnavailableError
