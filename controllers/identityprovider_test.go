@@ -160,7 +160,8 @@ func TestProviderFollowsItsSecretAndItsCertificates(t *testing.T) {
 	w.providerIs(p, metav1.ConditionTrue, v1alpha1.ConditionReasonSucceeded, "Current")
 	w.g.Expect(d.tests.Load()).To(gomega.BeEquivalentTo(2))
 	w.g.Expect(d.traffic.about(p.Name)).To(gomega.HaveLen(5), "each status is written once, and nothing else")
-	w.g.Expect(w.events.reasons(p.Name)).To(gomega.Equal([]string{
+	// The event of a status comes after the status.
+	w.g.Eventually(func() []string { return w.events.reasons(p.Name) }, patience, glance).Should(gomega.Equal([]string{
 		v1alpha1.ConditionReasonSecretNotFound, v1alpha1.ConditionReasonCANotFound, v1alpha1.ConditionReasonSucceeded,
 		v1alpha1.ConditionReasonServerNotAllowed, v1alpha1.ConditionReasonSucceeded,
 	}))
