@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"regexp"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,11 +21,11 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/test/controlplane"
+	"github.com/keyturn/keyturn/test/directories/misbehaving"
 )
 
 const (
-	directoryName = "bench-directory"
-	// directoryPeople log in at once by a directory that does not answer: more than may wait for it in one server.
+	// directoryPeople log in at once by each directory that misbehaves: more than may wait for it in one server.
 	directoryPeople = 48
 	// besideDirectoryBudget is how fast local logins have to be meanwhile, over their speed without.
 	besideDirectoryBudget = 0.97
@@ -30,9 +33,29 @@ const (
 	directoryWarmUp = 5 * time.Second
 )
 
-// besideDirectory is what was measured of local logins beside a directory that does not answer.
-type besideDirectory struct {
-	// alone and beside are logins without and with people who wait for the directory.
+// badDirectory is one that misbehaves.
+type badDirectory struct {
+	// does says in which way.
+	does      string
+	mode      misbehaving.Mode
+	tls       v1alpha1.LDAPTLSMode
+	behaviour misbehaving.Behaviour
+}
+
+// badDirectories misbehave in the ways that could keep a login server busy.
+var badDirectories = []badDirectory{
+	{"says nothing", misbehaving.Plain, v1alpha1.LDAPTLSFromStart, misbehaving.Silence},
+	{"hangs in StartTLS", misbehaving.Plain, v1alpha1.LDAPTLSStart, misbehaving.HangInStartTLS},
+	{"sends an endless answer", misbehaving.LDAPS, v1alpha1.LDAPTLSFromStart, misbehaving.Endless},
+	{"breaks off in the middle of an answer", misbehaving.StartTLS, v1alpha1.LDAPTLSStart, misbehaving.Reset},
+	{"refers to another server", misbehaving.LDAPS, v1alpha1.LDAPTLSFromStart, misbehaving.Answers(misbehaving.Refer("ldaps://127.0.0.1:1"))},
+	{"is killed between search and bind", misbehaving.LDAPS, v1alpha1.LDAPTLSFromStart, misbehaving.Answers(failAtThePerson)},
+	{"is slow by 7 s", misbehaving.LDAPS, v1alpha1.LDAPTLSFromStart, misbehaving.Slow(7*time.Second, misbehaving.Answers(failAtThePerson))},
+}
+
+// besideDirectories is what was measured of local logins beside directories that misbehave.
+type besideDirectories struct {
+	// alone and beside are logins without and with people who wait for one of the directories, in their order.
 	alone, beside []sample
 
 	mu sync.Mutex
@@ -41,60 +64,90 @@ type besideDirectory struct {
 	withoutRetryAfter int
 }
 
-// measureBesideDirectory lets people with a password here log in, in turns alone and while others wait for a directory that takes connections
-// and says nothing.
-func (e *environment) measureBesideDirectory(ctx context.Context) (err error) {
-	silent, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("opening a port for the directory: %w", err)
+// measureBesideDirectories lets people with a password here log in, in turns alone and while others wait for a directory that misbehaves: each of
+// badDirectories in its turn.
+func (e *environment) measureBesideDirectories(ctx context.Context) (err error) {
+	var declared []client.Object
+	waiting := make([][][]byte, len(badDirectories))
+	for i, d := range badDirectories {
+		server, err := misbehaving.Start(d.mode, d.behaviour)
+		if err != nil {
+			return fmt.Errorf("starting a directory that %s: %w", d.does, err)
+		}
+		defer server.Close()
+		objects, logins := directoryObjects(fmt.Sprintf("bench-%d", i), server, d.tls)
+		declared, waiting[i] = append(declared, objects...), logins
 	}
-	defer func() { _ = silent.Close() }()
-	go keepSilent(silent)
-	declared, waiting := directoryObjects(silent.Addr().String())
 	defer func() { err = errors.Join(err, e.delete(ctx, declared)) }() // What is measured next has no directory.
-	if err := e.declareDirectory(ctx, declared); err != nil {
+	if err := e.declareDirectories(ctx, declared); err != nil {
 		return err
 	}
-	b := &e.results.besideDirectory
+	b := &e.results.besideDirectories
 	b.refused = map[int]int{}
 	address, requests := controlplane.Address(e.people), make([][]byte, len(e.clients()))
 	for i, p := range e.clients() {
 		requests[i] = p.login
 	}
-	for i := range e.scale.rounds + 1 { // Alone first and last, so that each round beside the directory is between two others.
+	rounds := e.scale.directoryRounds * len(badDirectories)
+	for i := range rounds + 1 { // Alone first and last, so that each round beside a directory is between two others.
 		alone, err := load(ctx, address, requests, e.scale.round)
 		if err != nil {
 			return fmt.Errorf("logging in: %w", err)
 		}
 		b.alone = append(b.alone, alone)
-		if i == e.scale.rounds {
+		if i == rounds {
 			break
 		}
-		beside, err := e.logInBeside(ctx, address, requests, waiting)
+		turn := i % len(badDirectories)
+		beside, err := e.logInBeside(ctx, address, requests, waiting[turn])
 		if err != nil {
 			return err
 		}
 		b.beside = append(b.beside, beside)
-		say("Round %d of %d: %.1f logins/s, then %.1f beside a directory that hangs", i+1, e.scale.rounds, alone.Rate, beside.Rate)
+		say("Round %d of %d: %.1f logins/s, then %.1f beside a directory that %s", i+1, rounds, alone.Rate, beside.Rate, badDirectories[turn].does)
+	}
+	if passwordsSent.Load() == 0 {
+		return errNotAsked
 	}
 	return nil
 }
 
-// keepSilent takes connections, and neither reads nor writes.
-func keepSilent(listener net.Listener) {
-	for {
-		if _, err := listener.Accept(); err != nil {
-			return
-		}
+var errNotAsked = errors.New("no directory was asked about a password, so none has failed between search and bind")
+
+// nameInFilter finds whom a search is for.
+var nameInFilter = regexp.MustCompile(`\(uid=([^)]+)\)`)
+
+// failAtThePerson answers the searcher, finds everybody, and breaks off when it is asked about a password.
+func failAtThePerson(r misbehaving.Request) ([]misbehaving.Answer, error) {
+	found := misbehaving.SearchResult(ldap.LDAPResultSuccess, "")
+	switch name := nameInFilter.FindStringSubmatch(r.Filter); {
+	case r.Operation == ldap.ApplicationBindRequest && r.Name == searchDN:
+		return []misbehaving.Answer{misbehaving.BindResult(ldap.LDAPResultSuccess, "")}, nil
+	case r.Operation == ldap.ApplicationSearchRequest && name == nil:
+		return []misbehaving.Answer{found}, nil
+	case r.Operation == ldap.ApplicationSearchRequest:
+		person := misbehaving.Entry("uid="+name[1]+","+peopleDN, map[string][]string{"uid": {name[1]}, "entryUUID": {uuidOfAll}})
+		return []misbehaving.Answer{person, found}, nil
+	default:
+		passwordsSent.Add(1)
+		return nil, errKilled
 	}
 }
 
-// logInBeside measures logins while people wait for the directory.
+// passwordsSent counts the binds at which failAtThePerson breaks off.
+var passwordsSent atomic.Int64
+
+// uuidOfAll may be the same for everybody: no account is ever bound to it.
+const uuidOfAll = "6fd9dc32-2c1b-4d6c-8f6b-0a3b6c1d9e55"
+
+var errKilled = errors.New("the directory is killed")
+
+// logInBeside measures logins while people wait for a directory.
 func (e *environment) logInBeside(ctx context.Context, address string, requests, waiting [][]byte) (beside sample, err error) {
 	others, end := context.WithCancel(ctx)
 	group, others := errgroup.WithContext(others)
 	for _, request := range waiting {
-		group.Go(func() error { return e.results.besideDirectory.insist(others, address, request) })
+		group.Go(func() error { return e.results.besideDirectories.insist(others, address, request) })
 	}
 	if err = pause(ctx, directoryWarmUp); err == nil {
 		beside, err = load(ctx, address, requests, e.scale.round)
@@ -104,7 +157,7 @@ func (e *environment) logInBeside(ctx context.Context, address string, requests,
 }
 
 // insist tries to log in until ctx ends, as a person does who waits as long as each answer says.
-func (b *besideDirectory) insist(ctx context.Context, address string, request []byte) error {
+func (b *besideDirectories) insist(ctx context.Context, address string, request []byte) error {
 	for ctx.Err() == nil {
 		c, err := dial(ctx, address)
 		if err != nil {
@@ -135,44 +188,50 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// directoryObjects declare a directory at an address, and people of it, whose logins it returns.
-func directoryObjects(address string) (objects []client.Object, logins [][]byte) {
+// Where the directories have their entries, and what the login server searches as.
+const (
+	peopleDN = "ou=people,dc=bench,dc=example"
+	searchDN = "cn=search,dc=bench,dc=example"
+)
+
+// directoryObjects declare a directory, and people of it, whose logins it returns.
+func directoryObjects(name string, server *misbehaving.Server, mode v1alpha1.LDAPTLSMode) (objects []client.Object, logins [][]byte) {
+	there := metav1.ObjectMeta{Namespace: provider.DefaultNamespace, Name: name}
 	objects = []client.Object{
-		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: provider.DefaultNamespace, Name: directoryName}, Type: v1alpha1.SecretTypeLDAPBind,
-			StringData: map[string]string{
-				v1alpha1.BindNameKey: "cn=search,dc=bench,dc=example", v1alpha1.BindPasswordKey: "of nobody", v1alpha1.ServersKey: address,
-			},
-		},
-		&v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: directoryName}, Spec: v1alpha1.IdentityProviderSpec{
+		&corev1.ConfigMap{ObjectMeta: there, Data: map[string]string{"ca.crt": string(server.CA())}},
+		&corev1.Secret{ObjectMeta: there, Type: v1alpha1.SecretTypeLDAPBind, StringData: map[string]string{
+			v1alpha1.BindNameKey: searchDN, v1alpha1.BindPasswordKey: "of nobody", v1alpha1.ServersKey: server.Address(),
+		}},
+		&v1alpha1.IdentityProvider{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.IdentityProviderSpec{
 			Type: v1alpha1.IdentityProviderLDAP, DisplayName: "Bench", AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
 			LDAP: v1alpha1.LDAPSettings{
-				Servers: []string{address}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: directoryName},
-				Users: v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=bench,dc=example"},
+				Servers: []string{server.Address()}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: name},
+				TLS:   v1alpha1.LDAPTLS{Mode: mode, CAConfigMapRef: &v1alpha1.CAConfigMapReference{Name: name}},
+				Users: v1alpha1.LDAPUsers{BaseDN: peopleDN},
 			},
 		}},
 	}
 	for i := range directoryPeople {
-		name := fmt.Sprintf("external-%02d", i)
+		person := fmt.Sprintf("%s-%02d", name, i)
 		objects = append(objects, &v1alpha1.UserAccount{
-			ObjectMeta: metav1.ObjectMeta{Namespace: organisation, Name: name},
+			ObjectMeta: metav1.ObjectMeta{Namespace: organisation, Name: person},
 			Spec: v1alpha1.UserAccountSpec{Authentication: v1alpha1.Authentication{
-				Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: directoryName},
+				Type: v1alpha1.AuthenticationExternal, ProviderRef: &v1alpha1.IdentityProviderReference{Name: name},
 			}},
 		})
-		logins = append(logins, post("/api/v1/login", fmt.Appendf(nil, `{"namespace":%q,"username":%q,"password":"typed by somebody"}`, organisation, name)))
+		logins = append(logins, post("/api/v1/login", fmt.Appendf(nil, `{"namespace":%q,"username":%q,"password":"typed by somebody"}`, organisation, person)))
 	}
 	return objects, logins
 }
 
-// declareDirectory creates objects of directoryObjects, and waits until the accounts are Ready.
-func (e *environment) declareDirectory(ctx context.Context, objects []client.Object) error {
+// declareDirectories creates objects of directoryObjects, and waits until the accounts are Ready.
+func (e *environment) declareDirectories(ctx context.Context, objects []client.Object) error {
 	for _, object := range objects {
 		if err := e.admin.Create(ctx, object); err != nil {
 			return fmt.Errorf("creating %T %s: %w", object, object.GetName(), err)
 		}
 	}
-	return e.awaitAccounts(ctx, organisation, len(e.accounts)+directoryPeople, isReady)
+	return e.awaitAccounts(ctx, organisation, len(e.accounts)+directoryPeople*len(badDirectories), isReady)
 }
 
 // delete deletes objects that are there.
@@ -186,11 +245,11 @@ func (e *environment) delete(ctx context.Context, objects []client.Object) error
 }
 
 // rows are those of the table.
-func (b *besideDirectory) rows() []row {
+func (b *besideDirectories) rows() []row {
 	ratio := median(ratios(b.beside, b.alone))
 	return []row{
 		{
-			fmt.Sprintf("local logins/s while %d people wait for a directory that hangs, over without", directoryPeople),
+			fmt.Sprintf("local logins/s while %d people wait for a directory that misbehaves, over without", directoryPeople),
 			fmt.Sprintf(">= %.2f", besideDirectoryBudget), fmt.Sprintf("%.3f", ratio), verdict(ratio >= besideDirectoryBudget),
 		},
 		{
@@ -199,8 +258,22 @@ func (b *besideDirectory) rows() []row {
 	}
 }
 
+// String lists what was measured beside each directory.
+func (b *besideDirectories) String() string {
+	var text strings.Builder
+	all := ratios(b.beside, b.alone)
+	for turn, d := range badDirectories {
+		var own []float64
+		for i := turn; i < len(all); i += len(badDirectories) {
+			own = append(own, all[i])
+		}
+		fmt.Fprintf(&text, "Local logins beside a directory that %s, over those without: %.3f; ratio of each round: %s.\n", d.does, median(own), list(own))
+	}
+	return text.String()
+}
+
 // others counts the answers that are not 503 with Retry-After.
-func (b *besideDirectory) others() int {
+func (b *besideDirectories) others() int {
 	count := b.withoutRetryAfter
 	for status, n := range b.refused {
 		if status != http.StatusServiceUnavailable {

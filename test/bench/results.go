@@ -50,8 +50,8 @@ type results struct {
 	checks map[string]checkResults
 	// console is what administrators do.
 	console administered
-	// besideDirectory is what a directory that hangs does to local logins.
-	besideDirectory besideDirectory
+	// besideDirectories is what directories that misbehave do to local logins.
+	besideDirectories besideDirectories
 	// swept is what looking up the people of a directory takes.
 	swept swept
 }
