@@ -10,7 +10,6 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/audit"
-	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/login"
 	"github.com/keyturn/keyturn/internal/metrics"
@@ -28,8 +27,7 @@ const attemptTimeout = 15 * time.Second
 type Attempts struct {
 	*requestSessions
 
-	Logins  *login.Service
-	Catalog *catalog.Catalog
+	Logins *login.Service
 	// DefaultNamespace is the organisation of a request that names none.
 	DefaultNamespace string
 	Throttle         *throttle.Throttle

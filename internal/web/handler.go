@@ -48,9 +48,9 @@ type Dependencies struct {
 
 // Handler returns the handler of all endpoints, with the middleware that all of them need.
 func Handler(d Dependencies) http.Handler {
-	requests := &requestSessions{Sessions: d.Sessions, Metrics: d.Metrics, ConsoleHosts: d.ConsoleHosts, cookies: cookies{d.Cookies}}
+	requests := &requestSessions{Sessions: d.Sessions, Catalog: d.Catalog, Metrics: d.Metrics, ConsoleHosts: d.ConsoleHosts, cookies: cookies{d.Cookies}}
 	attempts := &Attempts{
-		requestSessions: requests, Logins: d.Logins, Catalog: d.Catalog, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
+		requestSessions: requests, Logins: d.Logins, DefaultNamespace: d.DefaultNamespace, Throttle: d.Throttle, Audit: d.Audit,
 	}
 	pages := &Pages{
 		Attempts: attempts, UI: d.UI, Providers: d.Providers, Tickets: d.Tickets, ShowOrganization: d.ShowOrganization, MayListAccounts: d.MayListAccounts,

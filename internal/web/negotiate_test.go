@@ -269,16 +269,41 @@ func TestTicketRefused(t *testing.T) {
 	}
 }
 
-// TestLogoutOfEndedSession: after a logout no ticket is asked for by itself, also where the session was over before.
+// TestLogoutOfEndedSession: after a logout no ticket is asked for by itself, also where the session was over before. A link of another site is no logout.
 func TestLogoutOfEndedSession(t *testing.T) {
 	w := withTickets(t, v1alpha1.KerberosAutomatic)
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/logout", http.NoBody)
-	r.Header.Set("Origin", "http://"+r.Host)
-	r.AddCookie(&http.Cookie{Name: sessionCookie, Value: "over"})
-	answer := httptest.NewRecorder()
-	w.handler.ServeHTTP(answer, r)
-	if c := cookieIn(answer, negotiatedCookie); answer.Code != http.StatusSeeOther || c == nil || c.MaxAge <= 0 {
-		t.Errorf("answered %d, with the cookie %v", answer.Code, c)
+	bearer := func(r *http.Request) { r.Header.Set("Authorization", "Bearer over") }
+	from := func(site, destination string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Header.Set("Sec-Fetch-Site", site)
+			r.Header.Set("Sec-Fetch-Dest", destination)
+		}
+	}
+	for name, tt := range map[string]struct {
+		method, path string
+		with         func(*http.Request)
+		code         int
+		noted        bool
+	}{
+		"form":                {http.MethodPost, "/logout", from("same-origin", "document"), http.StatusSeeOther, true},
+		"everywhere":          {http.MethodPost, "/logout-everywhere", from("same-origin", "document"), http.StatusSeeOther, true},
+		"link":                {http.MethodGet, "/logout?return_to=%2F", from("same-origin", "document"), http.StatusSeeOther, true},
+		"bookmark":            {http.MethodGet, "/logout", from("none", "document"), http.StatusSeeOther, true},
+		"script":              {http.MethodDelete, "/api/v1/session", from("same-origin", "empty"), http.StatusUnauthorized, true},
+		"program":             {http.MethodDelete, "/api/v1/session", bearer, http.StatusUnauthorized, false},
+		"link of another":     {http.MethodGet, "/logout", from("cross-site", "document"), http.StatusSeeOther, false},
+		"picture":             {http.MethodGet, "/logout", from("same-origin", "image"), http.StatusSeeOther, false},
+		"form of another":     {http.MethodPost, "/logout", from("cross-site", "document"), http.StatusForbidden, false},
+		"script of a sibling": {http.MethodDelete, "/api/v1/session", from("same-site", "empty"), http.StatusForbidden, false},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, http.NoBody)
+		r.AddCookie(&http.Cookie{Name: sessionCookie, Value: "over"})
+		tt.with(r)
+		answer := httptest.NewRecorder()
+		w.handler.ServeHTTP(answer, r)
+		if c := cookieIn(answer, negotiatedCookie); answer.Code != tt.code || (c != nil && c.MaxAge > 0) != tt.noted {
+			t.Errorf("%s: answered %d, with the cookie %v", name, answer.Code, c)
+		}
 	}
 }
 

@@ -27,6 +27,9 @@ func (p *Pages) logoutForm(w http.ResponseWriter, r *http.Request) {
 	found, err := p.session(w, r)
 	switch {
 	case errors.Is(err, sessions.ErrInvalid): // There is no session to end.
+		if isOwnStart(r) && isNavigation(r) { // The person has clicked on a link, which no other site shows.
+			p.noteLoggedOut(w, r)
+		}
 		returnto.Redirect(w, cmp.Or(to, "/login"))
 		return
 	case err != nil:
@@ -65,10 +68,6 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request, everywhere bool) 
 		if ended.Claims.Method == token.OIDC {
 			done = withProvider(done, ended.Claims.Provider)
 		}
-	}
-	// Where the session was over already, it cannot be known whose it was.
-	if p.Tickets != nil && (err != nil || p.offersTickets(p.offered(r.Context(), ended.Account.Namespace))) {
-		p.Set(w, negotiatedCookie, "1", loggedOutLasts)
 	}
 	p.setNotice(w, done)
 	if to != "" {

@@ -3,7 +3,9 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 
+	"github.com/keyturn/keyturn/internal/catalog"
 	"github.com/keyturn/keyturn/internal/httpkit"
 	"github.com/keyturn/keyturn/internal/metrics"
 	"github.com/keyturn/keyturn/internal/sessions"
@@ -13,6 +15,7 @@ import (
 // requestSessions finds, renews and ends the sessions of requests. Every endpoint that takes a session uses it.
 type requestSessions struct {
 	Sessions *sessions.Service
+	Catalog  *catalog.Catalog
 	Metrics  *metrics.Metrics
 	// ConsoleHosts are the hosts of the console. A login there is for the audience console.
 	ConsoleHosts httpkit.Hosts
@@ -58,7 +61,7 @@ func (v *requestSessions) currentSession(r *http.Request, entry metrics.Entry) (
 	return found, err
 }
 
-// endSession ends the session of a request, or all sessions of its account, deletes the cookie, and returns the session.
+// endSession ends the session of a request, or all sessions of its account, and returns it. In a browser it deletes the cookie, and notes the logout.
 // Errors: sessions.ErrInvalid if there is no session, sessions.ErrUnavailable if it could not be ended.
 func (v *requestSessions) endSession(w http.ResponseWriter, r *http.Request, entry metrics.Entry, everywhere bool) (sessions.Session, error) {
 	find := v.currentSession
@@ -75,8 +78,18 @@ func (v *requestSessions) endSession(w http.ResponseWriter, r *http.Request, ent
 	}
 	if httpkit.Bearer(r) == "" && !errors.Is(err, sessions.ErrUnavailable) {
 		v.Drop(w, httpkit.SessionCookie)
+		v.noteLoggedOut(w, r)
 	}
 	return found, err
+}
+
+// noteLoggedOut notes that the person of a browser has logged out, so that no login page asks it for a ticket by itself. It does so wherever anybody logs in
+// by tickets: whose session it was is not known if it was over before, and the next login page may be another organisation's.
+func (v *requestSessions) noteLoggedOut(w http.ResponseWriter, r *http.Request) {
+	declared, err := v.Catalog.IdentityProviders(r.Context())
+	if err != nil || slices.ContainsFunc(declared, takesTickets) {
+		v.Set(w, negotiatedCookie, "1", loggedOutLasts)
+	}
 }
 
 // renewCookie renews the cookie in the second half of the session's time. Clients with a bearer token renew it themselves.
