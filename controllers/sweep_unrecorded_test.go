@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"strings"
@@ -22,12 +23,12 @@ func (s *swept) disable(subjects ...string) {
 	}
 }
 
-// forbidding refuses writes of the credentials of some accounts, as an admission policy does.
-func forbidding(accounts ...*v1alpha1.UserAccount) interceptor {
+// judging decides about writes of the credentials of some accounts.
+func judging(v verdict, accounts ...*v1alpha1.UserAccount) interceptor {
 	return func(r request) verdict {
 		for _, a := range accounts {
 			if r.method == http.MethodPut && r.about(credentialName(a)) {
-				return forbid
+				return v
 			}
 		}
 		return pass
@@ -41,7 +42,7 @@ func TestCredentialThatMayNotBeWritten(t *testing.T) {
 	s := w.sweeping()
 	ada, bob, mallory := s.person("ada"), s.person("bob"), s.person("mallory")
 	s.sweep(0)
-	s.traffic.intercept = forbidding(mallory)
+	s.traffic.intercept = judging(forbid, mallory)
 	s.disable("s-mallory")
 	s.people.remove("s-bob")
 	if next := s.sweep(sweepInterval); next > sweepInterval || next < sweepInterval*8/10 {
@@ -76,7 +77,7 @@ func TestServerThatMayNotWrite(t *testing.T) {
 	s := w.sweeping()
 	ada, bob := s.person("ada"), s.person("bob")
 	s.sweep(0)
-	s.traffic.intercept = forbidding(ada, bob)
+	s.traffic.intercept = judging(forbid, ada, bob)
 	s.disable("s-ada", "s-bob")
 	for range 4 {
 		s.sweep(sweepInterval)
@@ -116,12 +117,7 @@ func TestWritesThatFail(t *testing.T) {
 	ada := s.person("ada")
 	s.sweep(0)
 	s.disable("s-ada")
-	s.traffic.intercept = func(r request) verdict {
-		if r.method == http.MethodPut && r.about(credentialName(ada)) {
-			return refuse
-		}
-		return pass
-	}
+	s.traffic.intercept = judging(refuse, ada)
 	if next := s.sweep(sweepInterval); next > time.Minute {
 		t.Errorf("the next sweep comes after %v", next)
 	}
@@ -129,6 +125,104 @@ func TestWritesThatFail(t *testing.T) {
 	s.sweep(sweepInterval)
 	if message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue); !strings.Contains(message, "could not be written") {
 		t.Errorf("the message is %s", message)
+	}
+}
+
+// TestOneWriteThatFails: one credential whose writes fail, as by a webhook that does not answer, keeps nobody else from being found gone. That takes two answers
+// an interval apart, though the directory is asked sooner for the sake of that write. The status and the metric tell of it, and it is made up for.
+func TestOneWriteThatFails(t *testing.T) {
+	w := newWorld(t)
+	s := w.sweeping()
+	ada, bob, mallory := s.person("ada"), s.person("bob"), s.person("mallory")
+	s.sweep(0)
+	s.traffic.intercept = judging(refuse, mallory)
+	s.disable("s-mallory")
+	s.people.remove("s-bob")
+	next := s.sweep(sweepInterval)
+	s.unread(1, 0)
+	missing, asked := w.clock.Now(), s.people.questions()
+	for w.clock.Now().Add(next).Before(missing.Add(sweepInterval * 8 / 10)) {
+		next = s.sweep(next)
+		s.sessions(bob, 0, "")
+	}
+	if got := s.people.questions() - asked; got < 2 {
+		t.Errorf("the directory was asked %d times within an interval", got)
+	}
+	s.sweep(sweepInterval)
+	s.sessions(bob, 1, v1alpha1.ReasonExternalGone)
+	s.follow(bob)
+	s.disable("s-ada")
+	s.sweep(sweepInterval)
+	s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+	s.follow(ada)
+	if message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete); !strings.Contains(message, "some people could not be recorded") {
+		t.Errorf("the message is %s", message)
+	}
+	for range 3 { // Nothing else is to be written, so that it may be any write that fails.
+		s.sweep(sweepInterval)
+	}
+	message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue)
+	if !strings.Contains(message, "could not be written") || !strings.Contains(message, "Everybody else is looked up") {
+		t.Errorf("the message is %s", message)
+	}
+	s.sessions(mallory, 0, "")
+	s.unread(1, 0)
+
+	s.traffic.intercept = nil
+	s.sweep(sweepInterval)
+	s.sessions(mallory, 1, v1alpha1.ReasonExternalDisabled)
+	s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+	s.unread(0, 0)
+}
+
+// TestWhoIsChangedAllTheTime: a person whose credential is always written by somebody else first, or whose account is edited whenever the directory is asked, keeps
+// the sessions. The metric tells of it at once, and the status does. Others are recorded.
+func TestWhoIsChangedAllTheTime(t *testing.T) {
+	t.Parallel()
+	for name, interfere := range map[string]func(s *swept, mallory *v1alpha1.UserAccount){
+		"credential": func(s *swept, mallory *v1alpha1.UserAccount) {
+			s.traffic.intercept = func(r request) verdict {
+				if r.method == http.MethodPut && r.about(credentialName(mallory)) {
+					secret := s.w.credentialSecret(mallory)
+					secret.Labels = map[string]string{"changed": rand.Text()}
+					s.w.must(admin.Update(ctx, secret))
+				}
+				return pass
+			}
+		},
+		"account": func(s *swept, mallory *v1alpha1.UserAccount) {
+			s.people.meanwhile = func() {
+				edit(s.w, mallory, func(a *v1alpha1.UserAccount) { a.Spec.DisplayName = rand.Text() })
+				s.follow(mallory)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.sweeping()
+			ada, mallory := s.person("ada"), s.person("mallory")
+			s.sweep(0)
+			s.disable("s-ada", "s-mallory")
+			interfere(s, mallory)
+			s.sweep(sweepInterval)
+			s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+			s.unread(1, 0)
+			s.follow(ada)
+			for range 3 {
+				s.sweep(sweepInterval)
+			}
+			s.sessions(mallory, 0, "")
+			message := s.status(metav1.ConditionFalse, v1alpha1.ConditionReasonIncomplete)
+			if strings.Contains(message, "mallory") || !strings.Contains(message, "some people could not be recorded") {
+				t.Errorf("the message is %s", message)
+			}
+
+			s.traffic.intercept, s.people.meanwhile = nil, nil
+			s.sweep(sweepInterval)
+			s.sessions(mallory, 1, v1alpha1.ReasonExternalDisabled)
+			s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+			s.unread(0, 0)
+		})
 	}
 }
 

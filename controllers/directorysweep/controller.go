@@ -49,8 +49,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err == nil && !r.mayAsk(settings) {
 		return ctrl.Result{RequeueAfter: r.states.postpone(p.Name, of, now)}, nil
 	}
-	s := &sweep{Reconciler: r, provider: p, settings: settings, missedBefore: of.missing, missing: map[string]bool{}, unread: unread{before: of.unreadable},
-		unrecorded: unrecorded{before: of.unrecorded}}
+	s := &sweep{Reconciler: r, provider: p, settings: settings, missingSince: of.missing, missing: map[string]bool{}, began: now,
+		unread: unread{before: of.unreadable}, unrecorded: unrecorded{before: of.unrecorded}}
 	if err == nil {
 		err = s.run(ctx)
 	}
@@ -58,24 +58,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil // This process ends, or leads no more.
 	}
 	ended := r.clock.Now()
-	due, groupsUnread := now.Add(r.jitter(of.interval)), of.groupsUnread
-	switch {
-	case errors.Is(err, errAllRefused):
-		slog.Error("Nothing of what a directory says could be recorded", "provider", p.Name, "error", err, "lastComplete", of.since())
-		wait := r.states.refused(p.Name, of, s, ended, due)
-		s.logUnread(groupsUnread)
-		return ctrl.Result{RequeueAfter: max(wait, time.Millisecond)}, nil
-	case errors.Is(err, errUnwritten):
-		slog.Warn("What a directory says could not be recorded of everybody", "provider", p.Name, "error", err, "lastComplete", of.since())
-		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, true, ended)}, nil
-	case err != nil:
+	if err != nil {
 		slog.Warn("People of a directory could not be looked up", "provider", p.Name, "error", err, "lastComplete", of.since())
-		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, false, ended)}, nil
+		return ctrl.Result{RequeueAfter: r.states.failed(p.Name, of, ended)}, nil
 	}
-	r.states.succeeded(p.Name, of, s, ended, due)
+	if why := s.unrecorded.allFailed(); why != nil {
+		slog.Error("Nothing of what a directory says could be recorded", "provider", p.Name, "firstError", why, "lastComplete", of.since())
+	}
+	groupsUnread := of.groupsUnread
+	wait = r.states.answered(p.Name, of, s, ended, now.Add(r.jitter(of.interval)))
 	s.logUnread(groupsUnread)
 	r.durations.set(p.Name, ended.Sub(now))
-	return ctrl.Result{RequeueAfter: max(due.Sub(ended), time.Millisecond)}, nil
+	return ctrl.Result{RequeueAfter: max(wait, time.Millisecond)}, nil
 }
 
 // forget drops what is known of a directory that is not swept any more.

@@ -103,5 +103,8 @@ func declarationChanged() predicate.Predicate {
 
 // jitter shortens an interval by up to a tenth, so that the sweeps of several directories, and of several clusters, spread.
 func jitter(interval time.Duration) time.Duration {
-	return interval - rand.N(interval/10+1) //nolint:gosec // It is no secret.
+	return interval - rand.N(interval-shortest(interval)+1) //nolint:gosec // It is no secret.
 }
+
+// shortest is what jitter leaves of an interval at least.
+func shortest(interval time.Duration) time.Duration { return interval - interval/10 }

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// firstPause is how long the next sweep waits after one that failed. Each further failure doubles it, up to maxPause or the interval, whichever
-	// is shorter: the directory has not been asked for the people then, and they wait.
+	// firstPause is how long the next sweep waits after one that failed, or in which writes have. Each further failure doubles it, up to maxPause or the
+	// interval, whichever is shorter: people wait to be looked up, or to be recorded.
 	firstPause = 15 * time.Second
 	// maxPause is the longest pause.
 	maxPause = 10 * time.Minute
@@ -73,17 +73,18 @@ type state struct {
 	counted time.Time
 	// due is when the next sweep begins.
 	due time.Time
-	// failures is how many sweeps have failed since the last that was complete.
+	// failures is how many sweeps in a row have failed, or have had writes that failed.
 	failures int
-	// missing are the subjects that the last complete answer did not have, and that are not recorded as gone.
-	missing map[string]bool
+	// missing are the subjects that the last complete answer did not have, and that are not recorded as gone, with the time of the first answer in a row
+	// that did not have them.
+	missing map[string]time.Time
 	// unreadable are the subjects of whom the last complete answer could not tell what the directory says. unreadSince is since when complete answers have not told
 	// everything; zero where the last one did.
 	unreadable  map[string]bool
 	unreadSince time.Time
 	// unrecorded are the accounts for which the last complete answer could not be recorded.
 	unrecorded map[string]bool
-	// unwritten tells that the last sweep has failed though the directory has answered: credentials could not be written.
+	// unwritten tells that the last sweep was not complete though the directory has answered: none of the credentials that it was to write could be written.
 	unwritten bool
 	// groupsUnread tells that the last complete answer could not tell who is in the mapped groups.
 	groupsUnread bool
@@ -110,19 +111,24 @@ func (s *States) forget(name string) {
 	delete(s.byName, name)
 }
 
-// failed notes that a sweep has failed, since the directory has not answered or since credentials could not be written. It returns how long to wait: until
-// the next one is due, or until it is to be said that it is overdue.
-func (s *States) failed(name string, directory *state, unwritten bool, now time.Time) time.Duration {
+// failed notes that a sweep has failed, since the directory has not answered. It returns how long to wait: until the next one is due, or until it is to be
+// said that it is overdue.
+func (s *States) failed(name string, directory *state, now time.Time) time.Duration {
 	s.mu.Lock()
-	directory.unwritten = unwritten
+	directory.unwritten = false
+	directory.tryAgain(now)
+	s.mu.Unlock()
+	return s.waitOverdue(name, directory, now)
+}
+
+// tryAgain notes a failure, after which the next sweep comes soon. The lock is held.
+func (directory *state) tryAgain(now time.Time) {
 	directory.failures++
 	pause := firstPause
 	for range directory.failures - 1 {
 		pause = min(2*pause, maxPause)
 	}
 	directory.due = now.Add(min(pause, directory.interval))
-	s.mu.Unlock()
-	return s.waitOverdue(name, directory, now)
 }
 
 // postpone notes that a sweep that is due may not begin, and returns how long to wait.
@@ -144,9 +150,9 @@ func (s *States) waitOverdue(name string, directory *state, now time.Time) time.
 	why := "the directory could not be asked about all people, so that sessions of those who left or were disabled there go on. See Connected and, for the last " +
 		"error, the log of keyturn-directory."
 	if directory.unwritten {
-		why = "what the directory says could not be written into all credentials, so that sessions of people who left or were disabled there can go on. Check that " +
-			"the directory server has its rights on credentials, and that no admission policy or webhook refuses its writes. The log of keyturn-directory has the " +
-			"last error."
+		why = "the credentials of people of whom the directory says something new could not be written, so that their sessions go on though they may have left or be " +
+			"disabled there. Everybody else is looked up. Check that the directory server has its rights on credentials, and that no admission policy or webhook " +
+			"refuses its writes or fails. The log of keyturn-directory names accounts and errors."
 	}
 	s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonOverdue,
 		fmt.Sprintf("Since %s %s To end somebody's sessions now, set spec.access of the account to Disabled.", since.UTC().Format(time.RFC3339), why))
@@ -161,9 +167,11 @@ func (directory *state) since() time.Time {
 	return directory.completed
 }
 
-// answered notes a complete answer, and when the directory is to be asked next. The lock is held.
-func (directory *state) answered(ended *sweep, now, due time.Time) {
-	directory.due, directory.failures, directory.missing = due, 0, ended.missing
+// answered notes a complete answer of the directory, and when it is to be asked next. It returns how long to wait. The answer counts whoever it could not be
+// recorded of: that must not keep others from being found gone. The sweep is complete unless nothing at all could be written of what was to be.
+func (s *States) answered(name string, directory *state, ended *sweep, now, due time.Time) time.Duration {
+	s.mu.Lock()
+	directory.missing = ended.stillMissing()
 	directory.unreadable, directory.groupsUnread, directory.unrecorded = ended.unread.people, ended.unread.groups != "", ended.unrecorded.accounts
 	switch {
 	case !ended.leavesOut():
@@ -171,35 +179,34 @@ func (directory *state) answered(ended *sweep, now, due time.Time) {
 	case directory.unreadSince.IsZero():
 		directory.unreadSince = now
 	}
-}
-
-// refused notes a sweep of which every write was refused, and returns how long to wait. It is not complete. Yet the directory has answered, and what it says
-// counts for the next sweep: one credential that cannot be written, of the only person of whom there is something new, must not keep others from being found gone.
-func (s *States) refused(name string, directory *state, ended *sweep, now, due time.Time) time.Duration {
-	s.mu.Lock()
-	directory.answered(ended, now, due)
-	directory.unwritten = true
-	s.mu.Unlock()
-	return s.waitOverdue(name, directory, now)
-}
-
-// succeeded notes a sweep that is complete, and when the next one is due.
-func (s *States) succeeded(name string, directory *state, ended *sweep, now, due time.Time) {
-	s.mu.Lock()
-	directory.answered(ended, now, due)
-	directory.completed, directory.unwritten = now, false
-	if !ended.mass {
-		directory.counted = now
+	if ended.unrecorded.mayPass {
+		directory.tryAgain(now)
+	} else {
+		directory.due, directory.failures = due, 0
+	}
+	directory.unwritten = ended.unrecorded.allFailed() != nil
+	if !directory.unwritten {
+		directory.completed = now
+		if !ended.mass {
+			directory.counted = now
+		}
 	}
 	s.mu.Unlock()
-	if ended.mass {
+	if directory.unwritten {
+		return s.waitOverdue(name, directory, now)
+	}
+	s.sayComplete(name, directory, ended, now)
+	return directory.due.Sub(now)
+}
+
+// sayComplete sets the condition of a directory after a sweep that is complete.
+func (s *States) sayComplete(name string, directory *state, ended *sweep, now time.Time) {
+	const current = "People who are disabled in the directory, or gone, lose their sessions."
+	switch {
+	case ended.mass:
 		s.setCondition(name, directory, metav1.ConditionFalse, v1alpha1.ConditionReasonMassDisappearance, "The directory no longer has more than half of the people whose accounts are bound to it, "+
 			"all at once. That is taken for a mistake: nobody counts as gone, and their sessions go on. If people were moved in the directory, correct ldap.users.baseDN and filter. "+
 			"If they are gone, delete their accounts. The log of keyturn-directory has the numbers.")
-		return
-	}
-	const current = "People who are disabled in the directory, or gone, lose their sessions."
-	switch {
 	case !ended.leavesOut():
 		s.setCondition(name, directory, metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent, current)
 	case now.Sub(directory.unreadSince) < 2*directory.interval:

@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// maxRounds is how often a sweep asks about people whose credential another server has written since it was read. Whoever is left then is looked
-	// up by the next sweep.
+	// maxRounds is how often a sweep asks about people whose account or credential somebody has written since it was read. Whoever is left then is looked
+	// up by the next sweep, and counts as not recorded.
 	maxRounds = 3
 	// maxWriters credentials are written at once.
 	maxWriters = 8
@@ -35,11 +35,14 @@ type sweep struct {
 	*Reconciler
 	provider *v1alpha1.IdentityProvider
 	settings *provider.Settings
-	// missedBefore are the subjects that the answer before this one did not have, and missing those that this one does not.
-	missedBefore, missing map[string]bool
+	// missingSince are the subjects that the answer before this one did not have, with the time of the first answer in a row that did not; missing are
+	// those that this one does not have. began is when it was asked for.
+	missingSince map[string]time.Time
+	missing      map[string]bool
+	began        time.Time
 	// mass tells that the directory no longer has most of the people, so that nobody counts as gone.
 	mass bool
-	// unread is what the answer could not tell, and unrecorded of whom it could not be recorded.
+	// unread is what the answer could not tell, and unrecorded of whom it could not be recorded: that keeps nobody else from being looked up.
 	unread     unread
 	unrecorded unrecorded
 }
@@ -54,16 +57,9 @@ type person struct {
 // subject is how the directory names the person.
 func (p *person) subject() string { return p.record.External.Subject }
 
-// run asks the directory about all people that are bound to it, and records what has changed. An error means that the sweep is not complete: what was
-// recorded until then stays. It wraps errUnwritten where the directory has answered, and errAllRefused where that answer counts all the same.
+// run asks the directory about all people that are bound to it, and records what has changed. An error means that there is no complete answer: what was
+// recorded until then stays.
 func (s *sweep) run(ctx context.Context) error {
-	if err := s.lookUp(ctx); err != nil {
-		return err
-	}
-	return s.unrecorded.allRefused()
-}
-
-func (s *sweep) lookUp(ctx context.Context) error {
 	people, err := s.bound(ctx)
 	if err != nil {
 		return err
@@ -80,11 +76,11 @@ func (s *sweep) lookUp(ctx context.Context) error {
 			s.noteMissing(people, answer)
 			s.noteUnread(people, answer)
 		}
-		if people, err = s.recordAll(ctx, people, answer); err != nil {
-			return err
-		}
+		people = s.recordAll(ctx, people, answer)
 	}
-	slog.Info("People are left to the next sweep, since their credentials were written by another server again and again", "provider", s.provider.Name, "people", len(people))
+	for _, who := range people { // Whoever can bring that about keeps the sessions meanwhile.
+		s.unrecorded.note(who.account, credential.ErrConflict)
+	}
 	return nil
 }
 
@@ -205,13 +201,31 @@ func (s *sweep) observe(who *person, answer Answer) (Observation, bool) {
 	if found {
 		return o, true
 	}
-	return Observation{State: v1alpha1.ReasonExternalGone}, !s.mass && s.missedBefore[who.subject()] && s.missing[who.subject()]
+	return Observation{State: v1alpha1.ReasonExternalGone}, !s.mass && s.missing[who.subject()] && s.missedBefore(who.subject())
+}
+
+// missedBefore tells whether an answer that is an interval older did not have somebody, nor any since. After writes that have failed the directory is asked
+// again sooner than that.
+func (s *sweep) missedBefore(subject string) bool {
+	since, missed := s.missingSince[subject]
+	return missed && s.began.Sub(since) >= shortest(provider.RevalidationInterval(s.provider))
+}
+
+// stillMissing returns the subjects that the answer does not have, with the time of the first answer in a row that did not have them.
+func (s *sweep) stillMissing() map[string]time.Time {
+	missing := make(map[string]time.Time, len(s.missing))
+	for subject := range s.missing {
+		missing[subject] = s.began
+		if since, before := s.missingSince[subject]; before {
+			missing[subject] = since
+		}
+	}
+	return missing
 }
 
 // recordAll records what the directory says about people. It returns those about whom it has to be asked again.
-func (s *sweep) recordAll(ctx context.Context, people []*person, answer Answer) (again []*person, err error) {
+func (s *sweep) recordAll(ctx context.Context, people []*person, answer Answer) (again []*person) {
 	var mu sync.Mutex
-	var failures []error
 	writers := &errgroup.Group{}
 	writers.SetLimit(maxWriters)
 	for _, who := range people {
@@ -222,40 +236,26 @@ func (s *sweep) recordAll(ctx context.Context, people []*person, answer Answer) 
 		}
 		writers.Go(func() error {
 			changed, err := s.record(ctx, who, o)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failures = append(failures, fmt.Errorf("record what the directory says about %s/%s: %w", who.account.Namespace, who.account.Name, err))
+			if err != nil { // The others are recorded nevertheless.
+				s.unrecorded.note(who.account, err)
 			}
 			if changed != nil {
+				mu.Lock()
+				defer mu.Unlock()
 				again = append(again, changed)
 			}
-			return nil // The others are recorded nevertheless.
+			return nil
 		})
 	}
-	if err := writers.Wait(); err != nil {
-		return nil, err
-	}
-	if len(failures) > 0 {
-		return again, fmt.Errorf("%w: %w", errUnwritten, firstOf(failures))
-	}
-	return again, nil
-}
-
-// firstOf returns the first of several errors, and how many there are: thousands of accounts can fail for the same reason.
-func firstOf(failures []error) error {
-	return fmt.Errorf("%w (and %d more)", failures[0], len(failures)-1)
+	_ = writers.Wait() // None returns an error.
+	return again
 }
 
 // record writes what the directory says about somebody. Where the account, or whom it is bound to, was changed since the directory was asked, what it says may be older
 // than that: it is asked again then, about the person who is returned.
 func (s *sweep) record(ctx context.Context, who *person, o Observation) (again *person, err error) {
 	for range maxRounds {
-		latest, err := s.latest(ctx, who)
-		if errors.Is(err, credential.ErrInvalid) { // The cache leaves out what cannot be read, or is older.
-			s.unrecorded.note(who.account, err)
-			return nil, nil
-		}
+		latest, err := s.latest(ctx, who) // Its credential may be one that cannot be read: the cache leaves that out, or is older.
 		if err != nil || latest == nil {
 			return nil, err
 		}
@@ -266,10 +266,6 @@ func (s *sweep) record(ctx context.Context, who *person, o Observation) (again *
 		written, err := s.live.Update(ctx, latest.record, decided)
 		if errors.Is(err, credential.ErrConflict) {
 			continue
-		}
-		if credential.IsDenied(err) { // So it would be the next time: that must not keep the others from being looked up.
-			s.unrecorded.note(who.account, err)
-			return nil, nil
 		}
 		if err != nil {
 			return nil, err

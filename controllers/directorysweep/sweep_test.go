@@ -6,7 +6,9 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
+	"github.com/keyturn/keyturn/internal/credential"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 // TestPolicyDoesNotMatter: what a directory says about somebody comes to the same under every policy. So the directory server reads none.
@@ -72,10 +74,45 @@ func TestPauses(t *testing.T) {
 			states := NewStates()
 			of := states.of(p, start)
 			for n, want := range tt.want {
-				states.failed(p.Name, of, false, start)
+				states.failed(p.Name, of, start)
 				if got := of.due.Sub(start); got != want {
 					t.Errorf("after failure %d the next one comes after %v, want %v", n+1, got, want)
 				}
+			}
+		})
+	}
+}
+
+// TestGoneTakesAnInterval: who is in none of two answers is gone where these are an interval apart, less what an interval may be shortened by. Answers that come
+// sooner, since writes have failed, make nobody gone, but tell of who is there in between.
+func TestGoneTakesAnInterval(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	interval := provider.RevalidationInterval(&v1alpha1.IdentityProvider{})
+	who := &person{account: &v1alpha1.UserAccount{}, record: &credential.Record{}}
+	who.record.External.Subject = "s-ada"
+	type look struct {
+		after         time.Duration
+		isThere, gone bool
+	}
+	for name, looks := range map[string][]look{
+		"an interval apart":     {{}, {after: shortest(interval), gone: true}},
+		"sooner":                {{}, {after: firstPause}, {after: shortest(interval) - 1}, {after: shortest(interval), gone: true}},
+		"there in between":      {{}, {after: firstPause, isThere: true}, {after: 2 * firstPause}, {after: shortest(interval)}, {after: 2*firstPause + interval, gone: true}},
+		"gone, not yet written": {{}, {after: interval, gone: true}, {after: interval + firstPause, gone: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var missing map[string]time.Time
+			for _, l := range looks {
+				s := &sweep{provider: &v1alpha1.IdentityProvider{}, missingSince: missing, missing: map[string]bool{}, began: start.Add(l.after)}
+				answer := Answer{}
+				if l.isThere {
+					answer.Observed = map[string]Observation{"s-ada": {}}
+				}
+				s.noteMissing([]*person{who}, answer)
+				if o, counts := s.observe(who, answer); (counts && o.State == v1alpha1.ReasonExternalGone) != l.gone {
+					t.Errorf("after %v: gone is %t, want %t", l.after, !l.gone, l.gone)
+				}
+				missing = s.stillMissing()
 			}
 		})
 	}
@@ -97,7 +134,7 @@ func TestAgeOfSweeps(t *testing.T) {
 	afterInterval := func(s *sweep) {
 		now = now.Add(5 * time.Minute)
 		if s != nil {
-			states.succeeded(p.Name, of, s, now, now.Add(5*time.Minute))
+			states.answered(p.Name, of, s, now, now.Add(5*time.Minute))
 		}
 	}
 	afterInterval(&sweep{mass: true})
@@ -119,7 +156,7 @@ func TestConditionOfAnotherDeclaration(t *testing.T) {
 	p := &v1alpha1.IdentityProvider{}
 	p.Name, p.UID, p.Generation = "corp", "1", 1
 	states := NewStates()
-	states.succeeded(p.Name, states.of(p, now), &sweep{}, now, now)
+	states.answered(p.Name, states.of(p, now), &sweep{}, now, now)
 	if c := states.Condition(p); c == nil || c.Reason != v1alpha1.ConditionReasonCurrent {
 		t.Errorf("the condition is %+v", c)
 	}

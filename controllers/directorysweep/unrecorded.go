@@ -12,26 +12,20 @@ import (
 	"github.com/keyturn/keyturn/internal/credential"
 )
 
-var (
-	// errUnwritten: the directory has answered, and credentials could not be written.
-	errUnwritten = errors.New("what the directory says could not be recorded")
-	// errAllRefused: the API server has refused all writes of a sweep, and would the next time. It wraps errUnwritten.
-	errAllRefused = fmt.Errorf("%w: all writes were refused", errUnwritten)
-)
-
-// unrecorded are the people of whom it cannot be recorded what the directory says, however often it is tried. That concerns them alone. It is safe for
-// concurrent use.
+// unrecorded are the people of whom a sweep could not record what the directory says. That concerns them alone. It is safe for concurrent use.
 type unrecorded struct {
 	mu sync.Mutex
 	// accounts are theirs, as namespace/name, and before are those of the answer before. causes are the errors of those that were not among these.
 	accounts, before map[string]bool
 	causes           map[string]error
-	// refused is the first error by which the API server has refused a write, and written tells that it has taken one.
-	refused error
+	// failed is the first error that may be one of this server or of the API server, whatever the credential, and written tells that a write was taken.
+	failed  error
 	written bool
+	// mayPass tells that there was an error that may be over soon, such as a timeout.
+	mayPass bool
 }
 
-// note notes that what the directory says cannot be recorded of an account.
+// note notes that what the directory says could not be recorded of an account.
 func (u *unrecorded) note(a *v1alpha1.UserAccount, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -43,10 +37,14 @@ func (u *unrecorded) note(a *v1alpha1.UserAccount, err error) {
 	if !u.before[name] {
 		u.causes[name] = err
 	}
-	// Such a credential makes no sense, whoever reads or writes it. Any other refusal can be one of this server.
-	if u.refused == nil && !errors.Is(err, credential.ErrInvalid) && !errors.Is(err, credential.ErrUnwritable) && !apierrors.IsInvalid(err) {
-		u.refused = fmt.Errorf("%s: %w", name, err)
+	// Such a credential makes no sense, whoever reads or writes it, or others write it all the time.
+	if errors.Is(err, credential.ErrInvalid) || errors.Is(err, credential.ErrUnwritable) || apierrors.IsInvalid(err) || errors.Is(err, credential.ErrConflict) {
+		return
 	}
+	if u.failed == nil {
+		u.failed = fmt.Errorf("%s: %w", name, err)
+	}
+	u.mayPass = u.mayPass || !credential.IsDenied(err)
 }
 
 // noteWritten notes that the API server has taken a write.
@@ -56,17 +54,18 @@ func (u *unrecorded) noteWritten() {
 	u.written = true
 }
 
-// allRefused returns errAllRefused where the API server has refused writes and taken none: then this server may lack the right to write credentials.
-func (u *unrecorded) allRefused() error {
+// allFailed returns the first error where writes have failed, or were refused, and none was taken: then this server may lack the right to write credentials,
+// or the API server takes none.
+func (u *unrecorded) allFailed() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.refused == nil || u.written {
+	if u.written {
 		return nil
 	}
-	return fmt.Errorf("%w, the first of %w", errAllRefused, u.refused)
+	return u.failed
 }
 
-// log logs of whom nothing can be recorded, and why, once for each of them as long as that lasts.
+// log logs of whom nothing could be recorded, and why, once for each of them as long as that lasts.
 func (u *unrecorded) log(providerName string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -90,5 +89,6 @@ func (u *unrecorded) message() string {
 		return ""
 	}
 	return "What the directory says of some people could not be recorded, so that their sessions go on. Check that their credentials can be read (see " +
-		"CredentialFound of their accounts), and that no admission policy or webhook refuses writes of them. The log of keyturn-directory names their accounts. To end somebody's sessions now, set spec.access of the account to Disabled."
+		"CredentialFound of their accounts), that no admission policy or webhook refuses writes of them or fails, and that nothing else writes them, or their accounts, all the time. " +
+		"The log of keyturn-directory names their accounts. To end somebody's sessions now, set spec.access of the account to Disabled."
 }
