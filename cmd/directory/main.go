@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -76,6 +79,7 @@ func run(ctx context.Context, o *options) error {
 		}
 	}()
 	buildinfo.Register(metrics.Registry, version, commit)
+	registerStart(metrics.Registry, time.Now())
 
 	if err := controllerserver.AwaitAPIServer(ctx, config); err != nil || ctx.Err() != nil {
 		return err
@@ -84,4 +88,12 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("%w: %w", controllerserver.ErrInterrupted, err)
 	}
 	return nil
+}
+
+// registerStart tells Prometheus when this program began. process_start_time_seconds does not tell: it stays the same where the program is replaced by
+// controllerserver.BeginAnew.
+func registerStart(registry prometheus.Registerer, now time.Time) {
+	promauto.With(registry).NewGauge(prometheus.GaugeOpts{
+		Name: "keyturn_directory_start_time_seconds", Help: "When the directory server began, or last began anew in the same process, in seconds since 1970.",
+	}).Set(float64(now.UnixNano()) / float64(time.Second))
 }

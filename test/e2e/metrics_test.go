@@ -172,7 +172,7 @@ func (m *monitoring) read(t *testing.T) (metrics string) {
 var ofTheDirectory = []string{
 	"keyturn_provider_ready", "keyturn_provider_sweep_age_seconds", "keyturn_provider_sweep_interval_seconds",
 	"keyturn_provider_sweep_duration_seconds", "keyturn_provider_sweep_ended_total",
-	"keyturn_provider_sweep_unreadable", "keyturn_provider_sweep_groups_unreadable",
+	"keyturn_provider_sweep_unreadable", "keyturn_provider_sweep_groups_unreadable", "keyturn_directory_start_time_seconds",
 }
 
 // TestMetricsAreAsDocumented: the metrics of the servers are those in the tables of docs/metrics.md, and those that the alerts and the
