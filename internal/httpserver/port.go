@@ -15,7 +15,7 @@ type timeouts struct {
 	// would take one more timer for each request.
 	read time.Duration
 	// write begins with the headers. It leaves room for the slowest request, a login: reading its body, up to 15 s of waiting until
-	// it is hashed, 10 s for the hash, and 10 s to finish.
+	// it is hashed, 10 s for the hash, and 10 s to finish. A directory has 10 s in place of the hash, for what was sent to it by then.
 	write time.Duration
 	// idle is between two requests.
 	idle time.Duration

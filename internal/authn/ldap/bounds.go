@@ -24,8 +24,8 @@ const (
 
 // bounds of the time that a directory is given.
 type bounds struct {
-	// connect until a connection is there, its TLS included; operation for a request and its answer; attempt for all of a login. turn is how long a login waits
-	// for its turn before that, so that waiting takes no time away from asking.
+	// connect until a connection is there, its TLS included; operation for a request and its answer; attempt is how long a login asks: a request that was sent
+	// before its end is still answered. turn is how long a login waits for its turn before that, so that waiting takes no time away from asking.
 	connect, operation, attempt, turn time.Duration
 }
 

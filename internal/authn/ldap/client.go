@@ -73,7 +73,8 @@ func (c *Client) tellRequest(took time.Duration) {
 }
 
 // attempt asks the directory for a client address in its turn, and from then on within a time, unless the breaker is open. The breaker counts attempts: a server that
-// takes a bind and then says nothing does not answer. Errors: those of ask, *authn.UnavailableError for a failure.
+// takes a bind and then says nothing does not answer. An attempt that ends because ctx does, as when it began late, says nothing about the directory. Errors: those of
+// ask, *authn.UnavailableError for a failure.
 func (c *Client) attempt(ctx context.Context, from netip.Addr, limit time.Duration, ask func(context.Context, *searcher) error) error {
 	waiting, stopWaiting := context.WithTimeout(ctx, c.bounds.turn)
 	leave, refusal := c.gate.Enter(waiting, from)
@@ -92,7 +93,8 @@ func (c *Client) attempt(ctx context.Context, from netip.Addr, limit time.Durati
 		c.gate.Breaker.Record(true)
 		return err
 	}
-	if failed.cause != causeCanceled {
+	isCallers := failed.cause == causeCanceled || failed.late && ctx.Err() != nil
+	if !isCallers {
 		c.gate.Breaker.Record(!failed.isTransport())
 	}
 	return c.unavailable(failed)

@@ -43,6 +43,7 @@ func (c *Client) dial(ctx context.Context) (*connection, *failure) {
 			firstFailed = failed
 		}
 		if ctx.Err() != nil {
+			firstFailed.late = true // Another server might have answered.
 			break
 		}
 		c.servers.noteDown(server)
@@ -123,8 +124,8 @@ func startTLS(raw net.Conn) error {
 
 // dialFailure says why a server could not be dialled: asked is the context of who asked, bounded the one with the time for it.
 func dialFailure(asked, bounded context.Context, err error) *failure {
-	if errors.Is(asked.Err(), context.Canceled) {
-		return &failure{cause: causeCanceled}
+	if asked.Err() != nil {
+		return ended(asked)
 	}
 	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return &failure{cause: certificateCause(certificate.Err)}
@@ -154,9 +155,14 @@ func certificateCause(err error) cause {
 	return causeCertificateOther
 }
 
-// do has the connection make a request within the time of an operation. A result other than success is a failure of causeResult.
+// do has the connection make a request within the time of an operation, unless ctx has ended. When ctx ends after the request was sent, do still waits for the
+// answer: it may be that the account that searches is refused, and a connection that is broken off would have that account bound anew. A result other than success
+// is a failure of causeResult.
 func (c *connection) do(ctx context.Context, answer budget, request func(*ldap.Conn) error) *failure {
-	bounded, cancel := context.WithTimeout(ctx, c.client.bounds.operation)
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.client.bounds.operation)
 	defer cancel()
 	stop := context.AfterFunc(bounded, func() { _ = c.raw.Close() })
 	c.stream.allow(answer)
@@ -168,15 +174,15 @@ func (c *connection) do(ctx context.Context, answer budget, request func(*ldap.C
 	if err == nil {
 		return nil
 	}
-	failed := c.failureOf(ctx, bounded, err)
-	if !failed.isAnswer() {
+	failed := c.failureOf(bounded, err)
+	if !failed.keepsConnection() {
 		c.close()
 	}
 	return failed
 }
 
-// failureOf says why a request failed.
-func (c *connection) failureOf(asked, bounded context.Context, err error) *failure {
+// failureOf says why a request failed: bounded is the context with the time of the request.
+func (c *connection) failureOf(bounded context.Context, err error) *failure {
 	if result, ok := errors.AsType[*ldap.Error](err); ok {
 		switch {
 		case result.ResultCode < ldap.ErrorNetwork:
@@ -187,8 +193,6 @@ func (c *connection) failureOf(asked, bounded context.Context, err error) *failu
 	}
 	broken := c.stream.failed()
 	switch {
-	case errors.Is(asked.Err(), context.Canceled):
-		return &failure{cause: causeCanceled}
 	case bounded.Err() != nil:
 		return &failure{cause: causeTimeout}
 	case broken == nil, errors.Is(broken, errTooLong):

@@ -16,9 +16,13 @@ import (
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 )
 
 const startTLSAnswer = "\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00"
+
+// unanswered is how long a server that has seen a client hang up keeps its answer back: a client that does not wait for it breaks off meanwhile.
+const unanswered = 20 * time.Millisecond
 
 // hang waits until the other side has gone.
 func hang(c net.Conn) {
@@ -290,7 +294,7 @@ func TestHangUp(t *testing.T) {
 	f := newFakeServer(t)
 	a := newAsker(t, f)
 	ctx, hangUp := context.WithCancel(t.Context())
-	f.search = func(*fakeConn, string) bool { hangUp(); return true }
+	f.search = func(*fakeConn, string) bool { hangUp(); return false }
 	if _, _, err := a.verify(ctx, a.request(rightPassword), nil); outcome(err) != "unavailable: Canceled" || f.bindsOf(adaDN) != 0 {
 		t.Errorf("before the bind: %v, %d binds", err, f.bindsOf(adaDN))
 	}
@@ -304,6 +308,83 @@ func TestHangUp(t *testing.T) {
 	}
 	if _, _, err := a.verify(ctx, a.request("wrong"), nil); !errors.Is(err, authn.ErrWrong) {
 		t.Errorf("after the bind: %v", err)
+	}
+}
+
+// TestHangUpKeepsConnection: searches whose clients hang up do not end the connection that searches share, so that the account that searches is bound once.
+func TestHangUpKeepsConnection(t *testing.T) {
+	f := newFakeServer(t)
+	a := newAsker(t, f)
+	for range 10 {
+		ctx, hangUp := context.WithCancel(t.Context())
+		f.search = func(*fakeConn, string) bool {
+			hangUp()
+			<-time.After(unanswered)
+			return false
+		}
+		if _, _, err := a.verify(ctx, a.request(rightPassword), nil); outcome(err) != "unavailable: Canceled" {
+			t.Error(err)
+		}
+	}
+	if n := f.bindsOf(serviceDN); n != 1 || a.Stats().BreakerOpen {
+		t.Errorf("%d binds of the account that searches, want one; stats %+v", n, a.Stats())
+	}
+}
+
+// TestHangUpHidesNoSilence: a directory that does not answer counts as such, though those who ask have gone.
+func TestHangUpHidesNoSilence(t *testing.T) {
+	f := newFakeServer(t)
+	a := newAsker(t, f)
+	a.bounds.operation = 50 * time.Millisecond
+	for range outbound.MaxFailures - 1 {
+		a.gate.Breaker.Record(false)
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	f.bind = func(*fakeConn, string) bool { hangUp(); return true }
+	if _, _, err := a.verify(ctx, a.request(rightPassword), nil); outcome(err) != "unavailable: Timeout" || !a.Stats().BreakerOpen {
+		t.Errorf("%v, stats %+v", err, a.Stats())
+	}
+}
+
+// TestCallersTimeForServers: where there was no time left for another server, nobody knows whether that would have answered.
+func TestCallersTimeForServers(t *testing.T) {
+	down, silent := newFakeServer(t), newFakeServer(t)
+	down.raw = func(net.Conn) bool { return false }
+	silent.raw = func(c net.Conn) bool { hang(c); return false }
+	a := newAsker(t, down, silent)
+	for i := range outbound.MaxFailures {
+		a.clock.SetTime(noon.Add(time.Duration(i) * avoidDown)) // The first one is asked first again.
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if _, _, err := a.verify(ctx, a.request(rightPassword), nil); err == nil {
+			t.Error("right")
+		}
+		cancel()
+	}
+	if a.Stats().BreakerOpen {
+		t.Error("the breaker is open")
+	}
+}
+
+// TestCallersTime: that the time of who asks is over before the directory has had all of its own says nothing about the directory, neither bad nor good.
+func TestCallersTime(t *testing.T) {
+	f := newFakeServer(t)
+	a := newAsker(t, f)
+	for range outbound.MaxFailures - 1 {
+		a.gate.Breaker.Record(false)
+	}
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		f.search = func(*fakeConn, string) bool { <-ctx.Done(); return false }
+		if _, _, err := a.verify(ctx, a.request(rightPassword), nil); outcome(err) != "unavailable: Timeout" {
+			t.Error(err)
+		}
+		cancel()
+	}
+	if a.Stats().BreakerOpen || f.bindsOf(adaDN) != 0 {
+		t.Errorf("stats %+v, %d binds", a.Stats(), f.bindsOf(adaDN))
+	}
+	if a.gate.Breaker.Record(false); !a.Stats().BreakerOpen {
+		t.Error("the failures before that were forgotten")
 	}
 }
 

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -142,8 +143,11 @@ func (s *searcher) searchOnce(ctx context.Context, answer budget, request *ldap.
 		result, err = c.Search(request)
 		return err
 	})
-	if failed != nil && !failed.isAnswer() {
+	switch {
+	case failed != nil && !failed.keepsConnection():
 		s.conn = nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, ended(ctx) // Nobody waits for the result any more.
 	}
 	return result, failed
 }

@@ -77,6 +77,8 @@ type failure struct {
 	retryAfter time.Duration
 	// sent tells that the password of a person was sent, and that the directory has not said whether it is right.
 	sent bool
+	// late tells that the time of who asked was over before the directory was asked, or had all of the time to answer that it is given.
+	late bool
 }
 
 // Error implements error.
@@ -92,8 +94,10 @@ func (f *failure) isTransport() bool {
 	}
 }
 
-// isAnswer tells whether the connection can be used further.
-func (f *failure) isAnswer() bool { return f.cause == causeResult || f.cause == causeFilter }
+// keepsConnection tells whether a connection on which a request failed can be used further: the directory has answered, or nothing was sent.
+func (f *failure) keepsConnection() bool {
+	return f.cause == causeResult || f.cause == causeFilter || f.cause == causeCanceled || f.late
+}
 
 func (f *failure) reason() Reason {
 	switch f.cause {

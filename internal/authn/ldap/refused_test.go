@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"context"
 	"encoding/pem"
 	"errors"
 	"net/netip"
@@ -62,6 +63,23 @@ func TestRefusedService(t *testing.T) {
 	f.bind = nil
 	if got := a.ask(t, rightPassword); got != "right" {
 		t.Error(got)
+	}
+}
+
+// TestHangUpHidesNoRefusal: the account is bound once, though the client hangs up before the directory has refused it.
+func TestHangUpHidesNoRefusal(t *testing.T) {
+	f := newFakeServer(t)
+	a := newAsker(t, f)
+	ctx, hangUp := context.WithCancel(t.Context())
+	f.bind = func(c *fakeConn, _ string) bool {
+		hangUp()
+		<-time.After(unanswered)
+		c.result(ldap.ApplicationBindResponse, ldap.LDAPResultInvalidCredentials, planted)
+		return true
+	}
+	_, _, err := a.verify(ctx, a.request(rightPassword), nil)
+	if next := a.ask(t, rightPassword); outcome(err) != "unavailable: BindRefused" || next != outcome(err) || f.bindsOf(serviceDN) != 1 {
+		t.Errorf("%v, next %s; %d binds, want one", err, next, f.bindsOf(serviceDN))
 	}
 }
 

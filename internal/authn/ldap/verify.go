@@ -101,8 +101,8 @@ func (c *Client) verify(ctx context.Context, r authn.Request, owner provider.Own
 	return entry, refusal, err
 }
 
-// finishing returns the context from when a password is sent. It does not end when the client hangs up, and leaves the time of a request at least: a right password
-// that is sent in the last moment would not be answered, and would count as a failure.
+// finishing returns the context from when a password is sent. It does not end when the client hangs up, and leaves the time of a request at least, so that of a right
+// password that is sent in the last moment the groups are still read.
 func (c *Client) finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline := time.Now().Add(c.bounds.operation)
 	if ends, ok := ctx.Deadline(); ok && ends.After(deadline) {
@@ -111,12 +111,12 @@ func (c *Client) finishing(ctx context.Context) (context.Context, context.Cancel
 	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
-// ended says why a context has ended.
+// ended says why the context of who asked has ended.
 func ended(ctx context.Context) *failure {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return &failure{cause: causeCanceled}
 	}
-	return &failure{cause: causeTimeout}
+	return &failure{cause: causeTimeout, late: true}
 }
 
 // boundSubject returns the subject that an account declares, or that the first right password or ticket has bound it to; empty before that.
