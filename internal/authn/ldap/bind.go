@@ -127,24 +127,21 @@ func (c *connection) bind(ctx context.Context, name, password string, controls [
 	return a, failed
 }
 
-// bindPerson asks whether a password is that of an entry, once, over a connection of its own. Errors: authn.ErrWrong, or a failure,
+// bindPerson asks whether a password is that of an entry, once, over a connection that serves nothing else, and closes it. Errors: authn.ErrWrong, or a failure,
 // which tells whether the password was sent: the directory may have counted it as wrong then.
-func (c *Client) bindPerson(ctx context.Context, dn, password string) (v1alpha1.StandingReason, error) {
-	conn, failed := c.dial(ctx)
-	if failed != nil {
-		return "", failed
-	}
-	defer conn.close()
+func (c *connection) bindPerson(ctx context.Context, dn, password string) (v1alpha1.StandingReason, error) {
+	defer c.close()
+	isAD := c.client.schema.isAD
 	var controls []ldap.Control
-	if !c.schema.isAD {
+	if !isAD {
 		controls = append(controls, ldap.NewControlBeheraPasswordPolicy())
 	}
-	said, failed := conn.bind(ctx, dn, password, controls)
+	said, failed := c.bind(ctx, dn, password, controls)
 	if failed != nil {
-		failed.sent = conn.stream.wasUsed() // The connection has served nothing else.
+		failed.sent = c.stream.wasUsed()
 		return "", failed
 	}
-	refusal, err := said.read(c.schema.isAD)
+	refusal, err := said.read(isAD)
 	if unclear, ok := errors.AsType[*failure](err); ok {
 		unclear.sent = true
 	}

@@ -311,6 +311,20 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
+// TestHangUpWhileConnecting: who hangs up while the connection for the password is made has not guessed.
+func TestHangUpWhileConnecting(t *testing.T) {
+	f := newFakeServer(t)
+	a := newAsker(t, f)
+	if got := a.ask(t, rightPassword); got != "right" { // Its connection searches next.
+		t.Fatal(got)
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	f.raw = func(net.Conn) bool { hangUp(); return true }
+	if _, _, err := a.verify(ctx, a.request("wrong"), nil); outcome(err) != "unavailable: Canceled" || f.bindsOf(adaDN) != 1 {
+		t.Errorf("%v; the password was sent %d times, want not at all", err, f.bindsOf(adaDN)-1)
+	}
+}
+
 // TestHangUpKeepsConnection: searches whose clients hang up do not end the connection that searches share, so that the account that searches is bound once.
 func TestHangUpKeepsConnection(t *testing.T) {
 	f := newFakeServer(t)
@@ -505,6 +519,32 @@ func TestSentLate(t *testing.T) {
 			late, cancel := context.WithTimeout(t.Context(), a.bounds.attempt) // Later than the attempt would end.
 			<-late.Done()
 			cancel()
+		}
+		return false
+	}
+	if got := a.ask(t, rightPassword); got != "right" {
+		t.Error(got)
+	}
+}
+
+// TestSlowDial: the time that the connection for a password takes is no part of the time that the directory has for the password.
+func TestSlowDial(t *testing.T) {
+	t.Parallel()
+	f := newFakeServer(t)
+	a := newAsker(t, f)
+	if got := a.ask(t, rightPassword); got != "right" { // Its connection searches next.
+		t.Fatal(got)
+	}
+	a.bounds.operation, a.bounds.attempt = 3*time.Second, 3*time.Second
+	var dialled time.Time
+	f.raw = func(net.Conn) bool {
+		dialled = time.Now()
+		<-time.After(a.bounds.operation / 2)
+		return true
+	}
+	f.bind = func(_ *fakeConn, name string) bool {
+		if name == adaDN { // Both together take longer than a request may, and each of them less.
+			<-time.After(time.Until(dialled.Add(a.bounds.operation * 6 / 5)))
 		}
 		return false
 	}

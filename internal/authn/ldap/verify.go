@@ -77,12 +77,17 @@ func (c *Client) verify(ctx context.Context, r authn.Request, owner provider.Own
 		if owner.IsOwnedElsewhere(string(r.Provider.UID), entry.Subject, r.CredentialUID) {
 			return authn.ErrWrong
 		}
+		conn, failed := c.dial(ctx)
+		if failed != nil {
+			return failed
+		}
 		if ctx.Err() != nil {
+			conn.close()
 			return ended(ctx)
 		}
 		finish, cancel := c.finishing(ctx)
 		defer cancel()
-		if refusal, err = c.bindPerson(finish, entry.DN, r.Secret); err != nil {
+		if refusal, err = conn.bindPerson(finish, entry.DN, r.Secret); err != nil {
 			return err
 		}
 		if refusal == "" {
