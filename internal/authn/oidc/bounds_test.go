@@ -64,7 +64,7 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestTurnNeverComes: a login waits for its turn no longer than a login may take, nor than the browser does.
+// TestTurnNeverComes: a login waits for its turn no longer than it may, nor than the browser does.
 func TestTurnNeverComes(t *testing.T) {
 	h := newHostile(t)
 	c := h.client()
@@ -73,7 +73,7 @@ func TestTurnNeverComes(t *testing.T) {
 			t.Fatal(refusal)
 		}
 	}
-	c.bounds.attempt = time.Millisecond
+	c.bounds.turn = time.Millisecond
 	_, err := c.Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonBusy, true)
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -82,6 +82,72 @@ func TestTurnNeverComes(t *testing.T) {
 	refusedFor(t, err, ReasonCanceled, true)
 	if n := c.Stats().Waiting; n != 0 {
 		t.Errorf("%d are still waiting", n)
+	}
+}
+
+// TestWaitTakesNoTime: a login that has waited for its turn for as long as it may ask has all of that time left.
+func TestWaitTakesNoTime(t *testing.T) {
+	g := gomega.NewWithT(t)
+	h := newHostile(t)
+	c := h.client()
+	f := NewFlow(false, h.clock.Now())
+	answer := h.begun(c, f)
+	for range maxRunning {
+		if refusal := c.gate.Turns.Take(t.Context(), netip.Addr{}); refusal != nil {
+			t.Fatal(refusal)
+		}
+	}
+	c.bounds.attempt = 2 * time.Second
+	finished := make(chan error)
+	go func() {
+		_, err := c.Finish(t.Context(), netip.Addr{}, redirectURL, f, answer)
+		finished <- err
+	}()
+	g.Eventually(func() int { return c.Stats().Waiting }, time.Minute).Should(gomega.Equal(1))
+	attempt, cancel := context.WithTimeout(t.Context(), c.bounds.attempt)
+	defer cancel()
+	select {
+	case err := <-finished:
+		t.Fatalf("it has waited no longer than it may ask: %v", err)
+	case <-attempt.Done():
+	}
+	for range maxRunning {
+		c.gate.Turns.Give(netip.Addr{})
+	}
+	if err := <-finished; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSentLate: a code that is sent when the time of who asks is nearly over is answered all the same, and the provider is not blamed.
+func TestSentLate(t *testing.T) {
+	h := newHostile(t)
+	c := h.client()
+	f := NewFlow(false, h.clock.Now())
+	answer := h.begun(c, f)
+	for range outbound.MaxFailures - 1 {
+		c.gate.Breaker.Record(false)
+	}
+
+	// Too late: nothing is asked.
+	over, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	_, err := c.Finish(over, netip.Addr{}, redirectURL, f, answer)
+	refusedFor(t, err, ReasonUnreachable, true)
+	if n := h.timesAsked("/token"); n != 0 || c.Stats().BreakerOpen {
+		t.Errorf("the code was sent %d times, want not at all; stats %+v", n, c.Stats())
+	}
+
+	late, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	h.mu.Lock()
+	h.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
+		<-late.Done()
+		h.token(w, r)
+	}
+	h.mu.Unlock()
+	if _, err := c.Finish(late, netip.Addr{}, redirectURL, f, answer); err != nil || c.Stats().BreakerOpen {
+		t.Errorf("%v, stats %+v", err, c.Stats())
 	}
 }
 
@@ -231,7 +297,7 @@ func TestConnecting(t *testing.T) {
 	defer listener.Close()
 	s := h.settings()
 	s.Provider.Spec.OIDC.Issuer, s.Servers = "https://"+listener.Addr().String(), []string{listener.Addr().String()}
-	c := newClient(s, h.clock, bounds{connect: 50 * time.Millisecond, operation: time.Hour, attempt: time.Hour})
+	c := newClient(s, h.clock, bounds{connect: 50 * time.Millisecond, operation: time.Hour, attempt: time.Hour, turn: time.Hour})
 	c.transport.base.TLSHandshakeTimeout = time.Hour // The connection and its TLS share the time.
 	_, err = c.Begin(t.Context(), netip.Addr{}, redirectURL, NewFlow(false, h.clock.Now()))
 	refusedFor(t, err, ReasonUnreachable, true)
@@ -241,7 +307,7 @@ func TestConnecting(t *testing.T) {
 func TestDefaultBounds(t *testing.T) {
 	h := newHostile(t)
 	c := New(h.settings(), h.clock)
-	if c.bounds != (bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second}) || c.transport.bounds != c.bounds {
+	if c.bounds != (bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second, turn: 3 * time.Second}) || c.transport.bounds != c.bounds {
 		t.Errorf("the bounds are %+v", c.bounds)
 	}
 }

@@ -141,12 +141,17 @@ func (c *Client) Finish(ctx context.Context, from netip.Addr, redirectURL string
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 		defer cancel()
 		d, err := c.discover(ctx)
+		if err == nil && ctx.Err() != nil {
+			err = ended(ctx)
+		}
 		if err != nil {
 			return errorOf(err)
 		}
 		isAnswered = true
+		finish, cancel := c.finishing(ctx)
+		defer cancel()
 		var refusal *Error
-		person, refusal = c.read(ctx, d, redirectURL, f, answer)
+		person, refusal = c.read(finish, d, redirectURL, f, answer)
 		return refusal
 	})
 	if !isAnswered {
@@ -156,6 +161,16 @@ func (c *Client) Finish(ctx context.Context, from netip.Addr, redirectURL string
 		return Person{}, err
 	}
 	return person, nil
+}
+
+// finishing returns the context from when a code is sent. It leaves the time of a request at least: a code that is sent in the last moment would be used up
+// without an answer, and the request that is cut off would count against the provider.
+func (c *Client) finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(c.bounds.operation)
+	if ends, ok := ctx.Deadline(); ok && ends.After(deadline) {
+		deadline = ends
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
 // read turns an answer into a person.
@@ -169,16 +184,18 @@ func (c *Client) read(ctx context.Context, d *discovered, redirectURL string, f 
 	return c.exchange(ctx, d, redirectURL, f, answer.Get("code"))
 }
 
-// attempt has a login ask the provider in its turn and within its time, unless the breaker is open. Error: *Error.
+// attempt has a login ask the provider in its turn, and from then on within its time, unless the breaker is open. Error: *Error.
 func (c *Client) attempt(ctx context.Context, from netip.Addr, ask func(context.Context) *Error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.bounds.attempt)
-	defer cancel()
-	leave, refusal := c.gate.Enter(ctx, from)
+	waiting, stopWaiting := context.WithTimeout(ctx, c.bounds.turn)
+	leave, refusal := c.gate.Enter(waiting, from)
+	stopWaiting()
 	if refusal != nil {
 		return notAsked(refusal)
 	}
 	defer leave()
-	if refusal := ask(ctx); refusal != nil {
+	bounded, cancel := context.WithTimeout(ctx, c.bounds.attempt)
+	defer cancel()
+	if refusal := ask(bounded); refusal != nil {
 		return refusal
 	}
 	return nil

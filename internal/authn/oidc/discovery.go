@@ -64,7 +64,7 @@ func (c *Client) discover(ctx context.Context) (*discovered, error) {
 	})
 	select {
 	case <-ctx.Done():
-		return nil, failureOf(ctx, ctx, ctx.Err())
+		return nil, ended(ctx)
 	case r := <-result:
 		d, _ := r.Val.(*discovered)
 		return d, r.Err

@@ -81,7 +81,7 @@ func (s *keySet) verify(ctx context.Context, jwt string) ([]byte, error) {
 	})
 	select {
 	case <-ctx.Done():
-		return nil, failureOf(ctx, ctx, ctx.Err())
+		return nil, ended(ctx)
 	case r := <-result:
 		if r.Err != nil {
 			return nil, r.Err

@@ -36,12 +36,13 @@ const (
 // bounds of the time that a provider is given.
 type bounds struct {
 	// connect until a connection is there, its TLS included; operation for a request and its answer; attempt for a whole Begin, Finish or
-	// Test.
-	connect, operation, attempt time.Duration
+	// Test, but a code that is sent before its end has the time of a request. turn is how long a login waits for its turn before that, so that
+	// waiting takes no time away from asking.
+	connect, operation, attempt, turn time.Duration
 }
 
 func defaultBounds() bounds {
-	return bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second}
+	return bounds{connect: 3 * time.Second, operation: 5 * time.Second, attempt: 8 * time.Second, turn: 3 * time.Second}
 }
 
 // cause is why a request failed.
@@ -208,6 +209,9 @@ func parseObject(text []byte) (map[string]json.RawMessage, error) {
 	}
 	return object, nil
 }
+
+// ended says why the context of who asked has ended.
+func ended(ctx context.Context) *failure { return failureOf(ctx, ctx, ctx.Err()) }
 
 // failureOf says why a request failed: asked is the context of who asked, bounded the one with the time of the request.
 func failureOf(asked, bounded context.Context, err error) *failure {
