@@ -93,8 +93,8 @@ func (c *Client) attempt(ctx context.Context, from netip.Addr, limit time.Durati
 		c.gate.Breaker.Record(true)
 		return err
 	}
-	isCallers := failed.cause == causeCanceled || failed.late && ctx.Err() != nil
-	if !isCallers {
+	callerEnded := failed.cause == causeCanceled || failed.late && ctx.Err() != nil
+	if !callerEnded {
 		c.gate.Breaker.Record(!failed.isTransport())
 	}
 	return c.unavailable(failed)

@@ -77,7 +77,7 @@ type failure struct {
 	retryAfter time.Duration
 	// sent tells that the password of a person was sent, and that the directory has not said whether it is right.
 	sent bool
-	// late tells that the time of who asked was over before the directory was asked, or had all of the time to answer that it is given.
+	// late tells that the context of who asked ended before the directory was asked, or before it had taken all of the time that it is given.
 	late bool
 }
 
