@@ -204,7 +204,9 @@ func TestWhoIsChangedAllTheTime(t *testing.T) {
 			s.sweep(0)
 			s.disable("s-ada", "s-mallory")
 			interfere(s, mallory)
-			s.sweep(sweepInterval)
+			if next := s.sweep(sweepInterval); next > time.Minute {
+				t.Errorf("the next sweep comes after %v, though nobody may interfere then", next)
+			}
 			s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
 			s.unread(1, 0)
 			s.follow(ada)
@@ -219,6 +221,43 @@ func TestWhoIsChangedAllTheTime(t *testing.T) {
 
 			s.traffic.intercept, s.people.meanwhile = nil, nil
 			s.sweep(sweepInterval)
+			s.sessions(mallory, 1, v1alpha1.ReasonExternalDisabled)
+			s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
+			s.unread(0, 0)
+		})
+	}
+}
+
+// TestSecondQuestion: an account is edited while the directory is asked, so that it is asked again about this person. If it does not answer then, or cannot read that
+// entry any more, this concerns the person alone, and the metric tells of it: what the first answer says of others counts.
+func TestSecondQuestion(t *testing.T) {
+	t.Parallel()
+	for name, becomes := range map[string]func(p *people){
+		"not answered": func(p *people) { p.failure = errors.New("no answer") },
+		"unreadable":   func(p *people) { p.unreadable = map[string]bool{"s-mallory": true} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.sweeping()
+			ada, bob, mallory := s.person("ada"), s.person("bob"), s.person("mallory")
+			s.sweep(0)
+			s.disable("s-ada", "s-mallory")
+			s.people.remove("s-bob")
+			s.people.meanwhile = func() {
+				s.people.meanwhile = nil
+				edit(w, mallory, func(a *v1alpha1.UserAccount) { a.Spec.DisplayName = rand.Text() })
+				s.follow(mallory)
+				becomes(&s.people)
+			}
+			s.sweep(sweepInterval)
+			s.sessions(ada, 1, v1alpha1.ReasonExternalDisabled)
+			s.sessions(mallory, 0, "")
+			s.unread(1, 0)
+			s.follow(ada)
+			s.people.fail(nil)
+			s.people.hide()
+			s.sweep(sweepInterval)
+			s.sessions(bob, 1, v1alpha1.ReasonExternalGone)
 			s.sessions(mallory, 1, v1alpha1.ReasonExternalDisabled)
 			s.status(metav1.ConditionTrue, v1alpha1.ConditionReasonCurrent)
 			s.unread(0, 0)

@@ -182,7 +182,10 @@ func (s *States) answered(name string, directory *state, ended *sweep, now, due 
 	if ended.unrecorded.mayPass {
 		directory.tryAgain(now)
 	} else {
-		directory.due, directory.failures = due, 0
+		directory.failures = 0
+	}
+	if directory.failures == 0 || due.After(now) && due.Before(directory.due) { // Not later than without a failure.
+		directory.due = due
 	}
 	directory.unwritten = ended.unrecorded.allFailed() != nil
 	if !directory.unwritten {

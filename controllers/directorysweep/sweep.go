@@ -69,13 +69,17 @@ func (s *sweep) run(ctx context.Context) error {
 			return nil
 		}
 		answer, err := s.ask(ctx, s.settings, subjectsOf(people))
+		if err != nil && round > 0 { // The answer about everybody counts all the same.
+			slog.Warn("People whose accounts or credentials were changed during a sweep could not be looked up again", "provider", s.provider.Name, "error", err)
+			break
+		}
 		if err != nil {
 			return fmt.Errorf("ask the directory: %w", err)
 		}
 		if round == 0 {
 			s.noteMissing(people, answer)
-			s.noteUnread(people, answer)
 		}
+		s.noteUnread(people, answer)
 		people = s.recordAll(ctx, people, answer)
 	}
 	for _, who := range people { // Whoever can bring that about keeps the sessions meanwhile.

@@ -83,6 +83,27 @@ func TestPauses(t *testing.T) {
 	}
 }
 
+// TestPausesAfterWrites: after writes that have failed the next sweep comes soon, then less often, and never later than without a failure. A sweep that takes
+// longer than an interval leaves a pause as well.
+func TestPausesAfterWrites(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	states := NewStates()
+	of := states.of(&v1alpha1.IdentityProvider{}, start)
+	failed := &sweep{unrecorded: unrecorded{mayPass: true}}
+	regular := 50 * time.Second
+	for n, want := range []time.Duration{firstPause, 2 * firstPause, regular, regular} {
+		if got := states.answered("", of, failed, start, start.Add(regular)); got != want {
+			t.Errorf("after failure %d the next one comes after %v, want %v", n+1, got, want)
+		}
+	}
+	if got := states.answered("", of, &sweep{}, start, start.Add(regular)); got != regular {
+		t.Errorf("after none the next one comes after %v", got)
+	}
+	if got := states.answered("", of, failed, start, start.Add(-time.Second)); got != firstPause {
+		t.Errorf("after a sweep that took long the next one comes after %v", got)
+	}
+}
+
 // TestGoneTakesAnInterval: who is in none of two answers is gone where these are an interval apart, less what an interval may be shortened by. Answers that come
 // sooner, since writes have failed, make nobody gone, but tell of who is there in between.
 func TestGoneTakesAnInterval(t *testing.T) {

@@ -1,6 +1,7 @@
 package directorysweep
 
 import (
+	"cmp"
 	"log/slog"
 	"strings"
 )
@@ -30,9 +31,12 @@ type unread struct {
 
 func (u *unread) isSomething() bool { return len(u.people) > 0 || u.groups != "" }
 
-// noteUnread notes what an answer to a question about everybody could not tell.
+// noteUnread notes what an answer to a question about people could not tell.
 func (s *sweep) noteUnread(people []*person, answer Answer) {
-	s.unread.people, s.unread.groups = map[string]bool{}, answer.GroupsFailure
+	if s.unread.people == nil {
+		s.unread.people = map[string]bool{}
+	}
+	s.unread.groups = cmp.Or(s.unread.groups, answer.GroupsFailure)
 	for _, who := range people {
 		if !answer.Unreadable[who.subject()] {
 			continue

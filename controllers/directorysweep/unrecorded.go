@@ -21,7 +21,7 @@ type unrecorded struct {
 	// failed is the first error that may be one of this server or of the API server, whatever the credential, and written tells that a write was taken.
 	failed  error
 	written bool
-	// mayPass tells that there was an error that may be over soon, such as a timeout.
+	// mayPass tells that there was an error that may be over soon, such as a timeout or a conflict.
 	mayPass bool
 }
 
@@ -37,8 +37,12 @@ func (u *unrecorded) note(a *v1alpha1.UserAccount, err error) {
 	if !u.before[name] {
 		u.causes[name] = err
 	}
-	// Such a credential makes no sense, whoever reads or writes it, or others write it all the time.
-	if errors.Is(err, credential.ErrInvalid) || errors.Is(err, credential.ErrUnwritable) || apierrors.IsInvalid(err) || errors.Is(err, credential.ErrConflict) {
+	if errors.Is(err, credential.ErrConflict) { // Others write the credential, or the account.
+		u.mayPass = true
+		return
+	}
+	// Such a credential makes no sense, whoever reads or writes it.
+	if errors.Is(err, credential.ErrInvalid) || errors.Is(err, credential.ErrUnwritable) || apierrors.IsInvalid(err) {
 		return
 	}
 	if u.failed == nil {
