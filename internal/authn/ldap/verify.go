@@ -14,6 +14,7 @@ import (
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/authn"
+	"github.com/keyturn/keyturn/internal/authn/outbound"
 	"github.com/keyturn/keyturn/internal/provider"
 	"github.com/keyturn/keyturn/internal/token"
 )
@@ -85,7 +86,7 @@ func (c *Client) verify(ctx context.Context, r authn.Request, owner provider.Own
 			conn.close()
 			return ended(ctx)
 		}
-		finish, cancel := c.finishing(ctx)
+		finish, cancel := outbound.Finishing(ctx, c.bounds.operation)
 		defer cancel()
 		if refusal, err = conn.bindPerson(finish, entry.DN, r.Secret); err != nil {
 			return err
@@ -104,16 +105,6 @@ func (c *Client) verify(ctx context.Context, r authn.Request, owner provider.Own
 		return Entry{}, "", authn.ErrWrong
 	}
 	return entry, refusal, err
-}
-
-// finishing returns the context from when a password is sent. It does not end when the client hangs up, and leaves the time of a request at least, so that of a right
-// password that is sent in the last moment the groups are still read.
-func (c *Client) finishing(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline := time.Now().Add(c.bounds.operation)
-	if ends, ok := ctx.Deadline(); ok && ends.After(deadline) {
-		deadline = ends
-	}
-	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
 // ended says why the context of who asked has ended.

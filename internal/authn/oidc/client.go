@@ -148,7 +148,7 @@ func (c *Client) Finish(ctx context.Context, from netip.Addr, redirectURL string
 			return errorOf(err)
 		}
 		isAnswered = true
-		finish, cancel := c.finishing(ctx)
+		finish, cancel := outbound.Finishing(ctx, c.bounds.operation)
 		defer cancel()
 		var refusal *Error
 		person, refusal = c.read(finish, d, redirectURL, f, answer)
@@ -161,16 +161,6 @@ func (c *Client) Finish(ctx context.Context, from netip.Addr, redirectURL string
 		return Person{}, err
 	}
 	return person, nil
-}
-
-// finishing returns the context from when a code is sent. It leaves the time of a request at least: a code that is sent in the last moment would be used up
-// without an answer, and the request that is cut off would count against the provider.
-func (c *Client) finishing(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline := time.Now().Add(c.bounds.operation)
-	if ends, ok := ctx.Deadline(); ok && ends.After(deadline) {
-		deadline = ends
-	}
-	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
 // read turns an answer into a person.
