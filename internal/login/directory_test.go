@@ -77,22 +77,22 @@ func TestWaitingForADirectory(t *testing.T) {
 	w.external = h
 	w.provider("corp")
 	s := w.service(1, queue)
-	results := make(chan error, accounts*each)
-	for i := range accounts {
-		who := w.person(fmt.Sprintf("eve-%d", i), withSubject(fmt.Sprintf("s-%d", i)), func(c *account.Credential) { c.Password = account.Password{} })
-		for range each {
-			go func() { results <- must2(s.Login(t.Context(), who, password)) }()
+	results, people := make(chan error, accounts*each), make([]login.Who, accounts)
+	attempt := func(who login.Who) { results <- must2(s.Login(t.Context(), who, password)) }
+	for i := range people {
+		people[i] = w.person(fmt.Sprintf("eve-%d", i), withSubject(fmt.Sprintf("s-%d", i)), func(c *account.Credential) { c.Password = account.Password{} })
+		go attempt(people[i])
+		<-h.asked
+	}
+	for _, who := range people {
+		for range each - 1 {
+			go attempt(who)
 		}
 	}
-	asking, refused := 0, 0
-	for asking < accounts || refused < accounts*(each-1)-queue { // One of each account asks the directory, and as many wait as may.
-		select {
-		case <-h.asked:
-			asking++
-		case err := <-results:
-			if refused++; !errors.Is(err, login.ErrOverloaded) {
-				t.Fatalf("a login of the directory: %v", err)
-			}
+	refused := 0
+	for ; refused < accounts*(each-1)-queue; refused++ { // As many wait as may.
+		if err := <-results; !errors.Is(err, login.ErrOverloaded) {
+			t.Fatalf("a login of the directory: %v", err)
 		}
 	}
 	if _, err := s.Login(t.Context(), w.person("ada", v1alpha1.UserAccountSpec{}), password); err != nil {
@@ -108,6 +108,43 @@ func TestWaitingForADirectory(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNoPlaceAfterADirectory: whoever has waited behind an attempt that a directory answered late is refused where no place is left by then, and keeps nobody
+// from the account afterwards.
+func TestNoPlaceAfterADirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newWorld(t, v1alpha1.PasswordPolicySpec{}), &hanging{asked: make(chan string, 3), released: make(chan struct{})}
+		w.external = h
+		w.provider("corp")
+		s := w.service(1, 1)
+		eve := w.person("eve", withSubject("s"), func(c *account.Credential) { c.Password = account.Password{} })
+		results := make(chan error, 2)
+		for range cap(results) {
+			go func() { results <- must2(s.Login(t.Context(), eve, password)) }()
+			synctest.Wait()
+		}
+		open := make(chan struct{})
+		w.on(func() error { <-open; return nil }, nil)
+		crowd := make(chan error, 100)
+		for i := 0; s.Waiting() < 2; i++ { // Until one waits beside the other of eve: then there is no place.
+			who := w.person(fmt.Sprint("user", i), v1alpha1.UserAccountSpec{})
+			go func() { crowd <- must2(s.Login(t.Context(), who, password)) }()
+			synctest.Wait()
+		}
+		close(h.released)
+		if err := <-results; err != nil {
+			t.Errorf("the one that asked: %v", err)
+		}
+		if err := <-results; !errors.Is(err, login.ErrOverloaded) {
+			t.Errorf("the one behind it: %v", err)
+		}
+		close(open)
+		synctest.Wait()
+		if err := must2(s.Login(t.Context(), eve, password)); err != nil {
+			t.Errorf("one afterwards: %v", err)
+		}
+	})
 }
 
 // TestUnansweredPasswordsCount: where a password was sent and the directory has not said whether it is right, it may have counted there. It counts here too,

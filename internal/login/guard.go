@@ -58,21 +58,25 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 	return result, err
 }
 
-// admit runs an attempt when it is its turn: it waits for the lock of the account, then for one of the slots, and is refused at once where too many wait
-// already. Attempts from a device that has logged in before have a lock of their own: somebody who floods the account from elsewhere does not keep them
-// waiting. What waits for a lock takes no place of those that wait for a slot: a directory that is slow keeps the locks of its accounts for long. A refusal keeps the lock until it
-// is answered, so that of several attempts on a name each is answered in a time of its own, wherever its password is.
+// admit runs an attempt when it is its turn: it is refused at once where too many wait already, and else waits for the lock of the account, then for one of the
+// slots. Attempts from a device that has logged in before have a lock of their own: somebody who floods the account from elsewhere does not keep them
+// waiting. In a namespace that a directory serves, a refusal keeps the lock until it is answered, so that of several attempts on a name each is answered in a
+// time of its own, wherever its password is.
 func (s *Service) admit(ctx context.Context, t target, secret string, decide decideFunc) (*Result, error) {
-	held, err := s.accountLocks.acquire(ctx, t.key)
-	if err != nil {
-		return nil, err
-	}
-	defer held.release()
 	turn := &turn{service: s}
-	if err := turn.enter(ctx, held); err != nil {
+	if err := turn.enter(); err != nil {
 		return nil, err
 	}
 	defer turn.leave()
+	lock, err := s.accountLocks.join(t.key)
+	if err != nil {
+		return nil, err
+	}
+	defer s.accountLocks.leave(t.key, lock)
+	defer turn.release()
+	if err := turn.hold(ctx, lock); err != nil {
+		return nil, err
+	}
 	if err := turn.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -126,7 +130,7 @@ func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, 
 				if !isFirst {
 					return nil, l.refusal(s.unavailable(errChangedMeanwhile, l))
 				}
-				turn.leave() // However long the answer takes, local passwords do not wait for it.
+				turn.goElsewhere() // However long the answer takes, local passwords do not wait for it.
 			}
 			err = s.verify(ctx, l, secret, &v)
 			if isFirst {
@@ -150,7 +154,7 @@ func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, 
 // hashAsLocal has the refusal of a password that is kept elsewhere wait for a hash, as that of one which is kept here does: where many hashes wait, the time
 // would tell them apart. It takes a place of those who wait for a hash again; where there is none, local attempts are refused.
 func (s *Service) hashAsLocal(ctx context.Context, turn *turn, l *loaded, secret string) {
-	if turn.enter(ctx, heldLock{}) == nil && turn.begin(ctx) == nil {
+	if turn.enter() == nil && turn.begin(ctx) == nil {
 		_ = s.verifiers.VerifyDummy(ctx, l.rules.Policy.Hashing, secret) // Only the time that it takes matters.
 	}
 }

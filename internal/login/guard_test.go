@@ -206,6 +206,52 @@ func TestOverloadOfFewAccounts(t *testing.T) {
 	})
 }
 
+// TestFloodOfFewAccounts: however many guess at an account, an attempt is refused at once or answered in the time that its caller has. If those that wait for
+// an account took their place only afterwards, the last of them would wait for a place several times.
+func TestFloodOfFewAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const (
+			accounts, each = 100, 5
+			queue          = 100 // Those that wait, and ten at once: eleven seconds' work.
+			deadline       = 15 * time.Second
+		)
+		w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+		s := w.service(1, queue)
+		w.on(func() error { <-time.After(time.Second); return nil }, nil)
+		began, refused := time.Now(), 0
+		results := make(chan error, accounts*each)
+		for i := range accounts * each {
+			who := login.Who{Namespace: team, Username: fmt.Sprint("user", i/each)}
+			if i%each == 0 {
+				w.person(who.Username, v1alpha1.UserAccountSpec{})
+			}
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), deadline)
+				defer cancel()
+				_, err := s.Login(ctx, who, password)
+				if errors.Is(err, login.ErrOverloaded) && time.Since(began) == 0 {
+					err = errRefusedAtOnce
+				}
+				results <- err
+			}()
+			synctest.Wait()
+		}
+		for range accounts * each {
+			switch err := <-results; {
+			case errors.Is(err, errRefusedAtOnce):
+				refused++
+			case err != nil:
+				t.Errorf("an attempt is answered after %v: %v", time.Since(began), err)
+			}
+		}
+		if refused == 0 {
+			t.Error("nobody is refused: this was no flood")
+		}
+	})
+}
+
+var errRefusedAtOnce = errors.New("refused at once")
+
 // TestAttemptsBeginInBursts: while many wait, eight begin together; an attempt that finds nobody waiting begins at once.
 func TestAttemptsBeginInBursts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

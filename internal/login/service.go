@@ -46,6 +46,8 @@ type Service struct {
 	// refused at once instead.
 	admission    chan struct{}
 	accountLocks accountLocks
+	// behind has room for the attempts that wait for the lock of an account behind one that asks another system. They take no place of others.
+	behind chan struct{}
 	// slots bound the attempts that are under way, of which there are underWay. An attempt loads the credential when it has its
 	// slot, so that what it loads is fresh.
 	slots    *semaphore.Weighted
@@ -96,8 +98,7 @@ type Options struct {
 	OwnerOfIdentity provider.OwnerFunc
 	// DecoyKey returns the key of the decoys. It is asked for only while there is one: without keys nobody is logged in.
 	DecoyKey func() credential.DecoyKey
-	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for the lock of their account, and as many for others that are
-	// under way.
+	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for that, and as many for the answer of another system.
 	Hashes, Queue int
 }
 
@@ -107,15 +108,15 @@ func NewService(o Options) *Service {
 	return &Service{
 		catalog: o.Catalog, store: o.Store, clock: o.Clock, watch: o.Watch, decoyKey: o.DecoyKey,
 		verifiers: o.Verifiers, hasher: o.Hasher, findAccount: o.FindAccount, ownerOfIdentity: o.OwnerOfIdentity,
-		admission:    make(chan struct{}, atOnce+max(o.Queue, 0)),
-		accountLocks: accountLocks{queue: make(chan struct{}, max(o.Queue, 0))},
-		slots:        semaphore.NewWeighted(int64(atOnce)),
+		admission: make(chan struct{}, atOnce+max(o.Queue, 0)),
+		behind:    make(chan struct{}, max(o.Queue, 0)),
+		slots:     semaphore.NewWeighted(int64(atOnce)),
 	}
 }
 
 // Waiting returns how many attempts wait: for the lock of their account, or for others that are under way.
 func (s *Service) Waiting() int {
-	return max(len(s.admission)-int(s.underWay.Load()), 0) + len(s.accountLocks.queue)
+	return max(len(s.admission)-int(s.underWay.Load()), 0) + len(s.behind)
 }
 
 // Result is a login that was granted.

@@ -12,30 +12,77 @@ var errChangedMeanwhile = errors.New("the account was declared anew while its pa
 
 // turn is the place of an attempt among all of them: it is admitted, then under way, and leaves once.
 type turn struct {
-	service         *Service
+	service *Service
+	// lock of the account, while the attempt holds it.
+	lock            *accountLock
 	admitted, begun bool
 }
 
-// enter admits an attempt, or refuses it with ErrOverloaded where too many wait already. One that has waited for the lock of its account is not refused in
-// the end: it keeps its place there until it is admitted. The error may be the context's.
-func (t *turn) enter(ctx context.Context, held heldLock) error {
-	if held.leaveQueue == nil {
-		select {
-		case t.service.admission <- struct{}{}:
-			t.admitted = true
-			return nil
-		default:
-			return ErrOverloaded
-		}
-	}
-	defer held.leaveQueue()
+// enter admits an attempt, or refuses it with ErrOverloaded where too many wait already.
+func (t *turn) enter() error {
 	select {
 	case t.service.admission <- struct{}{}:
 		t.admitted = true
 		return nil
+	default:
+		return ErrOverloaded
+	}
+}
+
+// hold waits for the lock of the account. It keeps the place of the attempt meanwhile, unless the one that holds the lock asks another system: that may take
+// long, and so many would wait behind it that no place is left for others. The error is ErrOverloaded or the context's.
+func (t *turn) hold(ctx context.Context, lock *accountLock) error {
+	select {
+	case lock.held <- struct{}{}:
+		t.lock = lock
+		return nil
+	default:
+	}
+	select {
+	case lock.held <- struct{}{}:
+		t.lock = lock
+		return nil
+	case <-lock.elsewhere:
+		t.leave()
+		return t.holdAfter(ctx, lock)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// holdAfter waits for the lock of an account behind an attempt that asks another system, among as many as have room there, and takes a place again.
+func (t *turn) holdAfter(ctx context.Context, lock *accountLock) error {
+	select {
+	case t.service.behind <- struct{}{}:
+		defer func() { <-t.service.behind }()
+	default:
+		return ErrOverloaded
+	}
+	select {
+	case lock.held <- struct{}{}:
+		t.lock = lock
+		return t.enter()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// release lets the next attempt on the account go, if this one holds its lock.
+func (t *turn) release() {
+	if t.lock != nil {
+		<-t.lock.held
+		t.lock = nil
+	}
+}
+
+// goElsewhere leaves, to ask another system, whose own bounds count from now on. Who waits for the lock of the account learns of it.
+func (t *turn) goElsewhere() {
+	select {
+	case <-t.lock.elsewhere:
+	default:
+		close(t.lock.elsewhere) // Whoever holds the lock is the only one who may.
+	}
+	t.leave()
 }
 
 // begin waits for a slot. The error is the context's.
@@ -48,7 +95,7 @@ func (t *turn) begin(ctx context.Context) error {
 	return nil
 }
 
-// leave makes room for others. An attempt that asks another system leaves before: its own bounds are there.
+// leave makes room for others.
 func (t *turn) leave() {
 	if t.begun {
 		t.begun = false
