@@ -17,8 +17,6 @@ type lockKey struct{ credential, device string }
 type accountLock struct {
 	// held has one element while an attempt holds the lock.
 	held chan struct{}
-	// elsewhere is closed by the first attempt that asks another system while it holds the lock.
-	elsewhere chan struct{}
 	// users counts the attempt that holds the lock and those that wait for it.
 	users int
 }
@@ -32,7 +30,7 @@ func (l *accountLocks) join(key lockKey) (*accountLock, error) {
 	}
 	lock := l.used[key]
 	if lock == nil {
-		lock = &accountLock{held: make(chan struct{}, 1), elsewhere: make(chan struct{})}
+		lock = &accountLock{held: make(chan struct{}, 1)}
 		l.used[key] = lock
 	}
 	if lock.users > maxWaiting {

@@ -72,79 +72,85 @@ func TestHangingDirectory(t *testing.T) {
 // TestWaitingForADirectory: attempts on accounts of a directory that hangs wait for their accounts' locks, and take no place of a local login meanwhile,
 // however many they are.
 func TestWaitingForADirectory(t *testing.T) {
-	const accounts, each, queue = 8, 5, 16 // More than a replica with one hash at once and so short a queue has room for.
-	w, h := newWorld(t, v1alpha1.PasswordPolicySpec{}), &hanging{asked: make(chan string), released: make(chan struct{})}
-	w.external = h
-	w.provider("corp")
-	s := w.service(1, queue)
-	results, people := make(chan error, accounts*each), make([]login.Who, accounts)
-	attempt := func(who login.Who) { results <- must2(s.Login(t.Context(), who, password)) }
-	for i := range people {
-		people[i] = w.person(fmt.Sprintf("eve-%d", i), withSubject(fmt.Sprintf("s-%d", i)), func(c *account.Credential) { c.Password = account.Password{} })
-		go attempt(people[i])
-		<-h.asked
-	}
-	for _, who := range people {
-		for range each - 1 {
-			go attempt(who)
-		}
-	}
-	refused := 0
-	for ; refused < accounts*(each-1)-queue; refused++ { // As many wait as may.
-		if err := <-results; !errors.Is(err, login.ErrOverloaded) {
-			t.Fatalf("a login of the directory: %v", err)
-		}
-	}
-	if _, err := s.Login(t.Context(), w.person("ada", v1alpha1.UserAccountSpec{}), password); err != nil {
-		t.Errorf("a local login: %v", err)
-	}
-	close(h.released)
-	for answered := refused; answered < accounts*each; {
-		select {
-		case <-h.asked:
-		case err := <-results:
-			if answered++; err != nil {
-				t.Errorf("a login of the directory: %v", err)
-			}
-		}
-	}
-}
-
-// TestNoPlaceAfterADirectory: whoever has waited behind an attempt that a directory answered late is refused where no place is left by then, and keeps nobody
-// from the account afterwards.
-func TestNoPlaceAfterADirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, h := newWorld(t, v1alpha1.PasswordPolicySpec{}), &hanging{asked: make(chan string, 3), released: make(chan struct{})}
+		const accounts, each, queue = 8, 5, 16 // More than a replica with one hash at once and so short a queue has room for.
+		w, h := newWorld(t, v1alpha1.PasswordPolicySpec{}), &hanging{asked: make(chan string, accounts*each), released: make(chan struct{})}
 		w.external = h
 		w.provider("corp")
-		s := w.service(1, 1)
-		eve := w.person("eve", withSubject("s"), func(c *account.Credential) { c.Password = account.Password{} })
-		results := make(chan error, 2)
-		for range cap(results) {
-			go func() { results <- must2(s.Login(t.Context(), eve, password)) }()
+		w.directory(v1alpha1.NamespacesFromAll)
+		s := w.service(1, queue)
+		results := make(chan error, accounts*each)
+		for i := range accounts * each {
+			who := login.Who{Namespace: team, Username: fmt.Sprintf("eve-%d", i%accounts)}
+			if i < accounts {
+				w.person(who.Username, withSubject(fmt.Sprintf("s-%d", i)), func(c *account.Credential) { c.Password = account.Password{} })
+			}
+			go func() { results <- must2(s.Login(t.Context(), who, password)) }()
 			synctest.Wait()
 		}
-		open := make(chan struct{})
-		w.on(func() error { <-open; return nil }, nil)
-		crowd := make(chan error, 100)
-		for i := 0; s.Waiting() < 2; i++ { // Until one waits beside the other of eve: then there is no place.
-			who := w.person(fmt.Sprint("user", i), v1alpha1.UserAccountSpec{})
-			go func() { crowd <- must2(s.Login(t.Context(), who, password)) }()
-			synctest.Wait()
+		refused := len(results)
+		if want := accounts*(each-1) - queue; refused != want || len(h.asked) != accounts { // One of each account asks, and as many wait as may.
+			t.Errorf("%d are refused, want %d, and %d ask the directory", refused, want, len(h.asked))
+		}
+		if err := must2(s.Login(t.Context(), w.person("ada", v1alpha1.UserAccountSpec{}), password)); err != nil {
+			t.Errorf("a local login: %v", err)
 		}
 		close(h.released)
-		if err := <-results; err != nil {
-			t.Errorf("the one that asked: %v", err)
-		}
-		if err := <-results; !errors.Is(err, login.ErrOverloaded) {
-			t.Errorf("the one behind it: %v", err)
-		}
-		close(open)
-		synctest.Wait()
-		if err := must2(s.Login(t.Context(), eve, password)); err != nil {
-			t.Errorf("one afterwards: %v", err)
+		for i := range accounts * each {
+			if err := <-results; i < refused && !errors.Is(err, login.ErrOverloaded) || i >= refused && err != nil {
+				t.Errorf("attempt %d of those that end: %v", i, err)
+			}
 		}
 	})
+}
+
+// TestNoPlaceBehind: in a namespace that a directory serves, an attempt that has waited for another one on its account is refused where no place is left by
+// then, whatever the name is of, and keeps nobody from the account afterwards.
+func TestNoPlaceBehind(t *testing.T) {
+	for _, name := range []string{"eve", "ada", "nobody"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, d, _ := withDirectory(t, v1alpha1.PasswordPolicySpec{})
+				d.answer = checks
+				w.directory(v1alpha1.NamespacesFromAll)
+				w.decoys()
+				w.person("ada", v1alpha1.UserAccountSpec{})
+				s := w.service(1, 1)
+				guess := func(result chan<- error) {
+					result <- must2(s.Login(t.Context(), login.Who{Namespace: team, Username: name}, wrong))
+				}
+				first, second := make(chan error, 1), make(chan error, 1)
+				go guess(first)
+				synctest.Wait() // Its answer is known, and waits for its time.
+				go guess(second)
+				synctest.Wait()
+
+				open, crowd := make(chan struct{}), 0
+				w.on(func() error { <-open; return nil }, nil)
+				for ; s.Waiting() == 0; crowd++ { // Until there is no place.
+					if crowd == 100 {
+						t.Fatal("none of so many waits")
+					}
+					who := w.person(fmt.Sprint("user", crowd), v1alpha1.UserAccountSpec{})
+					go func() { _, _ = s.Login(t.Context(), who, password) }()
+					synctest.Wait()
+				}
+				if err := <-first; !errors.Is(err, login.ErrInvalidCredentials) {
+					t.Errorf("the first: %v", err)
+				}
+				synctest.Wait()
+				close(open)
+				if err := <-second; !errors.Is(err, login.ErrOverloaded) {
+					t.Errorf("the one behind it: %v", err)
+				}
+				synctest.Wait()
+				go guess(first)
+				if err := <-first; !errors.Is(err, login.ErrInvalidCredentials) {
+					t.Errorf("one afterwards: %v", err)
+				}
+			})
+		})
+	}
 }
 
 // TestUnansweredPasswordsCount: where a password was sent and the directory has not said whether it is right, it may have counted there. It counts here too,
@@ -238,9 +244,7 @@ func TestRefusalsTakeWholeGrains(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, d, eve := withDirectory(t, v1alpha1.PasswordPolicySpec{})
-				p := w.provider("directory")
-				p.Spec.Type, p.Spec.AllowedNamespaces.From = v1alpha1.IdentityProviderLDAP, row.allowed
-				w.update(p)
+				w.directory(row.allowed)
 				w.decoys()
 				d.answer = func(string) error { <-time.After(row.directory); return authn.ErrWrong }
 				ada, s := w.person("ada", v1alpha1.UserAccountSpec{}), w.service(1, 8)

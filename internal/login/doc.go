@@ -8,7 +8,7 @@
 // An attempt goes through these functions, in this order:
 //
 //	Login, Change   what is asked for                              service.go, change.go
-//	attempt         the lock of the account, and admission         guard.go
+//	attempt, admit  a place, the lock of the account, a slot        guard.go, turn.go
 //	run             load, refuse what is locked, verify, settle    guard.go
 //	load            the credential, its account and its policy     load.go
 //	settle          write the failure, or the decision             guard.go

@@ -15,7 +15,7 @@ var (
 	// ErrSubjectMismatch means that the name belongs to another entry of a directory than the account is bound to. It is an ErrInvalidCredentials, which
 	// is all that the person is told; administrators have to know.
 	ErrSubjectMismatch = fmt.Errorf("%w: the name belongs to another entry", ErrInvalidCredentials)
-	// ErrOverloaded means that there are more attempts than can be hashed; try again soon.
+	// ErrOverloaded means that there are more attempts than can be hashed, or may wait behind others on their accounts; try again soon.
 	ErrOverloaded = errors.New("too many logins at once")
 	// ErrUnavailable means that it cannot be known, or not recorded, whether the login is right. It is refused.
 	ErrUnavailable = errors.New("login is not possible at present")

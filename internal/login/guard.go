@@ -73,10 +73,10 @@ func (s *Service) admit(ctx context.Context, t target, secret string, decide dec
 		return nil, err
 	}
 	defer s.accountLocks.leave(t.key, lock)
-	defer turn.release()
-	if err := turn.hold(ctx, lock); err != nil {
+	if err := turn.hold(ctx, lock, t.who.Namespace); err != nil {
 		return nil, err
 	}
+	defer func() { <-lock.held }()
 	if err := turn.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (s *Service) run(ctx context.Context, t target, turn *turn, secret string, 
 				if !isFirst {
 					return nil, l.refusal(s.unavailable(errChangedMeanwhile, l))
 				}
-				turn.goElsewhere() // However long the answer takes, local passwords do not wait for it.
+				turn.leave() // However long the answer takes, local passwords do not wait for it.
 			}
 			err = s.verify(ctx, l, secret, &v)
 			if isFirst {

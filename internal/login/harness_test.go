@@ -111,6 +111,14 @@ func (w *world) provider(name string) *v1alpha1.IdentityProvider {
 	return p
 }
 
+// directory declares an LDAP directory that serves the namespaces which it allows.
+func (w *world) directory(allowed v1alpha1.NamespacesFrom) {
+	w.t.Helper()
+	p := w.provider("directory")
+	p.Spec.Type, p.Spec.AllowedNamespaces.From = v1alpha1.IdentityProviderLDAP, allowed
+	w.update(p)
+}
+
 // update writes what is declared.
 func (w *world) update(obj client.Object) {
 	w.t.Helper()

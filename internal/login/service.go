@@ -42,11 +42,11 @@ type Service struct {
 	// ownerOfIdentity returns the UID of the credential that is bound to an identity at a provider; nil where nothing is.
 	ownerOfIdentity provider.OwnerFunc
 
-	// admission has room for the attempts that are under way and for those that wait: one that would have to wait for long is
-	// refused at once instead.
+	// admission has room for the attempts that are under way and for those that wait for a slot, or for the lock of their account: one that would have to
+	// wait for long is refused at once instead.
 	admission    chan struct{}
 	accountLocks accountLocks
-	// behind has room for the attempts that wait for the lock of an account behind one that asks another system. They take no place of others.
+	// behind has room for the attempts that wait for the lock of an account in a namespace that a directory serves. They take no place of others.
 	behind chan struct{}
 	// slots bound the attempts that are under way, of which there are underWay. An attempt loads the credential when it has its
 	// slot, so that what it loads is fresh.
@@ -98,7 +98,8 @@ type Options struct {
 	OwnerOfIdentity provider.OwnerFunc
 	// DecoyKey returns the key of the decoys. It is asked for only while there is one: without keys nobody is logged in.
 	DecoyKey func() credential.DecoyKey
-	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for that, and as many for the answer of another system.
+	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for that. As many may wait for the locks of accounts
+	// in namespaces that a directory serves.
 	Hashes, Queue int
 }
 
@@ -114,10 +115,8 @@ func NewService(o Options) *Service {
 	}
 }
 
-// Waiting returns how many attempts wait: for the lock of their account, or for others that are under way.
-func (s *Service) Waiting() int {
-	return max(len(s.admission)-int(s.underWay.Load()), 0) + len(s.behind)
-}
+// Waiting returns how many attempts with a place wait: for the lock of their account, or for others that are under way.
+func (s *Service) Waiting() int { return max(len(s.admission)-int(s.underWay.Load()), 0) }
 
 // Result is a login that was granted.
 type Result struct {

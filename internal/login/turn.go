@@ -10,11 +10,9 @@ import (
 // errChangedMeanwhile: what another system has said about a secret does not hold for the account as it is declared now.
 var errChangedMeanwhile = errors.New("the account was declared anew while its password was verified")
 
-// turn is the place of an attempt among all of them: it is admitted, then under way, and leaves once.
+// turn is the place of an attempt among all of them: it is admitted, then under way, and leaves. While it asks another system it has no place.
 type turn struct {
-	service *Service
-	// lock of the account, while the attempt holds it.
-	lock            *accountLock
+	service         *Service
 	admitted, begun bool
 }
 
@@ -29,29 +27,28 @@ func (t *turn) enter() error {
 	}
 }
 
-// hold waits for the lock of the account. It keeps the place of the attempt meanwhile, unless the one that holds the lock asks another system: that may take
-// long, and so many would wait behind it that no place is left for others. The error is ErrOverloaded or the context's.
-func (t *turn) hold(ctx context.Context, lock *accountLock) error {
+// hold waits for the lock of an account. The attempt keeps its place meanwhile. But in a namespace that a directory serves, whoever holds the lock may keep it
+// for long: there the attempt gives up its place, waits among as many as have room behind others, and takes a place again. So it is for all names of the
+// namespace, which tells nobody whose password is where. The error is ErrOverloaded or the context's.
+func (t *turn) hold(ctx context.Context, lock *accountLock, namespace string) error {
 	select {
 	case lock.held <- struct{}{}:
-		t.lock = lock
 		return nil
 	default:
 	}
+	if t.service.hasDirectory(ctx, namespace) {
+		return t.holdBehind(ctx, lock)
+	}
 	select {
 	case lock.held <- struct{}{}:
-		t.lock = lock
 		return nil
-	case <-lock.elsewhere:
-		t.leave()
-		return t.holdAfter(ctx, lock)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// holdAfter waits for the lock of an account behind an attempt that asks another system, among as many as have room there, and takes a place again.
-func (t *turn) holdAfter(ctx context.Context, lock *accountLock) error {
+func (t *turn) holdBehind(ctx context.Context, lock *accountLock) error {
+	t.leave()
 	select {
 	case t.service.behind <- struct{}{}:
 		defer func() { <-t.service.behind }()
@@ -60,34 +57,20 @@ func (t *turn) holdAfter(ctx context.Context, lock *accountLock) error {
 	}
 	select {
 	case lock.held <- struct{}{}:
-		t.lock = lock
-		return t.enter()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// release lets the next attempt on the account go, if this one holds its lock.
-func (t *turn) release() {
-	if t.lock != nil {
-		<-t.lock.held
-		t.lock = nil
+	if err := t.enter(); err != nil {
+		<-lock.held
+		return err
 	}
+	return nil
 }
 
-// goElsewhere leaves, to ask another system, whose own bounds count from now on. Who waits for the lock of the account learns of it.
-func (t *turn) goElsewhere() {
-	select {
-	case <-t.lock.elsewhere:
-	default:
-		close(t.lock.elsewhere) // Whoever holds the lock is the only one who may.
-	}
-	t.leave()
-}
-
-// begin waits for a slot. The error is the context's.
+// begin waits for a slot. The error is the context's; then the attempt has left.
 func (t *turn) begin(ctx context.Context) error {
 	if err := t.service.slots.Acquire(ctx, 1); err != nil {
+		t.leave()
 		return err
 	}
 	t.begun = true
@@ -127,12 +110,16 @@ const refusalGrain = 300 * time.Millisecond
 // delayRefusal waits until a whole multiple of refusalGrain has passed since an attempt began, in a namespace that a directory serves. It waits also where the
 // client has gone: otherwise those who hang up would tell by the next attempt how long theirs took.
 func (s *Service) delayRefusal(ctx context.Context, namespace string, began time.Time) {
+	if s.hasDirectory(ctx, namespace) {
+		<-time.After(refusalGrain - time.Since(began)%refusalGrain)
+	}
+}
+
+// hasDirectory tells whether a directory may serve a namespace.
+func (s *Service) hasDirectory(ctx context.Context, namespace string) bool {
 	directories, err := s.catalog.Directories(ctx, namespace)
 	if err != nil {
 		slog.Warn("Directories of a namespace not looked up", "namespace", namespace, "error", err)
 	}
-	if err == nil && len(directories) == 0 {
-		return
-	}
-	<-time.After(refusalGrain - time.Since(began)%refusalGrain)
+	return err != nil || len(directories) > 0
 }
