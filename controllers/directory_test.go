@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ func asDirectory(p *v1alpha1.IdentityProvider) {
 	p.Spec.Type, p.Spec.OIDC = v1alpha1.IdentityProviderLDAP, v1alpha1.OIDCSettings{}
 	p.Spec.LDAP = v1alpha1.LDAPSettings{
 		Servers: []string{"ldap.example.org:636"}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: "bind"},
-		Users: v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org"},
+		Users: v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org", IDAttribute: "nsUniqueId"},
 	}
 }
 
@@ -83,6 +84,19 @@ func TestAccountInDirectory(t *testing.T) {
 	if c := w.credential(a); !c.External.IsZero() {
 		t.Errorf("the credential is of %+v", c.External)
 	}
+}
+
+// TestSubjectThatNobodyHas: a subject that no entry of the directory can have is told of at once, before anybody is refused because of it.
+func TestSubjectThatNobodyHas(t *testing.T) {
+	const id = "1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d"
+	w := newWorld(t)
+	w.run()
+	p := w.provider("dir", asDirectory, func(p *v1alpha1.IdentityProvider) { p.Spec.LDAP.Users.IDAttribute = "" })
+	a := w.account("eve", verifiedBy(p.Name, strings.ToUpper(id)))
+	w.eventually(a, notReady(v1alpha1.ConditionSubjectBound, v1alpha1.ConditionReasonSubjectInvalid, "Failed"), says(v1alpha1.ConditionSubjectBound, "lower case"),
+		standing(v1alpha1.StandingDisabled, v1alpha1.ReasonSubjectInvalid))
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = id })
+	w.eventually(a, ready, isBound, isActive)
 }
 
 // TestNameInDirectory: of two accounts of one name in a directory the first of all namespaces that may use it has the name, and the other follows what

@@ -138,7 +138,7 @@ func asSweptDirectory(p *v1alpha1.IdentityProvider) {
 	p.Spec.Type, p.Spec.OIDC = v1alpha1.IdentityProviderLDAP, v1alpha1.OIDCSettings{}
 	p.Spec.LDAP = v1alpha1.LDAPSettings{
 		Servers: []string{"ldap.example.org:636"}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: "corp"},
-		Users:  v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org"},
+		Users:  v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org", IDAttribute: "nsUniqueId"},
 		Groups: &v1alpha1.LDAPGroups{BaseDN: "ou=groups,dc=example,dc=org"},
 	}
 	p.Spec.GroupMappings = []v1alpha1.GroupMapping{{From: "cn=staff", To: "staff"}, {From: "cn=admins", To: "admins"}}

@@ -101,6 +101,8 @@ const (
 	ConditionReasonBound = "Bound"
 	// ConditionReasonSubjectNotDeclared (SubjectBound): the provider needs spec.authentication.subject.
 	ConditionReasonSubjectNotDeclared = string(ReasonSubjectNotDeclared)
+	// ConditionReasonSubjectInvalid (SubjectBound): the directory gives no such subject to anybody.
+	ConditionReasonSubjectInvalid = string(ReasonSubjectInvalid)
 	// ConditionReasonSubjectNotBound (SubjectBound, Unknown): nobody has given the right password, or a ticket, yet, so that the account is not bound to
 	// an entry of the directory.
 	ConditionReasonSubjectNotBound = "SubjectNotBound"

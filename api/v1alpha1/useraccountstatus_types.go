@@ -116,7 +116,7 @@ const (
 )
 
 // StandingReason says why an account is not Active. The login answers account-unavailable with the same words.
-// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;SpecUnreadable;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid;ProviderNotFound;ProviderNotAllowed;ProviderDisabled;SubjectNotDeclared;SubjectConflict;SubjectMismatch;ExternalPasswordExpired;ExternalMustChange;ExternalDisabled;ExternalAccountExpired;ExternalRestricted;ExternalGone
+// +kubebuilder:validation:Enum=InitialLogin;Reset;Requested;PolicyChanged;PasswordExpired;GraceLogin;PasswordLapsed;AccountDisabled;SpecUnreadable;AccountNotStarted;AccountEnded;TooManyFailures;TooManyConsecutiveFailures;Idle;NoPassword;External;CredentialNotFound;UsernameNotAccepted;CredentialInvalid;ProviderNotFound;ProviderNotAllowed;ProviderDisabled;SubjectNotDeclared;SubjectInvalid;SubjectConflict;SubjectMismatch;ExternalPasswordExpired;ExternalMustChange;ExternalDisabled;ExternalAccountExpired;ExternalRestricted;ExternalGone
 type StandingReason string
 
 // The values of StandingReason.
@@ -168,6 +168,8 @@ const (
 	ReasonProviderDisabled StandingReason = "ProviderDisabled"
 	// ReasonSubjectNotDeclared: the provider needs spec.authentication.subject.
 	ReasonSubjectNotDeclared StandingReason = "SubjectNotDeclared"
+	// ReasonSubjectInvalid: the directory gives no such subject to anybody.
+	ReasonSubjectInvalid StandingReason = "SubjectInvalid"
 	// ReasonSubjectConflict: another account declares the same subject, or the same name in a directory, and had it first.
 	ReasonSubjectConflict StandingReason = "SubjectConflict"
 	// ReasonSubjectMismatch: the name belongs to another entry of the directory than the one that the account is bound to.

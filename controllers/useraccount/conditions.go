@@ -199,6 +199,7 @@ var stalledReasons = map[string]bool{
 	v1alpha1.ConditionReasonExpiryExemptionRefused: true,
 	v1alpha1.ConditionReasonProviderNotAllowed:     true,
 	v1alpha1.ConditionReasonSubjectNotDeclared:     true,
+	v1alpha1.ConditionReasonSubjectInvalid:         true,
 	v1alpha1.ConditionReasonSubjectConflict:        true,
 	v1alpha1.ConditionReasonSubjectMismatch:        true,
 	v1alpha1.ConditionReasonSecretNotUsable:        true,

@@ -13,7 +13,9 @@ import (
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
-func directory(p *v1alpha1.IdentityProvider) { p.Spec.Type = v1alpha1.IdentityProviderLDAP }
+func directory(p *v1alpha1.IdentityProvider) {
+	p.Spec.Type, p.Spec.LDAP.Users.IDAttribute = v1alpha1.IdentityProviderLDAP, "nsUniqueId"
+}
 
 // forGroupA has a provider allow the namespace org alone.
 func forGroupA(p *v1alpha1.IdentityProvider) {

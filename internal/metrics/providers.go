@@ -25,7 +25,7 @@ const lookupTimeout = time.Second
 var accountResults = []v1alpha1.StandingReason{
 	v1alpha1.ReasonAccountDisabled, v1alpha1.ReasonAccountNotStarted, v1alpha1.ReasonAccountEnded, v1alpha1.ReasonSpecUnreadable, v1alpha1.ReasonIdle,
 	v1alpha1.ReasonProviderNotFound, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonProviderDisabled,
-	v1alpha1.ReasonSubjectNotDeclared, v1alpha1.ReasonSubjectConflict,
+	v1alpha1.ReasonSubjectNotDeclared, v1alpha1.ReasonSubjectInvalid, v1alpha1.ReasonSubjectConflict,
 	v1alpha1.ReasonExternalPasswordExpired, v1alpha1.ReasonExternalMustChange, v1alpha1.ReasonExternalDisabled,
 	v1alpha1.ReasonExternalAccountExpired, v1alpha1.ReasonExternalRestricted, v1alpha1.ReasonSubjectMismatch,
 }

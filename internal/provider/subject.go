@@ -2,6 +2,7 @@ package provider
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -29,6 +30,10 @@ func Bind(account *v1alpha1.UserAccount, p *v1alpha1.IdentityProvider, rivals []
 		return Binding{Problem: v1alpha1.ReasonSubjectNotDeclared, Message: "The account does not say who its person is at the provider: declare spec.authentication.subject. " +
 			"A person who logs in there is shown it, and the audit log has it"}
 	}
+	if isDirectory && account.Spec.Authentication.Subject != "" && hasUUIDs(p) && !IsUUID(account.Spec.Authentication.Subject) {
+		return Binding{Problem: v1alpha1.ReasonSubjectInvalid, Message: "The directory names its people by UUIDs, and spec.authentication.subject is none: " +
+			"write it in lower case and without braces, such as 1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d"}
+	}
 	first := FirstOfSubject(rivals)
 	if first == nil || first.UID == account.UID || precedes(account, first) {
 		return Binding{}
@@ -41,6 +46,17 @@ func Bind(account *v1alpha1.UserAccount, p *v1alpha1.IdentityProvider, rivals []
 	}
 	return Binding{Problem: v1alpha1.ReasonSubjectConflict, Message: "Another UserAccount of this namespace has declared the subject for longer: " +
 		"declare another subject, or delete one of the accounts"}
+}
+
+// IsUUID tells whether a subject is a UUID (RFC 9562), in lower case: as text, one UUID has one form.
+func IsUUID(subject string) bool { return uuidText.MatchString(subject) }
+
+var uuidText = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// hasUUIDs tells whether the IDs of people in a directory are UUIDs, which entryUUID (RFC 4530) and the objectGUID of Active Directory are.
+func hasUUIDs(directory *v1alpha1.IdentityProvider) bool {
+	declared := directory.Spec.LDAP.Users.IDAttribute
+	return declared == "" || strings.EqualFold(declared, "entryUUID") || strings.EqualFold(declared, "objectGUID")
 }
 
 // FirstOfSubject returns whose a subject is, out of the accounts that declare it: the one that was created first, then the

@@ -64,7 +64,9 @@ func TestBindInDirectory(t *testing.T) {
 	in := func(namespace string) func(*v1alpha1.UserAccount) {
 		return func(a *v1alpha1.UserAccount) { a.Namespace, a.UID = namespace, types.UID(namespace+"/"+a.Name) }
 	}
-	directory := &v1alpha1.IdentityProvider{Spec: v1alpha1.IdentityProviderSpec{Type: v1alpha1.IdentityProviderLDAP}}
+	directory := &v1alpha1.IdentityProvider{Spec: v1alpha1.IdentityProviderSpec{
+		Type: v1alpha1.IdentityProviderLDAP, LDAP: v1alpha1.LDAPSettings{Users: v1alpha1.LDAPUsers{IDAttribute: "nsUniqueId"}},
+	}}
 	for name, tt := range map[string]struct {
 		account *v1alpha1.UserAccount
 		others  []*v1alpha1.UserAccount
@@ -79,6 +81,28 @@ func TestBindInDirectory(t *testing.T) {
 		got := Bind(tt.account, directory, tt.others)
 		if got.Problem != tt.problem || (got.Problem == "") != (got.Message == "") || strings.Contains(got.Message, "\"x") {
 			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// TestSubjectInDirectory: where a directory names its people by UUIDs, a subject that is written otherwise is nobody's, and the account says so.
+func TestSubjectInDirectory(t *testing.T) {
+	const id = "1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d"
+	for _, kind := range []v1alpha1.IdentityProviderType{v1alpha1.IdentityProviderLDAP, v1alpha1.IdentityProviderActiveDirectory} {
+		for attribute, hasUUIDs := range map[string]bool{"": true, "entryUUID": true, "entryuuid": true, "objectGUID": true, "nsUniqueId": false} {
+			p := &v1alpha1.IdentityProvider{Spec: v1alpha1.IdentityProviderSpec{Type: kind, LDAP: v1alpha1.LDAPSettings{Users: v1alpha1.LDAPUsers{IDAttribute: attribute}}}}
+			for subject, isUUID := range map[string]bool{
+				"": true, id: true, strings.ToUpper(id): false, "{" + id + "}": false, id + "0": false, strings.ReplaceAll(id, "-", ""): false, "Tj0sG2Bfe0qMnQ4fKjtMXQ==": false,
+			} {
+				want := v1alpha1.StandingReason("")
+				if hasUUIDs && !isUUID {
+					want = v1alpha1.ReasonSubjectInvalid
+				}
+				got := Bind(account("b", 0, func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = subject }), p, nil)
+				if got.Problem != want || (want == "") != (got.Message == "") {
+					t.Errorf("%q of %s, whose people have %q: got %+v", subject, kind, attribute, got)
+				}
+			}
 		}
 	}
 }

@@ -65,7 +65,7 @@ func directoryProvider(t testing.TB) *v1alpha1.IdentityProvider {
 		Type: v1alpha1.IdentityProviderLDAP, DisplayName: "Corp", AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll},
 		LDAP: v1alpha1.LDAPSettings{
 			Servers: []string{"ldap.example.org:636"}, BindSecretRef: v1alpha1.ProviderSecretReference{Name: "corp"},
-			Users: v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org"},
+			Users: v1alpha1.LDAPUsers{BaseDN: "ou=people,dc=example,dc=org", IDAttribute: "nsUniqueId"},
 		},
 	}}
 	create(t, p)

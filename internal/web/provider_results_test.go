@@ -62,7 +62,7 @@ func unavailableAccounts(t *testing.T) []error {
 	try(func(r *account.Rules, _ *v1alpha1.UserAccountSpec) { r.Policy.IdleLock = time.Hour })
 	for _, problem := range []v1alpha1.StandingReason{
 		v1alpha1.ReasonProviderNotFound, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonProviderDisabled,
-		v1alpha1.ReasonSubjectNotDeclared, v1alpha1.ReasonSubjectConflict,
+		v1alpha1.ReasonSubjectNotDeclared, v1alpha1.ReasonSubjectInvalid, v1alpha1.ReasonSubjectConflict,
 	} {
 		try(func(r *account.Rules, _ *v1alpha1.UserAccountSpec) { r.Provider.Problem = problem })
 	}

@@ -137,7 +137,7 @@ func accountStatusRefusals() []refusal {
 			"InitialLogin", "Reset", "Requested", "PolicyChanged", "PasswordExpired", "GraceLogin", "PasswordLapsed",
 			"AccountDisabled", "SpecUnreadable", "AccountNotStarted", "AccountEnded", "TooManyFailures", "TooManyConsecutiveFailures", "Idle",
 			"NoPassword", "External", "CredentialNotFound", "UsernameNotAccepted", "CredentialInvalid",
-			"ProviderNotFound", "ProviderNotAllowed", "ProviderDisabled", "SubjectNotDeclared", "SubjectConflict",
+			"ProviderNotFound", "ProviderNotAllowed", "ProviderDisabled", "SubjectNotDeclared", "SubjectInvalid", "SubjectConflict",
 			"SubjectMismatch", "ExternalPasswordExpired", "ExternalMustChange", "ExternalDisabled", "ExternalAccountExpired", "ExternalRestricted",
 			"ExternalGone")),
 		wrongStatus(userAccount, `password: {setBy: Me}`, unsupported("status.password.setBy", "Me", "Reset", "User")),

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ const (
 
 // People are those whom Entries has asked about.
 type People struct {
-	// Entries are those that could be read, by their IDs as they were asked for.
+	// Entries are those that could be read, by their IDs.
 	Entries map[string]Entry
 	// Unreadable are the IDs of those who are in the directory, but of whom it is not known what it says: an attribute of their state is hidden or makes no
 	// sense, for example, or several entries have the ID.
@@ -35,7 +36,7 @@ type People struct {
 func (c *Client) Entries(ctx context.Context, ids []string) (People, error) {
 	found := newLookup(c, ids)
 	err := c.attempt(ctx, netip.Addr{}, maxSweep, func(ctx context.Context, s *searcher) error {
-		for batch := range slices.Chunk(found.keys(), maxIDs) {
+		for batch := range slices.Chunk(found.ids(), maxIDs) {
 			if failed := found.find(ctx, s, batch); failed != nil {
 				return failed
 			}
@@ -55,56 +56,47 @@ func (c *Client) Entries(ctx context.Context, ids []string) (People, error) {
 	return found.people(), nil
 }
 
-// lookup is what is found out about people. They go by their keys, which are the canonical forms of their IDs (schema.key).
+// lookup is what is found out about people, by their IDs.
 type lookup struct {
-	client *Client
-	// asked are the IDs of each key, as they were asked for.
-	asked         map[string][]string
+	client        *Client
+	asked         map[string]bool
 	entries       map[string]Entry
 	unreadable    map[string]bool
 	groupsFailure Reason
 }
 
 func newLookup(c *Client, ids []string) *lookup {
-	l := &lookup{client: c, asked: map[string][]string{}, entries: map[string]Entry{}, unreadable: map[string]bool{}}
+	l := &lookup{client: c, asked: map[string]bool{}, entries: map[string]Entry{}, unreadable: map[string]bool{}}
 	for _, id := range ids {
 		if _, ok := c.schema.ofID(id); ok {
-			key := c.schema.key(id)
-			l.asked[key] = append(l.asked[key], id)
+			l.asked[id] = true
 		}
 	}
 	return l
 }
 
-func (l *lookup) keys() []string {
-	keys := make([]string, 0, len(l.asked))
-	for key := range l.asked {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func (l *lookup) ids() []string { return slices.Sorted(maps.Keys(l.asked)) }
 
 // find looks up those of one search. Where an answer has entries of which it is not known whose they are, those who were not found are looked up again, in
 // smaller and smaller groups: so that it is known in the end who is unreadable, and who is not there.
-func (l *lookup) find(ctx context.Context, s *searcher, keys []string) *failure {
-	found, failed := l.search(ctx, s, keys)
+func (l *lookup) find(ctx context.Context, s *searcher, ids []string) *failure {
+	found, failed := l.search(ctx, s, ids)
 	if failed != nil {
 		return failed
 	}
-	hasStranger := l.note(found, keys)
+	hasStranger := l.note(found, ids)
 	if !hasStranger {
 		return nil
 	}
-	rest := slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
-		_, isFound := l.entries[key]
-		return isFound || l.unreadable[key]
+	rest := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		_, isFound := l.entries[id]
+		return isFound || l.unreadable[id]
 	})
 	if len(rest) == 0 {
 		return nil
 	}
-	if len(keys) == 1 {
-		l.unreadable[keys[0]] = true
+	if len(ids) == 1 {
+		l.unreadable[ids[0]] = true
 		return nil
 	}
 	for half := range slices.Chunk(rest, max(1, (len(rest)+1)/2)) {
@@ -115,10 +107,10 @@ func (l *lookup) find(ctx context.Context, s *searcher, keys []string) *failure 
 	return nil
 }
 
-func (l *lookup) search(ctx context.Context, s *searcher, keys []string) ([]*ldap.Entry, *failure) {
+func (l *lookup) search(ctx context.Context, s *searcher, ids []string) ([]*ldap.Entry, *failure) {
 	var conditions strings.Builder
-	for _, key := range keys {
-		condition, _ := l.client.schema.ofID(l.asked[key][0]) // newLookup has checked it.
+	for _, id := range ids {
+		condition, _ := l.client.schema.ofID(id) // newLookup has checked it.
 		conditions.WriteString(condition)
 	}
 	base, failed := l.client.base(ctx, s, l.client.schema.usersBase)
@@ -135,24 +127,24 @@ func (l *lookup) search(ctx context.Context, s *searcher, keys []string) ([]*lda
 }
 
 // note notes what entries say, and tells whether one of them is of nobody who was asked for, as far as can be seen: its ID is hidden, or another one.
-func (l *lookup) note(found []*ldap.Entry, keys []string) (hasStranger bool) {
+func (l *lookup) note(found []*ldap.Entry, ids []string) (hasStranger bool) {
 	wanted, count := map[string]bool{}, map[string]int{}
-	for _, key := range keys {
-		wanted[key] = true
+	for _, id := range ids {
+		wanted[id] = true
 	}
 	for _, e := range found {
-		key := l.client.schema.key(l.client.schema.idOf(e))
-		if !wanted[key] {
+		id := l.client.schema.idOf(e)
+		if !wanted[id] {
 			hasStranger = true
 			continue
 		}
 		entry, ok := l.client.schema.parseEntry(e, l.client.clock.Now())
-		if count[key]++; !ok || count[key] > 1 {
-			l.unreadable[key] = true
-			delete(l.entries, key)
+		if count[id]++; !ok || count[id] > 1 {
+			l.unreadable[id] = true
+			delete(l.entries, id)
 			continue
 		}
-		l.entries[key] = entry
+		l.entries[id] = entry
 	}
 	return hasStranger
 }
@@ -160,40 +152,30 @@ func (l *lookup) note(found []*ldap.Entry, keys []string) (hasStranger bool) {
 // leaveOutSharedNames makes those unreadable whose entries have one distinguished name: the groups of one would be the other's.
 func (l *lookup) leaveOutSharedNames() {
 	byName := map[string]string{}
-	for _, key := range l.keys() {
-		entry, ok := l.entries[key]
+	for _, id := range l.ids() {
+		entry, ok := l.entries[id]
 		if !ok {
 			continue
 		}
 		name, _ := dnKey(entry.DN) // parseEntry has checked it.
 		if other, isTaken := byName[name]; isTaken {
-			l.unreadable[key], l.unreadable[other] = true, true
-			delete(l.entries, key)
+			l.unreadable[id], l.unreadable[other] = true, true
+			delete(l.entries, id)
 			continue
 		}
-		byName[name] = key
+		byName[name] = id
 	}
-	for key := range l.unreadable {
-		delete(l.entries, key)
+	for id := range l.unreadable {
+		delete(l.entries, id)
 	}
 }
 
-// people returns the result, by the IDs as they were asked for.
 func (l *lookup) people() People {
-	p := People{Entries: map[string]Entry{}, Unreadable: map[string]bool{}, GroupsFailure: l.groupsFailure}
-	for key, ids := range l.asked {
-		entry, isFound := l.entries[key]
-		if l.groupsFailure != "" {
+	if l.groupsFailure != "" {
+		for id, entry := range l.entries {
 			entry.Groups = nil
-		}
-		for _, id := range ids {
-			if entry.Subject = id; isFound {
-				p.Entries[id] = entry
-			}
-			if l.unreadable[key] {
-				p.Unreadable[id] = true
-			}
+			l.entries[id] = entry
 		}
 	}
-	return p
+	return People{Entries: l.entries, Unreadable: l.unreadable, GroupsFailure: l.groupsFailure}
 }

@@ -64,7 +64,8 @@ func (s schema) idOf(e *ldap.Entry) string {
 	return s.subject(ids[0])
 }
 
-// subject returns the text of an ID; empty where no account can declare it.
+// subject returns the text of an ID; empty where no account can declare it. One ID has one text: an entryUUID is a number (RFC 4530), whatever the case of its
+// digits, and is in lower case here.
 func (s schema) subject(id []byte) string {
 	if s.hasGUID() {
 		text, _ := formatGUID(id)
@@ -72,6 +73,9 @@ func (s schema) subject(id []byte) string {
 	}
 	if !isSubject(string(id)) {
 		return ""
+	}
+	if strings.EqualFold(s.idAttribute, attrEntryUUID) {
+		return strings.ToLower(string(id))
 	}
 	return string(id)
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 // maxSubject is how long a subject may be that an account can declare, in bytes.
@@ -15,9 +17,6 @@ var subject = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
 
 // isSubject tells whether an account can declare a text as its subject.
 func isSubject(text string) bool { return len(text) <= maxSubject && subject.MatchString(text) }
-
-// guidText is a GUID in its usual form, in lower case.
-var guidText = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // formatGUID returns the text of an objectGUID; false where there are not 16 bytes.
 func formatGUID(b []byte) (string, bool) {
@@ -31,7 +30,7 @@ func formatGUID(b []byte) (string, bool) {
 
 // parseGUID returns the bytes of an objectGUID.
 func parseGUID(text string) ([16]byte, bool) {
-	if !guidText.MatchString(text) {
+	if !provider.IsUUID(text) {
 		return [16]byte{}, false
 	}
 	b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))

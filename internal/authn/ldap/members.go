@@ -204,7 +204,7 @@ func (c *Client) searchMembers(ctx context.Context, s *searcher, dn string, _ na
 		}
 		for _, e := range result.Entries {
 			for _, id := range e.GetEqualFoldRawAttributeValues(c.schema.idAttribute) {
-				add(c.schema.key(c.schema.subject(id)))
+				add(c.schema.subject(id))
 			}
 		}
 		answered, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)

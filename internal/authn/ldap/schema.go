@@ -124,15 +124,6 @@ func (s schema) ofID(id string) (string, bool) {
 	return "(" + s.idAttribute + "=" + escapeBytes(bytes[:]) + ")", ok
 }
 
-// key returns the canonical form of an ID: two texts that are the same ID for the directory have the same. An entryUUID is a number (RFC 4530), whatever the
-// case of its digits; the text of an objectGUID is canonical, and so is any other ID, for all that is known of it.
-func (s schema) key(id string) string {
-	if strings.EqualFold(s.idAttribute, attrEntryUUID) {
-		return strings.ToLower(id)
-	}
-	return id
-}
-
 // hasGUID tells whether IDs are the bytes of a GUID.
 func (s schema) hasGUID() bool { return strings.EqualFold(s.idAttribute, attrObjectGUID) }
 

@@ -48,6 +48,7 @@ var stepsByReason = map[v1alpha1.StandingReason][]step{
 	v1alpha1.ReasonProviderNotAllowed:         {stepByCondition},
 	v1alpha1.ReasonProviderDisabled:           {stepProviderOn},
 	v1alpha1.ReasonSubjectNotDeclared:         {stepByCondition},
+	v1alpha1.ReasonSubjectInvalid:             {stepByCondition},
 	v1alpha1.ReasonSubjectConflict:            {stepByCondition},
 	v1alpha1.ReasonSubjectMismatch:            {stepByCondition},
 	v1alpha1.ReasonExternalPasswordExpired:    {stepDirectory},
