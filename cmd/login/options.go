@@ -49,7 +49,7 @@ func (o *options) add(flags *flag.FlagSet) {
 	flags.StringVar(&o.credentialNamespace, "credential-namespace", "keyturn-credentials", "Namespace of the credentials.")
 	flags.StringVar(&o.providerNamespace, "provider-namespace", provider.DefaultNamespace, "Namespace of the Secrets and certificates of identity providers.")
 	flags.IntVar(&o.hashes, "hashes", 0, "Passwords hashed at once, each in memory of its own (19 MiB unless a policy says otherwise). 0: as many as the processors, and as the memory limit leaves room for.")
-	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed; more are told to try again.")
+	flags.IntVar(&o.hashQueue, "hash-queue", 256, "Attempts that may wait for their turn to be hashed, and as many for others on their accounts where directories are used; more are told to try again.")
 	flags.DurationVar(&o.maxStaleness, "max-staleness", time.Minute, "How long sessions go on to be checked by what was last known when the API server cannot be followed; 1s or more.")
 	flags.StringVar(&o.hashWorker, "hash-worker", "", "Program that hashes passwords, in processes of its own (default: hash-worker beside this one).")
 	flags.BoolVar(&o.showOrganization, "show-organization", false, "Ask for the organisation (a namespace) on the pages: for servers of more than the default one.")

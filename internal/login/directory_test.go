@@ -153,6 +153,40 @@ func TestNoPlaceBehind(t *testing.T) {
 	}
 }
 
+// TestHangingUpTellsNothing: in a namespace that a directory serves, an attempt behind one whose client has gone is answered at the same time whatever the name is
+// of. The directory is not asked any more for that client, but a hash that has begun is finished.
+func TestHangingUpTellsNothing(t *testing.T) {
+	for _, name := range []string{"eve", "ada", "nobody"} {
+		synctest.Test(t, func(t *testing.T) {
+			w, d, _ := withDirectory(t, v1alpha1.PasswordPolicySpec{})
+			w.directory(v1alpha1.NamespacesFromAll)
+			w.decoys()
+			w.person("ada", v1alpha1.UserAccountSpec{})
+			s, who := w.service(1, 8), login.Who{Namespace: team, Username: name}
+			ctx, hangUp := context.WithCancel(t.Context())
+			d.answer = func(string) error {
+				if ctx.Err() == nil {
+					hangUp()
+					return &authn.UnavailableError{Reason: "Canceled"}
+				}
+				return authn.ErrWrong
+			}
+			began, gone, stays := time.Now(), make(chan error, 1), make(chan error, 1)
+			go func() { gone <- must2(s.Login(ctx, who, wrong)) }()
+			synctest.Wait()
+			hangUp()
+			go func() { stays <- must2(s.Login(t.Context(), who, wrong)) }()
+			if err := <-stays; !errors.Is(err, login.ErrInvalidCredentials) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if took := time.Since(began); took != 600*time.Millisecond { // Its own time, after that of the first.
+				t.Errorf("%s is answered after %s", name, took)
+			}
+			<-gone
+		})
+	}
+}
+
 // TestUnansweredPasswordsCount: where a password was sent and the directory has not said whether it is right, it may have counted there. It counts here too,
 // although the answer is that it cannot be known.
 func TestUnansweredPasswordsCount(t *testing.T) {

@@ -58,8 +58,8 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 	return result, err
 }
 
-// admit runs an attempt when it is its turn: it is refused at once where too many wait already, and else waits for the lock of the account, then for one of the
-// slots. Attempts from a device that has logged in before have a lock of their own: somebody who floods the account from elsewhere does not keep them
+// admit runs an attempt when it is its turn: it is refused at once where too many wait already, and else waits for the lock of the account (turn.hold), then for
+// one of the slots. Attempts from a device that has logged in before have a lock of their own: somebody who floods the account from elsewhere does not keep them
 // waiting. In a namespace that a directory serves, a refusal keeps the lock until it is answered, so that of several attempts on a name each is answered in a
 // time of its own, wherever its password is.
 func (s *Service) admit(ctx context.Context, t target, secret string, decide decideFunc) (*Result, error) {
@@ -73,7 +73,7 @@ func (s *Service) admit(ctx context.Context, t target, secret string, decide dec
 		return nil, err
 	}
 	defer s.accountLocks.leave(t.key, lock)
-	if err := turn.hold(ctx, lock, t.who.Namespace); err != nil {
+	if err := turn.hold(ctx, lock, t); err != nil {
 		return nil, err
 	}
 	defer func() { <-lock.held }()
@@ -82,8 +82,8 @@ func (s *Service) admit(ctx context.Context, t target, secret string, decide dec
 	}
 	result, err := s.run(ctx, t, turn, secret, decide)
 	turn.leave()
-	if errors.Is(err, ErrInvalidCredentials) {
-		s.delayRefusal(context.WithoutCancel(ctx), t.who.Namespace, t.began)
+	if errors.Is(err, ErrInvalidCredentials) || err != nil && ctx.Err() != nil { // Those who hang up would tell by the next attempt how long theirs took.
+		s.delayRefusal(context.WithoutCancel(ctx), t)
 	}
 	return result, err
 }

@@ -98,8 +98,8 @@ type Options struct {
 	OwnerOfIdentity provider.OwnerFunc
 	// DecoyKey returns the key of the decoys. It is asked for only while there is one: without keys nobody is logged in.
 	DecoyKey func() credential.DecoyKey
-	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for that. As many may wait for the locks of accounts
-	// in namespaces that a directory serves.
+	// Hashes is how many passwords are hashed at once, and Queue how many attempts may wait for that or for the lock of their account. As many
+	// again may wait for locks in namespaces that a directory serves.
 	Hashes, Queue int
 }
 

@@ -30,14 +30,14 @@ func (t *turn) enter() error {
 // hold waits for the lock of an account. The attempt keeps its place meanwhile. But in a namespace that a directory serves, whoever holds the lock may keep it
 // for long: there the attempt gives up its place, waits among as many as have room behind others, and takes a place again. So it is for all names of the
 // namespace, which tells nobody whose password is where. The error is ErrOverloaded or the context's.
-func (t *turn) hold(ctx context.Context, lock *accountLock, namespace string) error {
+func (t *turn) hold(ctx context.Context, lock *accountLock, of target) error {
 	select {
 	case lock.held <- struct{}{}:
 		return nil
 	default:
 	}
-	if t.service.hasDirectory(ctx, namespace) {
-		return t.holdBehind(ctx, lock)
+	if t.service.hasDirectory(ctx, of.who.Namespace) {
+		return t.holdBehind(ctx, lock, of)
 	}
 	select {
 	case lock.held <- struct{}{}:
@@ -47,7 +47,7 @@ func (t *turn) hold(ctx context.Context, lock *accountLock, namespace string) er
 	}
 }
 
-func (t *turn) holdBehind(ctx context.Context, lock *accountLock) error {
+func (t *turn) holdBehind(ctx context.Context, lock *accountLock, of target) error {
 	t.leave()
 	select {
 	case t.service.behind <- struct{}{}:
@@ -62,6 +62,7 @@ func (t *turn) holdBehind(ctx context.Context, lock *accountLock) error {
 	}
 	if err := t.enter(); err != nil {
 		<-lock.held
+		t.service.delayRefusal(context.WithoutCancel(ctx), of) // Its time must not tell when the attempt before was over.
 		return err
 	}
 	return nil
@@ -107,11 +108,10 @@ func (s *Service) freeSlot() {
 // computed: the time must not tell whose password is kept where, or that nobody has a name.
 const refusalGrain = 300 * time.Millisecond
 
-// delayRefusal waits until a whole multiple of refusalGrain has passed since an attempt began, in a namespace that a directory serves. It waits also where the
-// client has gone: otherwise those who hang up would tell by the next attempt how long theirs took.
-func (s *Service) delayRefusal(ctx context.Context, namespace string, began time.Time) {
-	if s.hasDirectory(ctx, namespace) {
-		<-time.After(refusalGrain - time.Since(began)%refusalGrain)
+// delayRefusal waits until a whole multiple of refusalGrain has passed since an attempt began, in a namespace that a directory serves.
+func (s *Service) delayRefusal(ctx context.Context, of target) {
+	if s.hasDirectory(ctx, of.who.Namespace) {
+		<-time.After(refusalGrain - time.Since(of.began)%refusalGrain)
 	}
 }
 

@@ -95,7 +95,7 @@ func New(registry prometheus.Registerer, hashing, waiting func() int) *Metrics {
 		}, func() float64 { return float64(hashing()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "keyturn_login_attempts_waiting",
-			Help: "Attempts that wait, for the one before on the same account or for their turn to be hashed.",
+			Help: "Attempts that wait, for their turn to be hashed or, where no directory serves the namespace, for the one before on the same account.",
 		}, func() float64 { return float64(waiting()) }),
 	)
 	return m
