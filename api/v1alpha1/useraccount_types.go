@@ -108,8 +108,8 @@ type Authentication struct {
 	ExternalName string `json:"externalName,omitempty"`
 
 	// subject is how the provider names the person: the value of its subject claim, such as the object ID of Entra ID, or the ID of the entry in a
-	// directory, such as its objectGUID. It is never given to another person, unlike a username or an e-mail address. Of a directory it may be left
-	// out: the first right password or ticket binds the account to the entry that has the name then.
+	// directory, such as its objectGUID, in lower case. It is never given to another person, unlike a username or an e-mail address. Of a directory it
+	// may be left out: the first right password or ticket binds the account to the entry that has the name then.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255

@@ -31,8 +31,8 @@ func Bind(account *v1alpha1.UserAccount, p *v1alpha1.IdentityProvider, rivals []
 			"A person who logs in there is shown it, and the audit log has it"}
 	}
 	if isDirectory && account.Spec.Authentication.Subject != "" && hasUUIDs(p) && !IsUUID(account.Spec.Authentication.Subject) {
-		return Binding{Problem: v1alpha1.ReasonSubjectInvalid, Message: "The directory names its people by UUIDs, and spec.authentication.subject is none: " +
-			"write it in lower case and without braces, such as 1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d"}
+		return Binding{Problem: v1alpha1.ReasonSubjectInvalid, Message: "The directory names its people by UUIDs, and spec.authentication.subject is not written as one: " +
+			"declare it in lower case with hyphens, such as 1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d. Base64, as ldapsearch prints an objectGUID, has to be converted"}
 	}
 	first := FirstOfSubject(rivals)
 	if first == nil || first.UID == account.UID || precedes(account, first) {

@@ -131,13 +131,14 @@ func TestUnreadable(t *testing.T) {
 func TestUnreadableAmongMany(t *testing.T) {
 	f := newFakeServer(t)
 	var searches int
+	idOf := func(n int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012d", n) }
 	f.search = func(c *fakeConn, filter string) bool {
 		searches++
-		if strings.Contains(filter, "(entryUUID=id-42)") {
+		if strings.Contains(filter, "(entryUUID="+idOf(42)+")") {
 			c.entry(bobDN)
 		}
 		for n := range 10 {
-			if id := fmt.Sprintf("id-%d", n); strings.Contains(filter, "(entryUUID="+id+")") {
+			if id := idOf(n); strings.Contains(filter, "(entryUUID="+id+")") {
 				c.entry(fmt.Sprintf("uid=%d,dc=example,dc=org", n), "entryUUID", id)
 			}
 		}
@@ -145,13 +146,13 @@ func TestUnreadableAmongMany(t *testing.T) {
 	}
 	ids := make([]string, maxIDs)
 	for n := range ids {
-		ids[n] = fmt.Sprintf("id-%d", n)
+		ids[n] = idOf(n)
 	}
 	a := newAsker(t, f)
 	a.mappings = nil
 	people, err := a.Entries(t.Context(), ids)
 	must(t, err)
-	if len(people.Entries) != 10 || len(people.Unreadable) != 1 || !people.Unreadable["id-42"] || searches > 20 {
+	if len(people.Entries) != 10 || len(people.Unreadable) != 1 || !people.Unreadable[idOf(42)] || searches > 20 {
 		t.Errorf("%d could be read, and not %v, in %d searches", len(people.Entries), people.Unreadable, searches)
 	}
 }

@@ -71,13 +71,14 @@ func (s schema) subject(id []byte) string {
 		text, _ := formatGUID(id)
 		return text
 	}
-	if !isSubject(string(id)) {
+	text := string(id)
+	if s.hasEntryUUID() {
+		text = strings.ToLower(text)
+	}
+	if !s.isID(text) {
 		return ""
 	}
-	if strings.EqualFold(s.idAttribute, attrEntryUUID) {
-		return strings.ToLower(string(id))
-	}
-	return string(id)
+	return text
 }
 
 // readAccountControl reads what Active Directory says about an account.

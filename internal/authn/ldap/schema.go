@@ -7,6 +7,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/keyturn/keyturn/api/v1alpha1"
+	"github.com/keyturn/keyturn/internal/provider"
 )
 
 // The attributes that are read of a person. Those of a password policy (draft-behera-ldap-password-policy-10) are operational: a directory may keep them to
@@ -118,7 +119,7 @@ func (s schema) user(condition string) string { return "(&" + s.usersFilter + co
 // ofID returns the condition that a person has an ID; false where the text cannot be an ID.
 func (s schema) ofID(id string) (string, bool) {
 	if !s.hasGUID() {
-		return "(" + s.idAttribute + "=" + ldap.EscapeFilter(id) + ")", isSubject(id)
+		return "(" + s.idAttribute + "=" + ldap.EscapeFilter(id) + ")", s.isID(id)
 	}
 	bytes, ok := parseGUID(id)
 	return "(" + s.idAttribute + "=" + escapeBytes(bytes[:]) + ")", ok
@@ -126,6 +127,16 @@ func (s schema) ofID(id string) (string, bool) {
 
 // hasGUID tells whether IDs are the bytes of a GUID.
 func (s schema) hasGUID() bool { return strings.EqualFold(s.idAttribute, attrObjectGUID) }
+
+func (s schema) hasEntryUUID() bool { return strings.EqualFold(s.idAttribute, attrEntryUUID) }
+
+// isID tells whether a text can be an ID: an account has to be able to declare it, as provider.Bind sees it.
+func (s schema) isID(text string) bool {
+	if s.hasGUID() || s.hasEntryUUID() {
+		return provider.IsUUID(text)
+	}
+	return isSubject(text)
+}
 
 // memberships returns the filter of the groups that a person is in.
 func (s schema) memberships(dn string) string {
