@@ -182,7 +182,9 @@ func TestHangingUpTellsNothing(t *testing.T) {
 			if took := time.Since(began); took != 600*time.Millisecond { // Its own time, after that of the first.
 				t.Errorf("%s is answered after %s", name, took)
 			}
-			<-gone
+			if err := <-gone; err == nil {
+				t.Errorf("%s: the one whose client has gone is logged in", name)
+			}
 		})
 	}
 }
