@@ -86,7 +86,8 @@ func TestAccountInDirectory(t *testing.T) {
 	}
 }
 
-// TestSubjectThatNobodyHas: a subject that no entry of the directory can have is told of at once, before anybody is refused because of it.
+// TestSubjectThatNobodyHas: a subject that no entry of the directory can have is told of at once, before anybody is refused because of it. The account stays
+// bound to whom it was bound, for when the mistake is mended.
 func TestSubjectThatNobodyHas(t *testing.T) {
 	const id = "1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d"
 	w := newWorld(t)
@@ -97,6 +98,19 @@ func TestSubjectThatNobodyHas(t *testing.T) {
 		standing(v1alpha1.StandingDisabled, v1alpha1.ReasonSubjectInvalid))
 	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = id })
 	w.eventually(a, ready, isBound, isActive)
+
+	w.inDirectory(a, p, loggedInAs(p, id, "eve"))
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = "{" + id + "}" })
+	w.eventually(a, standing(v1alpha1.StandingDisabled, v1alpha1.ReasonSubjectInvalid))
+	w.g.Eventually(func() account.External { return w.credential(a).External }, patience, glance).Should(gomega.And(
+		gomega.HaveField("Subject", id), gomega.HaveField("Suspended", true)))
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = "" })
+	w.eventually(a, ready, isBound, isActive)
+	edit(w, a, func(a *v1alpha1.UserAccount) { a.Spec.Authentication.Subject = strings.Replace(id, "1", "2", 1) })
+	w.eventually(a, ready, isBound, isActive)
+	if c := w.credential(a); !c.External.IsZero() {
+		t.Errorf("another person is declared, and the credential is of %+v", c.External)
+	}
 }
 
 // TestNameInDirectory: of two accounts of one name in a directory the first of all namespaces that may use it has the name, and the other follows what

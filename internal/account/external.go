@@ -91,14 +91,15 @@ func (r Rules) externalName(c Credential) string {
 	return cmp.Or(r.Spec.Authentication.ExternalName, r.Spec.Username, c.Owner.Name)
 }
 
-// declaresRecorded tells whether the account is declared to be that of the person who was recorded. A subject that is declared has to be the person's.
+// declaresRecorded tells whether the account is declared to be that of the person who was recorded. A subject that is declared has to be the person's;
+// one that is nobody's in a directory is a mistake, and says nothing about who was recorded.
 // Without one, the account is that of the entry of a directory to which it was bound, as long as it declares the same name there.
 func (r Rules) declaresRecorded(c Credential) bool {
 	e, subject := c.External, r.Spec.Authentication.Subject
 	switch {
 	case !r.isOfProvider(e):
 		return false
-	case subject != "" && subject != e.Subject:
+	case subject != "" && subject != e.Subject && r.Provider.Problem != v1alpha1.ReasonSubjectInvalid:
 		return false
 	case !e.isEntry():
 		return subject != ""

@@ -73,8 +73,8 @@ func (c *Client) testUsers(ctx context.Context, s *searcher) *provider.TestError
 		return ok
 	}
 	if !slices.ContainsFunc(result.Entries, isUsable) {
-		return testError(v1alpha1.ConditionReasonSearchFailed, "None of the people whom the directory shows can be used. Check that %s has one value, in printable ASCII characters, "+
-			"that is the person's ID, and that the account of the Secret may read %s.", c.schema.idAttribute, c.schema.stateAttributes())
+		return testError(v1alpha1.ConditionReasonSearchFailed, "None of the people whom the directory shows can be used. Check that %s has one value, %s, "+
+			"that is the person's ID, and that the account of the Secret may read %s.", c.schema.idAttribute, c.schema.formOfIDs(), c.schema.stateAttributes())
 	}
 	return nil
 }
