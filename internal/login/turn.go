@@ -51,10 +51,18 @@ func (t *turn) holdBehind(ctx context.Context, lock *accountLock, of target) err
 	t.leave()
 	select {
 	case t.service.behind <- struct{}{}:
-		defer func() { <-t.service.behind }()
 	default:
 		return ErrOverloaded
 	}
+	err := t.holdAndEnter(ctx, lock)
+	<-t.service.behind
+	if errors.Is(err, ErrOverloaded) {
+		t.service.delayRefusal(context.WithoutCancel(ctx), of) // Its time must not tell when the attempt before was over.
+	}
+	return err
+}
+
+func (t *turn) holdAndEnter(ctx context.Context, lock *accountLock) error {
 	select {
 	case lock.held <- struct{}{}:
 	case <-ctx.Done():
@@ -62,7 +70,6 @@ func (t *turn) holdBehind(ctx context.Context, lock *accountLock, of target) err
 	}
 	if err := t.enter(); err != nil {
 		<-lock.held
-		t.service.delayRefusal(context.WithoutCancel(ctx), of) // Its time must not tell when the attempt before was over.
 		return err
 	}
 	return nil

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"testing"
 
@@ -33,6 +34,15 @@ func TestFailuresAtProviders(t *testing.T) {
 		p := refusalOf(&providerError{cause: &oidc.Error{Reason: row.reason, Unavailable: row.unavailable}, provider: &v1alpha1.IdentityProvider{}})
 		if got := isFailure(p); got != row.counts {
 			t.Errorf("%s counts: %t, want %t", row.reason, got, row.counts)
+		}
+	}
+}
+
+// TestFailuresByHangingUp: an attempt whose client has gone counts against its address, and one that has waited for too long, or found no place, does not.
+func TestFailuresByHangingUp(t *testing.T) {
+	for cause, want := range map[error]bool{context.Canceled: true, context.DeadlineExceeded: false, login.ErrOverloaded: false, login.ErrUnavailable: false} {
+		if got := isFailure(refusalOf(cause)); got != want {
+			t.Errorf("%v counts: %t, want %t", cause, got, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -32,7 +33,7 @@ func auditReason(p *httpkit.Problem) string {
 
 // isFailure reports whether a refused attempt counts against its address: the password or the login code was wrong, the account is locked,
 // or the answer that it brought to a provider's login cannot be one of the provider, which had to be asked for that. Nor may hanging up while
-// an attempt waits to ask be free. If the password was right, the provider has refused the person, or the attempt could not be decided, it
+// an attempt waits be free: it keeps others waiting. If the password was right, the provider has refused the person, or the attempt could not be decided, it
 // does not count: many people share an address.
 func isFailure(p *httpkit.Problem) bool {
 	switch p.ID {
@@ -48,6 +49,8 @@ func isFailure(p *httpkit.Problem) bool {
 		}
 	case httpkit.ProviderUnavailable:
 		return p.Reason == string(oidc.ReasonCanceled)
+	case httpkit.Overloaded:
+		return errors.Is(p.Cause, context.Canceled)
 	}
 	return false
 }
