@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -55,6 +57,26 @@ func TestConflictsWithoutEnd(t *testing.T) {
 	if got.Answer.FailuresBefore != 1 {
 		t.Errorf("%d failures are reported, want 1", got.Answer.FailuresBefore)
 	}
+}
+
+// TestTooLateAfterConflict: a client that waits is told that it cannot be known, and not what one is told that has gone, where the API server is silent after a
+// conflict.
+func TestTooLateAfterConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+		s, who := w.service(2, 8), w.person("ada", v1alpha1.UserAccountSpec{})
+		reads := 0
+		w.on(func() error {
+			if reads++; reads > 1 {
+				<-time.After(time.Minute)
+				return errors.New("no answer")
+			}
+			return nil
+		}, func() error { return errConflict })
+		if _, err := s.Login(t.Context(), who, wrong); !errors.Is(err, login.ErrUnavailable) {
+			t.Errorf("login: %v", err)
+		}
+	})
 }
 
 // TestLostAfterConflict: a guess that was verified counts, also when what follows a conflict fails.

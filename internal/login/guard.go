@@ -52,6 +52,9 @@ func (s *Service) attempt(ctx context.Context, who Who, secret string, decide de
 		t.key.device = "" // Begin again, as an attempt from anywhere.
 		result, err = s.admit(ctx, t, secret, decide)
 	}
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return nil, ErrUnavailable // The client still waits: what follows the verification took too long.
+	}
 	if s.apiServerFailing.Load() && (errors.Is(err, ErrOverloaded) || errors.Is(err, context.DeadlineExceeded)) {
 		return nil, ErrUnavailable // Not overload: the attempts wait for an API server that does not answer.
 	}
