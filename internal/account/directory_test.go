@@ -379,6 +379,7 @@ func TestBindingLasts(t *testing.T) {
 	suspends := func(c *account.Credential) { c.External.Suspended = true; ended(c) }
 	gone := func(s *state) { s.provider = account.Provider{Problem: v1alpha1.ReasonProviderNotFound} }
 	unknown := func(s *state) { s.provider = account.Provider{} }
+	mistaken := func(s *state) { s.provider.SubjectInvalid = true }
 	for name, row := range map[string]struct {
 		edits []func(*state)
 		does  func(*account.Credential)
@@ -390,6 +391,11 @@ func TestBindingLasts(t *testing.T) {
 		"the bound subject":                       {edits(bound, declaring("e-1")), nothing},
 		"another subject":                         {edits(bound, declaring("e-2")), unbound},
 		"the bound subject and another name":      {edits(bound, declaring("e-1"), named("eve")), unbound},
+		"a subject of nobody":                     {edits(bound, declaring("E-1"), mistaken, problem(v1alpha1.ReasonSubjectInvalid)), suspends},
+		"a subject of nobody, in one turned off":  {edits(bound, declaring("E-1"), mistaken, problem(v1alpha1.ReasonProviderDisabled)), suspends},
+		"a subject of nobody, and another name":   {edits(bound, declaring("E-1"), mistaken, named("eve"), problem(v1alpha1.ReasonSubjectInvalid)), unbound},
+		"another subject, and the provider gone":  {edits(bound, declaring("e-2"), gone), suspends},
+		"another subject, not looked up":          {edits(bound, declaring("e-2"), unknown), nothing},
 		"another provider":                        {edits(bound, func(s *state) { s.provider.UID = "p2" }), unbound},
 		"another that does not verify it":         {edits(bound, func(s *state) { s.provider.UID = "p2" }, problem(v1alpha1.ReasonProviderDisabled)), unbound},
 		"no provider":                             {edits(bound, func(s *state) { s.spec.Authentication.ProviderRef, s.provider = nil, account.Provider{} }), unbound},

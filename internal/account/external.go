@@ -48,6 +48,8 @@ type Provider struct {
 	// Directory tells that it is an LDAP directory: the first right password or ticket binds the account to the entry that has its name then, unless it
 	// declares a subject.
 	Directory bool
+	// SubjectInvalid tells that the declared subject can be nobody's there.
+	SubjectInvalid bool
 	// Mapped are the groups there that are groups here. They must not be changed.
 	Mapped []v1alpha1.GroupMapping
 }
@@ -91,15 +93,14 @@ func (r Rules) externalName(c Credential) string {
 	return cmp.Or(r.Spec.Authentication.ExternalName, r.Spec.Username, c.Owner.Name)
 }
 
-// declaresRecorded tells whether the account is declared to be that of the person who was recorded. A subject that is declared has to be the person's;
-// one that is nobody's in a directory is a mistake, and says nothing about who was recorded.
+// declaresRecorded tells whether the account is declared to be that of the person who was recorded. A subject that is declared has to be the person's.
 // Without one, the account is that of the entry of a directory to which it was bound, as long as it declares the same name there.
 func (r Rules) declaresRecorded(c Credential) bool {
 	e, subject := c.External, r.Spec.Authentication.Subject
 	switch {
 	case !r.isOfProvider(e):
 		return false
-	case subject != "" && subject != e.Subject && r.Provider.Problem != v1alpha1.ReasonSubjectInvalid:
+	case subject != "" && subject != e.Subject && !(e.isEntry() && r.mayBeMistaken()):
 		return false
 	case !e.isEntry():
 		return subject != ""
@@ -107,6 +108,10 @@ func (r Rules) declaresRecorded(c Credential) bool {
 		return strings.EqualFold(r.externalName(c), e.Name)
 	}
 }
+
+// mayBeMistaken tells whether the declared subject can be nobody's in the directory, or whether that is not known. Then it does not say that the account is
+// another person's: whoever removes the mistake finds it bound as before.
+func (r Rules) mayBeMistaken() bool { return r.Provider.SubjectInvalid || r.Provider.UID == "" }
 
 // isPersonOf tells whether somebody who was proven to be a person at the provider is the account's. The requests that are due have been applied to the
 // credential, so that it is bound to nobody but whom the account declares. An account in a directory that declares no subject, and is not bound yet,

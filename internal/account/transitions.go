@@ -158,7 +158,7 @@ func (c *comparison) authentication() {
 	case before.IsZero(), before.isSameBinding(after):
 	default: // The next person may have logged in by the same write.
 		reason, declared := TransitionByAuthentication, c.rules
-		declared.Provider = Provider{} // Who compares may not have looked it up.
+		declared.Provider = Provider{UID: before.ProviderUID} // Who compares may not have looked it up.
 		if declared.declaresRecorded(c.before) {
 			reason = TransitionByProvider
 		}

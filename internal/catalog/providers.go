@@ -79,7 +79,7 @@ func (d *Catalog) Directories(ctx context.Context, namespace string) ([]*v1alpha
 
 // ProviderRule returns what the rules know of a provider.
 func ProviderRule(r provider.Resolution) account.Provider {
-	rule := account.Provider{Problem: r.Problem}
+	rule := account.Provider{Problem: r.Problem, SubjectInvalid: r.Binding.Problem == v1alpha1.ReasonSubjectInvalid}
 	if r.Provider != nil {
 		rule.UID, rule.Directory, rule.Mapped = string(r.Provider.UID), provider.IsDirectory(r.Provider), r.Provider.Spec.GroupMappings
 	}

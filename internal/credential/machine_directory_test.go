@@ -102,7 +102,7 @@ func (m *machine) externalName() string {
 func (m *machine) isStillDeclared(e account.External) bool {
 	declared := m.account.Spec.Authentication
 	return m.isExternal() && (m.provider.UID == e.ProviderUID || m.provider.UID == "") &&
-		(declared.Subject == "" || declared.Subject == e.Subject) && strings.EqualFold(m.externalName(), e.Name)
+		(declared.Subject == "" || declared.Subject == e.Subject || m.provider.SubjectInvalid || m.provider.UID == "") && strings.EqualFold(m.externalName(), e.Name)
 }
 
 // loginAtDirectory has somebody give a password, or come with a ticket, mostly as the directory has the person.

@@ -23,12 +23,15 @@ func (m *machine) declareAuthentication() {
 		}
 	default:
 		a.Type, a.ProviderRef = v1alpha1.AuthenticationExternal, &v1alpha1.IdentityProviderReference{Name: "directory"}
-		a.Subject, a.ExternalName = pick(m.choose, "", "", "", "", "e-1"), pick(m.choose, "", "", "Ada", "eve")
+		a.Subject, a.ExternalName = pick(m.choose, "", "", "", "", "e-1", mistakenSubject), pick(m.choose, "", "", "Ada", "eve")
 		*p = account.Provider{UID: pick(m.choose, "d1", "d1", "d1", "d2"), Directory: true, Mapped: mapped}
 		m.troubleProvider()
 	}
 	m.logf("declared %+v at %+v", *a, *p)
 }
+
+// mistakenSubject can be nobody's in a directory.
+const mistakenSubject = "E-1"
 
 // troubleProvider has a directory be turned off or on, not be found, or be another account's.
 func (m *machine) troubleProvider() {
@@ -42,6 +45,10 @@ func (m *machine) troubleProvider() {
 	p.Problem = pick(m.choose, "", "", "", v1alpha1.ReasonProviderDisabled, v1alpha1.ReasonProviderNotAllowed, v1alpha1.ReasonSubjectConflict, v1alpha1.ReasonProviderNotFound)
 	if p.Problem == v1alpha1.ReasonProviderNotFound {
 		p.UID, p.Directory = "", false
+	}
+	p.SubjectInvalid = p.UID != "" && m.account.Spec.Authentication.Subject == mistakenSubject
+	if p.SubjectInvalid && (p.Problem == "" || p.Problem == v1alpha1.ReasonSubjectConflict) {
+		p.Problem = v1alpha1.ReasonSubjectInvalid
 	}
 	m.logf("the provider is %+v", *p)
 }

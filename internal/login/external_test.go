@@ -50,6 +50,24 @@ func withDirectory(t *testing.T, spec v1alpha1.PasswordPolicySpec) (*world, *dir
 	return w, d, w.person("eve", external, func(c *account.Credential) { c.Password = account.Password{} })
 }
 
+// TestBindingOutlastsAMistake: a wrong password for an account whose declared subject can be nobody's leaves it bound to whom it was.
+func TestBindingOutlastsAMistake(t *testing.T) {
+	const id = "1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d"
+	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+	w.external = &directory{answer: checks}
+	p := w.provider("corp")
+	p.Spec.Type = v1alpha1.IdentityProviderLDAP
+	w.update(p)
+	bound := account.External{ProviderUID: string(p.UID), Subject: id, Name: "eve"}
+	eve := w.person("eve", withSubject("{"+id+"}"), func(c *account.Credential) { c.Password, c.External = account.Password{}, bound })
+	if err := must2(w.service(1, 8).Login(t.Context(), eve, password)); !errors.Is(err, login.ErrInvalidCredentials) {
+		t.Errorf("login: %v", err)
+	}
+	if got := w.record(eve); got.External.Subject != id || got.Failures.Consecutive != 1 {
+		t.Errorf("the credential is of %+v, after %d failures", got.External, got.Failures.Consecutive)
+	}
+}
+
 // TestDirectoryAnswers: each answer of a directory, and what comes of it.
 func TestDirectoryAnswers(t *testing.T) {
 	silence := errors.New("no answer in time")

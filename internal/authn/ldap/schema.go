@@ -141,7 +141,7 @@ func (s schema) isID(text string) bool {
 // formOfIDs says in words what an ID has to look like (isID).
 func (s schema) formOfIDs() string {
 	if s.hasGUID() || s.hasEntryUUID() {
-		return "a UUID such as 1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d (a provider whose people have other IDs needs another ldap.users.idAttribute)"
+		return "a UUID such as 1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d (where people have other IDs, make a provider with another ldap.users.idAttribute)"
 	}
 	return "in printable ASCII characters"
 }
