@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/keyturn/keyturn/api/v1alpha1"
 	"github.com/keyturn/keyturn/internal/account"
 	"github.com/keyturn/keyturn/internal/authn"
@@ -64,6 +66,22 @@ func TestBindingOutlastsAMistake(t *testing.T) {
 		t.Errorf("login: %v", err)
 	}
 	if got := w.record(eve); got.External.Subject != id || got.Failures.Consecutive != 1 {
+		t.Errorf("the credential is of %+v, after %d failures", got.External, got.Failures.Consecutive)
+	}
+}
+
+// TestBindingOutlastsTheAccount: a wrong password for a credential whose account is gone leaves it bound to whom it was, for when the account is restored.
+func TestBindingOutlastsTheAccount(t *testing.T) {
+	w := newWorld(t, v1alpha1.PasswordPolicySpec{})
+	bound := account.External{ProviderUID: "uid-of-corp", Subject: "e-1", Name: "eve"}
+	eve := w.person("eve", external, func(c *account.Credential) { c.Password, c.External = account.Password{}, bound })
+	if err := w.client.Delete(t.Context(), &v1alpha1.UserAccount{ObjectMeta: metav1.ObjectMeta{Namespace: eve.Namespace, Name: eve.Username}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := must2(w.service(1, 8).Login(t.Context(), eve, wrong)); !errors.Is(err, login.ErrInvalidCredentials) {
+		t.Errorf("login: %v", err)
+	}
+	if got := w.record(eve); got.External.Subject != bound.Subject || got.Failures.Consecutive != 1 {
 		t.Errorf("the credential is of %+v, after %d failures", got.External, got.Failures.Consecutive)
 	}
 }
