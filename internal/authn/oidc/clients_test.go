@@ -48,7 +48,6 @@ func TestClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(c.transport.base.CloseIdleConnections)
 		return c
 	}
 	first := of()

@@ -30,14 +30,13 @@ func testError(reason, format string, args ...any) *provider.TestError {
 	return &provider.TestError{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-// Test asks the provider for its discovery document and its keys, and whether it knows the client. It asks over new connections, and
-// neither uses nor changes what logins know of the provider. A provider that looks at the code before it looks at the client does not tell
-// whether it knows the client: RFC 6749 leaves the order open. Error: *provider.TestError.
+// Test asks the provider for its discovery document and its keys, and whether it knows the client. It neither uses nor changes what logins
+// know of the provider. A provider that looks at the code before it looks at the client does not tell whether it knows the client: RFC 6749
+// leaves the order open. Error: *provider.TestError.
 func (c *Client) Test(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.bounds.attempt)
 	defer cancel()
 	t := newTransport(c.settings, c.clock, c.bounds)
-	defer t.base.CloseIdleConnections()
 	d, err := c.askDiscovery(ctx, t)
 	if err != nil {
 		return discoveryError(err)

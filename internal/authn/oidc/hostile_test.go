@@ -123,9 +123,7 @@ func (h *hostile) settings() *provider.Settings {
 func (h *hostile) client() *Client { return h.clientOf(h.settings()) }
 
 func (h *hostile) clientOf(s *provider.Settings) *Client {
-	c := newClient(s, h.clock, bounds{connect: time.Minute, operation: time.Minute, attempt: time.Minute, turn: time.Minute})
-	h.t.Cleanup(c.transport.base.CloseIdleConnections)
-	return c
+	return newClient(s, h.clock, bounds{connect: time.Minute, operation: time.Minute, attempt: time.Minute, turn: time.Minute})
 }
 
 func (h *hostile) pass(d time.Duration) { h.clock.SetTime(h.clock.Now().Add(d)) }

@@ -62,6 +62,25 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// TestNoConnectionWaits: each code is sent over a connection of its own.
+func TestNoConnectionWaits(t *testing.T) {
+	h := newHostile(t)
+	var from []string
+	h.handle["/token"] = func(w http.ResponseWriter, r *http.Request) {
+		from = append(from, r.RemoteAddr)
+		h.token(w, r)
+	}
+	c := h.client()
+	for range 2 {
+		if _, err := h.login(c); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(from) != 2 || from[0] == from[1] {
+		t.Errorf("codes came from %v", from)
+	}
+}
+
 // TestSecretInBody: a provider that takes the secret in the body alone gets it there, and the code once.
 func TestSecretInBody(t *testing.T) {
 	h := newHostile(t)

@@ -29,8 +29,6 @@ const (
 	maxValues = 10_000
 	// maxHeader of an answer, in bytes.
 	maxHeader = 64 << 10
-	// keepIdle is how long a connection waits for the next request.
-	keepIdle = 30 * time.Second
 )
 
 // bounds of the time that a provider is given.
@@ -114,8 +112,8 @@ func newTransport(settings *provider.Settings, c clock.PassiveClock, b bounds) *
 			// What is not decompressed cannot grow.
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxHeader,
-			MaxIdleConnsPerHost:    maxRunning,
-			IdleConnTimeout:        keepIdle,
+			// The provider may close a connection that waits at the very moment at which a code is sent over it, and a code cannot be sent again.
+			DisableKeepAlives: true,
 		},
 		settings: settings, clock: c, bounds: b,
 		done: func(time.Duration, *failure) {},
