@@ -30,7 +30,7 @@ func Bind(account *v1alpha1.UserAccount, p *v1alpha1.IdentityProvider, rivals []
 		return Binding{Problem: v1alpha1.ReasonSubjectNotDeclared, Message: "The account does not say who its person is at the provider: declare spec.authentication.subject. " +
 			"A person who logs in there is shown it, and the audit log has it"}
 	}
-	if isDirectory && account.Spec.Authentication.Subject != "" && hasUUIDs(p) && !IsUUID(account.Spec.Authentication.Subject) {
+	if isDirectory && account.Spec.Authentication.Subject != "" && HasUUIDs(p) && !IsUUID(account.Spec.Authentication.Subject) {
 		return Binding{Problem: v1alpha1.ReasonSubjectInvalid, Message: "The directory names its people by UUIDs, and spec.authentication.subject is not written as one: " +
 			"declare it in lower case with hyphens, such as 1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d. Base64, as ldapsearch prints an objectGUID, has to be converted"}
 	}
@@ -53,8 +53,9 @@ func IsUUID(subject string) bool { return uuidText.MatchString(subject) }
 
 var uuidText = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// hasUUIDs tells whether the IDs of people in a directory are UUIDs, which entryUUID (RFC 4530) and the objectGUID of Active Directory are.
-func hasUUIDs(directory *v1alpha1.IdentityProvider) bool {
+// HasUUIDs tells whether the IDs of people in a directory are UUIDs, which entryUUID (RFC 4530) and the objectGUID of Active Directory are. No ID of another form
+// is anybody's there.
+func HasUUIDs(directory *v1alpha1.IdentityProvider) bool {
 	declared := directory.Spec.LDAP.Users.IDAttribute
 	return declared == "" || strings.EqualFold(declared, "entryUUID") || strings.EqualFold(declared, "objectGUID")
 }

@@ -64,15 +64,15 @@ func (s schema) idOf(e *ldap.Entry) string {
 	return s.subject(ids[0])
 }
 
-// subject returns the text of an ID; empty where no account can declare it. One ID has one text: an entryUUID is a number (RFC 4530), whatever the case of its
-// digits, and is in lower case here.
+// subject returns the text of an ID; empty where no account can declare it. One ID has one text: a UUID is a number, whatever
+// the case of its digits, and is in lower case here.
 func (s schema) subject(id []byte) string {
 	if s.hasGUID() {
 		text, _ := formatGUID(id)
 		return text
 	}
 	text := string(id)
-	if s.hasEntryUUID() {
+	if s.hasUUIDs {
 		text = strings.ToLower(text)
 	}
 	if !s.isID(text) {

@@ -44,6 +44,8 @@ type schema struct {
 	usersFilter, groupsFilter string
 	// nameAttribute is empty where it depends on the name, in Active Directory.
 	nameAttribute, idAttribute string
+	// hasUUIDs tells that IDs are UUIDs.
+	hasUUIDs bool
 	// member is the attribute of groups that is searched, with the rule that follows groups of groups, if there is one.
 	member    string
 	isInChain bool
@@ -57,6 +59,7 @@ func schemaOf(p *v1alpha1.IdentityProvider) schema {
 	}
 	s := schema{
 		isAD:      p.Spec.Type == v1alpha1.IdentityProviderActiveDirectory,
+		hasUUIDs:  provider.HasUUIDs(p),
 		usersBase: declared.Users.BaseDN, groupsBase: groups.BaseDN,
 		member: attrMember, isInChain: groups.Nesting == v1alpha1.LDAPGroupsInChain,
 	}
@@ -128,11 +131,9 @@ func (s schema) ofID(id string) (string, bool) {
 // hasGUID tells whether IDs are the bytes of a GUID.
 func (s schema) hasGUID() bool { return strings.EqualFold(s.idAttribute, attrObjectGUID) }
 
-func (s schema) hasEntryUUID() bool { return strings.EqualFold(s.idAttribute, attrEntryUUID) }
-
 // isID tells whether a text can be an ID: an account has to be able to declare it, as provider.Bind sees it.
 func (s schema) isID(text string) bool {
-	if s.hasGUID() || s.hasEntryUUID() {
+	if s.hasUUIDs {
 		return provider.IsUUID(text)
 	}
 	return isSubject(text)
@@ -140,7 +141,7 @@ func (s schema) isID(text string) bool {
 
 // formOfIDs says in words what an ID has to look like (isID).
 func (s schema) formOfIDs() string {
-	if s.hasGUID() || s.hasEntryUUID() {
+	if s.hasUUIDs {
 		return "a UUID such as 1b2c3d4e-5f60-4a7b-8c9d-0e1f2a3b4c5d (where people have other IDs, make a provider with another ldap.users.idAttribute)"
 	}
 	return "in printable ASCII characters"
