@@ -86,7 +86,7 @@ func (s *Service) admit(ctx context.Context, t target, secret string, decide dec
 	result, err := s.run(ctx, t, turn, secret, decide)
 	turn.leave()
 	if errors.Is(err, ErrInvalidCredentials) || err != nil && ctx.Err() != nil { // Who hangs up would otherwise learn by the next attempt how long this one took.
-		s.delayRefusal(context.WithoutCancel(ctx), t)
+		s.delayRefusal(ctx, t)
 	}
 	return result, err
 }

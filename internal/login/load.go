@@ -175,7 +175,8 @@ func (l *loaded) asksElsewhere() bool { return l.verifier != nil && l.request.Pr
 // useDummyHash has the attempt verify a dummy hash, under the policy of the namespace: unknown users cost the same as known ones,
 // and no secret is right.
 func (s *Service) useDummyHash(ctx context.Context, t target, l *loaded) error {
-	spec := &v1alpha1.UserAccountSpec{Unreadable: []string{"spec"}} // It is not known, and so ends no binding of a credential that is kept.
+	// Without an account it is not known what is declared. A spec that cannot be read ends no binding of the credential, which may be kept for a restore.
+	spec := &v1alpha1.UserAccountSpec{Unreadable: []string{"spec"}}
 	if l.account != nil {
 		spec = &l.account.Spec
 	}

@@ -27,9 +27,9 @@ func (t *turn) enter() error {
 	}
 }
 
-// hold waits for the lock of an account. The attempt keeps its place meanwhile. But in a namespace that a directory serves, whoever holds the lock may keep it
-// for long: there the attempt gives up its place, waits among as many as have room behind others, and takes a place again. So it is for all names of the
-// namespace, which tells nobody whose password is where. The error is ErrOverloaded or the context's.
+// hold waits for the lock of an account. The attempt keeps its place meanwhile, except in a namespace that a directory serves (holdBehind): there, whoever holds
+// the lock may keep it for long. All names of such a namespace are treated alike, so that the answers tell nobody whose password the directory keeps. The error is
+// ErrOverloaded or the context's.
 func (t *turn) hold(ctx context.Context, lock *accountLock, of target) error {
 	select {
 	case lock.held <- struct{}{}:
@@ -47,6 +47,8 @@ func (t *turn) hold(ctx context.Context, lock *accountLock, of target) error {
 	}
 }
 
+// holdBehind gives up the place of the attempt, waits for the lock in the queue of those that have none, and takes a place again. The error is ErrOverloaded,
+// where the queue is full or no place is left afterwards, or the context's.
 func (t *turn) holdBehind(ctx context.Context, lock *accountLock, of target) error {
 	t.leave()
 	select {
@@ -57,11 +59,12 @@ func (t *turn) holdBehind(ctx context.Context, lock *accountLock, of target) err
 	err := t.holdAndEnter(ctx, lock)
 	<-t.service.behind
 	if errors.Is(err, ErrOverloaded) {
-		t.service.delayRefusal(context.WithoutCancel(ctx), of) // Its time must not tell when the attempt before was over.
+		t.service.delayRefusal(ctx, of) // The time of the refusal must not tell when the attempt before was over.
 	}
 	return err
 }
 
+// holdAndEnter waits for the lock and takes a place. It does not hold the lock in the end if there is none.
 func (t *turn) holdAndEnter(ctx context.Context, lock *accountLock) error {
 	select {
 	case lock.held <- struct{}{}:
@@ -115,9 +118,10 @@ func (s *Service) freeSlot() {
 // computed: the time must not tell whose password is kept where, or that nobody has a name.
 const refusalGrain = 300 * time.Millisecond
 
-// delayRefusal waits until a whole multiple of refusalGrain has passed since an attempt began, in a namespace that a directory serves.
+// delayRefusal waits until a whole multiple of refusalGrain has passed since an attempt began, in a namespace that a directory serves. It waits also where the
+// client has gone.
 func (s *Service) delayRefusal(ctx context.Context, of target) {
-	if s.hasDirectory(ctx, of.who.Namespace) {
+	if s.hasDirectory(context.WithoutCancel(ctx), of.who.Namespace) {
 		<-time.After(refusalGrain - time.Since(of.began)%refusalGrain)
 	}
 }
